@@ -1,0 +1,122 @@
+// Package diag holds what authors are told about their content, settings and templates: a Problem says where
+// something is wrong, shows the line, and says what to do about it.
+//
+// All problems of one run are gathered and reported together, sorted by place, so that one mistake never hides
+// another and two runs over the same input print the same text.
+package diag
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// Severity tells what a problem did to the outcome.
+type Severity string
+
+const (
+	// Warning: the document was built, repaired where needed.
+	Warning Severity = "warning"
+	// Error: the document was left out; the run ends with exit status 1.
+	Error Severity = "error"
+)
+
+// A Problem is one thing its author can mend.
+type Problem struct {
+	Severity Severity `json:"severity"`
+	File     string   `json:"file"`            // as the author knows it, slash-separated
+	Line     int      `json:"line,omitempty"`  // from 1; 0: the whole file
+	Col      int      `json:"col,omitempty"`   // in characters, from 1; 0: the whole line
+	Text     string   `json:"text,omitempty"`  // the line itself
+	ID       string   `json:"id,omitempty"`    // the document concerned, when it is not the file
+	Field    string   `json:"field,omitempty"` // the field concerned, when there is one
+	Message  string   `json:"message"`
+	Remedy   string   `json:"remedy,omitempty"`
+}
+
+// Error is the problem's first line: place, message and remedy. It makes a *Problem an error.
+func (p *Problem) Error() string {
+	var b strings.Builder
+	if p.File != "" {
+		b.WriteString(p.File)
+		if p.Line > 0 {
+			fmt.Fprintf(&b, ":%d", p.Line)
+			if p.Col > 0 {
+				fmt.Fprintf(&b, ":%d", p.Col)
+			}
+		}
+		b.WriteString(": ")
+	}
+	b.WriteString(p.Message)
+	if p.Remedy != "" {
+		fmt.Fprintf(&b, " (%s)", p.Remedy)
+	}
+	return b.String()
+}
+
+// Sort orders problems by file, line, column and message.
+func Sort(ps []Problem) {
+	slices.SortStableFunc(ps, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col),
+			cmp.Compare(a.Message, b.Message))
+	})
+}
+
+// Print writes each problem as its severity and first line, then the source line with a mark under the column.
+func Print(w io.Writer, ps []Problem) {
+	for i := range ps {
+		p := &ps[i]
+		fmt.Fprintf(w, "%s: %s\n", p.Severity, p.Error())
+		if p.Text == "" {
+			continue
+		}
+		text := strings.ReplaceAll(strings.TrimRight(p.Text, "\r\n"), "\t", " ")
+		if r := []rune(text); len(r) > 160 {
+			text = string(r[:160]) + "…"
+		}
+		fmt.Fprintf(w, "    %s\n", text)
+		if p.Col > 0 && p.Col <= len([]rune(text)) {
+			fmt.Fprintf(w, "    %s^\n", strings.Repeat(" ", p.Col-1))
+		}
+	}
+}
+
+// Nearest returns the candidate that name most likely stands for, or "" when none is near: at most two edits away
+// and less than half the name.
+func Nearest(name string, candidates []string) string {
+	best, bestDist := "", 3
+	for _, c := range candidates {
+		if d := distance(strings.ToLower(name), strings.ToLower(c), bestDist); d < bestDist && 2*d < len(name) {
+			best, bestDist = c, d
+		}
+	}
+	return best
+}
+
+// distance is the optimal string alignment distance (insert, delete, replace, swap neighbours), cut off at limit.
+func distance(a, b string, limit int) int {
+	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
+		return limit
+	}
+	prev2, prev, cur := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		cur[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				cur[j] = min(cur[j], prev2[j-2]+1)
+			}
+		}
+		prev2, prev, cur = prev, cur, prev2
+	}
+	return prev[len(b)]
+}
