@@ -1,0 +1,67 @@
+# What developers of freshet run. "make help" lists it.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help build run check test race setup fuzz bench bench-full site vuln clean
+
+GO ?= go
+# Each fuzz target runs for so long; FUZZTIME=10m for a thorough run.
+FUZZTIME ?= 10s
+# Posts in the benchmark corpus.
+POSTS ?= 10000
+
+help: ## list what make can do
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+build: ## build the binary ./freshet
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -o freshet ./cmd/freshet
+
+run: ## freshet up on content/, at http://localhost:8080
+	CGO_ENABLED=0 $(GO) run -trimpath ./cmd/freshet up
+
+check: ## gofmt, vet, staticcheck, import table
+	@unformatted="$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go'))"; \
+	if [ -n "$$unformatted" ]; then echo "gofmt -w these files:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) test -count=1 -run '^TestImports$$' ./cmd/freshet
+
+setup: ## install what the tests need, when root on Debian
+	@if ! command -v gcc >/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "installing gcc, which the race detector needs"; \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null; \
+		else echo "the race detector needs gcc: install it, or run go test ./... without -race"; exit 1; fi; \
+	fi
+
+test: setup ## all tests with the race detector, and what was skipped
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m -json ./... | $(GO) run ./internal/testenv/report
+
+race: ## the tests of the concurrent parts, ten times over
+	CGO_ENABLED=1 $(GO) test -race -count=10 ./internal/memo ./internal/pagestore ./generator ./revalidator ./server
+
+fuzz: ## each fuzz target for $(FUZZTIME)
+	@grep -rHoE --include='*_test.go' '^func (Fuzz[A-Za-z0-9_]+)' . | sed -E 's|^\./(.*)/[^/]+:func (.*)|\1 \2|' | \
+	while read -r dir target; do \
+		echo "$$dir $$target"; $(GO) test "./$$dir" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME); \
+	done
+
+bench: build ## cold, unchanged and edited builds beside Hugo, and the benchmarks of the parts
+	$(GO) run ./load/bench --freshet ./freshet --posts $(POSTS)
+	$(GO) test -run '^$$' -bench . -benchtime 1s ./...
+
+bench-full: build ## the same with 100,000 posts; takes about an hour
+	$(GO) run ./load/bench --freshet ./freshet --posts $(POSTS)
+	$(GO) run ./load/bench --freshet ./freshet --posts 100000
+	$(GO) test -run '^$$' -bench . -benchtime 1s ./...
+
+site: build ## build the demo site of content/ into public/
+	./freshet build
+
+vuln: ## known vulnerabilities in what freshet imports; needs its online database
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...
+
+clean: ## remove the binary, built sites and benchmark corpora
+	rm -rf freshet .freshet load/.cache
+	find public -mindepth 1 ! -name .gitignore -delete

@@ -1,0 +1,495 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/text/language"
+)
+
+// config is every setting of freshet. A package gets the section it needs, never the whole.
+type config struct {
+	Site      siteConfig
+	Listen    string // address of the site's server: host:port, port 0 for any free one
+	Source    string // content or auto
+	Content   string // folder of the Markdown tree
+	Templates string // folder whose files replace those of the built-in theme; need not exist
+	Public    string // folder of the static tree; empty: none is written
+	State     string // folder of the page log
+	Build     buildConfig
+	ISR       isrConfig
+	Cache     cacheConfig
+	Log       logConfig
+}
+
+type siteConfig struct {
+	Title, Description, Author string
+	URL                        string // absolute, without a slash at the end
+	Language                   string // BCP 47
+}
+
+type buildConfig struct {
+	Drafts      bool
+	PerPage     int     // posts on a page of a list, 1 to 1000
+	Workers     int     // 0: as many as there are processors
+	MaxShrink   float64 // share of the pages that one build may take away, 0 to 1
+	Keep        int     // generations kept for rollback, 1 to 10000
+	Precompress bool
+	Highlight   bool // colour code
+}
+
+type isrConfig struct {
+	Revalidate time.Duration // pages are fresh for so long after the last verification
+	MaxStale   time.Duration // after that much longer, OnMaxStale applies
+	OnMaxStale string
+}
+
+type cacheConfig struct {
+	MemoryBytes int64
+}
+
+type logConfig struct {
+	Level  slog.Level
+	Format string // auto, text or json
+}
+
+// A badValue says why a setting's value cannot be used, and what could.
+type badValue struct{ message, remedy string }
+
+func (b *badValue) Error() string { return b.message + " (" + b.remedy + ")" }
+
+func bad(remedy, format string, args ...any) error {
+	return &badValue{message: fmt.Sprintf(format, args...), remedy: remedy}
+}
+
+// A setting is one leaf of the settings file.
+type setting struct {
+	key  string // path in the file: isr.maxStale
+	flag string // name of its flag; empty: it has none
+	doc  string // for the flag's help
+	def  string // default, as text
+	kind kind
+	set  func(c *config, text, base string) error // base: folder that relative paths start from
+	get  func(c *config) string                   // the value as set would read it
+}
+
+// A kind tells how a value is written in YAML and JSON.
+type kind int
+
+const (
+	text kind = iota // quoted where YAML would read something else
+	number
+	boolean
+)
+
+// env is the name of the setting's environment variable: isr.maxStale is FRESHET_ISR_MAX_STALE.
+func (s *setting) env() string { return envName(s.key) }
+
+func envName(key string) string {
+	var b strings.Builder
+	b.WriteString("FRESHET_")
+	lower := false
+	for _, r := range key {
+		switch {
+		case r == '.':
+			b.WriteByte('_')
+			lower = false
+			continue
+		case unicode.IsUpper(r) && lower:
+			b.WriteByte('_')
+		}
+		lower = unicode.IsLower(r)
+		b.WriteRune(unicode.ToUpper(r))
+	}
+	return b.String()
+}
+
+// settings lists every setting in the order in which it is shown.
+func settings() []setting {
+	return []setting{
+		textSetting("site.title", "", "Freshet", "", func(c *config) *string { return &c.Site.Title }, nil),
+		textSetting("site.url", "url", "http://localhost:8080", "`address` of the published site",
+			func(c *config) *string { return &c.Site.URL }, siteURL),
+		textSetting("site.description", "", "", "", func(c *config) *string { return &c.Site.Description }, nil),
+		textSetting("site.language", "", "en", "", func(c *config) *string { return &c.Site.Language }, languageTag),
+		textSetting("site.author", "", "", "", func(c *config) *string { return &c.Site.Author }, nil),
+		textSetting("listen", "listen", ":8080", "`address` to serve at, host:port",
+			func(c *config) *string { return &c.Listen }, listenAddress),
+		textSetting("source", "source", "auto", "where documents come from: content or auto (`name`)",
+			func(c *config) *string { return &c.Source }, sourceName),
+		pathSetting("content", "content", "content", "`folder` of the Markdown files", func(c *config) *string { return &c.Content }, false),
+		pathSetting("templates", "templates", "templates", "`folder` of templates that replace built-in ones",
+			func(c *config) *string { return &c.Templates }, false),
+		pathSetting("public", "public", "public", "`folder` of the static site; an empty name writes none",
+			func(c *config) *string { return &c.Public }, true),
+		pathSetting("state", "state", ".freshet", "`folder` of the page log", func(c *config) *string { return &c.State }, false),
+		boolSetting("build.drafts", "drafts", false, "show drafts and what is scheduled", func(c *config) *bool { return &c.Build.Drafts }),
+		intSetting("build.perPage", 12, 1, 1000, func(c *config) *int { return &c.Build.PerPage }),
+		intSetting("build.workers", 0, 0, 1024, func(c *config) *int { return &c.Build.Workers }),
+		percentSetting("build.maxShrink", "20%", func(c *config) *float64 { return &c.Build.MaxShrink }),
+		intSetting("build.keep", 20, 1, 10000, func(c *config) *int { return &c.Build.Keep }),
+		boolSetting("build.precompress", "", false, "", func(c *config) *bool { return &c.Build.Precompress }),
+		boolSetting("build.highlight", "", true, "", func(c *config) *bool { return &c.Build.Highlight }),
+		durationSetting("isr.revalidate", "1h", time.Second, func(c *config) *time.Duration { return &c.ISR.Revalidate }),
+		durationSetting("isr.maxStale", "24h", time.Second, func(c *config) *time.Duration { return &c.ISR.MaxStale }),
+		textSetting("isr.onMaxStale", "", "serve", "", func(c *config) *string { return &c.ISR.OnMaxStale }, oneOf("serve", "unready")),
+		sizeSetting("cache.memory", "256MB", 1e6, func(c *config) *int64 { return &c.Cache.MemoryBytes }),
+		levelSetting("log.level", "log", "info", "`level` of the log: debug, info, warn or error",
+			func(c *config) *slog.Level { return &c.Log.Level }),
+		textSetting("log.format", "", "auto", "", func(c *config) *string { return &c.Log.Format }, oneOf("auto", "text", "json")),
+	}
+}
+
+// later lists the settings and sections of other versions of freshet. They are told apart from misspelt ones.
+func later(key string) bool {
+	section, _, _ := strings.Cut(key, ".")
+	switch section {
+	case "admin", "mongo", "redis", "webhook", "guard", "breaker", "cdn", "alerts":
+		return true
+	}
+	switch key {
+	case "build.prerender", "isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen":
+		return true
+	}
+	return false
+}
+
+// laterEnv is later for the names of environment variables.
+func laterEnv(name string) bool {
+	for _, section := range []string{"MONGO_", "REDIS_", "WEBHOOK_", "GUARD_", "BREAKER_", "ALERTS_"} {
+		if strings.HasPrefix(name, "FRESHET_"+section) {
+			return true
+		}
+	}
+	for _, key := range []string{"admin", "cdn", "build.prerender", "isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen"} {
+		if name == envName(key) {
+			return true
+		}
+	}
+	return false
+}
+
+// check finds what is wrong between settings that are each right by themselves. It reports the key to blame.
+func (c *config) check(report func(key string, err error)) {
+	if c.ISR.MaxStale < c.ISR.Revalidate {
+		report("isr.maxStale", bad("raise it, or lower isr.revalidate", "isr.maxStale %s is shorter than isr.revalidate %s",
+			formatDuration(c.ISR.MaxStale), formatDuration(c.ISR.Revalidate)))
+	}
+	if c.Public != "" {
+		switch {
+		case within(c.Public, c.Content):
+			report("public", bad("choose a folder beside it", "the public folder %s is inside the content folder %s, which would be read again and again",
+				c.Public, c.Content))
+		case within(c.Content, c.Public):
+			report("public", bad("choose a folder of its own", "the public folder %s holds the content folder %s", c.Public, c.Content))
+		case within(c.State, c.Public):
+			report("state", bad("choose a folder outside it", "the state folder %s is inside the public folder %s, and would be published",
+				c.State, c.Public))
+		}
+	}
+	if within(c.State, c.Content) && !hiddenBelow(c.State, c.Content) {
+		report("state", bad("choose a folder beside it, or a name that begins with a dot",
+			"the state folder %s is inside the content folder %s", c.State, c.Content))
+	}
+}
+
+// within reports whether folder is outer or below it.
+func within(folder, outer string) bool {
+	rel, ok := relative(folder, outer)
+	return ok && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
+
+// hiddenBelow reports whether a part of folder's path below outer begins with a dot, which content trees leave out.
+func hiddenBelow(folder, outer string) bool {
+	rel, ok := relative(folder, outer)
+	if !ok || rel == "." {
+		return false
+	}
+	for part := range strings.SplitSeq(filepath.ToSlash(rel), "/") {
+		if strings.HasPrefix(part, ".") {
+			return true
+		}
+	}
+	return false
+}
+
+func relative(folder, outer string) (string, bool) {
+	f, err1 := filepath.Abs(folder)
+	o, err2 := filepath.Abs(outer)
+	if errors.Join(err1, err2) != nil {
+		return "", false
+	}
+	rel, err := filepath.Rel(o, f)
+	return rel, err == nil
+}
+
+func textSetting(key, flag, def, doc string, field func(*config) *string, check func(string) (string, error)) setting {
+	return setting{key: key, flag: flag, doc: doc, def: def,
+		set: func(c *config, text, _ string) error {
+			if check != nil {
+				var err error
+				if text, err = check(text); err != nil {
+					return err
+				}
+			}
+			*field(c) = text
+			return nil
+		},
+		get: func(c *config) string { return *field(c) },
+	}
+}
+
+func pathSetting(key, flag, def, doc string, field func(*config) *string, mayBeEmpty bool) setting {
+	return setting{key: key, flag: flag, doc: doc, def: def,
+		set: func(c *config, text, base string) error {
+			switch {
+			case text == "" && mayBeEmpty:
+				*field(c) = ""
+				return nil
+			case text == "":
+				return bad(`"." is the working directory`, "%s needs a folder", key)
+			case strings.ContainsRune(text, 0):
+				return bad("remove it", "the folder holds a NUL character")
+			}
+			if !filepath.IsAbs(text) {
+				text = filepath.Join(base, text)
+			}
+			*field(c) = filepath.Clean(text)
+			return nil
+		},
+		get: func(c *config) string { return *field(c) },
+	}
+}
+
+func boolSetting(key, flag string, def bool, doc string, field func(*config) *bool) setting {
+	return setting{key: key, flag: flag, doc: doc, def: strconv.FormatBool(def), kind: boolean,
+		set: func(c *config, text, _ string) error {
+			switch text {
+			case "true":
+				*field(c) = true
+			case "false":
+				*field(c) = false
+			default:
+				return bad("true or false", "%s cannot be %q", key, text)
+			}
+			return nil
+		},
+		get: func(c *config) string { return strconv.FormatBool(*field(c)) },
+	}
+}
+
+func intSetting(key string, def, lowest, highest int, field func(*config) *int) setting {
+	return setting{key: key, def: strconv.Itoa(def), kind: number,
+		set: func(c *config, text, _ string) error {
+			n, err := strconv.Atoi(text)
+			if err != nil || n < lowest || n > highest {
+				return bad(fmt.Sprintf("a whole number from %d to %d", lowest, highest), "%s cannot be %q", key, text)
+			}
+			*field(c) = n
+			return nil
+		},
+		get: func(c *config) string { return strconv.Itoa(*field(c)) },
+	}
+}
+
+func percentSetting(key, def string, field func(*config) *float64) setting {
+	return setting{key: key, def: def,
+		set: func(c *config, text, _ string) error {
+			digits, hasUnit := strings.CutSuffix(text, "%")
+			f, err := strconv.ParseFloat(strings.TrimSpace(digits), 64)
+			switch {
+			case err == nil && !hasUnit && f > 0 && f < 1:
+				return bad(fmt.Sprintf("write %s%%", formatFloat(f*100)), "%s %q has no unit", key, text)
+			case err == nil && !hasUnit:
+				return bad(fmt.Sprintf("write %s%%", digits), "%s %q has no unit", key, text)
+			case err != nil || !(f >= 0 && f <= 100):
+				return bad("from 0% to 100%", "%s cannot be %q", key, text)
+			}
+			*field(c) = f / 100
+			return nil
+		},
+		get: func(c *config) string { return formatFloat(*field(c)*100) + "%" },
+	}
+}
+
+// formatFloat writes f in its shortest form, less what binary arithmetic added.
+func formatFloat(f float64) string {
+	return strconv.FormatFloat(math.Round(f*1e6)/1e6, 'f', -1, 64)
+}
+
+func durationSetting(key, def string, lowest time.Duration, field func(*config) *time.Duration) setting {
+	return setting{key: key, def: def,
+		set: func(c *config, text, _ string) error {
+			d, err := parseDuration(text)
+			if err != nil {
+				return err
+			}
+			if d < lowest {
+				return bad("at least "+formatDuration(lowest), "%s cannot be %q", key, text)
+			}
+			*field(c) = d
+			return nil
+		},
+		get: func(c *config) string { return formatDuration(*field(c)) },
+	}
+}
+
+// parseDuration reads Go's durations (1h30m) and days (7d).
+func parseDuration(text string) (time.Duration, error) {
+	if _, err := strconv.ParseFloat(text, 64); err == nil {
+		return 0, bad(fmt.Sprintf("write %[1]ss, %[1]sm or %[1]sh for seconds, minutes or hours", text), "the duration %q has no unit", text)
+	}
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			return time.Duration(n) * 24 * time.Hour, nil
+		}
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, bad("such as 45s, 10m, 1h30m or 7d", "%q is no duration", text)
+	}
+	return d, nil
+}
+
+// formatDuration is d without the zero parts at its end: 1h, not 1h0m0s.
+func formatDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = s[:len(s)-2]
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = s[:len(s)-2]
+	}
+	return s
+}
+
+type sizeUnit struct {
+	name  string
+	bytes int64
+}
+
+func sizeUnits() []sizeUnit {
+	return []sizeUnit{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"GB", 1e9}, {"MB", 1e6}, {"KB", 1e3}, {"B", 1}}
+}
+
+func sizeSetting(key, def string, lowest int64, field func(*config) *int64) setting {
+	return setting{key: key, def: def,
+		set: func(c *config, text, _ string) error {
+			n, err := parseSize(text)
+			if err != nil {
+				return err
+			}
+			if n < lowest {
+				return bad("at least "+formatSize(lowest), "%s cannot be %q", key, text)
+			}
+			*field(c) = n
+			return nil
+		},
+		get: func(c *config) string { return formatSize(*field(c)) },
+	}
+}
+
+func parseSize(text string) (int64, error) {
+	if _, err := strconv.ParseFloat(text, 64); err == nil {
+		return 0, bad(fmt.Sprintf("write %[1]sMB or %[1]sKB", text), "the size %q has no unit", text)
+	}
+	for _, u := range sizeUnits() {
+		digits, ok := strings.CutSuffix(text, u.name)
+		if !ok {
+			continue
+		}
+		f, err := strconv.ParseFloat(strings.TrimSpace(digits), 64)
+		if err != nil || !(f >= 0) || f*float64(u.bytes) >= math.MaxInt64 {
+			break
+		}
+		return int64(f * float64(u.bytes)), nil
+	}
+	return 0, bad("such as 256MB, 64MiB or 2GB", "%q is no size", text)
+}
+
+// formatSize writes n in the largest unit that divides it.
+func formatSize(n int64) string {
+	best := fmt.Sprintf("%dB", n)
+	for _, u := range sizeUnits() {
+		if s := fmt.Sprintf("%d%s", n/u.bytes, u.name); n > 0 && n%u.bytes == 0 && len(s) < len(best) {
+			best = s
+		}
+	}
+	return best
+}
+
+func levelSetting(key, flag, def, doc string, field func(*config) *slog.Level) setting {
+	names := []string{"debug", "info", "warn", "error"}
+	return setting{key: key, flag: flag, doc: doc, def: def,
+		set: func(c *config, text, _ string) error {
+			if _, err := oneOf(names...)(text); err != nil {
+				return err
+			}
+			return field(c).UnmarshalText([]byte(text))
+		},
+		get: func(c *config) string { return strings.ToLower(field(c).String()) },
+	}
+}
+
+func oneOf(names ...string) func(string) (string, error) {
+	return func(text string) (string, error) {
+		for _, n := range names {
+			if n == text {
+				return text, nil
+			}
+		}
+		return "", bad("one of "+strings.Join(names, ", "), "%q is none of its values", text)
+	}
+}
+
+func sourceName(text string) (string, error) {
+	if text == "mongo" {
+		return "", bad("content reads Markdown files", "this version of freshet has no MongoDB source")
+	}
+	return oneOf("auto", "content")(text)
+}
+
+func siteURL(text string) (string, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		return "", bad("such as https://example.com", "%q is no absolute http or https address", text)
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return "", bad("such as https://example.com", "the address %q holds more than a host", text)
+	case strings.Trim(u.Path, "/") != "":
+		return "", bad("give the site a host name of its own", "the address %q has a path: the site lives at the root of its host", text)
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Host), nil
+}
+
+func languageTag(text string) (string, error) {
+	tag, err := language.Parse(text)
+	if err != nil {
+		return "", bad("a BCP 47 tag such as en, hi or pt-BR", "%q is no language", text)
+	}
+	return tag.String(), nil
+}
+
+func listenAddress(text string) (string, error) {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		remedy := "host:port, such as :8080 or 127.0.0.1:8080"
+		if _, numErr := strconv.ParseUint(text, 10, 16); numErr == nil {
+			remedy = "write :" + text
+		}
+		return "", bad(remedy, "%q is no address to listen at", text)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "", bad("a port from 0 to 65535", "%q is no address to listen at", text)
+	}
+	return net.JoinHostPort(host, port), nil
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+	"github.com/spf13/pflag"
+
+	"freshet/internal/diag"
+)
+
+// These tests are inside the package because a package main cannot be imported.
+
+var update = flag.Bool("update", false, "rewrite the wanted output in testdata")
+
+// TestBadSettings checks every message that a mistake in a settings file, the environment or a flag can bring:
+// testdata/settings.txtar holds pairs of NAME and NAME.want.
+func TestBadSettings(t *testing.T) {
+	const file = "testdata/settings.txtar"
+	archive, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wants := map[string]string{}
+	for _, f := range archive.Files {
+		wants[f.Name] = string(f.Data)
+	}
+	home, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range archive.Files {
+		if strings.HasSuffix(f.Name, ".want") {
+			continue
+		}
+		t.Run(f.Name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			args, env := []string{"config"}, []string{}
+			switch ext := filepath.Ext(f.Name); ext {
+			case ".env":
+				env = strings.Fields(string(f.Data))
+			case ".flags":
+				args = append(args, strings.Fields(string(f.Data))...)
+			default:
+				name := "freshet" + ext
+				if err := os.WriteFile(name, f.Data, 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var stdout, stderr bytes.Buffer
+			code := run(t.Context(), args, env, &stdout, &stderr)
+			if code != exitMisuse || stdout.Len() > 0 {
+				t.Errorf("freshet config exits %d and prints %q, want %d and nothing", code, stdout.String(), exitMisuse)
+			}
+			if *update {
+				archive.Files[i+1].Data = stderr.Bytes()
+				return
+			}
+			if diff := cmp.Diff(wants[f.Name+".want"], stderr.String()); diff != "" {
+				t.Errorf("stderr of freshet config with %s (-want +got):\n%s", f.Name, diff)
+			}
+		})
+	}
+	if *update {
+		if err := os.WriteFile(filepath.Join(home, file), txtar.Format(archive), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestSettingsPrecedence(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("freshet.toml", []byte("listen = \":1\"\ncontent = \"docs\"\n[site]\ntitle = \"File\"\nurl = \"https://file.example\"\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	env := []string{"FRESHET_SITE_URL=https://env.example/", "FRESHET_LISTEN=:2", "FRESHET_ISR_MAX_STALE=2d", "FRESHET_TEST_REDIS=x", "HOME=/"}
+	if code := run(t.Context(), []string{"config", "--listen", ":3", "--drafts"}, env, &stdout, &stderr); code != exitDone {
+		t.Fatalf("freshet config exits %d: %s", code, stderr.String())
+	}
+	for _, want := range []string{
+		"  title: File # freshet.toml:4",
+		"  url: https://env.example # FRESHET_SITE_URL",
+		"listen: :3 # --listen",
+		"content: docs # freshet.toml:2",
+		"  drafts: true # --drafts",
+		"  maxStale: 48h # FRESHET_ISR_MAX_STALE",
+		"  keep: 20 # default",
+	} {
+		if !strings.Contains(stdout.String(), want+"\n") {
+			t.Errorf("freshet config has no line %q:\n%s", want, stdout.String())
+		}
+	}
+}
+
+// TestConfigReadsBack feeds what freshet config prints to freshet again: nothing may change but the origins.
+func TestConfigReadsBack(t *testing.T) {
+	t.Chdir(t.TempDir())
+	show := func() map[string]string {
+		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+		eff, problems, err := loadConfig("", nil, flags)
+		if err != nil || len(problems) > 0 {
+			t.Fatalf("loadConfig: %v %v", problems, err)
+		}
+		if err := os.WriteFile("freshet.yaml", []byte(eff.yaml()), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		values := map[string]string{}
+		for _, s := range settings() {
+			values[s.key] = s.get(&eff.config)
+		}
+		return values
+	}
+	odd := "site: {title: '# \"no: comment', description: \"a\\nb\", author: 'yes'}\nisr: {maxStale: 90m, revalidate: 1m30s}\n" +
+		"cache: {memory: 1.5GB}\nbuild: {maxShrink: 12.5%}\npublic: ''\ncontent: 'a: b'\n"
+	if err := os.WriteFile("freshet.yaml", []byte(odd), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	first := show()
+	if first["site.title"] != `# "no: comment` || first["cache.memory"] != "1500MB" || first["public"] != "" {
+		t.Errorf("settings read wrongly: %q", first)
+	}
+	if diff := cmp.Diff(first, show()); diff != "" {
+		t.Errorf("settings after being printed and read back (-want +got):\n%s", diff)
+	}
+}
+
+// TestRelativeFolders: those in the settings file start from the file, those of flags from the working directory.
+func TestRelativeFolders(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("site", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("site/freshet.json", []byte(`{"content": "docs", "state": "/var/lib/freshet"}`), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	flags.String("public", "", "")
+	if err := flags.Parse([]string{"--public", "out"}); err != nil {
+		t.Fatal(err)
+	}
+	eff, problems, err := loadConfig("site/freshet.json", []string{"FRESHET_TEMPLATES=theme"}, flags)
+	if err != nil || len(problems) > 0 {
+		t.Fatalf("loadConfig: %v %v", problems, err)
+	}
+	got := []string{eff.Content, eff.State, eff.Templates, eff.Public}
+	want := []string{filepath.Join("site", "docs"), "/var/lib/freshet", "theme", "out"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("folders (-want +got):\n%s", diff)
+	}
+}
+
+func TestEnvNames(t *testing.T) {
+	for key, want := range map[string]string{
+		"site.url": "FRESHET_SITE_URL", "isr.maxStale": "FRESHET_ISR_MAX_STALE", "isr.onMaxStale": "FRESHET_ISR_ON_MAX_STALE",
+		"mongo.settingsDB": "FRESHET_MONGO_SETTINGS_DB", "listen": "FRESHET_LISTEN",
+	} {
+		if got := envName(key); got != want {
+			t.Errorf("envName(%q) = %q, want %q", key, got, want)
+		}
+	}
+}
+
+// FuzzSettingsFile checks that no settings file, however broken, ends the process, and that every mistake has a
+// message.
+func FuzzSettingsFile(f *testing.F) {
+	archive, err := txtar.ParseFile("testdata/settings.txtar")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range archive.Files {
+		f.Add(filepath.Ext(file.Name), file.Data)
+	}
+	f.Fuzz(func(t *testing.T, ext string, data []byte) {
+		_, root, problems := parseSettingsFile("freshet"+ext, data)
+		if root == nil && len(problems) == 0 {
+			t.Errorf("a file %s of %q yields neither settings nor problems", ext, data)
+		}
+		for _, p := range problems {
+			if p.Message == "" || p.Severity != diag.Error {
+				t.Errorf("a file %s of %q yields the problem %+v", ext, data, p)
+			}
+		}
+	})
+}

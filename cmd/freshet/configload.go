@@ -1,0 +1,283 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"freshet/internal/diag"
+)
+
+// effective is the settings in force and where each came from.
+type effective struct {
+	config
+	from map[string]string // by key: default, freshet.yaml:3, FRESHET_SITE_URL, --url
+}
+
+// addSettingFlags gives cmd the flags of the named settings. Their values are read by loadConfig, in the same way as
+// those of the file, so that a mistake in them is reported beside the others.
+func addSettingFlags(cmd *cobra.Command, names ...string) {
+	for _, s := range settings() {
+		if s.flag == "" || !slices.Contains(names, s.flag) {
+			continue
+		}
+		doc := s.doc
+		if s.kind != boolean {
+			doc += fmt.Sprintf(" (default %s)", s.def)
+		}
+		cmd.Flags().Var(&flagText{kind: s.kind}, s.flag, doc)
+		if s.kind == boolean {
+			cmd.Flags().Lookup(s.flag).NoOptDefVal = "true"
+		}
+	}
+}
+
+// flagText is the text given to a flag, unchecked.
+type flagText struct {
+	text string
+	kind kind
+}
+
+func (f *flagText) String() string { return f.text }
+
+func (f *flagText) Set(text string) error {
+	f.text = text
+	return nil
+}
+
+func (f *flagText) Type() string {
+	if f.kind == boolean {
+		return "bool"
+	}
+	return "text"
+}
+
+// loadConfig reads the settings: defaults, then the file, then the environment, then flags. file is the --config
+// flag; when it is empty a settings file of the working directory is read if there is one. All mistakes are
+// returned together; an error means that the file could not be read at all.
+//
+// Relative folders in the file, and the defaults, start from the file's own folder; those in the environment and in
+// flags from the working directory.
+func loadConfig(file string, env []string, flags *pflag.FlagSet) (*effective, []diag.Problem, error) {
+	l := &loader{eff: &effective{from: map[string]string{}}, places: map[string]func(message, remedy string) diag.Problem{}}
+	for _, s := range settings() {
+		l.all = append(l.all, &s)
+	}
+	name, data, err := readSettingsFile(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	base := "."
+	if name != "" {
+		base = filepath.Dir(name)
+	}
+	for _, s := range l.all {
+		l.apply(s, s.def, base, "default", func(message, remedy string) diag.Problem {
+			return diag.Problem{Severity: diag.Error, File: s.key, Message: message, Remedy: remedy}
+		})
+	}
+	if name != "" {
+		l.readFile(name, data, base)
+	}
+	l.readEnv(env)
+	l.readFlags(flags)
+	if len(l.problems) == 0 {
+		l.eff.check(func(key string, err error) { l.report(l.places[key], err) })
+	}
+	return l.eff, l.problems, nil
+}
+
+// readSettingsFile returns the settings file's name, empty if there is none, and content.
+func readSettingsFile(file string) (string, []byte, error) {
+	if file != "" {
+		switch ext := strings.ToLower(filepath.Ext(file)); ext {
+		case ".yaml", ".yml", ".toml", ".json":
+		default:
+			return "", nil, fmt.Errorf("read settings: %s is not a .yaml, .toml or .json file", file)
+		}
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return "", nil, fmt.Errorf("read settings: %w", err)
+		}
+		return file, data, nil
+	}
+	var found string
+	var content []byte
+	for _, name := range []string{"freshet.yaml", "freshet.yml", "freshet.toml", "freshet.json"} {
+		data, err := os.ReadFile(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return "", nil, fmt.Errorf("read settings: %w", err)
+		case found != "":
+			return "", nil, fmt.Errorf("read settings: there are both %s and %s: name one with --config", found, name)
+		}
+		found, content = name, data
+	}
+	return found, content, nil
+}
+
+type loader struct {
+	eff      *effective
+	all      []*setting
+	places   map[string]func(message, remedy string) diag.Problem // where each setting's value is from, by key
+	problems []diag.Problem
+}
+
+func (l *loader) report(at func(message, remedy string) diag.Problem, err error) {
+	message, remedy := err.Error(), ""
+	if b, ok := errors.AsType[*badValue](err); ok {
+		message, remedy = b.message, b.remedy
+	}
+	l.problems = append(l.problems, at(message, remedy))
+}
+
+func (l *loader) apply(s *setting, text, base, from string, at func(message, remedy string) diag.Problem) {
+	l.eff.from[s.key] = from
+	l.places[s.key] = at
+	if err := s.set(&l.eff.config, text, base); err != nil {
+		l.report(at, err)
+	}
+}
+
+func (l *loader) find(key string) *setting {
+	for _, s := range l.all {
+		if s.key == key {
+			return s
+		}
+	}
+	return nil
+}
+
+// below lists the names of the settings and sections directly below a section; "" is the whole.
+func (l *loader) below(section string) []string {
+	var names []string
+	for _, s := range l.all {
+		rest := s.key
+		if section != "" {
+			var ok bool
+			if rest, ok = strings.CutPrefix(s.key, section+"."); !ok {
+				continue
+			}
+		}
+		name, _, _ := strings.Cut(rest, ".")
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (l *loader) readFile(name string, data []byte, base string) {
+	f, root, problems := parseSettingsFile(name, data)
+	l.problems = append(l.problems, problems...)
+	if root != nil {
+		l.walk(f, root, "", base, map[string]int{})
+	}
+}
+
+func (l *loader) walk(f *settingsFile, n *node, section, base string, seen map[string]int) {
+	for _, c := range n.children {
+		key := c.key
+		if section != "" {
+			key = section + "." + c.key
+		}
+		atKey := func(message, remedy string) diag.Problem { return f.problem(c.line, c.col, message, remedy) }
+		atValue := func(message, remedy string) diag.Problem { return f.problem(c.valLine, c.valCol, message, remedy) }
+		s := l.find(key)
+		if s != nil || c.shape != mapping {
+			if first, twice := seen[key]; twice {
+				l.problems = append(l.problems, atKey(fmt.Sprintf("%q is set twice", key), fmt.Sprintf("first in line %d", first)))
+				continue
+			}
+			seen[key] = c.line
+		}
+		names := l.below(key)
+		switch {
+		case later(key):
+			l.problems = append(l.problems, atKey(fmt.Sprintf("%q is not in this version of freshet yet", key), "remove it"))
+		case s == nil && len(names) == 0:
+			l.problems = append(l.problems, atKey(fmt.Sprintf("unknown key %q", c.key), l.suggest(section, c.key)))
+		case s == nil && c.shape == mapping:
+			l.walk(f, c, key, base, seen)
+		case s == nil && c.shape == null: // a section with nothing in it
+		case s == nil:
+			l.problems = append(l.problems, atKey(fmt.Sprintf("%q holds other settings, not a value", key), strings.Join(names, ", ")))
+		case c.shape == mapping:
+			l.problems = append(l.problems, atKey(fmt.Sprintf("%q takes one value, not a mapping", key), ""))
+		case c.shape == list:
+			l.problems = append(l.problems, atKey(fmt.Sprintf("%q takes one value, not a list", key), ""))
+		case c.shape == null:
+			l.problems = append(l.problems, atKey(fmt.Sprintf("%q has no value", key), fmt.Sprintf("the default is %q", s.def)))
+		default:
+			l.apply(s, c.text, base, fmt.Sprintf("%s:%d", f.name, c.line), atValue)
+		}
+	}
+}
+
+// suggest says which key was probably meant by name in section.
+func (l *loader) suggest(section, name string) string {
+	names := l.below(section)
+	if near := diag.Nearest(name, names); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	for _, s := range l.all {
+		if leaf := s.key[strings.LastIndexByte(s.key, '.')+1:]; strings.EqualFold(leaf, name) {
+			return fmt.Sprintf("did you mean %q?", s.key)
+		}
+	}
+	return "known here: " + strings.Join(names, ", ")
+}
+
+func (l *loader) readEnv(env []string) {
+	byName := map[string]*setting{}
+	var names []string
+	for _, s := range l.all {
+		byName[s.env()] = s
+		names = append(names, s.env())
+	}
+	sorted := slices.Clone(env)
+	slices.Sort(sorted)
+	for _, pair := range sorted {
+		name, value, _ := strings.Cut(pair, "=")
+		if !strings.HasPrefix(name, "FRESHET_") || strings.HasPrefix(name, "FRESHET_TEST_") {
+			continue
+		}
+		at := func(message, remedy string) diag.Problem {
+			return diag.Problem{Severity: diag.Error, File: name, Message: message, Remedy: remedy}
+		}
+		switch s := byName[name]; {
+		case s != nil:
+			l.apply(s, value, ".", name, at)
+		case laterEnv(name):
+			l.problems = append(l.problems, at("this setting is not in this version of freshet yet", "unset it"))
+		default:
+			remedy := "freshet config lists the settings"
+			if near := diag.Nearest(name, names); near != "" {
+				remedy = fmt.Sprintf("did you mean %s?", near)
+			}
+			l.problems = append(l.problems, at("unknown setting in the environment", remedy))
+		}
+	}
+}
+
+func (l *loader) readFlags(flags *pflag.FlagSet) {
+	for _, s := range l.all {
+		if s.flag == "" {
+			continue
+		}
+		if f := flags.Lookup(s.flag); f != nil && f.Changed {
+			l.apply(s, f.Value.String(), ".", "--"+s.flag, func(message, remedy string) diag.Problem {
+				return diag.Problem{Severity: diag.Error, File: "--" + s.flag, Message: message, Remedy: remedy}
+			})
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// parts says which of freshet's packages each package may import, and why it is so. A package that is not here has
+// to be given its place first.
+var parts = map[string]struct {
+	why string
+	may []string
+}{
+	"internal/digest":    {why: "digests are the bottom: everything may stand on them"},
+	"internal/diag":      {why: "problems are the bottom: everything may report them"},
+	"internal/site":      {may: []string{"internal/digest", "internal/diag"}, why: "nouns know no technology"},
+	"internal/memo":      {may: []string{"internal/digest"}, why: "remembering results needs to know none of them"},
+	"internal/pagestore": {may: []string{"internal/site", "internal/digest", "internal/diag"}, why: "adapters know the nouns, never each other"},
+	"internal/contentdir": {may: []string{"internal/site", "internal/digest", "internal/diag"},
+		why: "adapters know the nouns, never each other"},
+	"generator/markup/highlight": {why: "colouring is a function of a language and its code"},
+	"generator/markup": {may: []string{"generator/markup/highlight", "internal/site", "internal/digest", "internal/diag"}, why: "markup is a function of one body"},
+	"generator/plan": {may: []string{"generator/markup", "internal/site", "internal/digest", "internal/diag"},
+		why: "planning is a function of two snapshots: it reads and writes nothing"},
+	"generator": {may: []string{"generator/markup", "generator/plan", "internal/site", "internal/digest", "internal/diag",
+		"internal/memo", "internal/pagestore"}, why: "the generator gets its source from outside, and knows neither daemon nor server"},
+	"revalidator": {may: []string{"internal/site", "internal/digest", "internal/diag"},
+		why: "the daemon drives a generator that it is given"},
+	"server": {may: []string{"internal/site", "internal/digest", "internal/diag", "internal/pagestore", "internal/web"},
+		why: "the server follows pages: it never renders and never asks a source"},
+	"internal/web": {why: "HTTP mechanics hold nothing of the product"},
+	"templates":    {why: "templates are data"},
+}
+
+// wiring is exempt: it knows everything, and nothing may know it.
+const wiring = "cmd/freshet"
+
+// drivers names the packages that may import a module from outside: one driver, one package, one place to look.
+var drivers = map[string][]string{
+	"github.com/yuin/goldmark":           {"generator/markup"},
+	"github.com/alecthomas/chroma/v2":    {"generator/markup"},
+	"github.com/microcosm-cc/bluemonday": {"generator/markup"},
+	"github.com/fsnotify/fsnotify":       {"revalidator", "internal/pagestore"},
+	"github.com/cespare/xxhash/v2":       {"internal/digest"},
+	"github.com/goccy/go-yaml":           {"internal/contentdir", wiring},
+	"github.com/pelletier/go-toml/v2":    {"internal/contentdir", wiring},
+	"github.com/tidwall/btree":           {"internal/site"},
+	"github.com/andybalholm/brotli":      {"server"},
+	"github.com/klauspost/compress":      {"server"},
+	"github.com/maypok86/otter/v2":       {"server"},
+	"github.com/tdewolff/minify/v2":      {"generator"},
+	"github.com/spf13/cobra":             {wiring},
+	"github.com/spf13/pflag":             {wiring},
+	"golang.org/x/image":                 {"internal/contentdir", "generator/markup"},
+	"golang.org/x/net":                   {"internal/contentdir", "generator/markup"},
+	"golang.org/x/sync":                  nil, // nil: anybody
+	"golang.org/x/sys":                   nil,
+	"golang.org/x/text":                  nil,
+	"github.com/google/go-cmp":           {}, // tests only
+	"github.com/rogpeppe/go-internal":    {}, // tests only
+}
+
+// helpers are commands and packages for developing freshet. They are in no binary of it.
+func helper(name string) bool {
+	return strings.HasPrefix(name, "load/") || name == "load" || strings.HasPrefix(name, "internal/testenv") ||
+		strings.HasPrefix(name, "internal/storetest")
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Module     *struct{ Path string }
+	Standard   bool
+}
+
+// TestImports compares the imports of every package with the tables above.
+func TestImports(t *testing.T) {
+	packages := goList(t, "freshet/...")
+	known := map[string]bool{}
+	module := map[string]string{}
+	for _, p := range goList(t, "-deps", "freshet/...") {
+		if p.Module != nil {
+			module[p.ImportPath] = p.Module.Path
+		}
+	}
+	for _, p := range packages {
+		name := strings.TrimPrefix(p.ImportPath, "freshet/")
+		known[name] = true
+		part, ok := parts[name]
+		if !ok && name != wiring && !helper(name) {
+			t.Errorf("package %s has no place in the import table of deps_test.go", name)
+			continue
+		}
+		for _, imp := range p.Imports {
+			ours, own := strings.CutPrefix(imp, "freshet/")
+			switch {
+			case own && ours == wiring:
+				t.Errorf("%s imports %s: nothing may know the wiring", name, ours)
+			case own && name == wiring && helper(ours):
+				t.Errorf("%s imports %s: it is for developing freshet only", name, ours)
+			case own && name != wiring && !helper(name) && !slices.Contains(part.may, ours):
+				t.Errorf("%s imports %s: %s; it may import %q", name, ours, part.why, part.may)
+			case own || module[imp] == "" || helper(name):
+			default:
+				users, ok := drivers[module[imp]]
+				if !ok {
+					t.Errorf("%s imports %s: the module %s is not in the table of drivers", name, imp, module[imp])
+				} else if users != nil && !slices.Contains(users, name) {
+					t.Errorf("%s imports %s: a driver has one place, and %s is for %q", name, imp, module[imp], users)
+				}
+			}
+		}
+	}
+	for name := range parts {
+		if !known[name] {
+			t.Errorf("the import table of deps_test.go names %s, which is no package", name)
+		}
+	}
+}
+
+func goList(t *testing.T, args ...string) []listed {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list", "-e", "-json=ImportPath,Imports,Module,Standard"}, args...)...)
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if err != nil {
+		if ee, ok := errors.AsType[*exec.ExitError](err); ok {
+			t.Fatalf("go list %q: %v\n%s", args, err, ee.Stderr)
+		}
+		t.Fatalf("go list %q: %v", args, err)
+	}
+	var packages []listed
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		if err := d.Decode(&p); err == io.EOF {
+			return packages
+		} else if err != nil {
+			t.Fatalf("go list %q: %v", args, err)
+		}
+		packages = append(packages, p)
+	}
+}

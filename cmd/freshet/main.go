@@ -1,0 +1,21 @@
+// Command freshet turns blogs and courses kept in Markdown files into static pages, keeps the pages true to the files,
+// and serves them.
+//
+// This package is the one place that knows every other: it reads the settings, opens the parts, and joins them. Each
+// command is a file of its own. Results go to standard output, everything else to standard error; the exit status is
+// 0 when the work is done (warnings allowed), 1 when it failed or left documents out because of errors, and 2 when
+// freshet was called or set up wrongly, which includes every mistake in the settings.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+}
