@@ -7,6 +7,7 @@ package digest
 
 import (
 	"encoding/binary"
+	"io"
 	"math"
 	"reflect"
 	"slices"
@@ -41,6 +42,13 @@ func Bytes(b []byte) Sum { return Sum(xxhash.Sum64(b)) }
 
 // String returns the digest of s.
 func String(s string) Sum { return Sum(xxhash.Sum64String(s)) }
+
+// Reader returns the digest of all that r still holds, as Bytes would, and its length.
+func Reader(r io.Reader) (Sum, int64, error) {
+	x := xxhash.New()
+	n, err := io.Copy(x, r)
+	return Sum(x.Sum64()), n, err
+}
 
 // A Hash gathers values into one digest. Every value is written with its length, so that "ab","c" and "a","bc"
 // differ.

@@ -1,0 +1,317 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"freshet/internal/digest"
+	"freshet/internal/site"
+)
+
+// A Folder is any static tree as a Site: the public folder of freshet or of another generator. Files that change are
+// seen at once. Hidden files are not served, .well-known excepted, nor is anything outside of the folder, whatever
+// symbolic links say. A file called _redirects holds redirects as Netlify and Cloudflare read them.
+//
+// A Folder is one Generation that never ends; it promises no more consistency than the file system does.
+type Folder struct {
+	root *os.Root
+	log  *slog.Logger
+
+	mu        sync.Mutex // protects what follows
+	files     map[string]*folderFile
+	names     []string // by number; a file's number never changes, and only files that were there have one
+	redirects *redirects
+}
+
+// A folderFile is what is known of a file.
+type folderFile struct {
+	number  int64
+	info    fs.FileInfo // when it was hashed
+	sum     digest.Sum
+	size    int64 // bytes hashed
+	settled bool  // it had not changed for a while then, so a later change shows in its time
+}
+
+// settledAfter is the age from which a file's time tells whether it has changed: a clock tick may hold two writes.
+const settledAfter = 2 * time.Second
+
+// OpenFolder opens the tree at dir. The logger may be nil; it is told about redirects that cannot be understood.
+func OpenFolder(dir string, log *slog.Logger) (*Folder, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open folder: %w", err)
+	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Folder{root: root, log: log.With("part", "server"), files: make(map[string]*folderFile)}, nil
+}
+
+// Close closes the folder.
+func (f *Folder) Close() error { return f.root.Close() }
+
+// Current implements Site.
+func (f *Folder) Current() Generation { return f }
+
+// Number implements Generation.
+func (f *Folder) Number() uint64 { return 0 }
+
+// unreadable stands for a file that may well be there but could not be looked at: reading it fails, and that is an
+// error, not an absence.
+const unreadable = -1
+
+// Lookup implements Generation.
+func (f *Folder) Lookup(p site.Path) (*site.Entry, bool) {
+	rules := f.rules()
+	if r, ok := rules.match(string(p)); ok && r.force {
+		return f.follow(p, r)
+	}
+	if e, ok := f.file(p); ok {
+		return e, true
+	}
+	if r, ok := rules.match(string(p)); ok {
+		return f.follow(p, r)
+	}
+	return nil, false
+}
+
+// follow makes the entry that a redirect rule means.
+func (f *Folder) follow(p site.Path, r matched) (*site.Entry, bool) {
+	switch {
+	case r.status == 200:
+		return f.file(site.Path(strings.TrimSuffix(r.to, "index.html")))
+	case r.status == 404:
+		return nil, false
+	case r.status == 410:
+		return &site.Entry{Path: p, Kind: site.KindRedirect, Status: 410}, true
+	}
+	return &site.Entry{Path: p, Kind: site.KindRedirect, Status: r.status, Location: r.to}, true
+}
+
+// file finds the file that is at p.
+func (f *Folder) file(p site.Path) (*site.Entry, bool) {
+	name, ok := fileName(string(p))
+	if !ok {
+		return nil, false
+	}
+	e := &site.Entry{Path: p, Kind: site.KindPage, Status: 200, Type: contentType(name)}
+	info, err := f.root.Stat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		return nil, false
+	}
+	var known *folderFile
+	if err == nil {
+		known, err = f.hash(name, info)
+	}
+	switch {
+	case err == nil:
+		e.Object = site.ObjectRef{ID: known.sum, Offset: known.number, Size: known.size}
+		if t := known.info.ModTime(); !t.After(time.Now()) { // HTTP has no times to come
+			e.Changed = t.Truncate(time.Second)
+		}
+		return e, true
+	case trulyMissing(err):
+		f.forget(name)
+		return nil, false
+	default:
+		f.log.Error("cannot look at file", "file", name, "error", err)
+		e.Object.Offset = unreadable
+		return e, true
+	}
+}
+
+// fileName is the file for a path: index.html in folders. Hidden files, the files that configure a host, and other
+// spellings of a folder's page have none.
+func fileName(p string) (string, bool) {
+	name := strings.TrimPrefix(p, "/")
+	if name == "" || strings.HasSuffix(name, "/") {
+		name += "index.html"
+	} else if path.Base(name) == "index.html" {
+		return "", false
+	}
+	if !fs.ValidPath(name) || name == "_redirects" || name == "_headers" {
+		return "", false
+	}
+	for seg := range strings.SplitSeq(name, "/") {
+		if seg[0] == '.' && seg != ".well-known" {
+			return "", false
+		}
+	}
+	return name, true
+}
+
+// trulyMissing tells that there is nothing to serve from that we could not look. A name that leads outside of the
+// folder, and a file that the server may not read, are meant not to be served.
+func trulyMissing(err error) bool {
+	for _, is := range []error{fs.ErrNotExist, fs.ErrPermission, syscall.ENOTDIR, syscall.ENAMETOOLONG, syscall.ELOOP, syscall.EINVAL} {
+		if errors.Is(err, is) {
+			return true
+		}
+	}
+	// os.Root has no name for this error.
+	return strings.Contains(err.Error(), "path escapes from parent")
+}
+
+// hash returns what is known of a file, reading it if it may have changed.
+func (f *Folder) hash(name string, info fs.FileInfo) (*folderFile, error) {
+	f.mu.Lock()
+	known := f.files[name]
+	f.mu.Unlock()
+	if known != nil && known.settled && unchanged(known.info, info) {
+		return known, nil
+	}
+	began := time.Now()
+	file, err := f.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if info, err = file.Stat(); err != nil {
+		return nil, err
+	}
+	sum, size, err := digest.Reader(file)
+	if err != nil {
+		return nil, fmt.Errorf("hash %s: %w", name, err)
+	}
+	next := &folderFile{
+		info: info, sum: sum, size: size, settled: began.Sub(info.ModTime()) > settledAfter && size == info.Size(),
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if known = f.files[name]; known != nil {
+		next.number = known.number
+	} else {
+		next.number = int64(len(f.names))
+		f.names = append(f.names, name)
+	}
+	f.files[name] = next
+	return next, nil
+}
+
+func unchanged(a, b fs.FileInfo) bool {
+	return a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && os.SameFile(a, b)
+}
+
+// open opens a regular file, without waiting for the other end of a pipe.
+func (f *Folder) open(name string) (*os.File, error) {
+	file, err := f.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// name finds the file that an object stands for.
+func (f *Folder) name(ref site.ObjectRef) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if ref.Offset < 0 || ref.Offset >= int64(len(f.names)) {
+		return "", errors.New("the file could not be looked at")
+	}
+	return f.names[ref.Offset], nil
+}
+
+// Object implements Generation. The bytes are those that Lookup hashed, or the error is site.ErrChanged.
+func (f *Folder) Object(ref site.ObjectRef) ([]byte, error) {
+	name, err := f.name(ref)
+	if err != nil {
+		return nil, err
+	}
+	file, err := f.open(name)
+	if err != nil {
+		if trulyMissing(err) {
+			return nil, fmt.Errorf("%s: %w", name, site.ErrChanged)
+		}
+		return nil, err
+	}
+	defer file.Close()
+	var buf bytes.Buffer
+	buf.Grow(int(ref.Size) + bytes.MinRead)
+	if _, err := buf.ReadFrom(file); err != nil {
+		return nil, err
+	}
+	if digest.Bytes(buf.Bytes()) != ref.ID {
+		return nil, fmt.Errorf("%s: %w", name, site.ErrChanged)
+	}
+	return buf.Bytes(), nil
+}
+
+// Open implements Opener.
+func (f *Folder) Open(ref site.ObjectRef) (io.ReadSeekCloser, error) {
+	name, err := f.name(ref)
+	if err != nil {
+		return nil, err
+	}
+	file, err := f.open(name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && info.Size() != ref.Size {
+		err = fmt.Errorf("%s: %w", name, site.ErrChanged)
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// rules returns the redirects as the file has them now.
+func (f *Folder) rules() *redirects {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	info, err := f.root.Stat("_redirects")
+	if err != nil {
+		if trulyMissing(err) {
+			f.redirects = nil
+		}
+		return f.redirects // the last that could be read
+	}
+	if f.redirects != nil && f.redirects.settled && unchanged(f.redirects.info, info) {
+		return f.redirects
+	}
+	began := time.Now()
+	text, err := f.root.ReadFile("_redirects")
+	if err != nil {
+		return f.redirects
+	}
+	if f.redirects != nil && bytes.Equal(f.redirects.text, text) {
+		f.redirects.info, f.redirects.settled = info, began.Sub(info.ModTime()) > settledAfter
+		return f.redirects
+	}
+	next, problems := parseRedirects(text)
+	next.info, next.settled = info, began.Sub(info.ModTime()) > settledAfter
+	for _, p := range problems {
+		f.log.Warn("redirect left out", "line", p.line, "reason", p.reason)
+	}
+	f.redirects = next
+	return next
+}
+
+// forget drops what is known of a file that is gone. Its number stays its own, should it come back.
+func (f *Folder) forget(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if known := f.files[name]; known != nil {
+		f.files[name] = &folderFile{number: known.number}
+	}
+}

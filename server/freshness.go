@@ -1,0 +1,104 @@
+package server
+
+import (
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"freshet/internal/digest"
+	"freshet/internal/site"
+)
+
+const (
+	// unpurgedAge bounds how long a CDN may keep a page when nobody has shown that a purge reaches it.
+	unpurgedAge = 60 * time.Second
+	// whileRevalidate is how long a CDN may go on answering with a page while it asks for the next one.
+	whileRevalidate = 60 * time.Second
+	// ifError is how long a CDN may go on answering with a page when the server is away.
+	ifError = 24 * time.Hour
+	// jitters is how many different ages pages are given, so that a CDN does not come back for all at once: path by
+	// path between three quarters of the full age and all of it.
+	jitters = 64
+)
+
+// jitter picks one of the ages by path, the same on every server.
+func jitter(p site.Path) uint8 { return uint8(digest.String(string(p)) % jitters) }
+
+// freshness tells how fresh the site is, as header values that are made once a second.
+type freshness struct {
+	revalidate, maxStale time.Duration
+	refuse               bool // when maxStale is reached
+	purged               bool // a CDN's purge was verified
+	verified             func() time.Time
+
+	last atomic.Pointer[moment]
+}
+
+// A moment is what holds for one second.
+type moment struct {
+	second   int64 // Unix time
+	fresh    bool
+	expired  bool // too stale to be served
+	cdn      [jitters][]string
+	status   []string // Cache-Status
+	cache    []string // X-Cache
+	verified time.Time
+}
+
+// Header values of X-Cache. HIT: a built page, fresh. STALE: a built page that is due to be verified. MISS: no built
+// page, so an error or the page that says so.
+var (
+	hit   = []string{"HIT"}
+	stale = []string{"STALE"}
+	miss  = []string{"MISS"}
+)
+
+func (f *freshness) at(now time.Time) *moment {
+	if m := f.last.Load(); m != nil && m.second == now.Unix() {
+		return m
+	}
+	m := f.moment(now)
+	f.last.Store(m)
+	return m
+}
+
+func (f *freshness) moment(now time.Time) *moment {
+	m := &moment{second: now.Unix(), fresh: true, cache: hit}
+	left := f.revalidate
+	if f.verified != nil {
+		m.verified = f.verified()
+		age := max(now.Round(0).Sub(m.verified), 0) // a clock that was set back makes nothing younger than new
+		left = f.revalidate - age
+		m.fresh = left > 0
+		m.expired = f.refuse && age >= f.maxStale
+	}
+	seconds := int64(left / time.Second)
+	if m.fresh {
+		m.status = value("freshet; hit; ttl=" + strconv.FormatInt(seconds, 10))
+	} else {
+		// RFC 9211 has no word for a stale hit: it is a hit whose ttl is negative. The limit keeps "never verified"
+		// within the 15 digits of a structured integer.
+		m.status = value("freshet; hit; ttl=" + strconv.FormatInt(min(max(seconds, -maxTTL), -1), 10) + "; detail=stale")
+		m.cache = stale
+	}
+	age := left
+	if !f.purged {
+		age = min(age, unpurgedAge)
+	}
+	rest := fmt.Sprintf(", stale-while-revalidate=%d, stale-if-error=%d", whileRevalidate/time.Second, ifError/time.Second)
+	for i := range m.cdn {
+		n := int64((age - age*time.Duration(i)/(4*jitters)) / time.Second)
+		if !m.fresh {
+			n = 0
+		}
+		m.cdn[i] = value("max-age=" + strconv.FormatInt(max(n, 1), 10) + rest)
+	}
+	return m
+}
+
+// maxTTL is ten years in seconds.
+const maxTTL = 10 * 365 * 86400
+
+// value makes a header value that can be shared: appending to it copies it.
+func value(s string) []string { return []string{s} }

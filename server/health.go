@@ -1,0 +1,70 @@
+package server
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"freshet/internal/web"
+)
+
+// health answers probes, which only read.
+func health(w http.ResponseWriter, r *http.Request, status int, contentType, body string) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return &web.Error{Status: http.StatusMethodNotAllowed, Allow: "GET, HEAD"}
+	}
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Type", contentType)
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(body)) // a probe that has gone asks again
+	return nil
+}
+
+// livez says that the process answers. Nothing else is looked at: a restart would mend nothing else.
+func (s *Server) livez(w http.ResponseWriter, r *http.Request) error {
+	return health(w, r, http.StatusOK, "text/plain; charset=utf-8", "ok\n")
+}
+
+// readiness is what /readyz tells.
+type readiness struct {
+	Ready      bool       `json:"ready"`
+	Reason     string     `json:"reason,omitempty"`
+	Generation uint64     `json:"generation,omitempty"`
+	Pinned     bool       `json:"pinned"`
+	Fresh      bool       `json:"fresh"`
+	Verified   *time.Time `json:"verified,omitempty"`
+}
+
+// readyz says whether readers should be sent here: a site is loaded and the server is not draining. It does not
+// depend on any source or database: without them the site is served all the same.
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
+	var v readiness
+	gen := s.cfg.Site.Current()
+	if gen != nil {
+		m := s.pages.fresh.at(time.Now())
+		v.Generation, v.Fresh = gen.Number(), m.fresh
+		if !m.verified.IsZero() {
+			t := m.verified.UTC().Truncate(time.Second)
+			v.Verified = &t
+		}
+		if p, ok := gen.(Pinner); ok {
+			v.Pinned = p.Pinned()
+		}
+	}
+	status := http.StatusServiceUnavailable
+	switch {
+	case s.draining.Load():
+		v.Reason = "draining"
+	case gen == nil:
+		v.Reason = "no site yet"
+	default:
+		v.Ready, status = true, http.StatusOK
+	}
+	body, err := json.Marshal(&v)
+	if err != nil {
+		return err
+	}
+	return health(w, r, status, "application/json", string(body)+"\n")
+}

@@ -1,0 +1,163 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"freshet/internal/site"
+	"freshet/internal/web"
+)
+
+// allowed are the methods that pages take.
+const allowed = "GET, HEAD, OPTIONS"
+
+// page answers a request for a page: HTTP around pages.answer.
+func (s *Server) page(w http.ResponseWriter, r *http.Request) error {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+	case http.MethodOptions:
+		w.Header().Set("Allow", allowed)
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	default:
+		return &web.Error{Status: http.StatusMethodNotAllowed, Message: "pages can only be read", Allow: allowed}
+	}
+	if r.ContentLength != 0 || len(r.TransferEncoding) > 0 {
+		// A body where none belongs is where two servers lose step with each other: the connection ends here.
+		return &web.Error{Status: http.StatusBadRequest, Message: "a request for a page has no body", Close: true}
+	}
+	h := r.Header
+	ask := Ask{
+		Path: r.URL.Path, RawPath: r.URL.RawPath, Query: r.URL.RawQuery,
+		AcceptEncoding:  line(h["Accept-Encoding"]),
+		IfNoneMatch:     line(h["If-None-Match"]),
+		IfModifiedSince: line(h["If-Modified-Since"]),
+	}
+	// Ranges and the rarer conditions are left to http.ServeContent, which then judges all conditions in their order.
+	byParts := h["If-Match"] != nil || h["If-Unmodified-Since"] != nil || r.Method == http.MethodGet && h["Range"] != nil
+	if byParts {
+		ask.IfNoneMatch, ask.IfModifiedSince = "", ""
+	}
+	now := time.Now()
+	a := s.pages.answer(&ask, now)
+	if res := web.ResponseOf(w); res != nil {
+		res.Note(slog.String("cache", a.Outcome), slog.Uint64("generation", a.Generation),
+			slog.String("encoding", a.Encoding.Token()))
+	}
+	if a.Fields == nil {
+		// A page that cannot be read stays so, request after request, until somebody acts: once a second is enough.
+		if a.Err != nil && !s.trouble.worth(now) {
+			a.Err = nil
+		}
+		return &web.Error{Status: a.Status, Message: a.Message, RetryAfter: a.RetryAfter, Err: a.Err}
+	}
+	head := w.Header()
+	for i := range a.Fields {
+		head[a.Fields[i].Name] = a.Fields[i].Values
+	}
+	for i := range a.Moving {
+		if a.Moving[i].Name != "" {
+			head[a.Moving[i].Name] = a.Moving[i].Values
+		}
+	}
+	for i := range a.Extra {
+		head[a.Extra[i].Name] = a.Extra[i].Values
+	}
+	if a.Ranges && (byParts || a.Stream != nil) {
+		return s.parts(w, r, &a)
+	}
+	if len(a.Body) > 1<<20 {
+		patience(w, int64(len(a.Body)))
+	}
+	w.WriteHeader(a.Status)
+	if r.Method == http.MethodGet && len(a.Body) > 0 {
+		_, _ = w.Write(a.Body) // a reader who has gone is in the access record
+	}
+	return nil
+}
+
+// line joins the lines of a header.
+func line(values []string) string {
+	switch len(values) {
+	case 0:
+		return ""
+	case 1:
+		return values[0]
+	}
+	return strings.Join(values, ", ")
+}
+
+// parts answers through http.ServeContent.
+func (s *Server) parts(w http.ResponseWriter, r *http.Request, a *Answer) error {
+	var body io.ReadSeeker = bytes.NewReader(a.Body)
+	size := int64(len(a.Body))
+	if a.Stream != nil {
+		f, err := a.Opener.Open(a.Stream.Object)
+		if err != nil {
+			retry := &web.Error{Status: http.StatusServiceUnavailable, RetryAfter: time.Second}
+			if !errors.Is(err, site.ErrChanged) {
+				retry.Err = fmt.Errorf("open %s: %w", a.Stream.Path, err)
+			}
+			return retry
+		}
+		defer f.Close()
+		body, size = f, a.Stream.Object.Size
+	}
+	if r.Method == http.MethodHead && r.Header["Range"] != nil {
+		r = r.Clone(r.Context()) // a range means something to GET alone
+		delete(r.Header, "Range")
+	}
+	patience(w, size)
+	http.ServeContent(uncachedError{w}, r, "", a.Modified, body)
+	return nil
+}
+
+// slowestBytes is the rate, a second, of the slowest reader who gets all of a large body.
+const slowestBytes = 16 << 10
+
+// patience gives a large answer the time it needs.
+func patience(w http.ResponseWriter, size int64) {
+	if size > slowestBytes*int64(writeTimeout/time.Second)/2 {
+		limit := writeTimeout + time.Duration(size/slowestBytes)*time.Second
+		// A writer without deadlines, as in tests, has nothing to extend.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(limit))
+	}
+}
+
+// uncachedError takes the page's cache headers from an answer that http.ServeContent made an error.
+type uncachedError struct{ http.ResponseWriter }
+
+func (w uncachedError) WriteHeader(status int) {
+	if status >= 400 {
+		h := w.Header()
+		for _, name := range []string{"Cdn-Cache-Control", "Cache-Tag", "Surrogate-Key", "Cache-Status"} {
+			delete(h, name)
+		}
+		h["Cache-Control"], h["X-Cache"] = noStore, miss
+		if status == http.StatusPreconditionFailed { // it comes without a body, but with the headers of one
+			delete(h, "Content-Type")
+			delete(h, "Content-Encoding")
+			h["Content-Length"] = []string{"0"}
+		}
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w uncachedError) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// trouble bounds how often the same kind of trouble is told to the log.
+type trouble struct{ last atomic.Int64 }
+
+// worth reports whether nothing was said in this second yet.
+func (t *trouble) worth(now time.Time) bool {
+	last := t.last.Load()
+	return last != now.Unix() && t.last.CompareAndSwap(last, now.Unix())
+}

@@ -1,0 +1,286 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"freshet/internal/site"
+)
+
+// This file holds what a page answer depends on and consists of as plain values: it knows nothing of net/http.
+
+// An Ask is what the answer for a page depends on.
+type Ask struct {
+	Path    string // of the URL, decoded once
+	RawPath string // as it was sent; may be empty when encoding Path gives it back
+	Query   string // as it was sent, without "?"
+
+	// Headers; several lines of one are joined by commas.
+	AcceptEncoding, IfNoneMatch, IfModifiedSince string
+}
+
+// A Field is a header of an answer: its canonical name and its values, both shared, so not to be changed.
+type Field struct {
+	Name   string
+	Values []string
+}
+
+// An Answer is a whole response but for its date and request id. Its fields and body are shared and not to be
+// changed.
+type Answer struct {
+	Status     int
+	Fields     []Field  // prepared with the page
+	Moving     [4]Field // what depends on the moment and the generation; an empty name ends them
+	Extra      []Field  // made for this request alone
+	Body       []byte
+	Stream     *site.Entry // not nil: the body is too big for memory, and Opener opens it
+	Opener     Opener
+	Outcome    string // HIT, STALE or MISS
+	Encoding   Encoding
+	Generation uint64
+	Modified   time.Time // zero: unknown
+	Ranges     bool      // a 200 of which parts may be asked for
+
+	// Of an answer that is no page: Fields and Body are empty.
+	Message    string
+	RetryAfter time.Duration
+	Err        error // for the log
+}
+
+// pages answer for built pages.
+type pages struct {
+	site       Site
+	fresh      *freshness
+	store      *store
+	policy     []Field // of HTML
+	generation atomic.Pointer[numbered]
+}
+
+// numbered is the header value of the newest generation's number.
+type numbered struct {
+	n     uint64
+	value []string
+}
+
+// attempts bounds how often an answer begins again because a plain folder's file changed under it.
+const attempts = 4
+
+// answer answers ask at now. It asks the site for its generation once, so all it says is of one generation.
+func (p *pages) answer(ask *Ask, now time.Time) Answer {
+	gen := p.site.Current()
+	if gen == nil {
+		return Answer{Status: 503, Message: "the site is being built", RetryAfter: 5 * time.Second, Outcome: miss[0]}
+	}
+	m := p.fresh.at(now)
+	if m.expired {
+		return Answer{
+			Status: 503, Message: "the site was not checked against its source for too long", RetryAfter: time.Minute,
+			Outcome: miss[0], Generation: gen.Number(),
+		}
+	}
+	if !vetPath(ask.Path, ask.RawPath) {
+		return Answer{Status: 400, Message: "this address is not well formed", Outcome: miss[0], Generation: gen.Number()}
+	}
+	var a Answer
+	for range attempts {
+		a = p.find(gen, m, ask)
+		if !errors.Is(a.Err, site.ErrChanged) {
+			break
+		}
+	}
+	if a.Outcome == "" {
+		a.Outcome = miss[0]
+	}
+	a.Generation = gen.Number()
+	return a
+}
+
+func (p *pages) find(gen Generation, m *moment, ask *Ask) Answer {
+	e, ok := gen.Lookup(site.Path(ask.Path))
+	if !ok {
+		c, ok := canonical(gen, ask.Path)
+		switch {
+		case !ok:
+			return p.notFound(gen, m, ask)
+		case c.Status == 200:
+			return p.redirect(gen, m, c, 308, c.Path.URL(), ask.Query)
+		}
+		e = c // what a former address answers, it answers in every spelling
+	}
+	switch {
+	case e.Status == 200 && e.Path == notFoundPath:
+		return p.notFound(gen, m, ask)
+	case e.Status == 200:
+		return p.page(gen, m, ask, e)
+	case e.Status == 410:
+		return p.gone(gen, m, ask, e)
+	case e.Status >= 300 && e.Status < 400 && e.Location != "":
+		return p.redirect(gen, m, e, e.Status, e.Location, ask.Query)
+	}
+	return Answer{Status: 500, Err: fmt.Errorf("answer %s: an entry of status %d", e.Path, e.Status)}
+}
+
+// page answers with a built page, or tells that the client has it.
+func (p *pages) page(gen Generation, m *moment, ask *Ask, e *site.Entry) Answer {
+	v, err := p.store.page(gen, e, ask.AcceptEncoding, asPage)
+	if err != nil {
+		return failed(err)
+	}
+	a := Answer{
+		Status: 200, Fields: v.fields, Body: v.body, Encoding: v.encoding, Modified: v.entry.Changed, Ranges: true,
+		Outcome: m.cache[0],
+	}
+	if v.stream {
+		a.Stream = e
+		a.Opener, _ = gen.(Opener) // or there would be no such version
+	}
+	switch {
+	case v.immutable:
+		a.Outcome = hit[0]
+		a.Moving = [4]Field{{"Cache-Status", hitForever}, {"X-Cache", hit}, p.number(gen)}
+	case v.entry != e && !sameEntry(v.entry, e): // the last one that could be read
+		a.Outcome = stale[0]
+		a.Moving = [4]Field{{"Cdn-Cache-Control", noAge}, {"Cache-Status", hitStale}, {"X-Cache", stale}, p.number(gen)}
+	default:
+		a.Moving = p.moving(gen, m, v.jitter)
+	}
+	if v.unchanged(ask) {
+		a.Status, a.Fields, a.Body, a.Stream, a.Ranges = 304, v.brief, nil, nil, false
+	}
+	return a
+}
+
+var (
+	hitForever = []string{"freshet; hit"}
+	hitStale   = []string{"freshet; hit; ttl=-1; detail=unreadable"}
+	noAge      = []string{"max-age=1"}
+)
+
+// moving is what answers for built pages say about the moment.
+func (p *pages) moving(gen Generation, m *moment, jitter uint8) [4]Field {
+	return [4]Field{
+		{"Cdn-Cache-Control", m.cdn[jitter]}, {"Cache-Status", m.status}, {"X-Cache", m.cache}, p.number(gen),
+	}
+}
+
+func (p *pages) number(gen Generation) Field {
+	n := gen.Number()
+	if n == 0 {
+		return Field{}
+	}
+	v := p.generation.Load()
+	if v == nil || v.n != n {
+		v = &numbered{n, value(strconv.FormatUint(n, 10))}
+		p.generation.Store(v)
+	}
+	return Field{"X-Freshet-Generation", v.value}
+}
+
+// notFound answers with the built 404 page. It is never cached: the path may have a page in the next generation.
+func (p *pages) notFound(gen Generation, m *moment, ask *Ask) Answer {
+	a := Answer{Status: 404, Message: "there is no such page", Outcome: miss[0]}
+	if strings.HasPrefix(ask.Path, "/api/") {
+		return a
+	}
+	if e, ok := gen.Lookup(notFoundPath); ok && e.Status == 200 {
+		if v, err := p.store.page(gen, e, ask.AcceptEncoding, asNotFound); err == nil && !v.stream {
+			a.Fields, a.Body, a.Encoding = v.fields, v.body, v.encoding
+			a.Moving = [4]Field{{"Cache-Status", unknown}, {"X-Cache", miss}, p.number(gen)}
+		}
+	}
+	return a
+}
+
+var unknown = []string{"freshet; detail=unknown-path"}
+
+// gone answers for a page that was here, with the look of the 404 page. It is cacheable like a page.
+func (p *pages) gone(gen Generation, m *moment, ask *Ask, e *site.Entry) Answer {
+	a := Answer{Status: 410, Message: "this page is gone", Outcome: m.cache[0]}
+	if nf, ok := gen.Lookup(notFoundPath); ok && nf.Status == 200 {
+		if v, err := p.store.page(gen, nf, ask.AcceptEncoding, asGone); err == nil && !v.stream {
+			a.Fields, a.Body, a.Encoding = v.fields, v.body, v.encoding
+			a.Moving = p.moving(gen, m, jitter(e.Path))
+			a.Extra = tagFields(e)
+		}
+	}
+	return a
+}
+
+// redirect answers with another address. It is cacheable like a page.
+func (p *pages) redirect(gen Generation, m *moment, e *site.Entry, status int, target, query string) Answer {
+	a := Answer{Status: status, Fields: redirectFields, Outcome: m.cache[0], Moving: p.moving(gen, m, jitter(e.Path))}
+	a.Extra = append(tagFields(e), Field{"Location", value(location(target, query))})
+	return a
+}
+
+var redirectFields = []Field{
+	{"Content-Length", []string{"0"}}, {"Cache-Control", revalidated}, {"X-Content-Type-Options", nosniff},
+}
+
+func failed(err error) Answer {
+	return Answer{Status: 503, Message: "this page cannot be read just now", RetryAfter: 5 * time.Second, Err: err}
+}
+
+// unchanged evaluates If-None-Match, else If-Modified-Since (RFC 9110, 13.2.2).
+func (v *version) unchanged(ask *Ask) bool {
+	if ask.IfNoneMatch != "" {
+		return matches(ask.IfNoneMatch, v.etag)
+	}
+	if ask.IfModifiedSince == "" || v.modified == "" {
+		return false
+	}
+	if ask.IfModifiedSince == v.modified {
+		return true
+	}
+	since, ok := parseTime(ask.IfModifiedSince)
+	return ok && !v.entry.Changed.After(since)
+}
+
+// matches compares an If-None-Match list weakly with tag, which is a strong entity tag.
+func matches(list, tag string) bool {
+	for {
+		list = strings.TrimLeft(list, " \t,")
+		if list == "" {
+			return false
+		}
+		if list[0] == '*' {
+			return true
+		}
+		list = strings.TrimPrefix(list, "W/")
+		if list == "" || list[0] != '"' {
+			return false
+		}
+		end := strings.IndexByte(list[1:], '"')
+		if end < 0 {
+			return false
+		}
+		if list[:end+2] == tag {
+			return true
+		}
+		list = list[end+2:]
+	}
+}
+
+// httpTime is IMF-fixdate (RFC 9110, 5.6.7).
+const httpTime = "Mon, 02 Jan 2006 15:04:05 GMT"
+
+// parseTime reads a date in the three forms of RFC 9110.
+func parseTime(s string) (time.Time, bool) {
+	for _, layout := range [...]string{httpTime, time.RFC850, time.ANSIC} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// sameEntry reports whether b is answered as a is.
+func sameEntry(a, b *site.Entry) bool {
+	return a.Object == b.Object && a.Status == b.Status && a.Changed.Equal(b.Changed) && a.Generation == b.Generation &&
+		a.Path == b.Path && a.Type == b.Type && a.Kind == b.Kind && slices.Equal(a.Keys, b.Keys)
+}

@@ -1,0 +1,152 @@
+// Package server answers readers from the built site. It never renders and never asks a database for anything: a
+// page is one look-up in the current generation and one in memory, else one read of the page log.
+//
+// Promises. One answer is of one generation, and so is every page fetched while no other is committed. A page that
+// the site has does not fail because a source is away, and an error is never cached. Memory is bounded by
+// Config.CacheBytes: what clients ask for that the site does not have leaves nothing behind. No address is read two
+// ways: it is decoded once, and what would mean something else when decoded again is refused.
+//
+// Words. A page is fresh while the site was verified against its source less than Config.Revalidate ago, else stale,
+// and served all the same. X-Cache says HIT for a fresh built page, STALE for a stale one, MISS for everything that
+// is no built page: the 404 page and errors.
+//
+// When things fail. No generation yet: 503, alive, not ready. An object that cannot be read: the version of that
+// page that memory still has, else 503; an Error in the log either way. A panic: 500, and the server goes on.
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Config says what a Server serves and how. The zero value of everything but Site is useful.
+type Config struct {
+	Site   Site         // required
+	Logger *slog.Logger // nil: nothing is logged
+
+	Frames  []string // CSP sources that pages may frame: "https://www.youtube-nocookie.com"
+	Foreign bool     // the pages are not freshet's: no Content-Security-Policy, which would stop their inline scripts
+
+	Revalidate time.Duration    // how long a verification keeps the site fresh; 0: 1 hour
+	Verified   func() time.Time // when the site was last verified; nil: it is always fresh. Asked once a second
+	Refuse     bool             // answer 503 when the site was not verified for MaxStale; otherwise serve it
+	MaxStale   time.Duration    // 0: 24 hours
+	Purged     bool             // a CDN is in front whose purge was verified: it may keep pages until they are due
+
+	CacheBytes int64 // memory for bodies and their encoded forms; 0: 256 MiB; at least 1 MiB
+
+	Dev *DevEvents // not nil: the events of freshet dev at DevPath
+
+	// Handlers at further addresses: an exact path, or all below it when it ends in a slash. They come before pages.
+	Extra map[string]http.Handler
+
+	DrainDelay   time.Duration // how long Run tells /readyz's readers that it will stop before it does; 0: not at all
+	DrainTimeout time.Duration // how long requests under way may still take; 0: 15 seconds
+}
+
+// A Server answers readers. It is safe for concurrent use.
+type Server struct {
+	cfg      Config
+	log      *slog.Logger
+	pages    *pages
+	handler  http.Handler
+	draining atomic.Bool
+	trouble  trouble
+}
+
+// New makes a Server. It does no I/O.
+func New(cfg Config) (*Server, error) {
+	if cfg.Site == nil {
+		return nil, errors.New("server: Site is missing")
+	}
+	cfg.Revalidate = cmp.Or(cfg.Revalidate, time.Hour)
+	cfg.MaxStale = cmp.Or(cfg.MaxStale, 24*time.Hour)
+	cfg.CacheBytes = max(cmp.Or(cfg.CacheBytes, 256<<20), 1<<20)
+	cfg.DrainTimeout = cmp.Or(cfg.DrainTimeout, 15*time.Second)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	for pattern := range cfg.Extra {
+		if !strings.HasPrefix(pattern, "/") || pattern == "/" {
+			return nil, fmt.Errorf("server: Extra %q does not begin with a slash or takes all pages", pattern)
+		}
+	}
+	policy := contentPolicy(cfg.Frames)
+	if cfg.Foreign {
+		policy = ""
+	}
+	st, err := newStore(cfg.CacheBytes, policy)
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	s := &Server{cfg: cfg, log: cfg.Logger.With("part", "server")}
+	s.pages = &pages{
+		site: cfg.Site, store: st,
+		fresh: &freshness{
+			revalidate: cfg.Revalidate, maxStale: cfg.MaxStale, refuse: cfg.Refuse, purged: cfg.Purged, verified: cfg.Verified,
+		},
+	}
+	s.handler = s.install()
+	return s, nil
+}
+
+// Handler answers all of the server's requests.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Time and size limits of a connection.
+const (
+	readHeaderTimeout = 10 * time.Second // slow enough for a phone, too fast for a slowloris to be cheap
+	idleTimeout       = 2 * time.Minute
+	writeTimeout      = time.Minute // and more for large bodies: see slowestBytes
+	maxHeaderBytes    = 32 << 10
+)
+
+// Run serves connections from ln until ctx ends, then drains: /readyz answers 503, after DrainDelay no more
+// connections are taken, and requests under way have DrainTimeout to finish. It closes ln. It returns nil after a
+// drain, cut short or not, and an error when it could not go on serving.
+func (s *Server) Run(ctx context.Context, ln net.Listener) error {
+	srv := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readHeaderTimeout + 20*time.Second,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	if s.cfg.Dev != nil {
+		srv.RegisterOnShutdown(s.cfg.Dev.Close) // its streams end only when told to
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(ln) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve on %s: %w", ln.Addr(), err)
+	case <-ctx.Done():
+	}
+	s.draining.Store(true)
+	s.log.Info("draining", "delay", s.cfg.DrainDelay, "timeout", s.cfg.DrainTimeout)
+	if s.cfg.DrainDelay > 0 {
+		select {
+		case err := <-failed:
+			return fmt.Errorf("serve on %s while draining: %w", ln.Addr(), err)
+		case <-time.After(s.cfg.DrainDelay):
+		}
+	}
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.DrainTimeout)
+	defer cancel()
+	if err := srv.Shutdown(limit); err != nil {
+		s.log.Warn("requests were cut off", "error", err)
+		_ = srv.Close() // closes what is left; there is nobody to tell
+	}
+	<-failed
+	return nil
+}

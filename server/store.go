@@ -1,0 +1,288 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/maypok86/otter/v2"
+	"golang.org/x/sync/singleflight"
+
+	"freshet/internal/site"
+	"freshet/internal/web"
+)
+
+// A role is what a page is used for.
+type role uint8
+
+const (
+	asPage     role = iota
+	asNotFound      // the 404 page as the answer for an unknown path
+	asGone          // the 404 page as the answer for a page that was here
+)
+
+// A version is a page in one encoding, ready to be sent: headers and body. It is immutable.
+type version struct {
+	entry     *site.Entry
+	encoding  Encoding
+	etag      string // strong, with its quotes
+	modified  string // Last-Modified; empty: unknown
+	fields    []Field
+	brief     []Field // of a 304
+	body      []byte
+	jitter    uint8
+	immutable bool // a hashed asset
+	pointless bool // the encoding does not make the body smaller: send Identity; there is no body here
+	stream    bool // too big for memory; there is no body here
+}
+
+// versionKey names a version in the cache.
+type versionKey struct {
+	path     site.Path
+	encoding Encoding
+	role     role
+	forced   bool // encoded even if that is larger, because the client takes nothing else
+}
+
+// store holds versions in memory, bounded in bytes, and makes those that are not there, each once however many ask.
+// Only paths of the site ever get in, so what clients ask for does not make it grow.
+type store struct {
+	cache    *otter.Cache[versionKey, *version]
+	flights  singleflight.Group
+	encoders *encoders
+	policy   string // Content-Security-Policy of HTML; empty: none
+	most     int64  // bytes of the largest body that is kept or encoded
+}
+
+// overheadBytes is what a version weighs besides its body.
+const overheadBytes = 2 << 10
+
+// streamBytes is the size from which a body is streamed where it can be.
+const streamBytes = 8 << 20
+
+func newStore(cacheBytes int64, policy string) (*store, error) {
+	cache, err := otter.New(&otter.Options[versionKey, *version]{
+		MaximumWeight: uint64(cacheBytes),
+		Weigher: func(k versionKey, v *version) uint32 {
+			return uint32(min(int64(len(v.body)+len(k.path)+overheadBytes), math.MaxUint32))
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up page cache: %w", err)
+	}
+	enc, err := newEncoders()
+	if err != nil {
+		return nil, err
+	}
+	return &store{cache: cache, encoders: enc, policy: policy, most: cacheBytes / 8}, nil
+}
+
+// errNotAcceptable says that the client takes no form we have.
+var errNotAcceptable = errors.New("no acceptable encoding")
+
+// page returns e in the encoding that the client likes best. When e cannot be read, that is the last version of the
+// page that could be, if memory has one: a page that was known does not fail.
+func (s *store) page(gen Generation, e *site.Entry, acceptEncoding string, as role) (*version, error) {
+	key := versionKey{path: e.Path, role: as}
+	if acceptEncoding != "" {
+		a := parseAccept(acceptEncoding)
+		if a.refusesIdentity() {
+			key.encoding, key.forced = a.encoded(preferred(e.Object.Size)), true
+			if e.Object.Size > s.most {
+				key.encoding = Identity // disregarding the header, as a server may: that much is not encoded
+			}
+			key.forced = key.encoding != Identity
+		} else if e.Object.Size >= leastBytes && e.Object.Size <= s.most && compressible(e.Type) {
+			key.encoding = a.encoded(preferred(e.Object.Size))
+		}
+	}
+	v, err := s.get(gen, e, key)
+	if err == nil && v.pointless {
+		key.encoding = Identity
+		v, err = s.get(gen, e, key)
+	}
+	return v, err
+}
+
+func (s *store) get(gen Generation, e *site.Entry, key versionKey) (*version, error) {
+	old, ok := s.cache.GetIfPresent(key)
+	if ok && (old.entry == e || sameEntry(old.entry, e)) {
+		return old, nil
+	}
+	got, err, _ := s.flights.Do(flightName(e, key), func() (any, error) { return s.load(gen, e, key) })
+	if err == nil {
+		return got.(*version), nil
+	}
+	if ok && !old.pointless && !old.stream && !errors.Is(err, site.ErrChanged) {
+		return old, nil
+	}
+	return nil, err
+}
+
+// flightName tells loads apart: two generations may ask for the same path's different objects at the same time.
+func flightName(e *site.Entry, key versionKey) string {
+	var b strings.Builder
+	b.WriteString(string(e.Path))
+	b.Write([]byte{0, byte(key.encoding), byte(key.role)})
+	if key.forced {
+		b.WriteByte('!')
+	}
+	b.WriteString(e.Object.ID.String())
+	b.WriteString(strconv.FormatUint(e.Generation, 36))
+	return b.String()
+}
+
+// load makes a version and keeps it if it is not too big.
+func (s *store) load(gen Generation, e *site.Entry, key versionKey) (*version, error) {
+	if key.encoding != Identity {
+		if key.forced {
+			s.encoders.start()
+		} else if !s.encoders.tryStart() {
+			// So many others are being encoded that the reader is better off with the plain form.
+			key.encoding = Identity
+			return s.get(gen, e, key)
+		}
+		defer s.encoders.done()
+	}
+	v := &version{entry: e, encoding: key.encoding, jitter: jitter(e.Path), immutable: key.role == asPage && hashed(e.Path)}
+	if _, ok := gen.(Opener); ok && e.Object.Size > streamBytes && key.encoding == Identity {
+		v.stream = true
+	} else {
+		body, err := s.plain(gen, e, key)
+		if err != nil {
+			return nil, err
+		}
+		if v.body, err = s.encoders.encode(key.encoding, body); err != nil {
+			return nil, fmt.Errorf("encode %s as %s: %w", e.Path, key.encoding.Token(), err)
+		}
+		if key.encoding != Identity && !key.forced && len(v.body) >= len(body) {
+			v.pointless, v.body = true, nil
+		}
+	}
+	if !v.pointless {
+		s.prepare(v, key)
+	}
+	if int64(len(v.body)) <= s.most {
+		s.cache.Set(key, v)
+	}
+	return v, nil
+}
+
+// plain returns the bytes of e, from memory if it can.
+func (s *store) plain(gen Generation, e *site.Entry, key versionKey) ([]byte, error) {
+	if key.encoding != Identity {
+		key.encoding, key.forced = Identity, false
+		if v, ok := s.cache.GetIfPresent(key); ok && sameEntry(v.entry, e) && !v.stream {
+			return v.body, nil
+		}
+	}
+	body, err := gen.Object(e.Object)
+	if err != nil && !errors.Is(err, site.ErrChanged) {
+		body, err = gen.Object(e.Object) // what fails once, an interrupted read say, need not fail twice
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read object %s of %s: %w", e.Object.ID, e.Path, err)
+	}
+	return body, nil
+}
+
+var (
+	revalidated = []string{"public, max-age=0, must-revalidate"}
+	forever     = []string{"public, max-age=31536000, immutable"}
+	noStore     = []string{"no-store"}
+	nosniff     = []string{"nosniff"}
+	byEncoding  = []string{"Accept-Encoding"}
+	byteRanges  = []string{"bytes"}
+)
+
+// prepare makes the header values of v, all that do not depend on the moment.
+func (s *store) prepare(v *version, key versionKey) {
+	e := v.entry
+	size := e.Object.Size
+	if !v.stream {
+		size = int64(len(v.body))
+	}
+	v.etag = `"` + e.Object.ID.String() + v.encoding.suffix() + `"`
+	if !e.Changed.IsZero() {
+		v.modified = e.Changed.UTC().Format(httpTime)
+	}
+	both := []Field{{"Cache-Control", revalidated}}
+	switch {
+	case key.role == asNotFound:
+		both[0].Values = noStore
+	case v.immutable:
+		both[0].Values = forever
+	}
+	if key.role == asPage {
+		both = append(both, Field{"Etag", value(v.etag)})
+		if v.modified != "" {
+			both = append(both, Field{"Last-Modified", value(v.modified)})
+		}
+		both = append(both, tagFields(e)...)
+	}
+	if compressible(e.Type) {
+		both = append(both, Field{"Vary", byEncoding})
+	}
+	both = append(both, s.security(e.Type)...)
+	v.brief = both[:len(both):len(both)]
+	v.fields = append(v.brief, Field{"Content-Length", value(strconv.FormatInt(size, 10))})
+	if e.Type != "" {
+		v.fields = append(v.fields, Field{"Content-Type", value(e.Type)})
+	}
+	if v.encoding != Identity {
+		v.fields = append(v.fields, Field{"Content-Encoding", value(v.encoding.Token())})
+	}
+	if key.role == asPage {
+		v.fields = append(v.fields, Field{"Accept-Ranges", byteRanges})
+	}
+}
+
+// hashed reports whether a path names its content, as /assets/style.0123456789abcdef.css does: another content
+// would have another path, so it may be kept for ever.
+func hashed(p site.Path) bool {
+	name, ok := strings.CutPrefix(string(p), "/assets/")
+	if !ok {
+		return false
+	}
+	stem := strings.TrimSuffix(name, path.Ext(name))
+	sum := strings.TrimPrefix(path.Ext(stem), ".")
+	if len(sum) < 16 {
+		return false
+	}
+	for i := range len(sum) {
+		if !isHex(sum[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// Most bytes of the headers that carry keys, by what CDNs take.
+const (
+	maxCacheTag     = 16 << 10
+	maxSurrogateKey = 8 << 10
+)
+
+// tagFields makes the headers by which CDNs purge. Lists and feeds carry their list keys alone: their documents'
+// keys would purge them with every view of every document.
+func tagFields(e *site.Entry) []Field {
+	keys := e.Keys
+	if e.Kind == site.KindList || e.Kind == site.KindFeed {
+		keys = make([]string, 0, len(e.Keys))
+		for _, k := range e.Keys {
+			if strings.HasPrefix(k, "list:") {
+				keys = append(keys, k)
+			}
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	return []Field{
+		{"Cache-Tag", value(web.JoinTags(keys, ",", maxCacheTag))},
+		{"Surrogate-Key", value(web.JoinTags(keys, " ", maxSurrogateKey))},
+	}
+}
