@@ -13,14 +13,15 @@ import (
 // llms.txt are left out, which is in Hugo's favour.
 func WriteHugo(dir, content string, highlight bool) error {
 	for name, text := range map[string]string{
-		"hugo.toml":                      fmt.Sprintf(hugoSettings, content, highlight),
-		"layouts/_default/baseof.html":   hugoBase,
-		"layouts/_default/single.html":   hugoSingle,
-		"layouts/_default/list.html":     hugoList,
-		"layouts/_default/taxonomy.html": hugoTaxonomy,
-		"layouts/index.html":             hugoHome,
-		"layouts/404.html":               `{{ define "main" }}<h1>Not found</h1>{{ end }}`,
-		"layouts/partials/card.html":     hugoCard,
+		"hugo.toml":                   fmt.Sprintf(hugoSettings, content, highlight),
+		"layouts/baseof.html":         hugoBase,
+		"layouts/single.html":         hugoSingle,
+		"layouts/list.html":           hugoList,
+		"layouts/taxonomy.html":       hugoTaxonomy,
+		"layouts/term.html":           hugoList,
+		"layouts/home.html":           hugoHome,
+		"layouts/404.html":            `{{ define "main" }}<h1>Not found</h1>{{ end }}`,
+		"layouts/_partials/card.html": hugoCard,
 	} {
 		if err := write(dir, File{Name: name, Data: []byte(text)}); err != nil {
 			return err
@@ -32,7 +33,7 @@ func WriteHugo(dir, content string, highlight bool) error {
 // EditHugoTemplate changes what every page of the Hugo site at dir shows; n makes the edit different from others.
 func EditHugoTemplate(dir string, n int) error {
 	text := strings.Replace(hugoBase, "</footer>", fmt.Sprintf("<i hidden>%d</i></footer>", n), 1)
-	if err := os.WriteFile(filepath.Join(dir, "layouts", "_default", "baseof.html"), []byte(text), 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "layouts", "baseof.html"), []byte(text), 0o666); err != nil {
 		return fmt.Errorf("edit template: %w", err)
 	}
 	return nil
@@ -40,7 +41,7 @@ func EditHugoTemplate(dir string, n int) error {
 
 const hugoSettings = `baseURL = "http://localhost:8080/"
 title = "Freshet"
-languageCode = "en"
+locale = "en"
 contentDir = %q
 enableRobotsTXT = true
 disableKinds = []
