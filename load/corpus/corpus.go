@@ -96,7 +96,7 @@ func Post(i, n int) File {
 	r := rand.New(rand.NewPCG(0xf4e5, uint64(i)))
 	var b bytes.Buffer
 	title := strings.ToUpper(nouns[i%len(nouns)][:1]) + nouns[i%len(nouns)][1:]
-	published := time.Date(2012, 1, 1, 6, 0, 0, 0, time.UTC).Add(time.Duration(i) * 13 * 365 * 24 * time.Hour / time.Duration(n))
+	published := time.Date(2012, 1, 1, 6, 0, 0, 0, time.UTC).Add(time.Duration(i) * (13 * 365 * 24 * time.Hour / time.Duration(n)))
 	fmt.Fprintf(&b, "---\ntitle: \"%s and %s, part %d\"\nslug: %s\ndate: %s\nauthor: %s\ndescription: %q\ntags: [",
 		title, nouns[r.IntN(len(nouns))], i, Slug(i), published.Format(time.RFC3339), authorName(r.IntN(authorCount)), sentence(r))
 	first := r.IntN(tagCount)

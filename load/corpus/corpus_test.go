@@ -15,12 +15,19 @@ func TestPost(t *testing.T) {
 	blocks := map[string]int{}
 	fence := regexp.MustCompile("(?s)```(\\w+)\n(.*?)```\n")
 	languages := map[string]bool{}
+	date := regexp.MustCompile(`(?m)^date: (\S+)$`)
+	before := ""
 	for i := range n {
 		f := corpus.Post(i, n)
 		if again := corpus.Post(i, n); again.Name != f.Name || !bytes.Equal(again.Data, f.Data) {
 			t.Fatalf("Post(%d, %d) is not the same twice", i, n)
 		}
 		text := string(f.Data)
+		if m := date.FindStringSubmatch(text); m == nil || m[1] <= before || m[1] > "2025" {
+			t.Errorf("Post(%d, %d) has the date %q, want one after %q and before 2025", i, n, m, before)
+		} else {
+			before = m[1]
+		}
 		if words := len(strings.Fields(fence.ReplaceAllString(text, ""))); words < 550 || words > 1500 {
 			t.Errorf("Post(%d, %d) has %d words outside code, want 600 to 1,200 and their frame", i, n, words)
 		}

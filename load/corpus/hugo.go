@@ -140,6 +140,6 @@ const hugoTaxonomy = `{{ define "main" }}
 const hugoHome = `{{ define "main" }}
 <h1>{{ site.Title }}</h1>
 {{ range first 6 (where site.RegularPages "Section" "blog") }}{{ partial "card.html" . }}{{ end }}
-<ul>{{ range first 6 (where site.Sections "Section" "courses") }}<li><a href="{{ .RelPermalink }}">{{ .Title }}</a></li>{{ end }}</ul>
+<ul>{{ range first 6 (site.GetPage "/courses").Sections }}<li><a href="{{ .RelPermalink }}">{{ .Title }}</a></li>{{ end }}</ul>
 {{ end }}
 `
