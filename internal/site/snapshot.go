@@ -1,0 +1,663 @@
+package site
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"freshet/internal/digest"
+)
+
+// A Snapshot is all documents' metadata at one moment, indexed. It is immutable; [Snapshot.Apply] makes the next
+// one at a cost proportional to what changed.
+//
+// A document is visible when it is published at the snapshot's time and no visible document with a lower ID claims
+// the same address. Only visible documents are in the indexes.
+type Snapshot struct {
+	now    time.Time
+	drafts bool
+
+	docs     Order[docItem]  // every document by ID
+	claims   Order[claim]    // addresses that documents published now claim; the first of an address has it
+	names    Order[nameItem] // what links can find visible documents by
+	schedule Order[flip]     // when documents appear or expire
+	posts    Order[*Post]    // visible, oldest first
+	courses  Order[*Course]  // visible, by weight, title, ID
+	pages    Order[*Page]    // visible pages of their own, by path
+	nav      Order[*Page]    // of these, those in the navigation, by weight, title, path
+	topics   Order[*Term]    // by slug
+	authors  Order[*Term]    // by slug
+	urls     Order[URLItem]  // what is in the sitemap and the search index
+	contests Order[Path]     // addresses that more than one document claims
+}
+
+// A Term is a tag or an author with the visible posts that have it.
+type Term struct {
+	Slug  Slug
+	Name  string       // the first spelling in byte order among the posts'
+	Posts Order[*Post] // oldest first
+	names Order[nameCount]
+}
+
+type docItem struct {
+	id  ID
+	doc Document
+}
+
+type claim struct {
+	path Path
+	id   ID
+	doc  Document
+}
+
+// A Name is something a link, an alias or a section can find a document by.
+type Name struct {
+	Space NameSpace
+	Name  string
+}
+
+// A NameSpace separates kinds of names.
+type NameSpace uint8
+
+const (
+	BySource  NameSpace = iota + 1 // path in the content tree
+	ByAlias                        // former address
+	ByFile                         // a file's name
+	BySection                      // the address whose text the document is
+	ByPath                         // address of a visible document's own page
+)
+
+type nameItem struct {
+	name Name
+	id   ID
+	doc  Document
+}
+
+type nameCount struct {
+	name string
+	n    int
+}
+
+type flip struct {
+	at time.Time
+	id ID
+}
+
+// A URLItem is an address in the sitemap. Doc is nil for lists.
+type URLItem struct {
+	Key      uint64 // date and digest of the path: see urlKey
+	Path     Path
+	Doc      Document
+	Lesson   *Lesson
+	Modified time.Time
+}
+
+// A Change is a visible document that is different in the new snapshot: nil Old means it appeared, nil New that it
+// is gone.
+type Change struct{ Old, New Document }
+
+// NewSnapshot returns a snapshot without documents. With drafts everything that has not expired is visible.
+func NewSnapshot(now time.Time, drafts bool) *Snapshot {
+	return &Snapshot{
+		now: now, drafts: drafts,
+		docs: newOrder(func(a, b docItem) bool { return a.id < b.id }),
+		claims: newOrder(func(a, b claim) bool {
+			if a.path != b.path {
+				return a.path < b.path
+			}
+			return a.id < b.id
+		}),
+		names: newOrder(func(a, b nameItem) bool {
+			if a.name != b.name {
+				return a.name.Space < b.name.Space || a.name.Space == b.name.Space && a.name.Name < b.name.Name
+			}
+			return a.id < b.id
+		}),
+		schedule: newOrder(func(a, b flip) bool {
+			if !a.at.Equal(b.at) {
+				return a.at.Before(b.at)
+			}
+			return a.id < b.id
+		}),
+		posts: newOrder(olderPost),
+		courses: newOrder(func(a, b *Course) bool {
+			return cmp.Or(cmp.Compare(a.Weight, b.Weight), strings.Compare(a.Title, b.Title), cmp.Compare(a.ID, b.ID)) < 0
+		}),
+		pages: newOrder(func(a, b *Page) bool { return a.Path < b.Path }),
+		nav: newOrder(func(a, b *Page) bool {
+			return cmp.Or(cmp.Compare(a.Weight, b.Weight), strings.Compare(a.Title, b.Title), cmp.Compare(a.Path, b.Path)) < 0
+		}),
+		topics:  newOrder(func(a, b *Term) bool { return a.Slug < b.Slug }),
+		authors: newOrder(func(a, b *Term) bool { return a.Slug < b.Slug }),
+		urls: newOrder(func(a, b URLItem) bool {
+			return a.Key < b.Key || a.Key == b.Key && a.Path < b.Path
+		}),
+		contests: newOrder(func(a, b Path) bool { return a < b }),
+	}
+}
+
+func olderPost(a, b *Post) bool {
+	if !a.Published.Equal(b.Published) {
+		return a.Published.Before(b.Published)
+	}
+	return a.Slug < b.Slug
+}
+
+// Now is the moment that decides what is published.
+func (s *Snapshot) Now() time.Time { return s.now }
+
+// Len is the number of documents, visible or not.
+func (s *Snapshot) Len() int { return s.docs.Len() }
+
+// Doc returns the document with that ID, visible or not, or nil.
+func (s *Snapshot) Doc(id ID) Document {
+	item, _ := s.docs.Get(docItem{id: id})
+	return item.doc
+}
+
+// Docs yields every document, visible or not, by ID.
+func (s *Snapshot) Docs() iter.Seq[Document] {
+	return func(yield func(Document) bool) {
+		s.docs.t.Scan(func(d docItem) bool { return yield(d.doc) })
+	}
+}
+
+// Posts are the visible posts, oldest first.
+func (s *Snapshot) Posts() Order[*Post] { return s.posts }
+
+// Courses are the visible courses by weight, title and ID.
+func (s *Snapshot) Courses() Order[*Course] { return s.courses }
+
+// Pages are the visible pages by path.
+func (s *Snapshot) Pages() Order[*Page] { return s.pages }
+
+// Nav are the visible pages that the navigation names, by weight, title and path.
+func (s *Snapshot) Nav() Order[*Page] { return s.nav }
+
+// Topics are the tags of visible posts by slug.
+func (s *Snapshot) Topics() Order[*Term] { return s.topics }
+
+// Authors are the authors of visible posts by slug.
+func (s *Snapshot) Authors() Order[*Term] { return s.authors }
+
+// URLs are the addresses for the sitemap and the search index.
+func (s *Snapshot) URLs() Order[URLItem] { return s.urls }
+
+// Topic returns the topic with that slug, or nil.
+func (s *Snapshot) Topic(slug Slug) *Term { return term(s.topics, slug) }
+
+// Author returns the author with that slug, or nil.
+func (s *Snapshot) Author(slug Slug) *Term { return term(s.authors, slug) }
+
+func term(o Order[*Term], slug Slug) *Term {
+	t, _ := o.Get(&Term{Slug: slug})
+	return t
+}
+
+// Find returns the visible document with that name, or nil; where several claim a name the lowest ID has it.
+func (s *Snapshot) Find(n Name) Document {
+	var found Document
+	s.names.t.Ascend(nameItem{name: n}, func(item nameItem) bool {
+		if item.name == n {
+			found = item.doc
+		}
+		return false
+	})
+	return found
+}
+
+// NamesIn yields every name of that kind that finds a visible document, each once, in order.
+func (s *Snapshot) NamesIn(space NameSpace) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		last := ""
+		for item := range s.names.From(nameItem{name: Name{Space: space}}) {
+			if item.name.Space != space {
+				return
+			}
+			if item.name.Name == last {
+				continue
+			}
+			last = item.name.Name
+			if !yield(last) {
+				return
+			}
+		}
+	}
+}
+
+// Visible returns the document with that ID if readers may see it, or nil.
+func (s *Snapshot) Visible(id ID) Document {
+	if d := s.Doc(id); d != nil && winner(s.claims, claimOf(d)) == d {
+		return d
+	}
+	return nil
+}
+
+// At returns the visible document that has the address, or nil.
+func (s *Snapshot) At(p Path) Document { return winner(s.claims, p) }
+
+// Section returns the text of the page that freshet makes at p, or nil.
+func (s *Snapshot) Section(p Path) *Page {
+	d, _ := s.Find(Name{BySection, string(p)}).(*Page)
+	return d
+}
+
+// A Contest is an address that several documents claim; the first of them has it.
+type Contest struct {
+	Path Path
+	Docs []Document
+}
+
+// Contests yields the contested addresses by path.
+func (s *Snapshot) Contests() iter.Seq[Contest] {
+	return func(yield func(Contest) bool) {
+		for p := range s.contests.All() {
+			c := Contest{Path: p}
+			for item := range s.claims.From(claim{path: p}) {
+				if item.path != p {
+					break
+				}
+				c.Docs = append(c.Docs, item.doc)
+			}
+			if !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// NextFlip is when the next document appears or expires; the zero time means never.
+func (s *Snapshot) NextFlip() time.Time {
+	for f := range s.schedule.From(flip{at: s.now.Add(1)}) {
+		return f.at
+	}
+	return time.Time{}
+}
+
+// Apply returns the snapshot that follows from ch at now, and what readers see change. now must not be before the
+// snapshot's own time.
+func (s *Snapshot) Apply(ch *Changes, now time.Time) (*Snapshot, []Change) {
+	n := *s
+	n.now = now
+	n.docs, n.claims, n.schedule = s.docs.edit(), s.claims.edit(), s.schedule.edit()
+	n.names, n.posts, n.courses = s.names.edit(), s.posts.edit(), s.courses.edit()
+	n.pages, n.nav = s.pages.edit(), s.nav.edit()
+	n.topics, n.authors, n.urls, n.contests = s.topics.edit(), s.authors.edit(), s.urls.edit(), s.contests.edit()
+
+	// Documents that may have become visible or invisible, or changed: those given, and those whose time has come.
+	affected := map[ID]struct{}{}
+	for _, id := range ch.Drop {
+		affected[id] = struct{}{}
+		if old := n.Doc(id); old != nil {
+			n.docs.t.Delete(docItem{id: id})
+			n.unschedule(old)
+		}
+	}
+	for _, d := range ch.Put {
+		id := d.DocID()
+		if old := n.Doc(id); old != nil {
+			if old.DocRevision() == d.DocRevision() {
+				continue
+			}
+			n.unschedule(old)
+		}
+		affected[id] = struct{}{}
+		n.docs.t.Set(docItem{id, d})
+		for _, at := range flips(d) {
+			n.schedule.t.Set(flip{at, id})
+		}
+	}
+	for f := range s.schedule.From(flip{at: s.now.Add(1)}) {
+		if f.at.After(now) {
+			break
+		}
+		affected[f.id] = struct{}{}
+	}
+
+	// Who claims which address, and who has it before and after.
+	paths := map[Path]struct{}{}
+	for id := range affected {
+		if old := s.Doc(id); old != nil && visibleAt(old, s.now, s.drafts) {
+			p := claimOf(old)
+			n.claims.t.Delete(claim{path: p, id: id})
+			paths[p] = struct{}{}
+		}
+		if d := n.Doc(id); d != nil && visibleAt(d, now, s.drafts) {
+			p := claimOf(d)
+			n.claims.t.Set(claim{p, id, d})
+			paths[p] = struct{}{}
+		}
+	}
+	var changes []Change
+	for p := range paths {
+		if n.contested(p) {
+			n.contests.t.Set(p)
+		} else {
+			n.contests.t.Delete(p)
+		}
+		if was, is := winner(s.claims, p), winner(n.claims, p); was != is {
+			changes = append(changes, Change{was, is})
+		}
+	}
+	slices.SortFunc(changes, func(a, b Change) int { return cmp.Compare(a.path(), b.path()) })
+	for _, c := range changes {
+		if c.Old != nil {
+			n.unindex(c.Old)
+		}
+	}
+	for _, c := range changes {
+		if c.New != nil {
+			n.index(c.New)
+		}
+	}
+	return &n, changes
+}
+
+func (c Change) path() Path {
+	if c.New != nil {
+		return claimOf(c.New)
+	}
+	return claimOf(c.Old)
+}
+
+func (s *Snapshot) contested(p Path) bool {
+	n := 0
+	for item := range s.claims.From(claim{path: p}) {
+		if item.path != p || n > 1 {
+			break
+		}
+		n++
+	}
+	return n > 1
+}
+
+func winner(claims Order[claim], p Path) Document {
+	for item := range claims.From(claim{path: p}) {
+		if item.path == p {
+			return item.doc
+		}
+		break
+	}
+	return nil
+}
+
+func (s *Snapshot) unschedule(d Document) {
+	for _, at := range flips(d) {
+		s.schedule.t.Delete(flip{at, d.DocID()})
+	}
+}
+
+// flips are the moments at which the document may appear or expire.
+func flips(d Document) []time.Time {
+	m := MetaOf(d)
+	if m == nil {
+		return nil
+	}
+	var at []time.Time
+	if !m.Draft && !m.Published.IsZero() {
+		at = append(at, m.Published)
+	}
+	if !m.Expires.IsZero() {
+		at = append(at, m.Expires)
+	}
+	return at
+}
+
+// MetaOf returns the part that all documents but files share, or nil.
+func MetaOf(d Document) *Meta {
+	switch d := d.(type) {
+	case *Post:
+		return &d.Meta
+	case *Course:
+		return &d.Meta
+	case *Page:
+		return &d.Meta
+	}
+	return nil
+}
+
+// PathOf is the address of a document's own page; empty for sections and for files that are not public.
+func PathOf(d Document) Path {
+	switch d := d.(type) {
+	case *Post:
+		return PostPath(d.Slug)
+	case *Course:
+		return CoursePath(d.Slug)
+	case *Page:
+		if !d.Section {
+			return d.Path
+		}
+	case *File:
+		return Path(strings.TrimSuffix(string(d.Public), "index.html"))
+	}
+	return ""
+}
+
+// claimOf is what only one visible document may have: its address, or what stands for one.
+func claimOf(d Document) Path {
+	if p := PathOf(d); p != "" {
+		return p
+	}
+	switch d := d.(type) {
+	case *Page:
+		return "section:" + d.Path
+	case *File:
+		return "file:" + Path(d.Name)
+	}
+	return Path(d.DocID())
+}
+
+func visibleAt(d Document, now time.Time, drafts bool) bool {
+	m := MetaOf(d)
+	return m == nil || m.VisibleAt(now, drafts)
+}
+
+// Names are what links and former addresses can find a document by.
+func Names(d Document) []Name {
+	var names []Name
+	add := func(space NameSpace, name string) {
+		if name != "" {
+			names = append(names, Name{space, name})
+		}
+	}
+	if f, ok := d.(*File); ok {
+		add(ByFile, f.Name)
+		add(ByPath, string(PathOf(f)))
+		return names
+	}
+	m := MetaOf(d)
+	add(BySource, m.Source)
+	for _, a := range m.Aliases {
+		add(ByAlias, a)
+	}
+	switch d := d.(type) {
+	case *Page:
+		if d.Section {
+			add(BySection, string(d.Path))
+		}
+	case *Course:
+		for mi := range d.Modules {
+			for li := range d.Modules[mi].Lessons {
+				l := &d.Modules[mi].Lessons[li]
+				add(BySource, l.Source)
+				for _, a := range l.Aliases {
+					add(ByAlias, a)
+				}
+				add(ByPath, string(LessonPath(d.Slug, l.Slug)))
+			}
+		}
+	}
+	add(ByPath, string(PathOf(d)))
+	return names
+}
+
+func (s *Snapshot) index(d Document) {
+	for _, n := range Names(d) {
+		s.names.t.Set(nameItem{n, d.DocID(), d})
+	}
+	for _, u := range URLsOf(d) {
+		s.urls.t.Set(u)
+	}
+	switch d := d.(type) {
+	case *Post:
+		s.posts.t.Set(d)
+		for slug, name := range TermsOf(d.Tags) {
+			s.addTerm(&s.topics, slug, name, d, TopicPath(slug))
+		}
+		for slug, name := range AuthorTerms(d) {
+			s.addTerm(&s.authors, slug, name, d, AuthorPath(slug))
+		}
+	case *Course:
+		s.courses.t.Set(d)
+	case *Page:
+		if !d.Section {
+			s.pages.t.Set(d)
+			if d.Nav {
+				s.nav.t.Set(d)
+			}
+		}
+	}
+}
+
+func (s *Snapshot) unindex(d Document) {
+	for _, n := range Names(d) {
+		s.names.t.Delete(nameItem{name: n, id: d.DocID()})
+	}
+	for _, u := range URLsOf(d) {
+		s.urls.t.Delete(u)
+	}
+	switch d := d.(type) {
+	case *Post:
+		s.posts.t.Delete(d)
+		for slug, name := range TermsOf(d.Tags) {
+			s.removeTerm(&s.topics, slug, name, d, TopicPath(slug))
+		}
+		for slug, name := range AuthorTerms(d) {
+			s.removeTerm(&s.authors, slug, name, d, AuthorPath(slug))
+		}
+	case *Course:
+		s.courses.t.Delete(d)
+	case *Page:
+		if !d.Section {
+			s.pages.t.Delete(d)
+			s.nav.t.Delete(d)
+		}
+	}
+}
+
+// TermsOf yields the tags' slugs with their first spelling, each slug once, in the order given.
+func TermsOf(tags []string) iter.Seq2[Slug, string] {
+	return func(yield func(Slug, string) bool) {
+		seen := make([]Slug, 0, len(tags))
+		for _, t := range tags {
+			slug := TagSlug(t)
+			if slug == "" || slices.Contains(seen, slug) {
+				continue
+			}
+			seen = append(seen, slug)
+			if !yield(slug, t) {
+				return
+			}
+		}
+	}
+}
+
+// AuthorTerms yields the slugs and names of a post's authors, each slug once.
+func AuthorTerms(p *Post) iter.Seq2[Slug, string] {
+	return func(yield func(Slug, string) bool) {
+		seen := make([]Slug, 0, len(p.Authors))
+		for _, a := range p.Authors {
+			slug := MakeSlug(a.Name)
+			if slug == "" || slices.Contains(seen, slug) {
+				continue
+			}
+			seen = append(seen, slug)
+			if !yield(slug, a.Name) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Snapshot) addTerm(terms *Order[*Term], slug Slug, name string, p *Post, path Path) {
+	next := &Term{Slug: slug}
+	if old := term(*terms, slug); old != nil {
+		next.Posts, next.names = old.Posts.edit(), old.names.edit()
+	} else {
+		next.Posts, next.names = newOrder(olderPost), newOrder(func(a, b nameCount) bool { return a.name < b.name })
+		s.urls.t.Set(ListURL(path))
+	}
+	next.Posts.t.Set(p)
+	c, _ := next.names.Get(nameCount{name: name})
+	next.names.t.Set(nameCount{name, c.n + 1})
+	first, _ := next.names.At(0)
+	next.Name = first.name
+	terms.t.Set(next)
+}
+
+func (s *Snapshot) removeTerm(terms *Order[*Term], slug Slug, name string, p *Post, path Path) {
+	old := term(*terms, slug)
+	next := &Term{Slug: slug, Posts: old.Posts.edit(), names: old.names.edit()}
+	next.Posts.t.Delete(p)
+	if next.Posts.Len() == 0 {
+		terms.t.Delete(old)
+		s.urls.t.Delete(ListURL(path))
+		return
+	}
+	if c, _ := next.names.Get(nameCount{name: name}); c.n > 1 {
+		next.names.t.Set(nameCount{name, c.n - 1})
+	} else {
+		next.names.t.Delete(nameCount{name: name})
+	}
+	first, _ := next.names.At(0)
+	next.Name = first.name
+	terms.t.Set(next)
+}
+
+// urlKey orders addresses by date, newest last: seconds since 1970 in the upper half (0 before then and for what
+// has no date), a digest of the path below, so that addresses of one second still spread.
+func urlKey(t time.Time, p Path) uint64 {
+	var sec uint64
+	if !t.IsZero() {
+		sec = uint64(min(max(t.Unix(), 0), 1<<32-1))
+	}
+	return sec<<32 | uint64(digest.String(string(p)))&(1<<32-1)
+}
+
+// ListURL is the address of a list as the sitemap names it.
+func ListURL(p Path) URLItem { return URLItem{Key: urlKey(time.Time{}, p), Path: p} }
+
+// URLsOf are the addresses of a document that the sitemap names.
+func URLsOf(d Document) []URLItem {
+	m := MetaOf(d)
+	if m == nil || m.SEO.NoIndex {
+		return nil
+	}
+	p := PathOf(d)
+	if p == "" {
+		return nil
+	}
+	urls := []URLItem{{Key: urlKey(m.Published, p), Path: p, Doc: d, Modified: m.LastModified()}}
+	if c, ok := d.(*Course); ok {
+		for l := range c.OpenLessons() {
+			lp := LessonPath(c.Slug, l.Slug)
+			urls = append(urls, URLItem{Key: urlKey(m.Published, lp), Path: lp, Doc: d, Lesson: l, Modified: m.LastModified()})
+		}
+	}
+	return urls
+}
+
+// OpenLessons yields the lessons that have a page.
+func (c *Course) OpenLessons() iter.Seq[*Lesson] {
+	return func(yield func(*Lesson) bool) {
+		for mi := range c.Modules {
+			for li := range c.Modules[mi].Lessons {
+				if l := &c.Modules[mi].Lessons[li]; l.Open && !l.Body.IsZero() && !yield(l) {
+					return
+				}
+			}
+		}
+	}
+}
