@@ -226,8 +226,8 @@ type Lesson struct {
 	Crumbs         []Link
 }
 
-// Page is the view of page.html: the Markdown pages of the content tree.
-type Page struct {
+// TextPage is the view of page.html: the Markdown pages of the content tree.
+type TextPage struct {
 	Layout    *Layout
 	Head      Head
 	Title     string

@@ -1,0 +1,141 @@
+package plan
+
+import (
+	"html/template"
+	"math"
+	"strconv"
+	"strings"
+
+	"freshet/generator/markup"
+	"freshet/internal/site"
+)
+
+// dirOf is the writing direction of a language.
+func dirOf(lang string) string {
+	primary, rest, _ := strings.Cut(strings.ToLower(lang), "-")
+	switch primary {
+	case "ar", "arc", "ckb", "dv", "fa", "he", "iw", "ks", "ps", "sd", "ug", "ur", "yi":
+		if !strings.HasPrefix(rest, "latn") {
+			return "rtl"
+		}
+	}
+	return "ltr"
+}
+
+// language is the document's language and direction.
+func (p *Planner) language(m *site.Meta) (lang, dir string) {
+	if m == nil || m.Lang == "" {
+		return p.layout.Lang, p.layout.Dir
+	}
+	return m.Lang, dirOf(m.Lang)
+}
+
+// foreign is the language and direction where they differ from the site's, else nothing.
+func (p *Planner) foreign(m *site.Meta) (lang, dir string) {
+	if m.Lang == "" || m.Lang == p.layout.Lang {
+		return "", ""
+	}
+	return m.Lang, dirOf(m.Lang)
+}
+
+func topicLinks(tags []string) []Link {
+	var out []Link
+	for slug, name := range site.TermsOf(tags) {
+		out = append(out, Link{name, site.TopicPath(slug).URL()})
+	}
+	return out
+}
+
+func authorLinks(post *site.Post) []Link {
+	var out []Link
+	for slug, name := range site.AuthorTerms(post) {
+		out = append(out, Link{name, site.AuthorPath(slug).URL()})
+	}
+	return out
+}
+
+func (p *Planner) card(pg *Page, post *site.Post) Card {
+	pg.from(post)
+	c := Card{
+		Title: post.Title, URL: site.PostPath(post.Slug).URL(), Excerpt: post.Excerpt, Published: post.Published,
+		Authors: authorLinks(post), Tags: topicLinks(post.Tags), Minutes: post.Minutes, Featured: post.Featured,
+		Cover: p.image(pg, baseOf(&post.Meta), post.Cover),
+	}
+	c.Lang, c.Dir = p.foreign(&post.Meta)
+	return c
+}
+
+func (p *Planner) courseCard(pg *Page, c *site.Course) CourseCard {
+	pg.from(c)
+	card := CourseCard{
+		Title: c.Title, URL: site.CoursePath(c.Slug).URL(), Excerpt: c.Excerpt, Level: c.Level, Duration: c.Duration,
+		Lessons: lessonCount(c), Price: priceOf(c), Cover: p.image(pg, baseOf(&c.Meta), c.Cover), Rating: c.Rating,
+	}
+	card.Lang, card.Dir = p.foreign(&c.Meta)
+	return card
+}
+
+func lessonCount(c *site.Course) int {
+	n := 0
+	for i := range c.Modules {
+		n += len(c.Modules[i].Lessons)
+	}
+	return n
+}
+
+func priceOf(c *site.Course) Price {
+	if c.Price <= 0 {
+		return Price{Text: "Free", Free: true}
+	}
+	out := Price{Text: money(c.Price, c.Currency)}
+	if c.OriginalPrice > c.Price {
+		out.Was = money(c.OriginalPrice, c.Currency)
+	}
+	return out
+}
+
+// money writes an amount with its currency's sign: rupees grouped as in India (1,00,000), others by thousands; cents
+// only where there are some.
+func money(amount float64, currency string) string {
+	currency = strings.ToUpper(currency)
+	if currency == "" {
+		currency = "INR"
+	}
+	cents := int64(math.Round(amount * 100))
+	digits := strconv.FormatInt(cents/100, 10)
+	group := 3
+	if currency == "INR" {
+		group = 2
+	}
+	out := digits
+	if len(digits) > 3 {
+		head, tail := digits[:len(digits)-3], digits[len(digits)-3:]
+		for len(head) > group {
+			tail = head[len(head)-group:] + "," + tail
+			head = head[:len(head)-group]
+		}
+		out = head + "," + tail
+	}
+	if c := cents % 100; c != 0 {
+		out += "." + strconv.FormatInt(100+c, 10)[1:]
+	}
+	signs := map[string]string{"INR": "₹", "USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+	if sign, ok := signs[currency]; ok {
+		return sign + out
+	}
+	return currency + " " + out
+}
+
+// body makes the HTML that a page shows of a document's body; nil when there is none.
+func (p *Planner) body(pg *Page, b base, doc *markup.Doc) *Body {
+	if doc == nil {
+		return nil
+	}
+	r := p.resolveAll(pg, b, doc)
+	pg.Problems = append(pg.Problems, doc.Problems...)
+	return &Body{
+		HTML:     template.HTML(doc.Append(make([]byte, 0, len(doc.HTML)+len(doc.Refs)*64), r.targets)), //nolint:gosec // sanitised by markup
+		Headings: doc.Headings,
+		sum:      r.key,
+	}
+}

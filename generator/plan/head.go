@@ -1,0 +1,111 @@
+package plan
+
+import (
+	"cmp"
+	"strings"
+
+	"freshet/generator/markup"
+	"freshet/internal/digest"
+	"freshet/internal/site"
+)
+
+// makeLayout is what all pages of the snapshot share.
+func (p *Planner) makeLayout() *Layout {
+	s := p.cfg.Site
+	l := &Layout{
+		Title: s.Title, Description: s.Description, BaseURL: s.URL, Lang: s.Language, Dir: dirOf(s.Language), Author: s.Author,
+		LiveReload: p.cfg.LiveReload, Assets: map[string]string{},
+		Feeds: []Feed{
+			{s.Title, "/feed.xml", "application/rss+xml"},
+			{s.Title, "/atom.xml", "application/atom+xml"},
+			{s.Title, "/feed.json", "application/feed+json"},
+		},
+	}
+	for _, a := range p.cfg.Assets {
+		l.Assets[a.Name] = a.Path.URL()
+	}
+	posts := p.snap.Posts()
+	if newest, ok := posts.At(posts.Len() - 1); ok && !newest.Published.IsZero() {
+		l.Year = newest.Published.Year()
+	}
+	if posts.Len() > 0 || p.snap.Section("/blog/") != nil {
+		l.Nav = append(l.Nav, Link{"Blog", "/blog/"})
+	}
+	if p.snap.Courses().Len() > 0 {
+		l.Nav = append(l.Nav, Link{"Courses", "/courses/"})
+	}
+	if p.snap.Topics().Len() > 0 {
+		l.Nav = append(l.Nav, Link{"Topics", "/topic/"})
+	}
+	for pg := range p.snap.Nav().All() {
+		l.Nav = append(l.Nav, Link{pg.Title, pg.Path.URL()})
+	}
+	h := digest.New()
+	h.Value(struct {
+		A, B, C, D, E, F string
+		Year             int
+		Nav              []Link
+		Assets           map[string]string
+		Live             bool
+	}{l.Title, l.Description, l.BaseURL, l.Lang, l.Dir, l.Author, l.Year, l.Nav, l.Assets, l.LiveReload})
+	l.sum = h.Sum()
+	return l
+}
+
+// absolute is the address with the site's own in front.
+func (l *Layout) absolute(u string) string {
+	if strings.HasPrefix(u, "/") && !strings.HasPrefix(u, "//") {
+		return l.BaseURL + u
+	}
+	return u
+}
+
+// listHead is the metadata of a page that is not one document's.
+func (p *Planner) listHead(pg *Page, title, description string) Head {
+	full := title + " — " + p.layout.Title
+	if title == "" || title == p.layout.Title {
+		full = p.layout.Title
+	}
+	return Head{
+		Title: full, Description: cmp.Or(description, p.layout.Description), Type: "website",
+		Canonical: p.layout.BaseURL + pg.Path.URL(), Lang: p.layout.Lang, Dir: p.layout.Dir,
+	}
+}
+
+// docHead is the metadata of a document's page.
+func (p *Planner) docHead(pg *Page, m *site.Meta, kind string, cover *Image, doc *markup.Doc) Head {
+	h := p.listHead(pg, cmp.Or(m.SEO.Title, m.Title), cmp.Or(m.SEO.Description, m.Excerpt))
+	h.Type = kind
+	h.Lang, h.Dir = p.language(m)
+	h.Published, h.Tags, h.Keywords, h.NoIndex = m.Published, m.Tags, m.SEO.Keywords, m.SEO.NoIndex
+	h.Modified = m.LastModified()
+	if len(m.Tags) > 0 {
+		h.Section = m.Tags[0]
+	}
+	if c := m.SEO.Canonical; strings.HasPrefix(c, "https://") || strings.HasPrefix(c, "http://") {
+		h.Canonical = c
+	}
+	b := baseOf(m)
+	img := cover
+	if m.SEO.Image != "" {
+		img = p.image(pg, b, site.Picture{Src: m.SEO.Image, Alt: m.Title})
+	}
+	if img == nil && doc != nil && doc.Picture != "" && embedded(doc, doc.Picture) == nil {
+		img = p.image(pg, b, site.Picture{Src: doc.Picture})
+	}
+	if img != nil {
+		social := *img
+		social.URL = p.layout.absolute(social.URL)
+		h.Image = &social
+	}
+	return h
+}
+
+// sectionTitle is the title that the content tree gives the page at path, else the usual one.
+func (p *Planner) sectionTitle(pg *Page, path site.Path, usual string) string {
+	if s := p.snap.Section(path); s != nil {
+		pg.from(s)
+		return cmp.Or(s.Title, usual)
+	}
+	return usual
+}

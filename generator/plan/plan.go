@@ -1,0 +1,236 @@
+// Package plan decides which pages a site has and what each of them shows. From a [site.Snapshot] it lists the
+// pages to look at ([Planner.All], or after a change only those it can have touched, [Planner.Touched]) and makes of
+// each a [Page]: its address, its view, and the fingerprint that tells whether it must be rendered again.
+//
+// A page's fingerprint covers its view, its template with all that includes, and the renderer's version: equal
+// fingerprints mean equal bytes. All and Touched agree: what Touched leaves out has not changed. Plan makes no
+// decision by clock, environment or order of reading.
+package plan
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"freshet/generator/markup"
+	"freshet/internal/diag"
+	"freshet/internal/digest"
+	"freshet/internal/site"
+)
+
+// Site is what the settings say of the site.
+type Site struct {
+	Title, Description string
+	URL                string // absolute, no slash at the end
+	Language, Author   string
+}
+
+// Bodies makes safe HTML of documents' bodies. It is generator's, which reads them from the source.
+type Bodies interface {
+	// Body returns the body's HTML, nil when there is no body, or an error that wraps site.ErrChanged when the
+	// source no longer has the body that Ref names.
+	Body(ctx context.Context, b BodyOf) (*markup.Doc, error)
+}
+
+// BodyOf is a body with what its rendering depends on besides its text.
+type BodyOf struct {
+	Ref    site.BodyRef
+	Title  string
+	Source string // path in the content tree, for messages
+	Lang   string
+}
+
+func (p *Planner) bodyOf(ctx context.Context, m *site.Meta) (*markup.Doc, error) {
+	return p.cfg.Bodies.Body(ctx, BodyOf{m.Body, m.Title, m.Source, p.langOf(m)})
+}
+
+func (p *Planner) langOf(m *site.Meta) string {
+	lang, _ := p.language(m)
+	return lang
+}
+
+// Templates knows what a page's template is made of.
+type Templates interface {
+	// Digest covers the entry template and every template it includes.
+	Digest(entry string) digest.Sum
+}
+
+// Config is what a Planner needs. All fields but LiveReload are required.
+type Config struct {
+	Site       Site
+	PerPage    int // posts on a page of a list, at least 1
+	Bodies     Bodies
+	Templates  Templates
+	Assets     []Asset // the theme's, published with every build
+	LiveReload bool    // pages load the theme's dev.js
+	Version    digest.Sum
+	Frames     []string // what pages may embed, for the headers file
+}
+
+// A Page is one address of the site: what is there, and why.
+type Page struct {
+	site.Entry               // Object, Cause, Generation and Changed are filled at commit
+	Docs       []site.DocRef // whose content is on it
+	View       any           // for Entry.Template
+	Data       []byte        // the bytes of a page without a template …
+	File       *site.File    // … or the file that holds them
+	Also       []site.Path   // further addresses where freshet, but not the public tree, has the same bytes
+	Assets     []Asset       // to be published with it
+	Problems   []diag.Problem
+}
+
+// An Asset is a file at an address that names its content.
+type Asset struct {
+	Name string // as the theme calls it; empty for documents' pictures
+	Path site.Path
+	Type string
+	File *site.File // its bytes are in the source …
+	Data []byte     // … or here
+}
+
+// A Target is an address to plan. A nil Plan means that nothing is there any more.
+type Target struct {
+	Path  site.Path
+	Cause string
+	Plan  func(context.Context) (*Page, error)
+}
+
+// A Planner plans the pages of one snapshot.
+type Planner struct {
+	cfg    Config
+	snap   *site.Snapshot
+	layout *Layout
+	links  *linkers
+}
+
+// New returns a planner for the empty site.
+func New(cfg Config) *Planner {
+	p := &Planner{cfg: cfg, links: &linkers{of: map[digest.Sum][]site.ID{}}}
+	return p
+}
+
+// On returns the planner for snap. It shares what the planners before it learned about links.
+func (p *Planner) On(snap *site.Snapshot) *Planner {
+	n := &Planner{cfg: p.cfg, snap: snap, links: p.links}
+	n.layout = n.makeLayout()
+	return n
+}
+
+// linkers remembers which documents tried which names in their links, pictures and covers, so that a change of what
+// a name stands for plans them again. A name that is no longer tried stays until the next start and costs a
+// needless look at the document, no more.
+type linkers struct {
+	mu sync.Mutex
+	of map[digest.Sum][]site.ID
+}
+
+func nameSum(n site.Name) digest.Sum {
+	return digest.String(string(rune('0'+n.Space)) + n.Name)
+}
+
+func (l *linkers) add(id site.ID, names []site.Name) {
+	if len(names) == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, n := range names {
+		k := nameSum(n)
+		if ids := l.of[k]; !slices.Contains(ids, id) {
+			l.of[k] = append(ids, id)
+		}
+	}
+}
+
+func (l *linkers) get(n site.Name) []site.ID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.of[nameSum(n)]
+}
+
+// fresh starts a page of its own kind with a view for a template.
+func (p *Planner) page(path site.Path, kind site.Kind, template string, keys ...string) *Page {
+	return &Page{Entry: site.Entry{
+		Path: path, Kind: kind, Status: 200, Type: "text/html; charset=utf-8", Template: template, Keys: keys,
+	}}
+}
+
+// seal computes the fingerprint of a page with a view.
+func (p *Planner) seal(pg *Page, view any) *Page {
+	pg.View = view
+	h := digest.New()
+	h.Uint64(uint64(p.cfg.Version))
+	h.String(pg.Template)
+	h.Uint64(uint64(p.cfg.Templates.Digest(pg.Template)))
+	h.String(pg.Type)
+	h.Value(view)
+	pg.Fingerprint = h.Sum()
+	return pg
+}
+
+// data makes a page of ready bytes: their digest is its fingerprint.
+func (p *Planner) data(path site.Path, kind site.Kind, contentType string, data []byte, keys ...string) *Page {
+	h := digest.New()
+	h.String(contentType)
+	h.Bytes(data)
+	return &Page{
+		Entry: site.Entry{Path: path, Kind: kind, Status: 200, Type: contentType, Keys: keys, Fingerprint: h.Sum()},
+		Data:  data,
+	}
+}
+
+// redirect makes a permanent redirect to another path of the site.
+func (p *Planner) redirect(from, to site.Path, keys ...string) *Page {
+	loc := to.URL()
+	return &Page{Entry: site.Entry{
+		Path: from, Kind: site.KindRedirect, Status: 301, Location: loc, Keys: keys, Fingerprint: digest.String(loc),
+	}}
+}
+
+// from records that the documents' content is on the page.
+func (pg *Page) from(docs ...site.Document) {
+	for _, d := range docs {
+		if d == nil {
+			continue
+		}
+		ref := site.DocRef{ID: d.DocID(), Revision: d.DocRevision()}
+		if !slices.Contains(pg.Docs, ref) {
+			pg.Docs = append(pg.Docs, ref)
+		}
+	}
+}
+
+// use publishes an asset with the page.
+func (pg *Page) use(a *Asset) {
+	if a != nil && !slices.ContainsFunc(pg.Assets, func(b Asset) bool { return b.Path == a.Path }) {
+		pg.Assets = append(pg.Assets, *a)
+	}
+}
+
+// assetPath is where content of that digest is published under that name.
+func assetPath(name string, sum digest.Sum) site.Path {
+	base := path.Base(name)
+	ext := strings.ToLower(path.Ext(base))
+	slug := site.MakeSlug(strings.TrimSuffix(base, path.Ext(base)))
+	if slug == "" {
+		slug = "file"
+	}
+	return site.Path(fmt.Sprintf("/assets/%s.%s%s", slug, sum, site.CleanExt(ext)))
+}
+
+// ThemeAsset is the theme's file of that name, which stands at an address that names its content.
+func ThemeAsset(name, contentType string, data []byte) Asset {
+	ext := path.Ext(name)
+	return Asset{
+		Name: name, Type: contentType, Data: data,
+		Path: site.Path("/assets/" + strings.TrimSuffix(name, ext) + "." + digest.Bytes(data).String() + ext),
+	}
+}
+
+// Documents is the number of visible documents that have a page.
+func (p *Planner) Documents() int {
+	return p.snap.Posts().Len() + p.snap.Courses().Len() + p.snap.Pages().Len()
+}

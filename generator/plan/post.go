@@ -1,0 +1,138 @@
+package plan
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"freshet/internal/diag"
+	"freshet/internal/digest"
+	"freshet/internal/site"
+)
+
+const (
+	relatedTags  = 5 // of a post's tags are searched for related posts
+	relatedReach = 4 // neighbours on either side in each of these tags are looked at
+	relatedMax   = 3 // are shown
+)
+
+// missing reports a picture that the content tree does not have.
+func (pg *Page) missing(b base, name string) {
+	pg.Problems = append(pg.Problems, diag.Problem{
+		Severity: diag.Warning, File: b.source, ID: string(b.id),
+		Message: fmt.Sprintf("picture %q is not in the content tree", name),
+		Remedy:  "add the file beside the document or mend its path",
+	})
+}
+
+// identity tells documents with equal content apart from others, whatever their names: a page whose document went
+// away finds by it where the content moved to.
+func identity(m *site.Meta) digest.Sum {
+	if m.Body.IsZero() {
+		return 0
+	}
+	h := digest.New()
+	h.String(m.Title)
+	h.Uint64(uint64(m.Body.Hash))
+	return h.Sum()
+}
+
+func (p *Planner) post(ctx context.Context, post *site.Post) (*Page, error) {
+	pg := p.page(site.PostPath(post.Slug), site.KindPage, "post.html", "blog:"+string(post.Slug))
+	for slug := range site.TermsOf(post.Tags) {
+		pg.Keys = append(pg.Keys, "tag:"+string(slug))
+	}
+	pg.Doc, pg.Source = post.ID, identity(&post.Meta)
+	pg.from(post)
+	b := baseOf(&post.Meta)
+	doc, err := p.bodyOf(ctx, &post.Meta)
+	if err != nil {
+		return nil, err
+	}
+	v := &Post{
+		Layout: p.layout, Title: post.Title, Excerpt: post.Excerpt, Published: post.Published,
+		Authors: authorLinks(post), Tags: topicLinks(post.Tags), Minutes: post.Minutes,
+		Cover: p.image(pg, b, post.Cover), Body: p.body(pg, b, doc),
+	}
+	for _, a := range post.Authors {
+		var img Image
+		if i := p.image(pg, b, site.Picture{Src: a.Image}); i != nil {
+			img = *i
+		}
+		v.AuthorImages = append(v.AuthorImages, img)
+	}
+	if m := post.LastModified(); m.Sub(post.Published) > 0 && m.Format("20060102") != post.Published.Format("20060102") {
+		v.Modified = m
+	}
+	v.Lang, v.Dir = p.language(&post.Meta)
+	posts := p.snap.Posts()
+	for _, n := range posts.After(post, 1) {
+		v.Newer = &Link{n.Title, site.PostPath(n.Slug).URL()}
+		pg.from(n)
+	}
+	for _, n := range posts.Before(post, 1) {
+		v.Older = &Link{n.Title, site.PostPath(n.Slug).URL()}
+		pg.from(n)
+	}
+	for _, r := range p.related(post) {
+		v.Related = append(v.Related, p.card(pg, r))
+	}
+	v.Crumbs = []Link{{p.layout.Title, "/"}, {p.sectionTitle(pg, "/blog/", "Blog"), "/blog/"}, {post.Title, pg.Path.URL()}}
+	v.Head = p.docHead(pg, &post.Meta, "article", v.Cover, doc)
+	for _, a := range v.Authors {
+		v.Head.Authors = append(v.Head.Authors, a.Text)
+	}
+	v.Head.NavURL = "/blog/"
+	if v.Newer != nil {
+		v.Head.Prev = v.Newer.URL
+	}
+	if v.Older != nil {
+		v.Head.Next = v.Older.URL
+	}
+	words := 0
+	if doc != nil {
+		words = doc.Words
+	}
+	v.Head.JSONLD = p.postLD(post, v, words)
+	return p.seal(pg, v), nil
+}
+
+// related are the posts nearest in subject: of the neighbours by date in each of the post's first tags those that
+// share most tags, then the nearest, then by slug. It looks at no more than that, so that a change touches few.
+func (p *Planner) related(post *site.Post) []*site.Post {
+	type candidate struct {
+		post             *site.Post
+		shared, distance int
+	}
+	var all []candidate
+	n := 0
+	for slug := range site.TermsOf(post.Tags) {
+		if n++; n > relatedTags {
+			break
+		}
+		t := p.snap.Topic(slug)
+		if t == nil {
+			continue
+		}
+		for _, side := range [][]*site.Post{t.Posts.Before(post, relatedReach), t.Posts.After(post, relatedReach)} {
+			for i, other := range side {
+				k := slices.IndexFunc(all, func(c candidate) bool { return c.post == other })
+				if k < 0 {
+					all = append(all, candidate{other, 1, i})
+					continue
+				}
+				all[k].shared++
+				all[k].distance = min(all[k].distance, i)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b candidate) int {
+		return cmp.Or(-cmp.Compare(a.shared, b.shared), cmp.Compare(a.distance, b.distance), cmp.Compare(a.post.Slug, b.post.Slug))
+	})
+	var out []*site.Post
+	for _, c := range all[:min(len(all), relatedMax)] {
+		out = append(out, c.post)
+	}
+	return out
+}
