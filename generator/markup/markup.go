@@ -1,10 +1,231 @@
 // Package markup turns bodies (Markdown, stored HTML, TipTap/ProseMirror JSON) into one form: safe HTML with its
 // headings, and slots for what depends on other documents.
+//
+// Its promise: whatever a body holds, its HTML cannot run anything, cannot leave its place in the page, and
+// rendering that HTML again changes nothing. Untrusted HTML goes through the DOM (embeds, style to class), an
+// allow-list, and a writer that knows only the elements of that list. Markdown that holds no raw HTML is written
+// from its syntax tree by the same writer, which escapes all text and checks all addresses, and so needs neither.
+//
+// The words: a [Ref] is an address that depends on the rest of the site, a [Slot] the place in the HTML where its
+// attributes go, a [Target] what it turned out to be. Headings begin at h2 and skip no level, for the page's title
+// is the h1; ids keep the letters and marks of every script, are unique, and never begin with "fs-", which is the
+// theme's.
+//
+// Classes in the HTML, for style sheets: align-left, align-center, align-right, align-justify; float-left,
+// float-right; size-25, size-33, size-50, size-66, size-75, size-100 (per cent of the width); mark-yellow, -green,
+// -blue, -pink, -red, -orange, -purple, -grey; text-red, -green, -blue, -orange, -purple, -grey; alert with
+// alert-note, -tip, -important, -warning, -caution, and alert-title; tasks, task; table-wrap; embed; footnotes,
+// footnote-ref, footnote-backref; image and table on figures; chroma on code blocks. [HighlightCSS] has rules for
+// them all.
+//
+// Failures: what is dropped or replaced is a problem in [Doc.Problems], one for each kind; a body too deep or too
+// long becomes plain text with a problem; only a body that cannot be read at all is an error, which names the file.
 package markup
 
-// Heading is a heading of a body, for the table of contents. ID is the id attribute it has in the HTML.
-type Heading struct {
-	Level int // 2 to 6
-	ID    string
-	Text  string
+import (
+	"fmt"
+	"runtime/debug"
+	"sync"
+
+	"github.com/yuin/goldmark/parser"
+
+	"freshet/generator/markup/highlight"
+	"freshet/internal/diag"
+	"freshet/internal/digest"
+	"freshet/internal/site"
+)
+
+// format is the number of our own output: it changes whenever the same body would be written differently.
+const format = 1
+
+// Bounds of what is rendered as markup; beyond them a body becomes plain text.
+const (
+	maxBody  = 4 << 20  // bytes, pictures embedded as base64 not counted
+	maxTotal = 32 << 20 // bytes with them
+	maxDepth = 400      // nested elements; the HTML parser allows 512
+)
+
+// A Memo keeps results across restarts by the digest of their input. It is optional and best effort.
+type Memo interface {
+	Get(key digest.Sum) (value []byte, ok bool)
+	Put(key digest.Sum, value []byte)
+}
+
+// Config says how bodies are rendered.
+type Config struct {
+	Memo      Memo // nil: nothing is remembered
+	Highlight bool // whether code blocks are highlighted
+}
+
+// A Renderer renders bodies. It may be used by many goroutines at once.
+type Renderer struct {
+	memo    Memo
+	md      parser.Parser
+	hl      *highlight.Highlighter // nil: code stays plain
+	version digest.Sum
+	scratch sync.Pool // *writer
+}
+
+// Input is a body to render.
+type Input struct {
+	Format site.Format
+	Body   site.Body
+	Title  string     // of the document: the body's first heading is dropped when it says the same
+	File   string     // for problems
+	Lang   string     // BCP 47, for the few words written into bodies ("Note", "Footnotes"); empty: English
+	Key    digest.Sum // digest of Body.Text; 0: computed
+}
+
+// New returns a Renderer.
+func New(cfg Config) *Renderer {
+	r := &Renderer{memo: cfg.Memo, md: newMarkdownParser(), version: version(cfg.Highlight)}
+	if cfg.Highlight {
+		r.hl = highlight.New()
+	}
+	r.scratch.New = func() any { return new(writer) }
+	return r
+}
+
+// Version identifies everything besides the Input that a Doc depends on: the modules that parse, sanitise and
+// highlight, the settings, and our own format.
+func (r *Renderer) Version() digest.Sum { return r.version }
+
+func version(highlighted bool) digest.Sum {
+	h := digest.New()
+	h.Uint64(format)
+	h.Value(highlighted)
+	modules := map[string]string{ // as built when there is no build information
+		"github.com/yuin/goldmark":            "v1.8.7",
+		"github.com/alecthomas/chroma/v2":     "v2.27.0",
+		"github.com/microcosm-cc/bluemonday":  "v1.0.27",
+		"github.com/dlclark/regexp2/v2":       "v2.2.1",
+		"golang.org/x/net":                    "v0.62.0",
+		"golang.org/x/image":                  "v0.47.0",
+		"golang.org/x/text":                   "v0.43.0",
+		"github.com/alecthomas/chroma/styles": "",
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range info.Deps {
+			if _, ok := modules[m.Path]; ok {
+				modules[m.Path] = m.Version + " " + m.Sum
+			}
+		}
+	}
+	h.Value(modules)
+	return h.Sum()
+}
+
+// Cached returns the Doc of an Input whose Body.Text need not be there, if it has been rendered before; Key must be
+// set. It is not found either when its problems name lines and Body.Line is unknown.
+func (r *Renderer) Cached(in Input) (*Doc, bool) {
+	if r.memo == nil || in.Key == 0 {
+		return nil, false
+	}
+	return r.recall(in, r.key(in))
+}
+
+func (r *Renderer) recall(in Input, key digest.Sum) (*Doc, bool) {
+	b, ok := r.memo.Get(key)
+	if !ok {
+		return nil, false
+	}
+	d, err := decode(b)
+	if err != nil {
+		return nil, false
+	}
+	for i := range d.Problems {
+		p := &d.Problems[i]
+		p.File = in.File
+		if p.Line > 0 {
+			if in.Body.Line == 0 && in.Body.Text == nil {
+				return nil, false
+			}
+			p.Line = bodyLine(in.Body.Line, p.Line)
+		}
+	}
+	return d, true
+}
+
+func (r *Renderer) key(in Input) digest.Sum {
+	h := digest.New()
+	h.Uint64(uint64(r.version))
+	h.Uint64(uint64(in.Key))
+	h.String(string(in.Format))
+	h.String(in.Title)
+	h.String(labelsFor(in.Lang).lang)
+	return h.Sum()
+}
+
+// bodyLine is the line of the file for line n (from 1) of a body that begins at line start; 0 when that is unknown.
+func bodyLine(start, n int) int {
+	if start == 0 {
+		return 0
+	}
+	return start + n - 1
+}
+
+// Render renders a body. The error, when there is one, is a *diag.Problem that names in.File.
+func (r *Renderer) Render(in Input) (doc *Doc, err error) {
+	var key digest.Sum
+	if r.memo != nil {
+		if in.Key == 0 {
+			in.Key = digest.Bytes(in.Body.Text)
+		}
+		if in.Body.Text == nil {
+			in.Body.Text = []byte{}
+		}
+		key = r.key(in)
+		if d, ok := r.recall(in, key); ok {
+			return d, nil
+		}
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			doc, err = nil, &diag.Problem{
+				Severity: diag.Error, File: in.File, Line: in.Body.Line,
+				Message: fmt.Sprintf("render the body: %v", p), Remedy: "simplify the body; the parser gave up on it",
+			}
+		}
+	}()
+	w := r.scratch.Get().(*writer)
+	w.begin(in, r.hl)
+	if err := r.render(w, in); err != nil {
+		return nil, err
+	}
+	d := w.finish()
+	// After a panic the writer is left to the garbage collector: it may be in any state.
+	r.scratch.Put(w)
+	if r.memo != nil {
+		r.memo.Put(key, d.encode())
+	}
+	for i := range d.Problems {
+		d.Problems[i].File = in.File
+		if d.Problems[i].Line > 0 {
+			d.Problems[i].Line = bodyLine(in.Body.Line, d.Problems[i].Line)
+		}
+	}
+	return d, nil
+}
+
+func (r *Renderer) render(w *writer, in Input) error {
+	text := cleanText(in.Body.Text)
+	if len(text) > maxTotal || len(text) > maxBody && len(text)-base64Bytes(text) > maxBody {
+		w.plain(text, in.Format, "the body is too long to render: it became plain text",
+			fmt.Sprintf("split it into documents of less than %d MiB", maxBody>>20))
+		return nil
+	}
+	switch in.Format {
+	case site.Markdown, "":
+		r.renderMarkdown(w, text)
+		return nil
+	case site.HTML:
+		w.html(text, site.HTML, text)
+		return nil
+	case site.TipTap:
+		return w.tiptap(text, in)
+	}
+	return &diag.Problem{
+		Severity: diag.Error, File: in.File, Message: fmt.Sprintf("unknown body format %q", in.Format),
+		Remedy: "use markdown, html or tiptap",
+	}
 }
