@@ -113,7 +113,8 @@ func (p *pages) find(gen Generation, m *moment, ask *Ask) Answer {
 		e = c // what a former address answers, it answers in every spelling
 	}
 	switch {
-	case e.Status == 200 && e.Path == notFoundPath:
+	case e.Status == 200 && (e.Path == notFoundPath || e.Path == "/_redirects" || e.Path == "/_headers"):
+		// The 404 page is no page of its own, and what tells other hosts how to serve the site is no page at all.
 		return p.notFound(gen, m, ask)
 	case e.Status == 200:
 		return p.page(gen, m, ask, e)
@@ -223,6 +224,9 @@ var redirectFields = []Field{
 }
 
 func failed(err error) Answer {
+	if errors.Is(err, errNotAcceptable) {
+		return Answer{Status: 406, Message: "this page has no encoding that the client accepts"}
+	}
 	return Answer{Status: 503, Message: "this page cannot be read just now", RetryAfter: 5 * time.Second, Err: err}
 }
 

@@ -80,7 +80,7 @@ func newStore(cacheBytes int64, policy string) (*store, error) {
 	return &store{cache: cache, encoders: enc, policy: policy, most: cacheBytes / 8}, nil
 }
 
-// errNotAcceptable says that the client takes no form we have.
+// errNotAcceptable says that the client takes neither the plain form nor an encoded one that we can make.
 var errNotAcceptable = errors.New("no acceptable encoding")
 
 // page returns e in the encoding that the client likes best. When e cannot be read, that is the last version of the
@@ -90,7 +90,10 @@ func (s *store) page(gen Generation, e *site.Entry, acceptEncoding string, as ro
 	if acceptEncoding != "" {
 		a := parseAccept(acceptEncoding)
 		if a.refusesIdentity() {
-			key.encoding, key.forced = a.encoded(preferred(e.Object.Size)), true
+			key.encoding = a.encoded(preferred(e.Object.Size))
+			if key.encoding == Identity {
+				return nil, errNotAcceptable
+			}
 			if e.Object.Size > s.most {
 				key.encoding = Identity // disregarding the header, as a server may: that much is not encoded
 			}
@@ -223,9 +226,7 @@ func (s *store) prepare(v *version, key versionKey) {
 		}
 		both = append(both, tagFields(e)...)
 	}
-	if compressible(e.Type) {
-		both = append(both, Field{"Vary", byEncoding})
-	}
+	both = append(both, Field{"Vary", byEncoding}) // also of pictures: a client may refuse the plain form
 	both = append(both, s.security(e.Type)...)
 	v.brief = both[:len(both):len(both)]
 	v.fields = append(v.brief, Field{"Content-Length", value(strconv.FormatInt(size, 10))})

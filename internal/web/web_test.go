@@ -1,0 +1,170 @@
+package web_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"freshet/internal/web"
+)
+
+func TestChainRunsInOrder(t *testing.T) {
+	var ran []string
+	named := func(name string) web.Middleware {
+		return func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				ran = append(ran, name)
+				next.ServeHTTP(w, r)
+			})
+		}
+	}
+	h := web.Chain(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { ran = append(ran, "handler") }), named("first"), named("second"))
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	if got := strings.Join(ran, " "); got != "first second handler" {
+		t.Errorf("ran %s, want first second handler", got)
+	}
+}
+
+func TestHandle(t *testing.T) {
+	cause := errors.New("dial 10.0.0.1: refused")
+	for _, row := range []struct {
+		name   string
+		err    error
+		path   string
+		accept string
+		code   int
+		body   string // that it must hold
+		logged bool
+	}{
+		{"plain error", cause, "/", "", 500, `"error":"Internal Server Error"`, true},
+		{"wrapped", fmt.Errorf("x: %w", &web.Error{Status: 403, Message: "not yours", Err: cause}), "/", "", 403, `"detail":"not yours"`, false},
+		{"html", &web.Error{Status: 404, Message: "no <b>such</b> page"}, "/", "text/html", 404, "<p>no &lt;b&gt;such&lt;/b&gt; page.</p>", false},
+		{"api", &web.Error{Status: 404}, "/api/x", "text/html", 404, `"status":404`, false},
+		{"unavailable", &web.Error{Status: 503, RetryAfter: 1500 * time.Millisecond, Err: cause}, "/", "", 503, `"title":"Service Unavailable"`, true},
+		{"unavailable on purpose", &web.Error{Status: 503, RetryAfter: time.Second}, "/", "", 503, `"status":503`, false},
+	} {
+		var log bytes.Buffer
+		logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		h := web.Chain(web.Handle(logger, func(w http.ResponseWriter, r *http.Request) error {
+			w.Header().Set("Cdn-Cache-Control", "max-age=60")
+			w.Header().Set("Etag", `"page"`)
+			return row.err
+		}), web.Record(logger), web.Recover(logger))
+		r := httptest.NewRequest("GET", row.path, nil)
+		r.Header.Set("Accept", row.accept)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		id := w.Header().Get("X-Request-Id")
+		if w.Code != row.code || !strings.Contains(w.Body.String(), row.body) || !strings.Contains(w.Body.String(), id) || id == "" {
+			t.Errorf("%s: %d %s, want %d with %s and the id %s", row.name, w.Code, w.Body, row.code, row.body, id)
+		}
+		if strings.Contains(w.Body.String(), "10.0.0.1") {
+			t.Errorf("%s: the reader is told the cause: %s", row.name, w.Body)
+		}
+		if h := w.Header(); h.Get("Cache-Control") != "no-store" || h.Get("Cdn-Cache-Control") != "" || h.Get("Etag") != "" {
+			t.Errorf("%s: an error that can be cached: %v", row.name, h)
+		}
+		if got := strings.Contains(log.String(), "10.0.0.1") && strings.Contains(log.String(), id); got != row.logged {
+			t.Errorf("%s: logged = %v, want %v: %s", row.name, got, row.logged, log.String())
+		}
+	}
+}
+
+// Half an answer must not look like a whole one: the connection is cut.
+func TestErrorsAfterTheFirstByte(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	for name, h := range map[string]http.Handler{
+		"error": web.Handle(log, func(w http.ResponseWriter, r *http.Request) error {
+			_, _ = io.WriteString(w, "half")
+			return errors.New("the rest is missing")
+		}),
+		"panic": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, "half")
+			panic("the rest is missing")
+		}),
+	} {
+		func() {
+			defer func() {
+				if v := recover(); v != http.ErrAbortHandler {
+					t.Errorf("%s: panic %v, want http.ErrAbortHandler", name, v)
+				}
+			}()
+			web.Chain(h, web.Record(log), web.Recover(log)).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+		}()
+	}
+}
+
+func TestRecordIsBounded(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.New(slog.NewJSONHandler(&out, nil))
+	h := web.Record(log)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		res := web.ResponseOf(w)
+		for i := range 10 {
+			res.Note(slog.Int(fmt.Sprintf("note%d", i), i))
+		}
+		w.WriteHeader(http.StatusTeapot)
+	}))
+	r := httptest.NewRequest("GET", "/", nil)
+	r.URL.Path = "/" + strings.Repeat("é", 5000)
+	r.Method = strings.Repeat("X", 5000)
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	var rec map[string]any
+	if err := json.Unmarshal(out.Bytes(), &rec); err != nil {
+		t.Fatal(err)
+	}
+	if out.Len() > 1200 || rec["status"] != 418.0 || rec["note3"] != 3.0 || rec["note4"] != nil {
+		t.Errorf("record of %d bytes: %s", out.Len(), out.Bytes())
+	}
+}
+
+func TestRequestIDsDiffer(t *testing.T) {
+	seen := make(map[string]bool)
+	h := web.Record(slog.New(slog.DiscardHandler))(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { seen[web.RequestID(w)] = true }))
+	for range 1000 {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	}
+	if len(seen) != 1000 {
+		t.Errorf("%d ids for 1000 requests", len(seen))
+	}
+	if id := web.RequestID(httptest.NewRecorder()); id != "" {
+		t.Errorf("RequestID outside of Record = %q", id)
+	}
+}
+
+func TestEncodeTag(t *testing.T) {
+	for key, want := range map[string]string{
+		"blog:rivers": "blog:rivers", "list:*": "list:*", "tag:a b": "tag:a%20b", "tag:a,b": "tag:a%2Cb", "a%20b": "a%2520b",
+		"tag:नदी": "tag:%E0%A4%A8%E0%A4%A6%E0%A5%80", "x\r\nSet-Cookie: y": "x%0D%0ASet-Cookie:%20y", "": "",
+	} {
+		if got := web.EncodeTag(key); got != want {
+			t.Errorf("EncodeTag(%q) = %q, want %q", key, got, want)
+		}
+	}
+}
+
+func TestJoinTags(t *testing.T) {
+	long := strings.Repeat("k", 2000)
+	for _, row := range []struct {
+		keys []string
+		most int
+		want string
+	}{
+		{nil, 100, ""},
+		{[]string{"a", "", "b"}, 100, "a, b"},
+		{[]string{"aaaaaaaaaa", "bbbbbbbbbb", "c"}, 24, "aaaaaaaaaa, overflow"},
+		{[]string{"aaaaaaaaaa"}, 12, "overflow"},
+		{[]string{"a", long, "b"}, 10000, "a, overflow"},
+	} {
+		if got := web.JoinTags(row.keys, ", ", row.most); got != row.want {
+			t.Errorf("JoinTags(%.40q, %d) = %q, want %q", row.keys, row.most, got, row.want)
+		}
+	}
+}
