@@ -1,9 +1,9 @@
-// Search over the static index: a table of parts, newest first, read a few at a time until there is enough to show.
-// A document matches when every word of the query begins one of its words (in scripts written without spaces, or with
-// many word endings, when it occurs anywhere). Nothing from the index is ever put into the page as HTML.
+// Search over the static index: a table of parts, newest first, read a few at a time while too little is found.
+// A document matches when every word of the query begins one of its words (in scripts
+// beyond Latin, Greek and Cyrillic, when it occurs anywhere). Nothing of it is put into the page as HTML.
 (() => {
   const SHOWN = 50; // results on the page
-  const AT_ONCE = 4; // parts read together
+  const AT_ONCE = 4; // parts at a time
   const UNASKED = 8; // parts read before the reader asks for more
   const TITLE = 12, TAG = 6, AUTHOR = 4, EXCERPT = 1, WHOLE = 3;
 
@@ -16,7 +16,7 @@
   let table;
   let parts = [];
   let docs = []; // documents read so far, in the index's order
-  let read = 0; // parts read
+  let read = 0; // parts
   let limit = UNASKED;
   let run = 0;
 
@@ -42,14 +42,14 @@
     try {
       parts = (await table).parts || [];
     } catch (error) {
-      table = undefined; // the next query asks again
+      table = undefined; // ask again next time
       throw error;
     }
   };
   const readMore = async () => {
     const from = read;
     const next = await Promise.all(parts.slice(from, from + AT_ONCE).map((part) => json(part.url)));
-    if (read !== from) return; // another query has read these
+    if (read !== from) return; // read meanwhile
     read += next.length;
     for (const part of next) {
       for (const doc of part.docs || []) {
@@ -86,7 +86,8 @@
     }
     return element;
   };
-  const when = new Intl.DateTimeFormat(document.documentElement.lang || "en", { dateStyle: "long", timeZone: "UTC" });
+  const lang = document.documentElement.lang || "en";
+  const when = new Intl.DateTimeFormat(lang === "en" ? "en-GB" : lang, { dateStyle: "long", timeZone: "UTC" });
   const show = (hits) => {
     const page = document.createDocumentFragment();
     for (const { entry: { doc } } of hits.slice(0, SHOWN)) {
@@ -130,8 +131,8 @@
       show(hits);
       const many = hits.length > SHOWN || (hits.length === SHOWN && read < parts.length);
       const count = hits.length === 1 ? "1 result" : many ? `The best ${SHOWN} results` : `${hits.length || "No"} results`;
-      status.textContent = `${count} for “${query}”`;
       more.hidden = read >= parts.length || hits.length >= SHOWN;
+      status.textContent = `${count}${more.hidden ? "" : " so far"} for “${query}”`;
     } catch {
       if (mine === run) status.textContent = "The search index could not be read. Try again in a moment.";
     }
