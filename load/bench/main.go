@@ -254,7 +254,7 @@ func (h *hugoSite) build(ctx context.Context) (cost, error) {
 		c.Pages += n
 	}
 	if c.Pages == 0 {
-		return cost{}, fmt.Errorf("Hugo built no page:\n%s", tail(out))
+		return cost{}, fmt.Errorf("hugo built no page:\n%s", tail(out))
 	}
 	return c, nil
 }
