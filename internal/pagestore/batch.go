@@ -1,0 +1,257 @@
+package pagestore
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"freshet/internal/digest"
+	"freshet/internal/site"
+)
+
+// A Batch gathers what the next generation has that the last had not. Object, Put and Remove may be called from any
+// goroutine; they must have returned before Commit or Abort. Every Batch ends with Commit or Abort; Abort after either
+// does nothing, so that it can be deferred.
+type Batch struct {
+	w       *Writer
+	seg     *segment
+	failure int // of the writer when the batch began
+
+	mu   sync.Mutex
+	puts map[site.Path]pending
+	err  error // the first thing that was wrong: Commit returns it
+	done bool
+}
+
+// pending is what is to be at a path: an entry and its record's payload, or nothing.
+type pending struct {
+	node    *node
+	payload []byte
+}
+
+// Begin begins a batch. Several may be open; each Commit makes a generation of its own.
+func (w *Writer) Begin() *Batch {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b := &Batch{w: w, puts: map[site.Path]pending{}}
+	if !w.closed && w.torn {
+		if err := w.truncate(); err != nil {
+			b.err = fmt.Errorf("cut back page log: %w", err)
+		} else {
+			w.torn = false
+		}
+	}
+	b.seg, b.failure = w.out.seg, w.failure
+	w.open++
+	return b
+}
+
+// Object keeps data and returns its reference, for an entry of this batch. Where the log has the same bytes already it
+// appends nothing. Data is copied.
+func (b *Batch) Object(data []byte) (site.ObjectRef, error) {
+	ref, err := b.w.object(b, data)
+	if err != nil {
+		err = fmt.Errorf("keep an object: %w", err)
+		b.fail(err)
+	}
+	return ref, err
+}
+
+func (b *Batch) fail(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err == nil {
+		b.err = err
+	}
+}
+
+// Put sets the entry at e.Path. Its Object must come from this batch's Object or from an entry of the current
+// generation. Commit sets Generation and Changed: to those of the new generation, or, if readers get the same response
+// as before, to what they were. docs are the documents that made the page; they are kept for [Generation.Docs] and
+// not in memory. What is wrong with an entry is Commit's to return.
+func (b *Batch) Put(e site.Entry, docs []site.DocRef) {
+	if err := checkEntry(&e); err != nil {
+		b.fail(err)
+		return
+	}
+	payload := encodeEntry(&e, docs)
+	n, err := decodeEntry(payload, 0, &b.w.names)
+	if err != nil {
+		b.fail(fmt.Errorf("entry %s: %w", e.Path, err))
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.puts[n.Path] = pending{n, payload}
+}
+
+// Remove leaves the new generation without an entry at p. It is no error if there is none.
+func (b *Batch) Remove(p site.Path) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.puts[p] = pending{}
+}
+
+// Abort ends the batch without a generation.
+func (b *Batch) Abort() {
+	w := b.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if b.done {
+		return
+	}
+	w.end(b)
+}
+
+// end takes a batch off the writer. When it was the last, what is not committed is cut off. The caller holds mu.
+func (w *Writer) end(b *Batch) {
+	b.done = true
+	w.open--
+	if w.open > 0 {
+		return
+	}
+	if w.idle != nil {
+		close(w.idle)
+		w.idle = nil
+	}
+	if w.closed || w.out.end() == w.committed() {
+		return
+	}
+	written := w.out.size > w.committed()
+	w.objects = nil
+	w.out.cut(w.committed())
+	if written {
+		// No sync: if a crash undoes the cut, the next writer makes it again.
+		w.torn = w.cfg.before("truncate", w.out.seg.name) != nil || w.out.seg.f.Truncate(w.out.size) != nil
+	}
+}
+
+// Commit makes the next generation of the current one and what was put and removed. It is on the disk when Commit
+// returns. After an error there is no new generation, and the batch has ended all the same.
+func (b *Batch) Commit(c CommitInfo) (*Generation, error) {
+	w := b.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if b.done {
+		return nil, errors.New("commit: the batch has ended")
+	}
+	defer w.end(b)
+	err := b.err
+	if err == nil {
+		err = w.usable(b.failure)
+	}
+	if err == nil {
+		err = w.settle(b)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("commit: %w", err)
+	}
+	gen, err := w.commit(b, c)
+	if err != nil {
+		return nil, fmt.Errorf("commit: %w", w.cutBack(err))
+	}
+	w.current.Store(gen)
+	return gen, nil
+}
+
+// settle finds the objects of a batch's entries, and refuses entries that cannot be in one generation.
+func (w *Writer) settle(b *Batch) error {
+	w.gather()
+	current := w.current.Load()
+	there := func(p site.Path) bool {
+		if put, ok := b.puts[p]; ok {
+			return put.node != nil && hasFile(put.node.Kind)
+		}
+		n := current.find(p)
+		return n != nil && hasFile(n.Kind)
+	}
+	for p, put := range b.puts {
+		n := put.node
+		if n == nil {
+			continue
+		}
+		if n.Status == 200 {
+			at, ok := w.objects[n.Object.ID]
+			if !ok || at.size != n.Object.Size {
+				return fmt.Errorf("entry %s: %w", p, errNoObject)
+			}
+			n.Object.Offset = at.off
+		} else {
+			n.Object.Offset = 0
+		}
+		setObjectOffset(put.payload, n.Object.Offset)
+		if !hasFile(n.Kind) {
+			continue
+		}
+		if other := twin(p); other != "" && there(other) {
+			return &CollisionError{A: min(p, other), B: max(p, other)}
+		}
+		// "/a" is a file and "/a/b" needs a folder of that name. The other way round shows in the tree.
+		for i := 1; i < len(p)-1; i++ {
+			if p[i] == '/' && there(p[:i]) {
+				return &CollisionError{A: p[:i], B: p}
+			}
+		}
+	}
+	return nil
+}
+
+// commit appends a batch's entries and its commit record, and syncs. The caller holds mu.
+func (w *Writer) commit(b *Batch, info CommitInfo) (*Generation, error) {
+	current := w.current.Load()
+	now := time.Now()
+	info.Cause = clipCause(info.Cause)
+	c := &span{
+		start:   w.out.size + int64(len(w.out.buf)),
+		records: len(b.puts),
+		Commit:  Commit{Generation: current.ID + 1, Epoch: w.epoch, Time: now.UTC().Round(0), CommitInfo: info},
+	}
+	c.Now = info.Now.UTC().Round(0)
+	if last := len(w.spans) - 1; last >= 0 {
+		c.prev, c.dead = w.spans[last].off, w.spans[last].dead
+	}
+	var head [headSize]byte
+	changes := make([]change, 0, len(b.puts))
+	for p, put := range b.puts {
+		was := current.find(p)
+		if was != nil {
+			c.dead += headSize + entryFixed + int64(len(p))
+			if was.Status == 200 && (put.node == nil || put.node.Object.Offset != was.Object.Offset) {
+				c.dead += objectHead + was.Object.Size
+			}
+		}
+		kind, payload := byte(typeRemoval), []byte(p)
+		if n := put.node; n != nil {
+			kind, payload = typeEntry, put.payload
+			n.Generation, n.Changed = c.Generation, time.Unix(now.Unix(), 0).UTC()
+			if was != nil && sameResponse(&n.Entry, &was.Entry) {
+				n.Generation, n.Changed = was.Generation, was.Changed
+			}
+			setCommitted(payload, n.Generation, n.Changed)
+		}
+		off, err := w.out.append(appendHead(head[:0], w.out.seg.salt, kind, payload), payload)
+		if err != nil {
+			return nil, err
+		}
+		if put.node != nil {
+			put.node.off = off
+		}
+		changes = append(changes, change{hash: digest.String(string(p)), path: p, node: put.node})
+	}
+	table := new(shardTable)
+	*table = *current.shards
+	n := current.n + table.apply(changes)
+	c.entries = n
+	if err := w.out.appendCommit(c); err != nil {
+		return nil, err
+	}
+	if err := w.out.flush(); err != nil {
+		return nil, err
+	}
+	if err := w.sync(w.out.seg); err != nil {
+		return nil, fmt.Errorf("sync page log: %w", err)
+	}
+	w.spans = append(w.spans, c)
+	return &Generation{ID: c.Generation, Commit: c.Commit, seg: w.out.seg, shards: table, n: n}, nil
+}

@@ -1,0 +1,28 @@
+// Package pagestore keeps what the generator made: objects (the bytes of pages) and generations (which object is at
+// which path) in the page log, and the newest generation as ordinary files in the public tree.
+//
+// The page log is one append-only file in the state folder, a segment; docs/formats/page-log.md is its format.
+// One process writes it ([OpenWriter] takes a lock), any number read it ([OpenReader]). A [Batch] appends objects
+// while pages are rendered; its Commit appends the entries and one commit record, and syncs once. A commit is the
+// only thing that makes a [Generation], so:
+//
+//   - A generation is there whole or not at all, whenever the process or the machine stops.
+//   - What a failed or abandoned batch wrote is cut off again, by it or by the next writer; the last generation stays.
+//   - A Generation never changes and goes on working for as long as somebody holds it, also when the log is compacted
+//     underneath it or its writer is closed.
+//   - [Generation.Object] returns the bytes that were committed or an error, never other bytes: every record has a
+//     checksum. Damage in what was committed is an error that names the file and the place; it is never repaired by
+//     forgetting generations.
+//
+// Not promised: that a reader never sees a generation that a failing disk then takes back. Readers in other
+// processes accept a commit when they can read it, which may be moments before it is known to be on the disk.
+//
+// Compaction writes a new segment that holds only the kept generations and what they need, and replaces the old one
+// by it; readers move over by themselves.
+//
+// The public tree ([OpenTree]) is brought up to a generation after it was committed, changed files only. Its files are
+// not synced one by one: a marker in the tree says which generation and which boot of the machine it is of, and a
+// tree from before a crash of the machine is compared file by file.
+//
+// The package works on Unix systems.
+package pagestore

@@ -1,0 +1,300 @@
+package pagestore
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"freshet/internal/digest"
+	"freshet/internal/site"
+)
+
+// CommitInfo is what the generator says about a generation.
+type CommitInfo struct {
+	Cause     string    // what made it: "full build", "blog/rivers.md changed"
+	Now       time.Time // the time it was built for
+	Pages     int       // in the generation
+	Rendered  int       // for it
+	Changed   int       // pages whose bytes are others than before, and new ones
+	Removed   int
+	Documents int
+	Pinned    bool // rolled back to: to stay until it is released
+}
+
+// A Commit is a generation's record in the page log.
+type Commit struct {
+	Generation uint64
+	Epoch      uint64    // of its writer: grows with every writer that commits
+	Time       time.Time // when it was committed
+	CommitInfo
+}
+
+const (
+	shardBits  = 12
+	shardCount = 1 << shardBits
+)
+
+// A Generation is one consistent map of paths to entries. It is immutable, and so are the entries it returns.
+// Generations share what did not change between them.
+type Generation struct {
+	ID     uint64
+	Commit Commit
+
+	seg    *segment
+	shards *shardTable
+	n      int
+}
+
+// shardTable holds the entries by the digest of their paths: its first bits are the number of a shard.
+type shardTable [shardCount]*shard
+
+// A shard is immutable. keys are 32 further bits of the paths' digests, ascending.
+type shard struct {
+	keys  []uint32
+	nodes []*node
+}
+
+func splitHash(h digest.Sum) (index int, key uint32) {
+	return int(h >> (64 - shardBits)), uint32(h >> (32 - shardBits))
+}
+
+// Number is the generation's ID.
+func (g *Generation) Number() uint64 { return g.ID }
+
+// Pinned reports whether the site was rolled back to this generation and is to stay at it.
+func (g *Generation) Pinned() bool { return g.Commit.Pinned }
+
+// Len is the number of entries.
+func (g *Generation) Len() int { return g.n }
+
+// Lookup returns the entry at p.
+func (g *Generation) Lookup(p site.Path) (*site.Entry, bool) {
+	n := g.find(p)
+	if n == nil {
+		return nil, false
+	}
+	return &n.Entry, true
+}
+
+func (g *Generation) find(p site.Path) *node {
+	index, key := splitHash(digest.String(string(p)))
+	s := g.shards[index]
+	if s == nil {
+		return nil
+	}
+	i, found := slices.BinarySearch(s.keys, key)
+	if !found {
+		return nil
+	}
+	for ; i < len(s.keys) && s.keys[i] == key; i++ {
+		if s.nodes[i].Path == p {
+			return s.nodes[i]
+		}
+	}
+	return nil
+}
+
+// All returns the entries in no particular order, which is the same for the same paths.
+func (g *Generation) All() iter.Seq[*site.Entry] {
+	return func(yield func(*site.Entry) bool) {
+		for _, s := range g.shards {
+			if s == nil {
+				continue
+			}
+			for _, n := range s.nodes {
+				if !yield(&n.Entry) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Sorted returns the entries by path.
+func (g *Generation) Sorted() []*site.Entry {
+	all := slices.AppendSeq(make([]*site.Entry, 0, g.n), g.All())
+	slices.SortFunc(all, func(a, b *site.Entry) int { return strings.Compare(string(a.Path), string(b.Path)) })
+	return all
+}
+
+// Object returns the bytes of an object of this generation, which are the caller's. Where the log does not have
+// them unharmed the error says in which file and where.
+func (g *Generation) Object(ref site.ObjectRef) ([]byte, error) {
+	return g.seg.object(ref, nil)
+}
+
+// Docs returns the documents that made the page of an entry of this generation.
+func (g *Generation) Docs(e *site.Entry) ([]site.DocRef, error) {
+	n := g.find(e.Path)
+	if n == nil || n.Generation != e.Generation || n.Object.ID != e.Object.ID {
+		return nil, site.ErrNotFound
+	}
+	payload, _, err := g.seg.record(n.off, typeEntry)
+	if err != nil {
+		return nil, err
+	}
+	return decodeDocs(payload)
+}
+
+// Diff returns what is different from old: pairs of the entry that was at a path and the one that is, nil where there
+// was or is none. It takes time proportional to the difference where one generation was made from the other in
+// this process, else to their size. Where an object lies in the log is no difference.
+func (g *Generation) Diff(old *Generation) iter.Seq2[*site.Entry, *site.Entry] {
+	return func(yield func(was, is *site.Entry) bool) {
+		for i := range g.shards {
+			if a, b := old.shards[i], g.shards[i]; a != b && !diffShards(a, b, yield) {
+				return
+			}
+		}
+	}
+}
+
+func diffShards(a, b *shard, yield func(was, is *site.Entry) bool) bool {
+	for n := range a.all() {
+		other := b.same(n)
+		switch {
+		case other == nil:
+			if !yield(&n.Entry, nil) {
+				return false
+			}
+		case other != n && !equalEntries(&n.Entry, &other.Entry):
+			if !yield(&n.Entry, &other.Entry) {
+				return false
+			}
+		}
+	}
+	for n := range b.all() {
+		if a.same(n) == nil && !yield(nil, &n.Entry) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *shard) all() iter.Seq[*node] {
+	return func(yield func(*node) bool) {
+		if s == nil {
+			return
+		}
+		for _, n := range s.nodes {
+			if !yield(n) {
+				return
+			}
+		}
+	}
+}
+
+// same returns the node of s at the path of n.
+func (s *shard) same(n *node) *node {
+	if s == nil {
+		return nil
+	}
+	_, key := splitHash(digest.String(string(n.Path)))
+	i, _ := slices.BinarySearch(s.keys, key)
+	for ; i < len(s.keys) && s.keys[i] == key; i++ {
+		if s.nodes[i].Path == n.Path {
+			return s.nodes[i]
+		}
+	}
+	return nil
+}
+
+// equalEntries compares all but the places of objects.
+func equalEntries(a, b *site.Entry) bool {
+	return a.Path == b.Path && a.Kind == b.Kind && a.Generation == b.Generation && a.Changed.Equal(b.Changed) &&
+		sameResponse(a, b) && a.Template == b.Template && a.Fingerprint == b.Fingerprint && a.Cause == b.Cause &&
+		a.Remembered.Equal(b.Remembered) && a.Source == b.Source && a.Doc == b.Doc && slices.Equal(a.Keys, b.Keys)
+}
+
+// sameResponse reports whether readers get the same for both.
+func sameResponse(a, b *site.Entry) bool {
+	return a.Status == b.Status && a.Object.ID == b.Object.ID && a.Object.Size == b.Object.Size && a.Type == b.Type &&
+		a.Location == b.Location
+}
+
+// change is what a commit does at one path. node is nil for a removal.
+type change struct {
+	hash digest.Sum
+	path site.Path
+	node *node
+}
+
+// apply makes the changes in t by replacing its shards, and returns by how many entries it has grown. It reorders
+// changes. Of several changes of one path the last counts.
+func (t *shardTable) apply(changes []change) int {
+	slices.SortStableFunc(changes, func(a, b change) int { return cmp.Compare(a.hash, b.hash) })
+	grown := 0
+	for len(changes) > 0 {
+		index, _ := splitHash(changes[0].hash)
+		n := 1
+		for n < len(changes) {
+			if i, _ := splitHash(changes[n].hash); i != index {
+				break
+			}
+			n++
+		}
+		was := t[index]
+		is := was.with(changes[:n])
+		t[index] = is
+		grown += is.len() - was.len()
+		changes = changes[n:]
+	}
+	return grown
+}
+
+func (s *shard) len() int {
+	if s == nil {
+		return 0
+	}
+	return len(s.keys)
+}
+
+// with returns a shard with the changes made, which are in the order of their hashes.
+func (s *shard) with(changes []change) *shard {
+	if s == nil {
+		s = &shard{}
+	}
+	out := &shard{
+		keys:  make([]uint32, 0, len(s.keys)+len(changes)),
+		nodes: make([]*node, 0, len(s.keys)+len(changes)),
+	}
+	add := func(key uint32, n *node) {
+		out.keys = append(out.keys, key)
+		out.nodes = append(out.nodes, n)
+	}
+	i := 0
+	for len(changes) > 0 {
+		_, key := splitHash(changes[0].hash)
+		n := 1 // changes with this key
+		for n < len(changes) {
+			if _, k := splitHash(changes[n].hash); k != key {
+				break
+			}
+			n++
+		}
+		for ; i < len(s.keys) && s.keys[i] < key; i++ {
+			add(s.keys[i], s.nodes[i])
+		}
+		for ; i < len(s.keys) && s.keys[i] == key; i++ {
+			if !slices.ContainsFunc(changes[:n], func(c change) bool { return c.path == s.nodes[i].Path }) {
+				add(key, s.nodes[i])
+			}
+		}
+		for j, c := range changes[:n] {
+			later := slices.ContainsFunc(changes[j+1:n], func(d change) bool { return d.path == c.path })
+			if c.node != nil && !later {
+				add(key, c.node)
+			}
+		}
+		changes = changes[n:]
+	}
+	for ; i < len(s.keys); i++ {
+		add(s.keys[i], s.nodes[i])
+	}
+	if len(out.keys) == 0 {
+		return nil
+	}
+	return out
+}

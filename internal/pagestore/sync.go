@@ -1,0 +1,679 @@
+package pagestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/text/unicode/norm"
+
+	"freshet/internal/digest"
+	"freshet/internal/site"
+)
+
+// treeWorkers is how many files are compared or written at a time.
+const treeWorkers = 2
+
+// A syncRun brings a tree up to one generation.
+type syncRun struct {
+	t       *Tree
+	g       *Generation
+	olds    []*Generation // what the tree may hold, file by file
+	unsure  bool          // files may hold anything
+	writes  []write
+	drops   map[string]drop    // files to remove, by name
+	skipped map[site.Path]bool // pages that get no file
+	foreign map[string]bool    // files that are in their place
+	clashes []error
+	count   atomic.Int64
+
+	mu   sync.Mutex      // protects what follows while files are written
+	dirs map[string]bool // folders known to be there
+	tmp  int             // names used in the staging folder
+}
+
+// write is a file to be written.
+type write struct {
+	e    *site.Entry
+	name string
+	own  bool // the file that may be there is freshet's
+}
+
+// drop is a file to be removed if it holds one of these objects.
+type drop struct {
+	objects []oldObject
+}
+
+type oldObject struct {
+	g   *Generation
+	ref site.ObjectRef
+}
+
+func (s *syncRun) changed() int { return int(s.count.Load()) }
+
+// refused returns what could not be done, after all else was.
+func (s *syncRun) refused() error {
+	errs := s.clashes
+	if len(s.foreign) > 0 {
+		errs = append(errs, &ForeignError{Dir: s.t.dir, Files: slices.Sorted(maps.Keys(s.foreign))})
+	}
+	return errors.Join(errs...)
+}
+
+// plan finds out what is to be done.
+func (t *Tree) plan(ctx context.Context, g *Generation, full bool) (*syncRun, error) {
+	m := &t.marker
+	s := &syncRun{t: t, g: g, unsure: m.Verify || m.Boot != t.boot, drops: map[string]drop{}, skipped: map[site.Path]bool{},
+		foreign: map[string]bool{}, dirs: map[string]bool{".": true}}
+	lost := m.Lost
+	for _, mk := range append([]mark{m.mark}, m.Targets...) {
+		old, err := t.generation(mk)
+		if mk.Generation == 0 {
+			old, err = &Generation{shards: new(shardTable)}, nil
+		}
+		if err != nil {
+			return s, err
+		}
+		if old == nil {
+			lost = true
+			continue
+		}
+		s.olds = append(s.olds, old)
+	}
+	if lost {
+		// The best guess at what else is there is the oldest generation that is known.
+		history, err := t.store.History()
+		if err != nil {
+			return s, err
+		}
+		if len(history) > 0 {
+			old, err := t.store.At(history[len(history)-1].Generation)
+			if err != nil {
+				return s, err
+			}
+			s.olds = append(s.olds, old)
+		}
+	}
+	s.clash()
+	for _, p := range m.Skipped { // what was in its place may be gone
+		if e := file(g, p); e != nil && !s.skipped[p] {
+			s.want(e, s.own(p))
+		}
+	}
+	if full || s.unsure || lost {
+		if err := s.compare(ctx, lost); err != nil {
+			return s, err
+		}
+	} else {
+		s.differ()
+	}
+	s.findDrops()
+	return s, nil
+}
+
+// clash finds the pages whose files the disk would take for one. The first by path gets the file.
+func (s *syncRun) clash() {
+	if !s.t.folds {
+		return
+	}
+	first := map[string]site.Path{}
+	for _, e := range s.g.Sorted() {
+		if !hasFile(e.Kind) {
+			continue
+		}
+		name := fold(fileName(e.Path))
+		if a, ok := first[name]; ok {
+			s.skipped[e.Path] = true
+			s.clashes = append(s.clashes, &CollisionError{A: a, B: e.Path})
+			continue
+		}
+		first[name] = e.Path
+	}
+}
+
+// fold is what names have in common that a disk takes for one.
+func fold(name string) string {
+	return norm.NFC.String(strings.ToLower(strings.ToUpper(norm.NFD.String(name))))
+}
+
+// file returns the entry of g at p if it has a file.
+func file(g *Generation, p site.Path) *site.Entry {
+	if e, ok := g.Lookup(p); ok && hasFile(e.Kind) {
+		return e
+	}
+	return nil
+}
+
+// own reports whether the file at p, if there is one, is freshet's.
+func (s *syncRun) own(p site.Path) bool {
+	if slices.Contains(s.t.marker.Skipped, p) {
+		return s.t.opt.Adopt
+	}
+	return s.t.opt.Adopt || slices.ContainsFunc(s.olds, func(old *Generation) bool { return file(old, p) != nil })
+}
+
+// want plans a page's file to be written.
+func (s *syncRun) want(e *site.Entry, own bool) {
+	if err := CheckPath(e.Path, e.Kind); err != nil {
+		s.skipped[e.Path] = true
+		s.clashes = append(s.clashes, err)
+		return
+	}
+	s.writes = append(s.writes, write{e: e, name: fileName(e.Path), own: own})
+}
+
+// differ plans the files that are different between the generation and what the tree holds.
+func (s *syncRun) differ() {
+	seen := map[site.Path]bool{}
+	for _, p := range s.t.marker.Skipped {
+		seen[p] = true
+	}
+	for _, old := range s.olds {
+		for was, is := range s.g.Diff(old) {
+			if is == nil || !hasFile(is.Kind) || s.skipped[is.Path] || seen[is.Path] {
+				continue
+			}
+			if was != nil && hasFile(was.Kind) && was.Object.ID == is.Object.ID && was.Object.Size == is.Object.Size {
+				continue
+			}
+			seen[is.Path] = true
+			s.want(is, s.own(is.Path))
+		}
+	}
+}
+
+// compare plans the files that do not hold what they should. lost says that it is not known what freshet wrote: then
+// all is taken for its own that has the name of a page.
+func (s *syncRun) compare(ctx context.Context, lost bool) error {
+	var pages []write
+	for e := range s.g.All() {
+		if hasFile(e.Kind) && !s.skipped[e.Path] && !slices.Contains(s.t.marker.Skipped, e.Path) {
+			pages = append(pages, write{e: e, name: fileName(e.Path), own: lost || s.own(e.Path)})
+		}
+	}
+	var mu sync.Mutex
+	return inParallel(ctx, pages, func(part []write) error {
+		var buf []byte
+		for _, w := range part {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			var same bool
+			var err error
+			same, buf, err = s.holds(w.name, s.g, w.e.Object, buf)
+			if err != nil {
+				return err
+			}
+			if !same {
+				mu.Lock()
+				s.want(w.e, w.own)
+				mu.Unlock()
+			}
+		}
+		return nil
+	})
+}
+
+// holds reports whether a file holds an object. buf is scratch.
+func (s *syncRun) holds(name string, g *Generation, ref site.ObjectRef, buf []byte) (bool, []byte, error) {
+	f, err := s.t.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.EIO) {
+			return false, buf, err
+		}
+		return false, buf, nil // it is not there, or is something else
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return false, buf, err
+	}
+	if !info.Mode().IsRegular() || info.Size() != ref.Size {
+		return false, buf, nil
+	}
+	n := int(ref.Size)
+	buf = slices.Grow(buf[:0], n)[:n]
+	if _, err := io.ReadFull(f, buf); err != nil {
+		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+			return false, buf, nil
+		}
+		return false, buf, err
+	}
+	if digest.Bytes(buf) == ref.ID {
+		return true, buf, nil
+	}
+	want, err := g.Object(ref) // its ID may be another than its digest
+	if err != nil {
+		return false, buf, err
+	}
+	return string(want) == string(buf), buf, nil
+}
+
+// findDrops plans the removal of files that have no page any more.
+func (s *syncRun) findDrops() {
+	for _, old := range s.olds {
+		for was, is := range s.g.Diff(old) {
+			if was == nil || !hasFile(was.Kind) || is != nil && hasFile(is.Kind) || slices.Contains(s.t.marker.Skipped, was.Path) {
+				continue
+			}
+			if t := twin(was.Path); t != "" && file(s.g, t) != nil {
+				continue // another page has the file: "/a/" instead of "/a/index.html"
+			}
+			name := fileName(was.Path)
+			d := s.drops[name]
+			d.objects = append(d.objects, oldObject{old, was.Object})
+			s.drops[name] = d
+		}
+	}
+}
+
+// run does what was planned. The marker says before the first change and after the last what the tree may hold.
+func (s *syncRun) run(ctx context.Context) error {
+	m := &s.t.marker
+	if len(s.writes) > 0 || len(s.drops) > 0 {
+		if s.unsure {
+			m.Verify = true // until it is done, whatever the boot
+		}
+		m.Boot = s.t.boot
+		m.Targets = append(m.Targets, markOf(s.g))
+		if len(m.Targets) > maxTargets {
+			m.Targets, m.Lost = m.Targets[1:], true
+		}
+		s.t.known[s.g.ID] = s.g
+		if err := s.t.writeMarker(); err != nil {
+			return err
+		}
+		if err := s.change(ctx); err != nil {
+			return err
+		}
+	}
+	now := marker{Site: m.Site, mark: markOf(s.g), Boot: s.t.boot, Skipped: slices.Sorted(maps.Keys(s.skipped))}
+	if now.mark == m.mark && len(m.Targets) == 0 && m.Boot == now.Boot && !m.Verify && !m.Lost && slices.Equal(now.Skipped, m.Skipped) {
+		return nil
+	}
+	*m = now
+	s.t.known = map[uint64]*Generation{s.g.ID: s.g}
+	return s.t.writeMarker()
+}
+
+// change writes and removes files.
+func (s *syncRun) change(ctx context.Context) error {
+	defer func() {
+		if s.tmp > 0 && s.t.store.cfg.before("tree clean", stagingName) == nil {
+			_ = s.t.root.RemoveAll(stagingName) // else OpenTree does it
+		}
+	}()
+	if err := s.makeRoom(); err != nil {
+		return err
+	}
+	for kind := site.KindAsset; kind <= site.KindFeed; kind++ {
+		var phase []write
+		for _, w := range s.writes {
+			if w.e.Kind == kind {
+				phase = append(phase, w)
+			}
+		}
+		slices.SortFunc(phase, func(a, b write) int { return strings.Compare(a.name, b.name) })
+		if err := s.write(ctx, phase); err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.drops)) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.drop(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeRoom removes those files first that are in the way: a file where a folder is to be, and the other way round,
+// and on a disk that folds names a file that would be taken for a new one.
+func (s *syncRun) makeRoom() error {
+	if len(s.drops) == 0 {
+		return nil
+	}
+	wanted := map[string]bool{}
+	var early []string
+	for _, w := range s.writes {
+		wanted[w.name] = true
+		if s.t.folds {
+			wanted[fold(w.name)] = true
+		}
+		for dir := path.Dir(w.name); dir != "."; dir = path.Dir(dir) {
+			if _, ok := s.drops[dir]; ok {
+				early = append(early, dir)
+			}
+		}
+	}
+	for name := range s.drops {
+		if s.t.folds && wanted[fold(name)] {
+			early = append(early, name)
+		}
+		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+			if wanted[dir] {
+				early = append(early, name)
+			}
+		}
+	}
+	slices.Sort(early)
+	for _, name := range slices.Compact(early) {
+		if err := s.drop(name); err != nil {
+			return err
+		}
+		delete(s.drops, name)
+	}
+	return nil
+}
+
+// drop removes a file, and the folders that it leaves empty, unless somebody else has put another in its place.
+func (s *syncRun) drop(name string) error {
+	if !s.unsure {
+		ours := false
+		for _, old := range s.drops[name].objects {
+			same, _, err := s.holds(name, old.g, old.ref, nil)
+			if err != nil {
+				return err
+			}
+			if ours = ours || same; ours {
+				break
+			}
+		}
+		if !ours {
+			if _, err := s.t.root.Lstat(name); err == nil {
+				s.t.opt.Logger.Warn("public tree: a file that has no page any more was changed by somebody else and stays", "file", name)
+			}
+			return nil
+		}
+	}
+	if err := s.t.store.cfg.before("tree remove", name); err != nil {
+		return err
+	}
+	switch err := s.t.root.Remove(name); {
+	case err == nil:
+		s.count.Add(1)
+	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
+		return err
+	}
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		if s.t.root.Remove(dir) != nil {
+			break // it is not empty
+		}
+		delete(s.dirs, dir)
+	}
+	return nil
+}
+
+// write writes the files of one kind, which are sorted by name. Files of folders that are not there yet are written
+// into a staging folder that is then renamed as a whole, which spares a rename for each.
+func (s *syncRun) write(ctx context.Context, phase []write) error {
+	if len(phase) == 0 {
+		return nil
+	}
+	var single []write
+	type folder struct {
+		name   string
+		staged string
+		files  []write
+	}
+	var folders []*folder
+	for _, w := range phase {
+		if n := len(folders); n > 0 && strings.HasPrefix(w.name, folders[n-1].name+"/") {
+			folders[n-1].files = append(folders[n-1].files, w)
+			continue
+		}
+		missing, blocked, err := s.missing(path.Dir(w.name))
+		switch {
+		case err != nil:
+			return err
+		case blocked != "":
+			s.refuse(w, blocked)
+		case missing == "":
+			single = append(single, w)
+		default:
+			folders = append(folders, &folder{name: missing, files: []write{w}})
+		}
+	}
+	if err := s.stage(); err != nil {
+		return err
+	}
+	if err := inParallel(ctx, single, func(part []write) error {
+		var buf []byte
+		for _, w := range part {
+			var err error
+			if buf, err = s.replaceFile(ctx, w, buf); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	// A folder of many files is written by all workers, many folders of few one by each.
+	if err := inParallel(ctx, folders, func(part []*folder) error {
+		for _, f := range part {
+			f.staged = s.temp()
+			if err := s.fill(ctx, f.staged, f.name, f.files, len(folders) == 1); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, f := range folders {
+		if err := s.t.store.cfg.before("tree rename", f.name); err != nil {
+			return err
+		}
+		if err := s.t.root.Rename(f.staged, f.name); err != nil {
+			return err
+		}
+		s.dirs[f.name] = true
+		s.count.Add(int64(len(f.files)))
+	}
+	return nil
+}
+
+// inParallel calls do for a few parts of all, in the order of all.
+func inParallel[T any](ctx context.Context, all []T, do func(part []T) error) error {
+	if len(all) == 0 {
+		return ctx.Err()
+	}
+	var group errgroup.Group
+	for part := range slices.Chunk(all, (len(all)+treeWorkers-1)/treeWorkers) {
+		group.Go(func() error { return do(part) })
+	}
+	return group.Wait()
+}
+
+// missing returns the topmost folder on the way to dir that is not there; none if dir is there. blocked is a file
+// that is where one is to be.
+func (s *syncRun) missing(dir string) (missing, blocked string, err error) {
+	for end := 0; end < len(dir); end++ {
+		if i := strings.IndexByte(dir[end:], '/'); i >= 0 {
+			end += i
+		} else {
+			end = len(dir)
+		}
+		if s.dirs[dir[:end]] {
+			continue
+		}
+		info, err := s.t.root.Stat(dir[:end])
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return dir[:end], "", nil
+		case err != nil:
+			return "", "", err
+		case !info.IsDir():
+			return "", dir[:end], nil
+		}
+		s.dirs[dir[:end]] = true
+	}
+	return "", "", nil
+}
+
+// stage makes the staging folder.
+func (s *syncRun) stage() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.tmp > 0 {
+		return nil
+	}
+	if err := s.t.root.Mkdir(stagingName, 0o755); err != nil {
+		if !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		if err := s.t.root.RemoveAll(stagingName); err != nil { // left by a Sync that failed
+			return err
+		}
+		if err := s.t.root.Mkdir(stagingName, 0o755); err != nil {
+			return err
+		}
+	}
+	s.tmp = 1
+	return nil
+}
+
+// temp returns a name in the staging folder that is free.
+func (s *syncRun) temp() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tmp++
+	return stagingName + "/" + strconv.Itoa(s.tmp)
+}
+
+// refuse leaves a page without its file, because of a file that is not freshet's.
+func (s *syncRun) refuse(w write, foreign string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.skipped[w.e.Path] = true
+	s.foreign[foreign] = true
+}
+
+// replaceFile writes a file in a folder that is there.
+func (s *syncRun) replaceFile(ctx context.Context, w write, buf []byte) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return buf, err
+	}
+	if !w.own || s.t.opt.Adopt {
+		switch info, err := s.t.root.Lstat(w.name); {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return buf, err
+		case info.IsDir():
+			s.refuse(w, w.name)
+			return buf, nil
+		case !w.own:
+			same, buf, err := s.holds(w.name, s.g, w.e.Object, buf)
+			if err == nil && !same {
+				s.refuse(w, w.name)
+			}
+			return buf, err
+		}
+	}
+	tmp := s.temp()
+	body, err := s.g.seg.object(w.e.Object, buf)
+	if err != nil {
+		return buf, err
+	}
+	if err := s.t.store.cfg.before("tree write", w.name); err != nil {
+		return buf, err
+	}
+	if err := writeFile(s.t.root, tmp, body); err != nil {
+		return buf, err
+	}
+	if err := s.t.store.cfg.before("tree rename", w.name); err != nil {
+		return buf, err
+	}
+	if err := s.t.root.Rename(tmp, w.name); err != nil {
+		return buf, err
+	}
+	s.count.Add(1)
+	return scratch(body, buf), nil
+}
+
+// scratch returns the larger of two buffers for the next object; body has the record's head before it.
+func scratch(body, buf []byte) []byte {
+	if cap(buf) > cap(body) {
+		return buf
+	}
+	return body
+}
+
+func writeFile(root *os.Root, name string, body []byte) error {
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(body); err != nil {
+		_ = f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+// fill writes files that are to be in the folder name into the folder staged.
+func (s *syncRun) fill(ctx context.Context, staged, name string, files []write, parallel bool) error {
+	if err := s.t.store.cfg.before("tree folder", name); err != nil {
+		return err
+	}
+	if err := s.t.root.Mkdir(staged, 0o755); err != nil {
+		return err
+	}
+	root, err := s.t.root.OpenRoot(staged)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	do := func(part []write) error {
+		made := "."
+		var buf []byte
+		for _, w := range part {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			rel := w.name[len(name)+1:]
+			if dir := path.Dir(rel); dir != made && dir != "." {
+				if err := root.Mkdir(dir, 0o755); errors.Is(err, fs.ErrNotExist) {
+					err = root.MkdirAll(dir, 0o755)
+					if err != nil {
+						return err
+					}
+				} else if err != nil && !errors.Is(err, fs.ErrExist) {
+					return err
+				}
+				made = dir
+			}
+			body, err := s.g.seg.object(w.e.Object, buf)
+			if err != nil {
+				return err
+			}
+			buf = scratch(body, buf)
+			if err := s.t.store.cfg.before("tree write", w.name); err != nil {
+				return err
+			}
+			if err := writeFile(root, rel, body); err != nil {
+				return fmt.Errorf("write %s: %w", w.name, err)
+			}
+		}
+		return nil
+	}
+	if parallel {
+		return inParallel(ctx, files, do)
+	}
+	return do(files)
+}

@@ -1,0 +1,256 @@
+package pagestore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"freshet/internal/site"
+)
+
+// TreeOptions are what OpenTree may be told.
+type TreeOptions struct {
+	// Adopt takes over a folder that freshet did not write: files where pages are to be are overwritten; all others
+	// stay as they are.
+	Adopt  bool
+	Logger *slog.Logger // nil: silent
+}
+
+// A NotOwnError says that a folder is not empty and was not written for this site.
+type NotOwnError struct {
+	Dir   string
+	Other bool // it was written by freshet from another page log
+}
+
+func (e *NotOwnError) Error() string {
+	what := "is not empty and was not written by freshet"
+	if e.Other {
+		what = "was written by freshet from another state folder"
+	}
+	return fmt.Sprintf("%s %s; --adopt overwrites the files in it that have the name of a page, and keeps the others", e.Dir, what)
+}
+
+// A ForeignError names files of the public tree that freshet did not write and that are where a page's file is to
+// be. They stay as they are; everything else of the tree is as it should be.
+type ForeignError struct {
+	Dir   string
+	Files []string // slash-separated, sorted
+}
+
+func (e *ForeignError) Error() string {
+	names := e.Files
+	more := ""
+	if len(names) > 3 {
+		names, more = names[:3], fmt.Sprintf(" and %d more", len(names)-3)
+	}
+	return fmt.Sprintf("%s has files that freshet did not write where pages are to be, and keeps them: %s%s; "+
+		"move them away, or let --adopt overwrite them", e.Dir, strings.Join(names, ", "), more)
+}
+
+// A Tree is the public tree: a folder that holds the newest generation as ordinary files. Its methods may be called
+// from any goroutine.
+type Tree struct {
+	store *Writer
+	opt   TreeOptions
+	dir   string
+	root  *os.Root
+	boot  string // of this machine; empty: unknown
+	folds bool   // the disk takes names for one that differ in upper and lower case or in how accents are written
+
+	mu     sync.Mutex // held while the tree is changed
+	marker marker
+	known  map[uint64]*Generation // those that the marker names, as far as they are in memory
+}
+
+// marker is the file that says what the tree holds.
+type marker struct {
+	Site string `json:"site"`
+	mark
+	Targets []mark      `json:"targets,omitempty"` // generations that were begun to be written since, oldest first
+	Boot    string      `json:"boot,omitempty"`    // of the machine when it was written
+	Verify  bool        `json:"verify,omitempty"`  // the files may hold anything: all are to be compared
+	Lost    bool        `json:"lost,omitempty"`    // it is not known any more which files are freshet's
+	Skipped []site.Path `json:"skipped,omitempty"` // pages that have no file because another is in its place
+}
+
+// mark names a generation. The time tells it from one of the same number in a log that was put back.
+type mark struct {
+	Generation uint64    `json:"generation"`
+	Committed  time.Time `json:"committed,omitzero"`
+}
+
+func markOf(g *Generation) mark { return mark{g.ID, g.Commit.Time} }
+
+// maxTargets bounds how many generations a tree may have been left halfway to.
+const maxTargets = 8
+
+// OpenTree opens the public tree in dir, making the folder if it is not there. A folder that is not empty (a .gitignore
+// apart) and not this site's own is a *[NotOwnError], unless it is to be adopted.
+func OpenTree(dir string, store *Writer, opt TreeOptions) (*Tree, error) {
+	if opt.Logger == nil {
+		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("open public tree: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open public tree: %w", err)
+	}
+	t := &Tree{store: store, opt: opt, dir: dir, root: root, boot: bootID(), known: map[uint64]*Generation{}}
+	if err := t.load(); err != nil {
+		_ = root.Close()
+		if _, ok := errors.AsType[*NotOwnError](err); ok {
+			return nil, err
+		}
+		return nil, fmt.Errorf("open public tree: %w", err)
+	}
+	return t, nil
+}
+
+// bootID tells one boot of the machine from the next. It is empty where the system does not say.
+func bootID() string {
+	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // other systems have no such file
+	return strings.TrimSpace(string(b))
+}
+
+// load reads the marker, or writes the first one.
+func (t *Tree) load() error {
+	own := t.store.SiteID()
+	b, err := t.root.ReadFile(markerName)
+	switch {
+	case err == nil:
+		if json.Unmarshal(b, &t.marker) != nil || t.marker.Site == "" {
+			// Torn by a crash of the machine: the tree is somebody's who runs freshet here, and may hold anything.
+			t.marker = marker{Site: own, Verify: true, Lost: true}
+		}
+	case errors.Is(err, fs.ErrNotExist):
+		empty, err := t.isEmpty()
+		if err != nil {
+			return err
+		}
+		if !empty && !t.opt.Adopt {
+			return &NotOwnError{Dir: t.dir}
+		}
+		t.marker = marker{Site: own, Boot: t.boot, Verify: !empty}
+		if err := t.writeMarker(); err != nil {
+			return err
+		}
+	default:
+		return err
+	}
+	if t.marker.Site != own {
+		if !t.opt.Adopt {
+			return &NotOwnError{Dir: t.dir, Other: true}
+		}
+		t.marker = marker{Site: own, Boot: t.boot, Verify: true}
+		if err := t.writeMarker(); err != nil {
+			return err
+		}
+	}
+	if t.folds, err = t.foldsNames(); err != nil {
+		return err
+	}
+	if _, err := t.root.Lstat(stagingName); err == nil {
+		return t.root.RemoveAll(stagingName)
+	}
+	return nil
+}
+
+func (t *Tree) isEmpty() (bool, error) {
+	d, err := t.root.Open(".")
+	if err != nil {
+		return false, err
+	}
+	defer d.Close()
+	files, err := d.ReadDir(-1)
+	if err != nil {
+		return false, err
+	}
+	return !slices.ContainsFunc(files, func(f fs.DirEntry) bool {
+		return f.Name() != ".gitignore" && !strings.HasPrefix(f.Name(), markerName)
+	}), nil
+}
+
+// foldsNames asks the disk by looking for the marker under another name.
+func (t *Tree) foldsNames() (bool, error) {
+	a, err := t.root.Lstat(markerName)
+	if err != nil {
+		return false, err
+	}
+	b, err := t.root.Lstat(strings.ToUpper(markerName))
+	return err == nil && os.SameFile(a, b), nil
+}
+
+func (t *Tree) writeMarker() error {
+	b, err := json.Marshal(t.marker)
+	if err != nil {
+		return err
+	}
+	if err := t.store.cfg.before("tree marker", markerName); err != nil {
+		return err
+	}
+	const tmp = markerName + tmpSuffix
+	if err := t.root.WriteFile(tmp, append(b, '\n'), 0o644); err != nil {
+		return err
+	}
+	return t.root.Rename(tmp, markerName)
+}
+
+// Close lets go of the folder.
+func (t *Tree) Close() error { return t.root.Close() }
+
+// Sync brings the tree up to g and returns how many files it wrote and removed. It compares g with the generation that
+// the tree holds; after a crash of the machine, or when that generation is not known any more, with every file.
+// Files change in the order of their kinds, removals come last, and each file is whole at any time. What is stopped
+// or fails is finished by the next Sync, of this or a later generation. Files that freshet did not write are neither
+// removed nor overwritten: if one is in a page's place everything else is done and the error is a *[ForeignError].
+// Two pages that need the same file are a *[CollisionError], also after everything else is done.
+func (t *Tree) Sync(ctx context.Context, g *Generation) (changedFiles int, err error) {
+	return t.sync(ctx, g, false)
+}
+
+// Verify is Sync that compares every file with g and mends what is different.
+func (t *Tree) Verify(ctx context.Context, g *Generation) (changedFiles int, err error) {
+	return t.sync(ctx, g, true)
+}
+
+func (t *Tree) sync(ctx context.Context, g *Generation, full bool) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s, err := t.plan(ctx, g, full)
+	if err == nil {
+		err = s.run(ctx)
+	}
+	if err != nil {
+		return s.changed(), fmt.Errorf("bring %s up to generation %d: %w", t.dir, g.ID, err)
+	}
+	return s.changed(), s.refused()
+}
+
+// generation returns one that the marker names; nil when the log does not have it any more.
+func (t *Tree) generation(m mark) (*Generation, error) {
+	g := t.known[m.Generation]
+	if g == nil {
+		var err error
+		g, err = t.store.At(m.Generation)
+		if errors.Is(err, site.ErrNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if !g.Commit.Time.Equal(m.Committed) {
+		return nil, nil
+	}
+	return g, nil
+}
