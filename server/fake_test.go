@@ -85,6 +85,7 @@ func built() *memory {
 	g.put("/blog/", site.KindList, htmlType, page("Blog", 3000), "list:blog", "tag:water")
 	g.put("/blog/rivers/", site.KindPage, htmlType, page("Rivers", 5000), "blog:rivers", "tag:a b,c", "tag:नदी")
 	g.put("/blog/नदी/", site.KindPage, htmlType, page("नदी", 3000), "blog:नदी")
+	g.put("/blog/café/", site.KindPage, htmlType, page("Café", 3000), "blog:café")
 	g.put("/small/", site.KindPage, htmlType, "<p>small</p>")
 	g.put("/feed.xml", site.KindFeed, "application/rss+xml", page("Feed", 3000), "list:feed")
 	g.put("/feed", site.KindHidden, "application/rss+xml", page("Feed", 3000), "list:feed")

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"freshet/internal/digest"
 	"freshet/internal/site"
 )
@@ -26,6 +28,8 @@ import (
 type Folder struct {
 	root *os.Root
 	log  *slog.Logger
+
+	flights singleflight.Group // hashing of large files
 
 	mu        sync.Mutex // protects what follows
 	files     map[string]*folderFile
@@ -94,6 +98,9 @@ func (f *Folder) follow(p site.Path, r matched) (*site.Entry, bool) {
 		return nil, false
 	case r.status == 410:
 		return &site.Entry{Path: p, Kind: site.KindRedirect, Status: 410}, true
+	}
+	if to, _, _ := strings.Cut(r.to, "?"); trimSlash(to) == trimSlash(p.URL()) {
+		return nil, false // it would go round for ever
 	}
 	return &site.Entry{Path: p, Kind: site.KindRedirect, Status: r.status, Location: r.to}, true
 }
@@ -170,13 +177,27 @@ func (f *Folder) hash(name string, info fs.FileInfo) (*folderFile, error) {
 	if known != nil && known.settled && unchanged(known.info, info) {
 		return known, nil
 	}
+	if info.Size() <= largeBytes {
+		return f.rehash(name)
+	}
+	// Everybody would read the whole of a new film at once.
+	got, err, _ := f.flights.Do(name, func() (any, error) { return f.rehash(name) })
+	if err != nil {
+		return nil, err
+	}
+	return got.(*folderFile), nil
+}
+
+// rehash reads a file to know it.
+func (f *Folder) rehash(name string) (*folderFile, error) {
 	began := time.Now()
 	file, err := f.open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	if info, err = file.Stat(); err != nil {
+	info, err := file.Stat()
+	if err != nil {
 		return nil, err
 	}
 	sum, size, err := digest.Reader(file)
@@ -188,7 +209,7 @@ func (f *Folder) hash(name string, info fs.FileInfo) (*folderFile, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if known = f.files[name]; known != nil {
+	if known := f.files[name]; known != nil {
 		next.number = known.number
 	} else {
 		next.number = int64(len(f.names))
@@ -198,8 +219,9 @@ func (f *Folder) hash(name string, info fs.FileInfo) (*folderFile, error) {
 	return next, nil
 }
 
+// unchanged compares what was known of a file, nil if it was gone, with what is.
 func unchanged(a, b fs.FileInfo) bool {
-	return a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && os.SameFile(a, b)
+	return a != nil && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && os.SameFile(a, b)
 }
 
 // open opens a regular file, without waiting for the other end of a pipe.
@@ -265,7 +287,10 @@ func (f *Folder) Open(ref site.ObjectRef) (io.ReadSeekCloser, error) {
 		return nil, err
 	}
 	info, err := file.Stat()
-	if err == nil && info.Size() != ref.Size {
+	f.mu.Lock()
+	known := f.files[name]
+	f.mu.Unlock()
+	if err == nil && (known.sum != ref.ID || !unchanged(known.info, info)) {
 		err = fmt.Errorf("%s: %w", name, site.ErrChanged)
 	}
 	if err != nil {

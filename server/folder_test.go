@@ -180,6 +180,8 @@ func TestRedirects(t *testing.T) {
 		{"/a /b 301 Country=de", "/a", ""},
 		{"/a*b /c", "/axb", ""},
 		{"https://old.example/a /b", "/a", ""},
+		{"/a/ /a", "/a", ""},
+		{"/a/* /a/:splat/", "/a/b", ""},
 		{"/a /other.txt 200", "/a", "200 "},
 		{"/a/* /:splat 200", "/a/other.txt", "200 "},
 		{"/a/* /:splat 200", "/a/.secret", ""},

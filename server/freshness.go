@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,6 +34,7 @@ type freshness struct {
 	verified             func() time.Time
 
 	last atomic.Pointer[moment]
+	next sync.Mutex // held by who makes the next moment
 }
 
 // A moment is what holds for one second.
@@ -55,11 +57,23 @@ var (
 )
 
 func (f *freshness) at(now time.Time) *moment {
-	if m := f.last.Load(); m != nil && m.second == now.Unix() {
+	m := f.last.Load()
+	if m != nil && m.second == now.Unix() {
 		return m
 	}
-	m := f.moment(now)
-	f.last.Store(m)
+	if m != nil && now.Unix()-m.second == 1 {
+		// While one request asks when the site was verified, the others go on with what was true just now.
+		if !f.next.TryLock() {
+			return m
+		}
+	} else {
+		f.next.Lock()
+	}
+	defer f.next.Unlock()
+	if m = f.last.Load(); m == nil || m.second != now.Unix() {
+		m = f.moment(now)
+		f.last.Store(m)
+	}
 	return m
 }
 

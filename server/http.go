@@ -52,12 +52,12 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) error {
 		res.Note(slog.String("cache", a.Outcome), slog.Uint64("generation", a.Generation),
 			slog.String("encoding", a.Encoding.Token()))
 	}
+	// A page that cannot be read stays so, request after request, until somebody acts: once a second is enough.
+	if a.Err != nil && s.trouble.worth(now) {
+		s.log.Error("page cannot be read", "request_id", web.RequestID(w), "page", ask.Path, "status", a.Status, "error", a.Err)
+	}
 	if a.Fields == nil {
-		// A page that cannot be read stays so, request after request, until somebody acts: once a second is enough.
-		if a.Err != nil && !s.trouble.worth(now) {
-			a.Err = nil
-		}
-		return &web.Error{Status: a.Status, Message: a.Message, RetryAfter: a.RetryAfter, Err: a.Err}
+		return &web.Error{Status: a.Status, Message: a.Message, RetryAfter: a.RetryAfter}
 	}
 	head := w.Header()
 	for i := range a.Fields {

@@ -49,7 +49,8 @@ type Answer struct {
 	// Of an answer that is no page: Fields and Body are empty.
 	Message    string
 	RetryAfter time.Duration
-	Err        error // for the log
+
+	Err error // for the log: why there is no page, or an older one
 }
 
 // pages answer for built pages.
@@ -129,24 +130,24 @@ func (p *pages) find(gen Generation, m *moment, ask *Ask) Answer {
 // page answers with a built page, or tells that the client has it.
 func (p *pages) page(gen Generation, m *moment, ask *Ask, e *site.Entry) Answer {
 	v, err := p.store.page(gen, e, ask.AcceptEncoding, asPage)
-	if err != nil {
+	if v == nil {
 		return failed(err)
 	}
 	a := Answer{
 		Status: 200, Fields: v.fields, Body: v.body, Encoding: v.encoding, Modified: v.entry.Changed, Ranges: true,
-		Outcome: m.cache[0],
+		Outcome: m.cache[0], Err: err,
 	}
 	if v.stream {
 		a.Stream = e
 		a.Opener, _ = gen.(Opener) // or there would be no such version
 	}
 	switch {
+	case err != nil: // v is the last one that could be read
+		a.Outcome = stale[0]
+		a.Moving = [4]Field{{"Cdn-Cache-Control", noAge}, {"Cache-Status", hitStale}, {"X-Cache", stale}, p.number(gen)}
 	case v.immutable:
 		a.Outcome = hit[0]
 		a.Moving = [4]Field{{"Cache-Status", hitForever}, {"X-Cache", hit}, p.number(gen)}
-	case v.entry != e && !sameEntry(v.entry, e): // the last one that could be read
-		a.Outcome = stale[0]
-		a.Moving = [4]Field{{"Cdn-Cache-Control", noAge}, {"Cache-Status", hitStale}, {"X-Cache", stale}, p.number(gen)}
 	default:
 		a.Moving = p.moving(gen, m, v.jitter)
 	}
@@ -189,7 +190,8 @@ func (p *pages) notFound(gen Generation, m *moment, ask *Ask) Answer {
 		return a
 	}
 	if e, ok := gen.Lookup(notFoundPath); ok && e.Status == 200 {
-		if v, err := p.store.page(gen, e, ask.AcceptEncoding, asNotFound); err == nil && !v.stream {
+		if v, err := p.store.page(gen, e, ask.AcceptEncoding, asNotFound); v != nil && !v.stream {
+			a.Err = err
 			a.Fields, a.Body, a.Encoding = v.fields, v.body, v.encoding
 			a.Moving = [4]Field{{"Cache-Status", unknown}, {"X-Cache", miss}, p.number(gen)}
 		}
@@ -203,7 +205,8 @@ var unknown = []string{"freshet; detail=unknown-path"}
 func (p *pages) gone(gen Generation, m *moment, ask *Ask, e *site.Entry) Answer {
 	a := Answer{Status: 410, Message: "this page is gone", Outcome: m.cache[0]}
 	if nf, ok := gen.Lookup(notFoundPath); ok && nf.Status == 200 {
-		if v, err := p.store.page(gen, nf, ask.AcceptEncoding, asGone); err == nil && !v.stream {
+		if v, err := p.store.page(gen, nf, ask.AcceptEncoding, asGone); v != nil && !v.stream {
+			a.Err = err
 			a.Fields, a.Body, a.Encoding = v.fields, v.body, v.encoding
 			a.Moving = p.moving(gen, m, jitter(e.Path))
 			a.Extra = tagFields(e)

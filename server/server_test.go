@@ -202,7 +202,9 @@ func TestCacheIsBounded(t *testing.T) {
 }
 
 // An object that cannot be read does not take away a page that memory has, in the last form it had.
-func TestUnreadableObjects(t *testing.T) {
+func TestUnreadableObjects(t *testing.T) { synctest.Test(t, testUnreadableObjects) }
+
+func testUnreadableObjects(t *testing.T) {
 	var logged bytes.Buffer
 	sw := serving(built())
 	h := newServer(t, server.Config{Site: sw, Logger: slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelWarn}))}).Handler()
@@ -223,6 +225,11 @@ func TestUnreadableObjects(t *testing.T) {
 	if cdn := res.Header().Get("Cdn-Cache-Control"); cdn != "max-age=1" {
 		t.Errorf("CDN-Cache-Control = %q, want max-age=1", cdn)
 	}
+
+	if l := logged.String(); !strings.Contains(l, "input/output error") || !strings.Contains(l, "/blog/rivers/") {
+		t.Errorf("log = %q, want the cause and the page", l)
+	}
+	time.Sleep(time.Second) // trouble is told once a second
 
 	res = get(h, "/blog/lakes/")
 	id := res.Header().Get("X-Request-Id")

@@ -83,8 +83,8 @@ func newStore(cacheBytes int64, policy string) (*store, error) {
 // errNotAcceptable says that the client takes neither the plain form nor an encoded one that we can make.
 var errNotAcceptable = errors.New("no acceptable encoding")
 
-// page returns e in the encoding that the client likes best. When e cannot be read, that is the last version of the
-// page that could be, if memory has one: a page that was known does not fail.
+// page returns e in the encoding that the client likes best. When e cannot be read, it returns the error and the last
+// version of the page that could be, if memory has one: a page that was known does not fail.
 func (s *store) page(gen Generation, e *site.Entry, acceptEncoding string, as role) (*version, error) {
 	key := versionKey{path: e.Path, role: as}
 	if acceptEncoding != "" {
@@ -120,7 +120,7 @@ func (s *store) get(gen Generation, e *site.Entry, key versionKey) (*version, er
 		return got.(*version), nil
 	}
 	if ok && !old.pointless && !old.stream && !errors.Is(err, site.ErrChanged) {
-		return old, nil
+		return old, err
 	}
 	return nil, err
 }
