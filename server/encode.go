@@ -56,18 +56,18 @@ func (x *encoders) start() { x.slots <- struct{}{} }
 func (x *encoders) done() { <-x.slots }
 
 // encode returns body in the coding e.
-func (x *encoders) encode(e Encoding, body []byte) ([]byte, error) {
+func (x *encoders) encode(e coding, body []byte) ([]byte, error) {
 	switch e {
-	case Zstd:
+	case encZstd:
 		return bytes.Clone(x.zstd.EncodeAll(body, nil)), nil
-	case Gzip:
+	case encGzip:
 		w, ok := x.gzip.Get().(*gzip.Writer)
 		if !ok {
 			w, _ = gzip.NewWriterLevel(nil, gzipQuality) // the level is a valid one
 		}
 		defer x.gzip.Put(w)
 		return through(w, body)
-	case Brotli:
+	case encBrotli:
 		w, ok := x.brotli.Get().(*brotli.Writer)
 		if !ok {
 			w = brotli.NewWriterLevel(nil, brotliQuality)

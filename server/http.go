@@ -35,7 +35,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) error {
 		return &web.Error{Status: http.StatusBadRequest, Message: "a request for a page has no body", Close: true}
 	}
 	h := r.Header
-	ask := Ask{
+	ask := question{
 		Path: r.URL.Path, RawPath: r.URL.RawPath, Query: r.URL.RawQuery,
 		AcceptEncoding:  line(h["Accept-Encoding"]),
 		IfNoneMatch:     line(h["If-None-Match"]),
@@ -50,7 +50,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) error {
 	a := s.pages.answer(&ask, now)
 	if res := web.ResponseOf(w); res != nil {
 		res.Note(slog.String("cache", a.Outcome), slog.Uint64("generation", a.Generation),
-			slog.String("encoding", a.Encoding.Token()))
+			slog.String("encoding", a.Encoding.token()))
 	}
 	// A page that cannot be read stays so, request after request, until somebody acts: once a second is enough.
 	if a.Err != nil && s.trouble.worth(now) {
@@ -96,7 +96,7 @@ func line(values []string) string {
 }
 
 // parts answers through http.ServeContent.
-func (s *Server) parts(w http.ResponseWriter, r *http.Request, a *Answer) error {
+func (s *Server) parts(w http.ResponseWriter, r *http.Request, a *answer) error {
 	var body io.ReadSeeker = bytes.NewReader(a.Body)
 	size := int64(len(a.Body))
 	if a.Stream != nil {

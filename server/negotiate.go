@@ -2,34 +2,34 @@ package server
 
 import "strings"
 
-// An Encoding is a content coding that the server makes.
-type Encoding uint8
+// A coding is a content coding that the server makes.
+type coding uint8
 
 // The codings, worst compression first.
 const (
-	Identity Encoding = iota
-	Gzip
-	Zstd
-	Brotli
+	encIdentity coding = iota
+	encGzip
+	encZstd
+	encBrotli
 	encodings // how many there are
 )
 
-// Token is the coding's name in Accept-Encoding and Content-Encoding; empty for Identity.
-func (e Encoding) Token() string { return [...]string{"", "gzip", "zstd", "br"}[e] }
+// token is the coding's name in Accept-Encoding and Content-Encoding; empty for encIdentity.
+func (e coding) token() string { return [...]string{"", "gzip", "zstd", "br"}[e] }
 
 // suffix is what the coding adds to an entity tag, which must differ between representations.
-func (e Encoding) suffix() string { return [...]string{"", "-gz", "-zst", "-br"}[e] }
+func (e coding) suffix() string { return [...]string{"", "-gz", "-zst", "-br"}[e] }
 
 // largeBytes is the size from which Brotli is not worth its time: a reader waits for the first encoding of an
 // object, and Brotli's takes about 40 ms a megabyte, Zstandard's 5.
 const largeBytes = 256 << 10
 
 // preferred lists the codings to try for a body of this size, best first.
-func preferred(size int64) [3]Encoding {
+func preferred(size int64) [3]coding {
 	if size > largeBytes {
-		return [3]Encoding{Zstd, Gzip, Brotli}
+		return [3]coding{encZstd, encGzip, encBrotli}
 	}
-	return [3]Encoding{Brotli, Zstd, Gzip}
+	return [3]coding{encBrotli, encZstd, encGzip}
 }
 
 // accepts holds the weights, in thousandths, that an Accept-Encoding header gives the codings. unlisted stands for
@@ -39,7 +39,7 @@ type accepts [encodings]int16
 const unlisted = -1
 
 // parseAccept reads an Accept-Encoding header (RFC 9110, 12.5.3). An element that is not well formed counts as not
-// being there. No header and an empty one mean Identity, which every client takes.
+// being there. No header and an empty one mean encIdentity, which every client takes.
 func parseAccept(header string) accepts {
 	a := accepts{unlisted, unlisted, unlisted, unlisted}
 	star := int16(unlisted)
@@ -56,13 +56,13 @@ func parseAccept(header string) accepts {
 		}
 		switch name = strings.Trim(name, " \t"); {
 		case strings.EqualFold(name, "br"):
-			a[Brotli] = q
+			a[encBrotli] = q
 		case strings.EqualFold(name, "gzip"), strings.EqualFold(name, "x-gzip"):
-			a[Gzip] = q
+			a[encGzip] = q
 		case strings.EqualFold(name, "zstd"):
-			a[Zstd] = q
+			a[encZstd] = q
 		case strings.EqualFold(name, "identity"):
-			a[Identity] = q
+			a[encIdentity] = q
 		case name == "*":
 			star = q
 		}
@@ -100,12 +100,12 @@ func weight(s string) (int16, bool) {
 }
 
 // encoded returns the coding the client likes best among those in order, which come in the server's order of
-// preference; Identity when it likes that better or takes none of them.
-func (a accepts) encoded(order [3]Encoding) Encoding {
-	best, q := Identity, max(a[Identity], 0)
+// preference; encIdentity when it likes that better or takes none of them.
+func (a accepts) encoded(order [3]coding) coding {
+	best, q := encIdentity, max(a[encIdentity], 0)
 	for _, e := range order {
 		// Of equals the encoded form wins, and the earlier one.
-		if a[e] > 0 && (a[e] > q || best == Identity && a[e] == q) {
+		if a[e] > 0 && (a[e] > q || best == encIdentity && a[e] == q) {
 			best, q = e, a[e]
 		}
 	}
@@ -113,4 +113,4 @@ func (a accepts) encoded(order [3]Encoding) Encoding {
 }
 
 // refusesIdentity reports whether the client takes encoded answers only.
-func (a accepts) refusesIdentity() bool { return a[Identity] == 0 }
+func (a accepts) refusesIdentity() bool { return a[encIdentity] == 0 }

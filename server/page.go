@@ -14,8 +14,8 @@ import (
 
 // This file holds what a page answer depends on and consists of as plain values: it knows nothing of net/http.
 
-// An Ask is what the answer for a page depends on.
-type Ask struct {
+// A question is what the answer for a page depends on.
+type question struct {
 	Path    string // of the URL, decoded once
 	RawPath string // as it was sent; may be empty when encoding Path gives it back
 	Query   string // as it was sent, without "?"
@@ -24,24 +24,24 @@ type Ask struct {
 	AcceptEncoding, IfNoneMatch, IfModifiedSince string
 }
 
-// A Field is a header of an answer: its canonical name and its values, both shared, so not to be changed.
-type Field struct {
+// A field is a header of an answer: its canonical name and its values, both shared, so not to be changed.
+type field struct {
 	Name   string
 	Values []string
 }
 
-// An Answer is a whole response but for its date and request id. Its fields and body are shared and not to be
+// An answer is a whole response but for its date and request id. Its fields and body are shared and not to be
 // changed.
-type Answer struct {
+type answer struct {
 	Status     int
-	Fields     []Field  // prepared with the page
-	Moving     [4]Field // what depends on the moment and the generation; an empty name ends them
-	Extra      []Field  // made for this request alone
+	Fields     []field  // prepared with the page
+	Moving     [4]field // what depends on the moment and the generation; an empty name ends them
+	Extra      []field  // made for this request alone
 	Body       []byte
 	Stream     *site.Entry // not nil: the body is too big for memory, and Opener opens it
 	Opener     Opener
 	Outcome    string // HIT, STALE or MISS
-	Encoding   Encoding
+	Encoding   coding
 	Generation uint64
 	Modified   time.Time // zero: unknown
 	Ranges     bool      // a 200 of which parts may be asked for
@@ -58,7 +58,6 @@ type pages struct {
 	site       Site
 	fresh      *freshness
 	store      *store
-	policy     []Field // of HTML
 	generation atomic.Pointer[numbered]
 }
 
@@ -72,22 +71,22 @@ type numbered struct {
 const attempts = 4
 
 // answer answers ask at now. It asks the site for its generation once, so all it says is of one generation.
-func (p *pages) answer(ask *Ask, now time.Time) Answer {
+func (p *pages) answer(ask *question, now time.Time) answer {
 	gen := p.site.Current()
 	if gen == nil {
-		return Answer{Status: 503, Message: "the site is being built", RetryAfter: 5 * time.Second, Outcome: miss[0]}
+		return answer{Status: 503, Message: "the site is being built", RetryAfter: 5 * time.Second, Outcome: miss[0]}
 	}
 	m := p.fresh.at(now)
 	if m.expired {
-		return Answer{
+		return answer{
 			Status: 503, Message: "the site was not checked against its source for too long", RetryAfter: time.Minute,
 			Outcome: miss[0], Generation: gen.Number(),
 		}
 	}
 	if !vetPath(ask.Path, ask.RawPath) {
-		return Answer{Status: 400, Message: "this address is not well formed", Outcome: miss[0], Generation: gen.Number()}
+		return answer{Status: 400, Message: "this address is not well formed", Outcome: miss[0], Generation: gen.Number()}
 	}
-	var a Answer
+	var a answer
 	for range attempts {
 		a = p.find(gen, m, ask)
 		if !errors.Is(a.Err, site.ErrChanged) {
@@ -101,7 +100,7 @@ func (p *pages) answer(ask *Ask, now time.Time) Answer {
 	return a
 }
 
-func (p *pages) find(gen Generation, m *moment, ask *Ask) Answer {
+func (p *pages) find(gen Generation, m *moment, ask *question) answer {
 	e, ok := gen.Lookup(site.Path(ask.Path))
 	if !ok {
 		c, ok := canonical(gen, ask.Path)
@@ -124,16 +123,16 @@ func (p *pages) find(gen Generation, m *moment, ask *Ask) Answer {
 	case e.Status >= 300 && e.Status < 400 && e.Location != "":
 		return p.redirect(gen, m, e, e.Status, e.Location, ask.Query)
 	}
-	return Answer{Status: 500, Err: fmt.Errorf("answer %s: an entry of status %d", e.Path, e.Status)}
+	return answer{Status: 500, Err: fmt.Errorf("answer %s: an entry of status %d", e.Path, e.Status)}
 }
 
 // page answers with a built page, or tells that the client has it.
-func (p *pages) page(gen Generation, m *moment, ask *Ask, e *site.Entry) Answer {
+func (p *pages) page(gen Generation, m *moment, ask *question, e *site.Entry) answer {
 	v, err := p.store.page(gen, e, ask.AcceptEncoding, asPage)
 	if v == nil {
 		return failed(err)
 	}
-	a := Answer{
+	a := answer{
 		Status: 200, Fields: v.fields, Body: v.body, Encoding: v.encoding, Modified: v.entry.Changed, Ranges: true,
 		Outcome: m.cache[0], Err: err,
 	}
@@ -144,10 +143,10 @@ func (p *pages) page(gen Generation, m *moment, ask *Ask, e *site.Entry) Answer 
 	switch {
 	case err != nil: // v is the last one that could be read
 		a.Outcome = stale[0]
-		a.Moving = [4]Field{{"Cdn-Cache-Control", noAge}, {"Cache-Status", hitStale}, {"X-Cache", stale}, p.number(gen)}
+		a.Moving = [4]field{{"Cdn-Cache-Control", noAge}, {"Cache-Status", hitStale}, {"X-Cache", stale}, p.number(gen)}
 	case v.immutable:
 		a.Outcome = hit[0]
-		a.Moving = [4]Field{{"Cache-Status", hitForever}, {"X-Cache", hit}, p.number(gen)}
+		a.Moving = [4]field{{"Cache-Status", hitForever}, {"X-Cache", hit}, p.number(gen)}
 	default:
 		a.Moving = p.moving(gen, m, v.jitter)
 	}
@@ -164,28 +163,28 @@ var (
 )
 
 // moving is what answers for built pages say about the moment.
-func (p *pages) moving(gen Generation, m *moment, jitter uint8) [4]Field {
-	return [4]Field{
+func (p *pages) moving(gen Generation, m *moment, jitter uint8) [4]field {
+	return [4]field{
 		{"Cdn-Cache-Control", m.cdn[jitter]}, {"Cache-Status", m.status}, {"X-Cache", m.cache}, p.number(gen),
 	}
 }
 
-func (p *pages) number(gen Generation) Field {
+func (p *pages) number(gen Generation) field {
 	n := gen.Number()
 	if n == 0 {
-		return Field{}
+		return field{}
 	}
 	v := p.generation.Load()
 	if v == nil || v.n != n {
 		v = &numbered{n, value(strconv.FormatUint(n, 10))}
 		p.generation.Store(v)
 	}
-	return Field{"X-Freshet-Generation", v.value}
+	return field{"X-Freshet-Generation", v.value}
 }
 
 // notFound answers with the built 404 page. It is never cached: the path may have a page in the next generation.
-func (p *pages) notFound(gen Generation, m *moment, ask *Ask) Answer {
-	a := Answer{Status: 404, Message: "there is no such page", Outcome: miss[0]}
+func (p *pages) notFound(gen Generation, m *moment, ask *question) answer {
+	a := answer{Status: 404, Message: "there is no such page", Outcome: miss[0]}
 	if strings.HasPrefix(ask.Path, "/api/") {
 		return a
 	}
@@ -193,7 +192,7 @@ func (p *pages) notFound(gen Generation, m *moment, ask *Ask) Answer {
 		if v, err := p.store.page(gen, e, ask.AcceptEncoding, asNotFound); v != nil && !v.stream {
 			a.Err = err
 			a.Fields, a.Body, a.Encoding = v.fields, v.body, v.encoding
-			a.Moving = [4]Field{{"Cache-Status", unknown}, {"X-Cache", miss}, p.number(gen)}
+			a.Moving = [4]field{{"Cache-Status", unknown}, {"X-Cache", miss}, p.number(gen)}
 		}
 	}
 	return a
@@ -202,8 +201,8 @@ func (p *pages) notFound(gen Generation, m *moment, ask *Ask) Answer {
 var unknown = []string{"freshet; detail=unknown-path"}
 
 // gone answers for a page that was here, with the look of the 404 page. It is cacheable like a page.
-func (p *pages) gone(gen Generation, m *moment, ask *Ask, e *site.Entry) Answer {
-	a := Answer{Status: 410, Message: "this page is gone", Outcome: m.cache[0]}
+func (p *pages) gone(gen Generation, m *moment, ask *question, e *site.Entry) answer {
+	a := answer{Status: 410, Message: "this page is gone", Outcome: m.cache[0]}
 	if nf, ok := gen.Lookup(notFoundPath); ok && nf.Status == 200 {
 		if v, err := p.store.page(gen, nf, ask.AcceptEncoding, asGone); v != nil && !v.stream {
 			a.Err = err
@@ -216,25 +215,25 @@ func (p *pages) gone(gen Generation, m *moment, ask *Ask, e *site.Entry) Answer 
 }
 
 // redirect answers with another address. It is cacheable like a page.
-func (p *pages) redirect(gen Generation, m *moment, e *site.Entry, status int, target, query string) Answer {
-	a := Answer{Status: status, Fields: redirectFields, Outcome: m.cache[0], Moving: p.moving(gen, m, jitter(e.Path))}
-	a.Extra = append(tagFields(e), Field{"Location", value(location(target, query))})
+func (p *pages) redirect(gen Generation, m *moment, e *site.Entry, status int, target, query string) answer {
+	a := answer{Status: status, Fields: redirectFields, Outcome: m.cache[0], Moving: p.moving(gen, m, jitter(e.Path))}
+	a.Extra = append(tagFields(e), field{"Location", value(location(target, query))})
 	return a
 }
 
-var redirectFields = []Field{
+var redirectFields = []field{
 	{"Content-Length", []string{"0"}}, {"Cache-Control", revalidated}, {"X-Content-Type-Options", nosniff},
 }
 
-func failed(err error) Answer {
+func failed(err error) answer {
 	if errors.Is(err, errNotAcceptable) {
-		return Answer{Status: 406, Message: "this page has no encoding that the client accepts"}
+		return answer{Status: 406, Message: "this page has no encoding that the client accepts"}
 	}
-	return Answer{Status: 503, Message: "this page cannot be read just now", RetryAfter: 5 * time.Second, Err: err}
+	return answer{Status: 503, Message: "this page cannot be read just now", RetryAfter: 5 * time.Second, Err: err}
 }
 
 // unchanged evaluates If-None-Match, else If-Modified-Since (RFC 9110, 13.2.2).
-func (v *version) unchanged(ask *Ask) bool {
+func (v *version) unchanged(ask *question) bool {
 	if ask.IfNoneMatch != "" {
 		return matches(ask.IfNoneMatch, v.etag)
 	}

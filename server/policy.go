@@ -35,20 +35,20 @@ var (
 )
 
 // security returns the headers that tell browsers what content of a type may do.
-func (s *store) security(contentType string) []Field {
-	fields := []Field{{"X-Content-Type-Options", nosniff}}
+func (s *store) security(contentType string) []field {
+	fields := []field{{"X-Content-Type-Options", nosniff}}
 	t, _, _ := strings.Cut(contentType, ";")
 	t = strings.TrimSpace(t)
 	switch {
 	case t == "text/html" || t == "application/xhtml+xml":
 		if s.policy != "" {
-			fields = append(fields, Field{"Content-Security-Policy", value(s.policy)}, Field{"X-Frame-Options", noFrames},
-				Field{"Cross-Origin-Opener-Policy", ownOpeners}, Field{"Permissions-Policy", permissions})
+			fields = append(fields, field{"Content-Security-Policy", value(s.policy)}, field{"X-Frame-Options", noFrames},
+				field{"Cross-Origin-Opener-Policy", ownOpeners}, field{"Permissions-Policy", permissions})
 		}
-		fields = append(fields, Field{"Referrer-Policy", referrer})
+		fields = append(fields, field{"Referrer-Policy", referrer})
 	case strings.HasSuffix(t, "+xml") || strings.HasSuffix(t, "/xml"):
 		if s.policy != "" {
-			fields = append(fields, Field{"Content-Security-Policy", drawingPolicy})
+			fields = append(fields, field{"Content-Security-Policy", drawingPolicy})
 		}
 	}
 	return fields

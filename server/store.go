@@ -27,22 +27,22 @@ const (
 // A version is a page in one encoding, ready to be sent: headers and body. It is immutable.
 type version struct {
 	entry     *site.Entry
-	encoding  Encoding
+	encoding  coding
 	etag      string // strong, with its quotes
 	modified  string // Last-Modified; empty: unknown
-	fields    []Field
-	brief     []Field // of a 304
+	fields    []field
+	brief     []field // of a 304
 	body      []byte
 	jitter    uint8
 	immutable bool // a hashed asset
-	pointless bool // the encoding does not make the body smaller: send Identity; there is no body here
+	pointless bool // the encoding does not make the body smaller: send encIdentity; there is no body here
 	stream    bool // too big for memory; there is no body here
 }
 
 // versionKey names a version in the cache.
 type versionKey struct {
 	path     site.Path
-	encoding Encoding
+	encoding coding
 	role     role
 	forced   bool // encoded even if that is larger, because the client takes nothing else
 }
@@ -91,20 +91,20 @@ func (s *store) page(gen Generation, e *site.Entry, acceptEncoding string, as ro
 		a := parseAccept(acceptEncoding)
 		if a.refusesIdentity() {
 			key.encoding = a.encoded(preferred(e.Object.Size))
-			if key.encoding == Identity {
+			if key.encoding == encIdentity {
 				return nil, errNotAcceptable
 			}
 			if e.Object.Size > s.most {
-				key.encoding = Identity // disregarding the header, as a server may: that much is not encoded
+				key.encoding = encIdentity // disregarding the header, as a server may: that much is not encoded
 			}
-			key.forced = key.encoding != Identity
+			key.forced = key.encoding != encIdentity
 		} else if e.Object.Size >= leastBytes && e.Object.Size <= s.most && compressible(e.Type) {
 			key.encoding = a.encoded(preferred(e.Object.Size))
 		}
 	}
 	v, err := s.get(gen, e, key)
 	if err == nil && v.pointless {
-		key.encoding = Identity
+		key.encoding = encIdentity
 		v, err = s.get(gen, e, key)
 	}
 	return v, err
@@ -140,18 +140,18 @@ func flightName(e *site.Entry, key versionKey) string {
 
 // load makes a version and keeps it if it is not too big.
 func (s *store) load(gen Generation, e *site.Entry, key versionKey) (*version, error) {
-	if key.encoding != Identity {
+	if key.encoding != encIdentity {
 		if key.forced {
 			s.encoders.start()
 		} else if !s.encoders.tryStart() {
 			// So many others are being encoded that the reader is better off with the plain form.
-			key.encoding = Identity
+			key.encoding = encIdentity
 			return s.get(gen, e, key)
 		}
 		defer s.encoders.done()
 	}
 	v := &version{entry: e, encoding: key.encoding, jitter: jitter(e.Path), immutable: key.role == asPage && hashed(e.Path)}
-	if _, ok := gen.(Opener); ok && e.Object.Size > streamBytes && key.encoding == Identity {
+	if _, ok := gen.(Opener); ok && e.Object.Size > streamBytes && key.encoding == encIdentity {
 		v.stream = true
 	} else {
 		body, err := s.plain(gen, e, key)
@@ -159,9 +159,9 @@ func (s *store) load(gen Generation, e *site.Entry, key versionKey) (*version, e
 			return nil, err
 		}
 		if v.body, err = s.encoders.encode(key.encoding, body); err != nil {
-			return nil, fmt.Errorf("encode %s as %s: %w", e.Path, key.encoding.Token(), err)
+			return nil, fmt.Errorf("encode %s as %s: %w", e.Path, key.encoding.token(), err)
 		}
-		if key.encoding != Identity && !key.forced && len(v.body) >= len(body) {
+		if key.encoding != encIdentity && !key.forced && len(v.body) >= len(body) {
 			v.pointless, v.body = true, nil
 		}
 	}
@@ -176,8 +176,8 @@ func (s *store) load(gen Generation, e *site.Entry, key versionKey) (*version, e
 
 // plain returns the bytes of e, from memory if it can.
 func (s *store) plain(gen Generation, e *site.Entry, key versionKey) ([]byte, error) {
-	if key.encoding != Identity {
-		key.encoding, key.forced = Identity, false
+	if key.encoding != encIdentity {
+		key.encoding, key.forced = encIdentity, false
 		if v, ok := s.cache.GetIfPresent(key); ok && sameEntry(v.entry, e) && !v.stream {
 			return v.body, nil
 		}
@@ -212,7 +212,7 @@ func (s *store) prepare(v *version, key versionKey) {
 	if !e.Changed.IsZero() {
 		v.modified = e.Changed.UTC().Format(httpTime)
 	}
-	both := []Field{{"Cache-Control", revalidated}}
+	both := []field{{"Cache-Control", revalidated}}
 	switch {
 	case key.role == asNotFound:
 		both[0].Values = noStore
@@ -220,24 +220,24 @@ func (s *store) prepare(v *version, key versionKey) {
 		both[0].Values = forever
 	}
 	if key.role == asPage {
-		both = append(both, Field{"Etag", value(v.etag)})
+		both = append(both, field{"Etag", value(v.etag)})
 		if v.modified != "" {
-			both = append(both, Field{"Last-Modified", value(v.modified)})
+			both = append(both, field{"Last-Modified", value(v.modified)})
 		}
 		both = append(both, tagFields(e)...)
 	}
-	both = append(both, Field{"Vary", byEncoding}) // also of pictures: a client may refuse the plain form
+	both = append(both, field{"Vary", byEncoding}) // also of pictures: a client may refuse the plain form
 	both = append(both, s.security(e.Type)...)
 	v.brief = both[:len(both):len(both)]
-	v.fields = append(v.brief, Field{"Content-Length", value(strconv.FormatInt(size, 10))})
+	v.fields = append(v.brief, field{"Content-Length", value(strconv.FormatInt(size, 10))})
 	if e.Type != "" {
-		v.fields = append(v.fields, Field{"Content-Type", value(e.Type)})
+		v.fields = append(v.fields, field{"Content-Type", value(e.Type)})
 	}
-	if v.encoding != Identity {
-		v.fields = append(v.fields, Field{"Content-Encoding", value(v.encoding.Token())})
+	if v.encoding != encIdentity {
+		v.fields = append(v.fields, field{"Content-Encoding", value(v.encoding.token())})
 	}
 	if key.role == asPage {
-		v.fields = append(v.fields, Field{"Accept-Ranges", byteRanges})
+		v.fields = append(v.fields, field{"Accept-Ranges", byteRanges})
 	}
 }
 
@@ -269,7 +269,7 @@ const (
 
 // tagFields makes the headers by which CDNs purge. Lists and feeds carry their list keys alone: their documents'
 // keys would purge them with every view of every document.
-func tagFields(e *site.Entry) []Field {
+func tagFields(e *site.Entry) []field {
 	keys := e.Keys
 	if e.Kind == site.KindList || e.Kind == site.KindFeed {
 		keys = make([]string, 0, len(e.Keys))
@@ -282,7 +282,7 @@ func tagFields(e *site.Entry) []Field {
 	if len(keys) == 0 {
 		return nil
 	}
-	return []Field{
+	return []field{
 		{"Cache-Tag", value(web.JoinTags(keys, ",", maxCacheTag))},
 		{"Surrogate-Key", value(web.JoinTags(keys, " ", maxSurrogateKey))},
 	}
