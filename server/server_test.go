@@ -156,6 +156,28 @@ func TestOneFlight(t *testing.T) {
 	}
 }
 
+// A generation that changed other pages, or moved all objects to another place, takes nothing out of memory.
+func TestUnchangedPagesStayInMemory(t *testing.T) {
+	sw := serving(built())
+	h := newServer(t, server.Config{Site: sw}).Handler()
+	first := get(h, "/blog/rivers/", "Accept-Encoding", "br")
+	next := built()
+	next.number = 8
+	next.entries["/blog/rivers/"].Object.Offset = 4096
+	next.put("/blog/", site.KindList, htmlType, page("Changed", 3000))
+	sw.at.Store(next)
+	res := get(h, "/blog/rivers/", "Accept-Encoding", "br")
+	if n := next.reads.Load(); n != 0 || !bytes.Equal(res.Body.Bytes(), first.Body.Bytes()) {
+		t.Errorf("%d reads for a page that is in memory", n)
+	}
+	if got := res.Header().Get("X-Freshet-Generation"); got != "8" {
+		t.Errorf("X-Freshet-Generation = %s, want 8", got)
+	}
+	if res := get(h, "/blog/"); !strings.Contains(res.Body.String(), "Changed") {
+		t.Error("the changed page is the old one")
+	}
+}
+
 // Memory holds what was asked for, within its bound, and nothing of what the site does not have.
 func TestHostileAddressesLeaveNothing(t *testing.T) {
 	g := built()
