@@ -31,12 +31,28 @@ func (w *writer) body(root *html.Node) {
 
 func (w *writer) nodes(n *html.Node) {
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
-		w.node(c)
+		if !w.node(c) && c.NextSibling != nil && c.NextSibling.Type == html.TextNode {
+			// The line that the dropped heading stood on goes with it.
+			c = c.NextSibling
+			w.textString(strings.TrimPrefix(c.Data, "\n"))
+		}
 	}
 }
 
-// node writes one node. What is not on the allow-list is not written, whatever the sanitiser let through.
-func (w *writer) node(n *html.Node) {
+// node writes one node, and reports whether it is there: headings may be dropped. What is not on the allow-list is
+// not written, whatever the sanitiser let through.
+func (w *writer) node(n *html.Node) bool {
+	switch n.DataAtom {
+	case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6:
+		m := w.mark()
+		w.nodes(n)
+		return w.heading(m, int(n.Data[1]-'0'), get(n, "id"), get(n, "class"), get(n, "lang"), get(n, "dir"))
+	}
+	w.other(n)
+	return true
+}
+
+func (w *writer) other(n *html.Node) {
 	if n.Type == html.TextNode {
 		w.textString(n.Data)
 		return
@@ -45,11 +61,6 @@ func (w *writer) node(n *html.Node) {
 		return
 	}
 	switch n.DataAtom {
-	case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6:
-		m := w.mark()
-		w.nodes(n)
-		w.heading(m, int(n.Data[1]-'0'), get(n, "id"), get(n, "class"), get(n, "lang"), get(n, "dir"))
-		return
 	case atom.Img:
 		w.imageNode(n)
 		return
@@ -149,7 +160,11 @@ func (w *writer) anchor(n *html.Node) {
 		w.attributes(n)
 	}
 	w.raw(">")
+	words, inWord := w.words, w.inWord
 	w.nodes(n)
+	if c := get(n, "class"); c == "footnote-ref" || c == "footnote-backref" {
+		w.words, w.inWord = words, inWord // numbers and arrows are no words
+	}
 	w.raw("</a>")
 }
 

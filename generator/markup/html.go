@@ -712,7 +712,6 @@ func pixels(s string) int {
 // plain renders a body that is beyond bounds as paragraphs of text, with the problem that says so.
 func (w *writer) plain(text []byte, format site.Format, message, remedy string) {
 	w.restart()
-	w.line = 0
 	w.problem("plain", message, remedy)
 	switch format {
 	case site.HTML:

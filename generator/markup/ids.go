@@ -120,9 +120,10 @@ func (w *writer) freeID(id string) string {
 		return id
 	}
 	base := cutString(id, maxIDBytes-8)
-	for n := 1; ; n++ {
+	for n := w.numbers[base] + 1; ; n++ {
 		id = base + "-" + strconv.Itoa(n)
 		if _, taken := w.ids[id]; !taken {
+			w.numbers[base] = n // of one text there may be many headings
 			return id
 		}
 	}
@@ -132,7 +133,8 @@ func (w *writer) freeID(id string) string {
 // the same heading (one hyphen for several, no marks, capitals).
 func (w *writer) mendFragments() {
 	var near map[string]string
-	shift := 0
+	var mended []byte
+	at, slot := 0, 0
 	for _, f := range w.fragments {
 		if w.ids[f.id] {
 			continue
@@ -147,18 +149,20 @@ func (w *writer) mendFragments() {
 		if !ok {
 			continue
 		}
-		var esc []byte
-		esc = appendAttr(esc, id)
-		off := f.off + shift
-		w.out = append(w.out[:off], append(esc, w.out[off+f.n:]...)...)
-		d := len(esc) - f.n
-		shift += d
-		for i := range w.slots {
-			if w.slots[i].Off > off {
-				w.slots[i].Off += d
-			}
+		for ; slot < len(w.slots) && w.slots[slot].Off <= f.off; slot++ {
+			w.slots[slot].Off += len(mended) - at
 		}
+		mended = append(mended, w.out[at:f.off]...)
+		mended = appendAttr(mended, id)
+		at = f.off + f.n
 	}
+	if at == 0 {
+		return
+	}
+	for ; slot < len(w.slots); slot++ {
+		w.slots[slot].Off += len(mended) - at
+	}
+	w.out = append(mended, w.out[at:]...)
 }
 
 // looseID is what ids of one heading made by different tools have in common.

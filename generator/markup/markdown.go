@@ -51,13 +51,16 @@ type markdown struct {
 	src    []byte
 	plain  bool
 	inLink bool
-	lines  int // newlines in src[:at]
-	at     int
 }
 
 func (r *Renderer) renderMarkdown(w *writer, src []byte) {
 	if tooNested(src) {
 		w.plain(src, site.Markdown, tooDeep, simplify)
+		return
+	}
+	if len(src) > smallBody && tooCostly(src) {
+		w.plain(src, site.Markdown, "a paragraph of the body is too intricate to render: the body became plain text",
+			"divide the paragraph")
 		return
 	}
 	doc := r.md.Parse(text.NewReader(src))
@@ -67,6 +70,7 @@ func (r *Renderer) renderMarkdown(w *writer, src []byte) {
 		w.plain(src, site.Markdown, tooDeep, simplify)
 		return
 	}
+	w.src = src
 	m := markdown{w: w, src: src, plain: !s.raw}
 	m.children(doc)
 	if !s.raw {
@@ -82,8 +86,8 @@ const (
 	simplify = "nest quotes, lists and elements less deeply"
 )
 
-// tooNested reports whether lines of src open more quotes than are rendered, which also costs the parser time that
-// grows with the square of their number.
+// tooNested reports whether a line of src opens more quotes and list items than are rendered, which also costs the
+// parser time that grows with the square of their number.
 func tooNested(src []byte) bool {
 	for len(src) > 0 {
 		line := src
@@ -95,19 +99,82 @@ func tooNested(src []byte) bool {
 		if len(line) < maxDepth {
 			continue
 		}
-		n := 0
-		for _, c := range line {
-			if c == '>' || c == '-' || c == '*' || c == '+' {
-				n++
-			} else if c != ' ' && c != '\t' {
+		n, same := 0, true
+		for i := 0; i < len(line); i++ {
+			c := line[i]
+			if c == ' ' || c == '\t' {
+				continue
+			}
+			if '0' <= c && c <= '9' {
+				for i < len(line) && '0' <= line[i] && line[i] <= '9' {
+					i++
+				}
+				if i == len(line) || line[i] != '.' && line[i] != ')' {
+					break
+				}
+			} else if c != '>' && c != '-' && c != '*' && c != '+' {
+				same = false
 				break
 			}
+			if n > 0 && c != line[0] || c == '>' || c == '+' || '0' <= c && c <= '9' {
+				same = false // else it may be a long rule
+			}
+			n++
 		}
-		if n > maxDepth && bytes.IndexByte(line, '>') >= 0 {
+		if n > maxDepth && !same {
 			return true
 		}
 	}
 	return false
+}
+
+// smallBody is the length in bytes up to which nothing that can be written costs the parser more than a moment.
+const smallBody = 32 << 10
+
+// tooCostly reports whether the parser would need seconds: its time grows with the square of the number of marks of
+// emphasis in a paragraph, and of the length of addresses that never end.
+func tooCostly(src []byte) bool {
+	const budget = 2e9 // below two seconds
+	cost, marks := 0.0, 0.0
+	fence := byte(0)
+	for len(src) > 0 && cost < budget {
+		line := src
+		if i := bytes.IndexByte(src, '\n'); i >= 0 {
+			line, src = src[:i], src[i+1:]
+		} else {
+			src = nil
+		}
+		text := bytes.TrimLeft(line, " \t>")
+		if len(text) >= 3 && (text[0] == '`' || text[0] == '~') && text[1] == text[0] && text[2] == text[0] {
+			switch fence {
+			case 0:
+				fence = text[0]
+			case text[0]:
+				fence = 0
+			}
+			continue
+		}
+		if fence != 0 {
+			continue
+		}
+		if len(text) == 0 {
+			cost += marks * marks
+			marks = 0
+			continue
+		}
+		for _, c := range text {
+			if c == '*' || c == '_' || c == '~' {
+				marks++
+			}
+		}
+		for word := range bytes.FieldsSeq(text) {
+			if len(word) > 1000 {
+				cost += float64(bytes.Count(word, []byte("]("))) * float64(len(word))
+			}
+		}
+		cost += float64(bytes.Count(text, []byte("](<"))) * float64(len(text))
+	}
+	return cost+marks*marks > budget
 }
 
 // A survey finds out what a syntax tree holds before it is written.
@@ -197,16 +264,9 @@ func footnoteRef(index, ref int) string {
 
 // place notes where in the body a block begins, for problems.
 func (m *markdown) place(n ast.Node) {
-	if n.Type() != ast.TypeBlock || n.Lines() == nil || n.Lines().Len() == 0 {
-		return
+	if l := n.Lines(); l != nil && l.Len() > 0 {
+		m.w.place = l.At(0).Start
 	}
-	at := n.Lines().At(0).Start
-	if at < m.at {
-		m.at, m.lines = 0, 0
-	}
-	m.lines += bytes.Count(m.src[m.at:at], []byte{'\n'})
-	m.at = at
-	m.w.line = m.lines + 1
 }
 
 func (m *markdown) children(n ast.Node) {
@@ -718,7 +778,7 @@ func (m *markdown) alert(n ast.Node) bool {
 	w.raw(`" role="note">` + "\n" + `<p class="alert-title">`)
 	w.inWord = false
 	if title >= first.Stop {
-		w.raw(w.labels.alerts[kind])
+		w.text([]byte(w.labels.alerts[kind]))
 	}
 	c := p.FirstChild()
 	for last := false; c != nil && !last; c = c.NextSibling() {

@@ -42,7 +42,7 @@ const format = 1
 const (
 	maxBody  = 4 << 20  // bytes, pictures embedded as base64 not counted
 	maxTotal = 32 << 20 // bytes with them
-	maxDepth = 400      // nested elements; the HTML parser allows 512
+	maxDepth = 480      // nested elements; the HTML parser allows 512
 )
 
 // A Memo keeps results across restarts by the digest of their input. It is optional and best effort.

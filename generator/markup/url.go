@@ -50,7 +50,7 @@ func cleanURL(raw string) (string, urlClass) {
 	case "mailto", "tel":
 		return scheme + s[i:], urlAbsolute
 	}
-	if !isScheme(scheme) && !strings.ContainsAny(scheme, "&;%") {
+	if !isScheme(scheme) {
 		return "./" + s, urlRelative // a colon in a file's name
 	}
 	return "", urlRefused

@@ -29,6 +29,7 @@ type writer struct {
 	picture  string
 
 	ids       map[string]bool // taken; of an id that stands in the body and was not written yet, the value is false
+	numbers   map[string]int  // the last number given to an id that was taken
 	fragments []fragment
 	outline   []int  // levels, as written by the author, of the headings that enclose the next one
 	title     string // folded; the first heading is dropped when it says the same
@@ -36,7 +37,8 @@ type writer struct {
 
 	labels *labels
 	hl     *highlight.Highlighter
-	line   int // of the body, from 1, of what is being written; 0: unknown
+	src    []byte // the body, when place is a place in it
+	place  int    // of the block that is being written, in src
 	buf    []byte
 }
 
@@ -47,15 +49,16 @@ type fragment struct {
 }
 
 func (w *writer) begin(in Input, hl *highlight.Highlighter) {
-	refIndex, told, ids := w.refIndex, w.told, w.ids
+	refIndex, told, ids, numbers := w.refIndex, w.told, w.ids, w.numbers
 	if refIndex == nil {
-		refIndex, told, ids = map[Ref]int{}, map[string]bool{}, map[string]bool{}
+		refIndex, told, ids, numbers = map[Ref]int{}, map[string]bool{}, map[string]bool{}, map[string]int{}
 	}
 	clear(refIndex)
 	clear(told)
 	clear(ids)
+	clear(numbers)
 	*w = writer{
-		out: w.out[:0], slots: w.slots[:0], refIndex: refIndex, told: told, ids: ids, buf: w.buf[:0],
+		out: w.out[:0], slots: w.slots[:0], refIndex: refIndex, told: told, ids: ids, numbers: numbers, buf: w.buf[:0],
 		fragments: w.fragments[:0], outline: w.outline[:0],
 		title: foldTitle(in.Title), labels: labelsFor(in.Lang), hl: hl,
 	}
@@ -65,8 +68,9 @@ func (w *writer) begin(in Input, hl *highlight.Highlighter) {
 func (w *writer) restart() {
 	clear(w.refIndex)
 	clear(w.ids)
+	clear(w.numbers)
 	w.out, w.slots, w.refs, w.headings, w.fragments = w.out[:0], w.slots[:0], nil, nil, w.fragments[:0]
-	w.outline, w.opened, w.words, w.inWord, w.picture, w.line = w.outline[:0], false, 0, false, "", 0
+	w.outline, w.opened, w.words, w.inWord, w.picture, w.src = w.outline[:0], false, 0, false, "", nil
 }
 
 // finish returns the Doc; the writer may be used again.
@@ -95,7 +99,11 @@ func (w *writer) problem(kind, message, remedy string) {
 		return
 	}
 	w.told[kind] = true
-	w.problems = append(w.problems, diag.Problem{Severity: diag.Warning, Line: w.line, Message: message, Remedy: remedy})
+	line := 0
+	if w.src != nil {
+		line = 1 + bytes.Count(w.src[:w.place], []byte{'\n'})
+	}
+	w.problems = append(w.problems, diag.Problem{Severity: diag.Warning, Line: line, Message: message, Remedy: remedy})
 }
 
 func (w *writer) raw(s string) { w.out = append(w.out, s...) }

@@ -1,0 +1,41 @@
+package markup
+
+import (
+	"bytes"
+
+	"github.com/yuin/goldmark/text"
+
+	"freshet/internal/site"
+)
+
+// RenderSanitised renders Markdown through the sanitiser even when it holds no raw HTML.
+func (r *Renderer) RenderSanitised(in Input) *Doc {
+	w := new(writer)
+	w.begin(in, r.hl)
+	src := cleanText(in.Body.Text)
+	doc := r.md.Parse(text.NewReader(src))
+	s := survey{w: w, src: src}
+	s.look(doc, 0)
+	m := markdown{w: w, src: src}
+	m.children(doc)
+	html := bytes.Clone(w.out)
+	w.restart()
+	w.html(html, site.Markdown, src)
+	return w.finish()
+}
+
+// CleanURL tells what becomes of an address: the address, and "refused", "empty", "absolute", "fragment" or
+// "relative".
+func CleanURL(raw string) (string, string) {
+	u, c := cleanURL(raw)
+	return u, [...]string{"refused", "empty", "absolute", "fragment", "relative"}[c]
+}
+
+// Anchor is the id of a heading.
+func Anchor(text string) string { return anchor(text) }
+
+// Encode and Decode are the memo's form of a Doc.
+func (d *Doc) Encode() []byte { return d.encode() }
+
+// Decode reads what Encode wrote.
+func Decode(b []byte) (*Doc, error) { return decode(b) }
