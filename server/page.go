@@ -288,6 +288,7 @@ func parseTime(s string) (time.Time, bool) {
 // sameEntry reports whether b is answered as a is. Where the object lies does not matter: compacting the page log
 // moves objects and changes no page.
 func sameEntry(a, b *site.Entry) bool {
-	return a.Object.ID == b.Object.ID && a.Object.Size == b.Object.Size && a.Status == b.Status && a.Changed.Equal(b.Changed) && a.Generation == b.Generation &&
-		a.Path == b.Path && a.Type == b.Type && a.Kind == b.Kind && slices.Equal(a.Keys, b.Keys)
+	return a.Object.ID == b.Object.ID && a.Object.Size == b.Object.Size && a.Status == b.Status &&
+		a.Changed.Equal(b.Changed) && a.Generation == b.Generation && a.Path == b.Path && a.Type == b.Type &&
+		a.Kind == b.Kind && slices.Equal(a.Keys, b.Keys)
 }

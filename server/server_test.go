@@ -229,7 +229,8 @@ func TestUnreadableObjects(t *testing.T) { synctest.Test(t, testUnreadableObject
 func testUnreadableObjects(t *testing.T) {
 	var logged bytes.Buffer
 	sw := serving(built())
-	h := newServer(t, server.Config{Site: sw, Logger: slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelWarn}))}).Handler()
+	warnings := &slog.HandlerOptions{Level: slog.LevelWarn}
+	h := newServer(t, server.Config{Site: sw, Logger: slog.New(slog.NewTextHandler(&logged, warnings))}).Handler()
 	first := get(h, "/blog/rivers/")
 
 	next := newMemory(8)
@@ -428,9 +429,10 @@ func TestManyKeys(t *testing.T) {
 	}
 }
 
-// A page's kind of frame sources cannot begin another directive.
+// A frame source cannot begin another directive.
 func TestFrameSources(t *testing.T) {
-	h := newServer(t, server.Config{Site: serving(built()), Frames: []string{"https://a.example", "https://b.example; script-src *", "x,y"}}).Handler()
+	frames := []string{"https://a.example", "https://b.example; script-src *", "x,y"}
+	h := newServer(t, server.Config{Site: serving(built()), Frames: frames}).Handler()
 	csp := get(h, "/").Header().Get("Content-Security-Policy")
 	if !strings.Contains(csp, "frame-src https://a.example; form-action") || strings.Contains(csp, "script-src *") {
 		t.Errorf("Content-Security-Policy = %q", csp)
