@@ -1,0 +1,48 @@
+package generator
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"freshet/generator/markup"
+	"freshet/generator/plan"
+)
+
+// bodies makes safe HTML of documents' bodies: from the memo where the body was rendered before, else from the
+// source.
+type bodies struct {
+	source   Source
+	renderer *markup.Renderer
+}
+
+// Body implements plan.Bodies.
+func (b *bodies) Body(ctx context.Context, of plan.BodyOf) (*markup.Doc, error) {
+	if of.Ref.IsZero() {
+		return nil, nil
+	}
+	in := markup.Input{Format: of.Ref.Format, Title: of.Title, File: of.Source, Lang: of.Lang, Key: of.Ref.Hash}
+	if doc, ok := b.renderer.Cached(in); ok {
+		return doc, nil
+	}
+	fail := func(err error) (*markup.Doc, error) {
+		return nil, &docError{of.Ref.Doc, cmp.Or(of.Source, string(of.Ref.Doc)), err}
+	}
+	body, err := b.source.Body(ctx, of.Ref)
+	if err != nil {
+		return fail(fmt.Errorf("read the body of %s: %w", of.Ref.Doc, err))
+	}
+	in.Body = body
+	doc, err := b.renderer.Render(in)
+	if err != nil {
+		return fail(&brokenError{fmt.Errorf("render the body of %s: %w", of.Ref.Doc, err)})
+	}
+	return doc, nil
+}
+
+// A brokenError says that a document cannot be rendered as it is, however often one tries.
+type brokenError struct{ err error }
+
+func (e *brokenError) Error() string { return e.err.Error() }
+
+func (e *brokenError) Unwrap() error { return e.err }

@@ -1,0 +1,442 @@
+package generator
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"freshet/generator/plan"
+	"freshet/internal/diag"
+	"freshet/internal/digest"
+	"freshet/internal/pagestore"
+	"freshet/internal/site"
+)
+
+// A build is one attempt to make a generation.
+type build struct {
+	g     *Generator
+	opt   Options
+	now   time.Time
+	all   bool // every page is planned
+	gen   *pagestore.Generation
+	batch *pagestore.Batch
+
+	rendered, changedPages, puts atomic.Int64
+	buffers                      sync.Pool
+
+	removals int // by finish alone
+
+	mu       sync.Mutex
+	pages    []planned
+	gone     []site.Path             // planned, and nothing is there
+	changed  []string                // documents that changed while they were read
+	broken   map[site.ID]string      // documents that cannot be rendered
+	assets   map[site.Path]struct{}  // already taken care of in this build
+	themeErr map[string]diag.Problem // by message
+}
+
+// planned is what finish needs to know of a page.
+type planned struct {
+	path     site.Path
+	kind     site.Kind
+	doc      site.ID
+	source   digest.Sum
+	location string
+	assets   []site.Path
+	fresh    bool // was not there before, or was something else
+	problems []diag.Problem
+}
+
+func (g *Generator) begin(opt Options, now time.Time, all bool) *build {
+	b := &build{
+		g: g, opt: opt, now: now, all: all, gen: g.cfg.Store.Current(), batch: g.cfg.Store.Begin(),
+		broken: map[site.ID]string{}, assets: map[site.Path]struct{}{}, themeErr: map[string]diag.Problem{},
+	}
+	b.buffers.New = func() any { return new(bytes.Buffer) }
+	return b
+}
+
+// run plans the targets and renders those that have changed.
+func (b *build) run(ctx context.Context, targets []plan.Target) error {
+	workers, ctx := errgroup.WithContext(ctx)
+	var next atomic.Int64
+	for range min(b.g.cfg.Workers, max(len(targets), 1)) {
+		workers.Go(func() error {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(targets) {
+					return nil
+				}
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if err := b.target(ctx, targets[i]); err != nil {
+					return err
+				}
+			}
+		})
+	}
+	if err := workers.Wait(); err != nil {
+		return err
+	}
+	if len(b.themeErr) > 0 {
+		e := &ThemeError{}
+		for _, p := range b.themeErr {
+			e.Problems = append(e.Problems, p)
+		}
+		diag.Sort(e.Problems)
+		return e
+	}
+	return nil
+}
+
+// target plans one address and renders what is there if it must.
+func (b *build) target(ctx context.Context, t plan.Target) error {
+	if t.Plan == nil {
+		b.mu.Lock()
+		b.gone = append(b.gone, t.Path)
+		b.mu.Unlock()
+		return nil
+	}
+	pg, err := t.Plan(ctx)
+	if err != nil {
+		return b.failed(t.Path, err)
+	}
+	old, had := b.gen.Lookup(pg.Path)
+	fresh := !had || old.Status != pg.Status || !old.Remembered.IsZero()
+	same := !fresh && old.Fingerprint == pg.Fingerprint && old.Type == pg.Type && old.Kind == pg.Kind &&
+		old.Location == pg.Location && slices.Equal(old.Keys, pg.Keys)
+	if !same || b.opt.Full {
+		if err := b.render(ctx, t, pg, old, same); err != nil {
+			return b.failed(t.Path, err)
+		}
+	}
+	p := planned{path: pg.Path, kind: pg.Kind, doc: pg.Doc, source: pg.Source, location: pg.Location, fresh: fresh, problems: pg.Problems}
+	for i := range pg.Assets {
+		a := &pg.Assets[i]
+		p.assets = append(p.assets, a.Path)
+		if err := b.asset(ctx, a); err != nil {
+			return b.failed(t.Path, err)
+		}
+	}
+	also := pg.Also
+	b.mu.Lock()
+	b.pages = append(b.pages, p)
+	for _, path := range also {
+		b.pages = append(b.pages, planned{path: path, kind: site.KindHidden})
+	}
+	b.mu.Unlock()
+	return nil
+}
+
+// failed sorts errors: what changed is scanned again, what cannot be rendered is left out, template errors are
+// gathered; all others end the build.
+func (b *build) failed(path site.Path, err error) error {
+	var broken *brokenError
+	var theme *ThemeError
+	var in *docError
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case errors.As(err, &theme):
+		for _, p := range theme.Problems {
+			if len(b.themeErr) < 20 {
+				key := fmt.Sprint(p.File, p.Line, p.Col, p.Message)
+				if _, ok := b.themeErr[key]; !ok {
+					p.Message += fmt.Sprintf(", making %s", path)
+					b.themeErr[key] = p
+				}
+			}
+		}
+		return nil
+	case errors.As(err, &in) && (errors.Is(err, site.ErrChanged) || errors.Is(err, site.ErrNotFound)):
+		b.changed = append(b.changed, in.source)
+		return nil
+	case errors.As(err, &in) && errors.As(err, &broken):
+		b.broken[in.id] = broken.Error()
+		return nil
+	}
+	return &pageError{path, err}
+}
+
+// A docError says which document a failure is about.
+type docError struct {
+	id     site.ID
+	source string // as Source.Scan is told of it
+	err    error
+}
+
+func (e *docError) Error() string { return e.err.Error() }
+
+func (e *docError) Unwrap() error { return e.err }
+
+// render makes the page's bytes and puts it into the batch. same says that its fingerprint is that of old: then it goes
+// into the batch only if its bytes are others after all.
+func (b *build) render(ctx context.Context, t plan.Target, pg *plan.Page, old *site.Entry, same bool) error {
+	e := pg.Entry
+	e.Cause = b.cause(t, pg, old)
+	if e.Status != 200 {
+		if !same {
+			b.changedPages.Add(1)
+			b.put(e, pg.Docs)
+		}
+		return nil
+	}
+	data := pg.Data
+	switch {
+	case pg.View != nil:
+		buf := b.buffers.Get().(*bytes.Buffer)
+		defer b.buffers.Put(buf)
+		buf.Reset()
+		if err := b.g.cfg.Theme.Execute(buf, pg.Template, pg.View); err != nil {
+			return &ThemeError{[]diag.Problem{b.g.cfg.Theme.problem(err)}}
+		}
+		data = buf.Bytes()
+	case pg.File != nil:
+		var err error
+		if data, err = b.read(ctx, pg.File); err != nil {
+			return err
+		}
+	}
+	b.rendered.Add(1)
+	ref, err := b.batch.Object(data)
+	if err != nil {
+		return err
+	}
+	e.Object = ref
+	if old == nil || old.Status != 200 || old.Object.ID != ref.ID {
+		b.changedPages.Add(1)
+	} else if same {
+		return nil
+	}
+	b.put(e, pg.Docs)
+	for _, path := range pg.Also {
+		also := e
+		also.Path, also.Kind = path, site.KindHidden
+		b.put(also, pg.Docs)
+	}
+	return nil
+}
+
+func (b *build) put(e site.Entry, docs []site.DocRef) {
+	b.puts.Add(1)
+	b.batch.Put(e, docs)
+}
+
+// cause says why a page is rendered: for explain.
+func (b *build) cause(t plan.Target, pg *plan.Page, old *site.Entry) string {
+	switch {
+	case !b.all:
+		return t.Cause
+	case old == nil || !old.Remembered.IsZero():
+		return "new page"
+	case b.opt.Full && old.Fingerprint == pg.Fingerprint:
+		return "full build"
+	}
+	if docs, err := b.gen.Docs(old); err == nil {
+		for _, d := range pg.Docs {
+			if !slices.Contains(docs, d) {
+				return "changed " + string(d.ID)
+			}
+		}
+		for _, d := range docs {
+			if !slices.Contains(pg.Docs, d) {
+				return "changed " + string(d.ID)
+			}
+		}
+	}
+	return "template, setting or program changed"
+}
+
+// read returns a file's bytes, which must be those it was scanned with.
+func (b *build) read(ctx context.Context, f *site.File) ([]byte, error) {
+	fail := func(err error) ([]byte, error) {
+		return nil, &docError{f.ID, f.Name, fmt.Errorf("read %s: %w", f.Name, err)}
+	}
+	r, err := b.g.cfg.Source.Open(ctx, f)
+	if err != nil {
+		return fail(err)
+	}
+	data, err := io.ReadAll(r)
+	if cerr := r.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fail(err)
+	}
+	if digest.Bytes(data) != f.Revision {
+		return fail(site.ErrChanged)
+	}
+	return data, nil
+}
+
+// asset publishes a file that a page shows, once.
+func (b *build) asset(ctx context.Context, a *plan.Asset) error {
+	b.mu.Lock()
+	_, done := b.assets[a.Path]
+	b.assets[a.Path] = struct{}{}
+	b.mu.Unlock()
+	if done {
+		return nil
+	}
+	if old, ok := b.gen.Lookup(a.Path); ok && old.Remembered.IsZero() && !b.opt.Full {
+		return nil
+	}
+	data := a.Data
+	var docs []site.DocRef
+	if a.File != nil {
+		var err error
+		if data, err = b.read(ctx, a.File); err != nil {
+			return err
+		}
+		docs = []site.DocRef{{ID: a.File.ID, Revision: a.File.Revision}}
+	}
+	ref, err := b.batch.Object(data)
+	if err != nil {
+		return err
+	}
+	if old, ok := b.gen.Lookup(a.Path); ok && old.Remembered.IsZero() && old.Object.ID == ref.ID {
+		return nil
+	}
+	b.put(site.Entry{
+		Path: a.Path, Kind: site.KindAsset, Status: 200, Type: a.Type, Object: ref, Fingerprint: digest.Bytes(data),
+		Cause: "shown on a page",
+	}, docs)
+	b.changedPages.Add(1)
+	return nil
+}
+
+// finish decides what goes away, and commits.
+func (b *build) finish(ctx context.Context, p *plan.Planner, targets []plan.Target, rep *Report) error {
+	if len(b.changed) > 0 || len(b.broken) > 0 {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	g := b.g
+	memory, usage := &g.memory, &g.usage
+	if !memory.loaded {
+		memory.load(b.gen)
+	}
+	ch := &departure{b: b}
+	removed, err := ch.decide()
+	if err != nil {
+		return err
+	}
+	if err := b.redirectsFile(ch); err != nil {
+		return err
+	}
+	rep.Documents, rep.Rendered, rep.Changed, rep.Removed = p.Documents(), int(b.rendered.Load()), int(b.changedPages.Load()), removed
+	rep.Pages = b.pageCount(ch)
+	if b.puts.Load() == 0 && b.removals == 0 && b.gen.ID > 0 {
+		b.batch.Abort()
+		rep.Generation = b.gen.ID
+	} else {
+		cause := b.opt.Cause
+		if cause == "" {
+			cause = "build"
+		}
+		gen, err := b.batch.Commit(pagestore.CommitInfo{
+			Cause: cause, Now: b.now, Pages: rep.Pages, Rendered: rep.Rendered, Changed: rep.Changed, Removed: rep.Removed,
+			Documents: rep.Documents,
+		})
+		if err != nil {
+			return fmt.Errorf("commit: %w", err)
+		}
+		rep.Generation, rep.Committed = gen.ID, true
+	}
+	ch.apply()
+	usage.apply(b, targets)
+	g.note(b, targets)
+	return nil
+}
+
+// pageCount is the number of addresses that readers get a page at after the build.
+func (b *build) pageCount(d *departure) int { return b.g.memory.pages + d.pagesDelta }
+
+// note keeps what planning said of pages, so that every report has all problems.
+func (g *Generator) note(b *build, targets []plan.Target) {
+	if b.all {
+		clear(g.noted)
+	}
+	for _, t := range targets {
+		delete(g.noted, t.Path)
+	}
+	for i := range b.pages {
+		if p := &b.pages[i]; len(p.problems) > 0 && p.kind == site.KindPage {
+			g.noted[p.path] = p.problems
+		}
+	}
+}
+
+// usage knows which pages use which pictures, so that a picture goes when its last page does.
+type usage struct {
+	of   map[site.Path][]site.Path // by page
+	refs map[site.Path]int         // by asset
+}
+
+func (u *usage) apply(b *build, targets []plan.Target) {
+	if b.all || u.of == nil {
+		u.of, u.refs = map[site.Path][]site.Path{}, map[site.Path]int{}
+	}
+	for _, t := range targets {
+		for _, a := range u.of[t.Path] {
+			if u.refs[a]--; u.refs[a] == 0 {
+				delete(u.refs, a)
+			}
+		}
+		delete(u.of, t.Path)
+	}
+	for i := range b.pages {
+		p := &b.pages[i]
+		if len(p.assets) == 0 {
+			continue
+		}
+		u.of[p.path] = p.assets
+		for _, a := range p.assets {
+			u.refs[a]++
+		}
+	}
+}
+
+// released are the assets that no page uses once the build's pages have replaced those before.
+func (u *usage) released(b *build) []site.Path {
+	if b.all {
+		return nil // whatever is not planned goes
+	}
+	delta := map[site.Path]int{}
+	drop := func(path site.Path) {
+		for _, a := range u.of[path] {
+			delta[a]--
+		}
+	}
+	for _, path := range b.gone {
+		drop(path)
+	}
+	for i := range b.pages {
+		drop(b.pages[i].path)
+		for _, a := range b.pages[i].assets {
+			delta[a]++
+		}
+	}
+	var out []site.Path
+	for a, d := range delta {
+		if d < 0 && u.refs[a]+d <= 0 {
+			out = append(out, a)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func isAsset(path site.Path) bool { return strings.HasPrefix(string(path), "/assets/") }

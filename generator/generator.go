@@ -1,0 +1,360 @@
+// Package generator makes a site's pages of its documents: it takes a [site.Snapshot] from the source, plans which
+// pages the changes can have touched, renders those whose fingerprint is not the last generation's, and commits them
+// together as one generation, which the public tree then follows.
+//
+// One build is one generation or none: any failure before the commit leaves everything as it was, and a crash after
+// it is finished by the next build. A document that cannot be read or rendered is left out and named; a source that
+// cannot be asked fails the build, for an error is never an absence. Full and incremental builds share one path and
+// end with the same pages.
+package generator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"freshet/generator/markup"
+	"freshet/generator/plan"
+	"freshet/internal/diag"
+	"freshet/internal/digest"
+	"freshet/internal/pagestore"
+	"freshet/internal/site"
+)
+
+// format is the number of what pages are made of besides templates and markup: it changes with the views' meaning.
+const format = 1
+
+// A Source is where documents come from.
+type Source interface {
+	// Scan returns how the documents differ from those of the last Scan; at first, all of them. changed names what
+	// may have changed, as the source calls it; nil means anything may have.
+	Scan(ctx context.Context, changed []string) (*site.Changes, error)
+	// Body reads a body. It returns site.ErrChanged when the source has another one by now, site.ErrNotFound when it
+	// has none.
+	Body(ctx context.Context, ref site.BodyRef) (site.Body, error)
+	// Open reads a file.
+	Open(ctx context.Context, f *site.File) (io.ReadCloser, error)
+}
+
+// Config is what a Generator needs. Source, Store, Theme and Markup are required.
+type Config struct {
+	Source     Source
+	Store      *pagestore.Writer
+	Tree       *pagestore.Tree // nil: no public tree
+	Theme      *Theme
+	Markup     *markup.Renderer
+	Site       plan.Site
+	PerPage    int           // posts on a page of a list; 0: 12
+	Workers    int           // 0: one for each processor
+	Drafts     bool          // drafts and what is scheduled are built too
+	LiveReload bool          // pages reload themselves when they change
+	MaxShrink  float64       // a build that takes away more than this share of the documents' pages, and at least 10, is refused
+	KeepAssets time.Duration // how long assets that no page uses any more are still answered; 0: 24 h
+	Logger     *slog.Logger  // nil: nothing is logged
+}
+
+// A Generator builds one site. Builds exclude each other.
+type Generator struct {
+	cfg     Config
+	version digest.Sum
+
+	mu       sync.Mutex
+	snap     *site.Snapshot // of the last scan
+	built    *plan.Planner  // of the last commit; nil: the next build plans every page
+	planner  *plan.Planner
+	skipped  []site.Skip                  // by the source, at its last scan
+	problems []diag.Problem               // likewise
+	broken   map[site.ID]string           // documents that could not be rendered, and are left out
+	noted    map[site.Path][]diag.Problem // what planning said of pages
+	memory   memory
+	usage    usage
+}
+
+// New returns a Generator. It reads nothing yet.
+func New(cfg Config) (*Generator, error) {
+	switch {
+	case cfg.Source == nil:
+		return nil, errors.New("generator: Source is missing")
+	case cfg.Store == nil:
+		return nil, errors.New("generator: Store is missing")
+	case cfg.Theme == nil:
+		return nil, errors.New("generator: Theme is missing")
+	case cfg.Markup == nil:
+		return nil, errors.New("generator: Markup is missing")
+	}
+	if cfg.PerPage <= 0 {
+		cfg.PerPage = 12
+	}
+	if cfg.Workers <= 0 {
+		cfg.Workers = runtime.GOMAXPROCS(0)
+	}
+	if cfg.KeepAssets <= 0 {
+		cfg.KeepAssets = 24 * time.Hour
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	g := &Generator{cfg: cfg, broken: map[site.ID]string{}, noted: map[site.Path][]diag.Problem{}}
+	h := digest.New()
+	h.Uint64(format)
+	h.Uint64(uint64(cfg.Markup.Version()))
+	g.version = h.Sum()
+	g.planner = g.newPlanner()
+	return g, nil
+}
+
+func (g *Generator) newPlanner() *plan.Planner {
+	return plan.New(plan.Config{
+		Site: g.cfg.Site, PerPage: g.cfg.PerPage, Bodies: &bodies{g.cfg.Source, g.cfg.Markup}, Templates: g.cfg.Theme,
+		Assets: g.cfg.Theme.Assets(), LiveReload: g.cfg.LiveReload, Version: g.version, Frames: markup.FrameSources(),
+	})
+}
+
+// SetTheme makes the next builds use another theme. It looks at every page again.
+func (g *Generator) SetTheme(t *Theme) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.cfg.Theme = t
+	g.planner, g.built = g.newPlanner(), nil
+}
+
+// Options are what one build is asked for.
+type Options struct {
+	Now         time.Time // decides what is published; required
+	Changed     []string  // what may have changed in the source; nil: anything
+	Full        bool      // render every page, whatever its fingerprint, and look at every public file
+	AllowShrink bool      // however many pages go away
+	Cause       string    // for the log: "build", "file watch" …
+}
+
+// A Report says what a build did. Its JSON form is that of freshet build --json.
+type Report struct {
+	Generation uint64             `json:"generation"`
+	Committed  bool               `json:"committed"` // false: nothing changed
+	Documents  int                `json:"documents"` // visible
+	Pages      int                `json:"pages"`
+	Rendered   int                `json:"rendered"`
+	Changed    int                `json:"changed"` // pages whose bytes are new
+	Removed    int                `json:"removed"`
+	Skipped    []site.Skip        `json:"skipped"`
+	Problems   []diag.Problem     `json:"problems"`
+	Phases     map[string]float64 `json:"phases"` // milliseconds
+}
+
+// A ShrinkError refuses a build that would take away too many pages.
+type ShrinkError struct {
+	Before, After int
+	Lost          []site.Path // the first of them
+}
+
+func (e *ShrinkError) Error() string {
+	return fmt.Sprintf("%d of %d pages would go away (%s …)", e.Before-e.After, e.Before, e.Lost[0])
+}
+
+// A pageError says which page a failure broke.
+type pageError struct {
+	path site.Path
+	err  error
+}
+
+func (e *pageError) Error() string { return fmt.Sprintf("make page %s: %v", e.path, e.err) }
+
+func (e *pageError) Unwrap() error { return e.err }
+
+// maxAttempts is how often a build starts again because documents changed while it read them.
+const maxAttempts = 5
+
+// Build brings the site up to its source. On an error nothing has changed, but for the public tree, which the next
+// build brings up to date if that is what failed.
+func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	rep := &Report{Phases: map[string]float64{}, Skipped: []site.Skip{}, Problems: []diag.Problem{}}
+	now := opt.Now.UTC()
+	if g.snap == nil || now.Before(g.snap.Now()) {
+		g.restart(now)
+	}
+	if opt.Full {
+		g.built = nil
+	}
+	changed := opt.Changed
+	for attempt := 1; ; attempt++ {
+		changes, err := g.scan(ctx, rep, changed, now)
+		if err != nil {
+			g.built = nil
+			return nil, err
+		}
+		again, err := g.attempt(ctx, opt, rep, changes, now)
+		if err != nil {
+			g.built = nil
+			return nil, err
+		}
+		if again == nil {
+			break
+		}
+		g.built = nil
+		if attempt == maxAttempts {
+			return nil, fmt.Errorf("documents changed faster than they could be read, among them %s", again[0])
+		}
+		changed = again
+	}
+	g.report(rep)
+	err := g.publish(ctx, opt, rep)
+	if err == nil && opt.Changed == nil {
+		err = g.cfg.Store.SetVerified(now)
+	}
+	return rep, err
+}
+
+// restart forgets the snapshot, so that a build can take place at an earlier time.
+func (g *Generator) restart(now time.Time) {
+	all := &site.Changes{}
+	if g.snap != nil {
+		all.Put = slices.Collect(g.snap.Docs())
+	}
+	g.snap, _ = site.NewSnapshot(now, g.cfg.Drafts).Apply(all, now)
+	g.built = nil
+}
+
+// scan brings the snapshot up to the source.
+func (g *Generator) scan(ctx context.Context, rep *Report, changed []string, now time.Time) ([]site.Change, error) {
+	defer rep.time("scan")()
+	ch, err := g.cfg.Source.Scan(ctx, changed)
+	if err != nil {
+		return nil, fmt.Errorf("read the documents: %w", err)
+	}
+	g.skipped, g.problems = ch.Skipped, ch.Problems
+	for _, d := range ch.Put {
+		delete(g.broken, d.DocID())
+	}
+	for _, id := range ch.Drop {
+		delete(g.broken, id)
+	}
+	snap, changes := g.snap.Apply(ch, now)
+	g.snap = snap
+	return changes, nil
+}
+
+func (r *Report) time(phase string) func() {
+	start := time.Now()
+	return func() { r.Phases[phase] += float64(time.Since(start).Microseconds()) / 1000 }
+}
+
+// attempt plans, renders and commits. It returns what must be scanned again first, if documents changed meanwhile.
+func (g *Generator) attempt(ctx context.Context, opt Options, rep *Report, changes []site.Change, now time.Time) (again []string, err error) {
+	defer rep.time("render")()
+	for {
+		p := g.planner.On(g.snap)
+		var targets []plan.Target
+		all := true
+		if g.built != nil {
+			targets, all = p.Touched(g.built, changes)
+		}
+		if all {
+			targets = p.All()
+		}
+		b := g.begin(opt, now, all)
+		err := b.run(ctx, targets)
+		if err == nil {
+			err = b.finish(ctx, p, targets, rep)
+		}
+		if err != nil || len(b.changed) > 0 || len(b.broken) > 0 {
+			b.batch.Abort()
+		}
+		switch {
+		case err != nil:
+			return nil, err
+		case len(b.changed) > 0:
+			slices.Sort(b.changed)
+			return slices.Compact(b.changed), nil
+		case len(b.broken) == 0:
+			g.built = p
+			return nil, nil
+		}
+		// Leave out what cannot be rendered, and plan again.
+		drop := &site.Changes{}
+		for id, broken := range b.broken {
+			drop.Drop = append(drop.Drop, id)
+			g.broken[id] = broken
+		}
+		snap, more := g.snap.Apply(drop, now)
+		g.snap = snap
+		changes = append(changes, more...)
+		g.built = nil
+	}
+}
+
+// publish brings the public tree up to the generation.
+func (g *Generator) publish(ctx context.Context, opt Options, rep *Report) error {
+	if g.cfg.Tree == nil {
+		return nil
+	}
+	defer rep.time("public")()
+	gen := g.cfg.Store.Current()
+	if opt.Full {
+		if _, err := g.cfg.Tree.Verify(ctx, gen); err != nil {
+			return fmt.Errorf("write the public tree: %w", err)
+		}
+		return nil
+	}
+	if _, err := g.cfg.Tree.Sync(ctx, gen); err != nil {
+		return fmt.Errorf("write the public tree: %w", err)
+	}
+	return nil
+}
+
+// report gathers what authors are told.
+func (g *Generator) report(rep *Report) {
+	rep.Problems = append(rep.Problems, g.problems...)
+	rep.Skipped = append(rep.Skipped, g.skipped...)
+	for id, reason := range g.broken {
+		rep.Skipped = append(rep.Skipped, site.Skip{ID: id, Field: "body", Reason: reason})
+		rep.Problems = append(rep.Problems, diag.Problem{Severity: diag.Error, File: string(id), Field: "body", Message: reason,
+			Remedy: "mend the document; until then it is left out"})
+	}
+	for c := range g.snap.Contests() {
+		first := c.Docs[0]
+		for _, d := range c.Docs[1:] {
+			reason := fmt.Sprintf("%s already belongs to %s", c.Path, first.DocID())
+			rep.Skipped = append(rep.Skipped, site.Skip{ID: d.DocID(), Field: "slug", Reason: reason})
+			rep.Problems = append(rep.Problems, diag.Problem{Severity: diag.Error, File: sourceOf(d), ID: string(d.DocID()), Field: "slug",
+				Message: fmt.Sprintf("the address %s", reason), Remedy: "give one of them another slug"})
+		}
+	}
+	for _, ps := range g.noted {
+		rep.Problems = append(rep.Problems, ps...)
+	}
+	diag.Sort(rep.Problems)
+	slices.SortFunc(rep.Skipped, func(a, b site.Skip) int {
+		if a.ID < b.ID {
+			return -1
+		}
+		return 1
+	})
+}
+
+func sourceOf(d site.Document) string {
+	if m := site.MetaOf(d); m != nil && m.Source != "" {
+		return m.Source
+	}
+	if f, ok := d.(*site.File); ok {
+		return f.Name
+	}
+	return string(d.DocID())
+}
+
+// NextFlip is when the next document appears or expires by its date; the zero time means never.
+func (g *Generator) NextFlip() time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.snap == nil {
+		return time.Time{}
+	}
+	return g.snap.NextFlip()
+}

@@ -1,0 +1,325 @@
+package generator
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"freshet/internal/digest"
+	"freshet/internal/pagestore"
+	"freshet/internal/site"
+)
+
+// The site remembers pages that are no more: where they moved (301) or that they are gone (410). It is the one thing
+// that a clean build cannot know, so it lives in the page log, bounded.
+const (
+	maxRemembered = 100_000
+	rememberedFor = 365 * 24 * time.Hour
+)
+
+// memory is what the generator keeps of the current generation, so that a build needs no walk over it.
+type memory struct {
+	loaded    bool
+	pages     int                    // entries with status 200 that are not assets
+	docPages  int                    // of these, documents' own
+	redirects map[site.Path]string   // every 301, for the redirects file
+	to        map[string][]site.Path // remembered 301s by where they lead
+	past      []past                 // remembered pages, oldest first
+	retired   []past                 // assets that no page uses any more, oldest first
+}
+
+type past struct {
+	path  site.Path
+	since time.Time
+}
+
+func (m *memory) load(gen *pagestore.Generation) {
+	*m = memory{loaded: true, redirects: map[site.Path]string{}, to: map[string][]site.Path{}}
+	for e := range gen.All() {
+		m.count(e, 1)
+		if e.Status == 301 {
+			m.redirects[e.Path] = e.Location
+			if !e.Remembered.IsZero() {
+				m.to[e.Location] = append(m.to[e.Location], e.Path)
+			}
+		}
+		switch {
+		case e.Remembered.IsZero():
+		case isAsset(e.Path):
+			m.retired = append(m.retired, past{e.Path, e.Remembered})
+		default:
+			m.past = append(m.past, past{e.Path, e.Remembered})
+		}
+	}
+	older := func(a, b past) int { return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.path, b.path)) }
+	slices.SortFunc(m.past, older)
+	slices.SortFunc(m.retired, older)
+}
+
+func (m *memory) count(e *site.Entry, n int) {
+	if isPage(e) {
+		m.pages += n
+		if e.Doc != "" {
+			m.docPages += n
+		}
+	}
+}
+
+func isPage(e *site.Entry) bool {
+	return e.Status == 200 && e.Kind != site.KindAsset && e.Kind != site.KindHidden
+}
+
+// departure is what one build takes away, and what it remembers of that.
+type departure struct {
+	b          *build
+	puts       []site.Entry
+	removes    []site.Path
+	pagesDelta int
+	docsDelta  int
+	redirects  bool // the redirects file must be written anew
+	planned    map[site.Path]struct{}
+}
+
+// decide puts into the batch what becomes of addresses that have no page any more, and returns how many pages go.
+func (d *departure) decide() (removed int, err error) {
+	b, m := d.b, &d.b.g.memory
+	planned := make(map[site.Path]struct{}, len(b.pages)+len(b.assets))
+	d.planned = planned
+	byDoc := map[site.ID]site.Path{}
+	bySource := map[digest.Sum]site.Path{}
+	for i := range b.pages {
+		pg := &b.pages[i]
+		planned[pg.path] = struct{}{}
+		if pg.kind == site.KindRedirect && m.redirects[pg.path] != pg.location || pg.fresh && m.redirects[pg.path] != "" {
+			d.redirects = true
+		}
+		if !pg.fresh {
+			continue
+		}
+		if pg.kind == site.KindPage || pg.kind == site.KindList || pg.kind == site.KindFeed {
+			d.pagesDelta++
+		}
+		if pg.doc != "" {
+			d.docsDelta++
+			byDoc[pg.doc] = pg.path
+			if pg.source != 0 {
+				bySource[pg.source] = pg.path
+			}
+		}
+	}
+	for a := range b.assets {
+		planned[a] = struct{}{}
+	}
+
+	var leaving []*site.Entry
+	leave := func(path site.Path) {
+		if _, ok := planned[path]; ok || path == redirectsPath {
+			return
+		}
+		if e, ok := b.gen.Lookup(path); ok && e.Remembered.IsZero() {
+			leaving = append(leaving, e)
+		}
+	}
+	if b.all {
+		for e := range b.gen.All() {
+			if e.Remembered.IsZero() {
+				leave(e.Path)
+			}
+		}
+	} else {
+		for _, path := range b.gone {
+			leave(path)
+		}
+		for _, path := range b.g.usage.released(b) {
+			leave(path)
+		}
+	}
+	slices.SortFunc(leaving, func(x, y *site.Entry) int { return cmp.Compare(x.Path, y.Path) })
+
+	for _, e := range leaving {
+		if isPage(e) {
+			removed++
+			d.pagesDelta--
+			if e.Doc != "" {
+				d.docsDelta--
+			}
+		}
+		switch {
+		case isAsset(e.Path):
+			kept := *e
+			kept.Kind, kept.Remembered, kept.Cause = site.KindHidden, b.now, "no page uses it any more"
+			d.put(kept)
+		case e.Doc == "" || e.Status != 200:
+			if e.Status == 301 {
+				d.redirects = true
+			}
+			d.remove(e.Path)
+		default:
+			d.remember(e, byDoc, bySource)
+		}
+	}
+	if err := d.tooMuch(leaving); err != nil {
+		return 0, err
+	}
+	d.prune()
+	return removed, nil
+}
+
+func (d *departure) put(e site.Entry) {
+	d.puts = append(d.puts, e)
+	d.b.put(e, nil)
+}
+
+func (d *departure) remove(path site.Path) {
+	d.b.removals++
+	d.removes = append(d.removes, path)
+	d.b.batch.Remove(path)
+}
+
+// remember keeps the address of a document's page: as a redirect when the document or its content has another
+// address now, else as gone.
+func (d *departure) remember(e *site.Entry, byDoc map[site.ID]site.Path, bySource map[digest.Sum]site.Path) {
+	to := byDoc[e.Doc]
+	if to == "" && e.Source != 0 {
+		to = bySource[e.Source]
+	}
+	kept := site.Entry{
+		Path: e.Path, Kind: site.KindRedirect, Status: 410, Doc: e.Doc, Source: e.Source, Remembered: d.b.now,
+		Cause: "its document is gone or not published", Keys: e.Keys,
+	}
+	if to != "" {
+		kept.Status, kept.Location, kept.Cause = 301, to.URL(), "its document moved"
+		kept.Fingerprint = digest.String(kept.Location)
+		d.redirects = true
+		// Chains are collapsed: what led here leads there at once.
+		for _, from := range d.b.g.memory.to[e.Path.URL()] {
+			old, ok := d.b.gen.Lookup(from)
+			if _, again := d.planned[from]; ok && !again && !old.Remembered.IsZero() && old.Location == e.Path.URL() {
+				moved := *old
+				moved.Location, moved.Fingerprint = kept.Location, kept.Fingerprint
+				d.put(moved)
+			}
+		}
+	}
+	d.put(kept)
+}
+
+// tooMuch refuses a build that would take away more pages than is likely to be meant.
+func (d *departure) tooMuch(leaving []*site.Entry) error {
+	g := d.b.g
+	lost, before := -d.docsDelta, g.memory.docPages
+	if d.b.opt.AllowShrink || lost < 10 || g.cfg.MaxShrink <= 0 || float64(lost) <= g.cfg.MaxShrink*float64(before) {
+		return nil
+	}
+	e := &ShrinkError{Before: before, After: before - lost}
+	for _, l := range leaving {
+		if l.Doc != "" && len(e.Lost) < 20 {
+			e.Lost = append(e.Lost, l.Path)
+		}
+	}
+	return e
+}
+
+// prune forgets what is older than it need be. It happens along with other changes, never by itself.
+func (d *departure) prune() {
+	b, m := d.b, &d.b.g.memory
+	if b.puts.Load() == 0 && b.removals == 0 {
+		return
+	}
+	forget := func(list []past, keep func(i int, p past) bool) []past {
+		i := 0
+		for ; i < len(list) && !keep(i, list[i]); i++ {
+			e, ok := b.gen.Lookup(list[i].path)
+			if _, again := d.planned[list[i].path]; again || !ok || !e.Remembered.Equal(list[i].since) {
+				continue
+			}
+			if e.Status == 301 {
+				d.redirects = true
+			}
+			d.remove(list[i].path)
+		}
+		return list[i:]
+	}
+	m.past = forget(m.past, func(i int, p past) bool {
+		return b.now.Sub(p.since) < rememberedFor && len(m.past)-i <= maxRemembered
+	})
+	m.retired = forget(m.retired, func(_ int, p past) bool { return b.now.Sub(p.since) < b.g.cfg.KeepAssets })
+}
+
+// apply brings the memory up to the committed generation.
+func (d *departure) apply() {
+	m := &d.b.g.memory
+	m.pages += d.pagesDelta
+	m.docPages += d.docsDelta
+	for i := range d.b.pages {
+		pg := &d.b.pages[i]
+		if pg.kind == site.KindRedirect {
+			m.redirects[pg.path] = pg.location
+		} else {
+			delete(m.redirects, pg.path)
+		}
+	}
+	for _, path := range d.removes {
+		delete(m.redirects, path)
+	}
+	for _, e := range d.puts {
+		if isAsset(e.Path) {
+			m.retired = append(m.retired, past{e.Path, e.Remembered})
+			continue
+		}
+		m.past = append(m.past, past{e.Path, e.Remembered})
+		if e.Status == 301 {
+			m.redirects[e.Path] = e.Location
+			m.to[e.Location] = append(m.to[e.Location], e.Path)
+		}
+	}
+}
+
+const redirectsPath site.Path = "/_redirects"
+
+// redirectsFile writes every permanent redirect for web servers and CDNs that read a _redirects file.
+func (b *build) redirectsFile(d *departure) error {
+	if _, ok := b.gen.Lookup(redirectsPath); ok && !d.redirects && !b.opt.Full {
+		return nil
+	}
+	all := maps.Clone(b.g.memory.redirects)
+	for i := range b.pages {
+		if pg := &b.pages[i]; pg.kind == site.KindRedirect {
+			all[pg.path] = pg.location
+		} else {
+			delete(all, pg.path)
+		}
+	}
+	for _, path := range d.removes {
+		delete(all, path)
+	}
+	for _, e := range d.puts {
+		if e.Status == 301 {
+			all[e.Path] = e.Location
+		}
+	}
+	all["/feed"], all["/api/feed"] = "/feed.xml", "/feed.xml"
+	var text strings.Builder
+	for _, from := range slices.Sorted(maps.Keys(all)) {
+		fmt.Fprintf(&text, "%s %s 301\n", from.URL(), all[from])
+	}
+	data := []byte(text.String())
+	if old, ok := b.gen.Lookup(redirectsPath); ok && old.Fingerprint == digest.Bytes(data) && !b.opt.Full {
+		return nil
+	}
+	ref, err := b.batch.Object(data)
+	if err != nil {
+		return err
+	}
+	b.put(site.Entry{
+		Path: redirectsPath, Kind: site.KindFeed, Status: 200, Type: "text/plain; charset=utf-8", Object: ref,
+		Fingerprint: digest.Bytes(data), Cause: "redirects changed",
+	}, nil)
+	if _, ok := b.gen.Lookup(redirectsPath); !ok {
+		d.pagesDelta++
+	}
+	return nil
+}

@@ -1,0 +1,291 @@
+package generator
+
+import (
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"io/fs"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"text/template/parse"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/tdewolff/minify/v2"
+	"github.com/tdewolff/minify/v2/css"
+	"github.com/tdewolff/minify/v2/js"
+
+	"freshet/generator/markup"
+	"freshet/generator/plan"
+	"freshet/internal/diag"
+	"freshet/internal/digest"
+)
+
+// entries are the templates that pages are made with, one for each view of package plan.
+var entries = []string{
+	"home.html", "list.html", "post.html", "topics.html", "courses.html", "course.html", "lesson.html", "page.html",
+	"search.html", "404.html",
+}
+
+// A Theme is the templates and assets that pages are made with. It is immutable.
+type Theme struct {
+	sets    map[string]*template.Template // by entry
+	digests map[string]digest.Sum         // by entry: of the template and all it includes
+	files   map[string]string             // text of every template file, for errors
+	assets  []plan.Asset
+}
+
+// LoadTheme reads the built-in theme with the files that replace its own or add to it; override may be nil. Mistakes
+// in templates are returned together, as ThemeError.
+func LoadTheme(builtin, override fs.FS) (*Theme, error) {
+	files, err := overlay(builtin, override)
+	if err != nil {
+		return nil, fmt.Errorf("read templates: %w", err)
+	}
+	t := &Theme{sets: map[string]*template.Template{}, digests: map[string]digest.Sum{}, files: map[string]string{}}
+	var shared []string
+	for name, data := range files {
+		if path.Ext(name) == ".html" && !strings.HasPrefix(name, "assets/") {
+			t.files[name] = string(data)
+			if name == "layout.html" || strings.HasPrefix(name, "partials/") {
+				shared = append(shared, name)
+			}
+		}
+	}
+	slices.Sort(shared)
+	var problems []diag.Problem
+	seen := map[string]bool{}
+	for _, entry := range entries {
+		if _, ok := t.files[entry]; !ok {
+			problems = append(problems, diag.Problem{Severity: diag.Error, File: entry, Message: "the template is missing", Remedy: "every page's template must exist"})
+			continue
+		}
+		set := template.New("").Funcs(functions)
+		for _, name := range append(slices.Clone(shared), entry) {
+			if _, err := set.New(name).Parse(t.files[name]); err != nil {
+				if p := t.problem(err); !seen[p.Error()] {
+					seen[p.Error()] = true
+					problems = append(problems, p)
+				}
+			}
+		}
+		if len(problems) > 0 {
+			continue
+		}
+		sum, missing := included(set, entry)
+		for _, name := range missing {
+			problems = append(problems, diag.Problem{Severity: diag.Error, File: entry,
+				Message: fmt.Sprintf("it includes %q, which does not exist", name), Remedy: "add that template or mend its name"})
+		}
+		t.sets[entry], t.digests[entry] = set.Lookup(entry), sum
+	}
+	if len(problems) > 0 {
+		diag.Sort(problems)
+		return nil, &ThemeError{problems}
+	}
+	t.assets, err = assets(files)
+	return t, err
+}
+
+// A ThemeError is what is wrong with the templates.
+type ThemeError struct{ Problems []diag.Problem }
+
+func (e *ThemeError) Error() string {
+	if n := len(e.Problems); n > 1 {
+		return fmt.Sprintf("%s, and %d more", e.Problems[0].Error(), n-1)
+	}
+	return e.Problems[0].Error()
+}
+
+// Digest covers the entry template and every template it includes.
+func (t *Theme) Digest(entry string) digest.Sum { return t.digests[entry] }
+
+// Assets are the theme's files, each at an address that names its content.
+func (t *Theme) Assets() []plan.Asset { return t.assets }
+
+// Execute writes a page.
+func (t *Theme) Execute(w io.Writer, entry string, view any) error {
+	return t.sets[entry].Execute(w, view)
+}
+
+// overlay returns the files of builtin with those of override in place of its own.
+func overlay(builtin, override fs.FS) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for _, fsys := range []fs.FS{builtin, override} {
+		if fsys == nil {
+			continue
+		}
+		err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) && name == "." {
+				return fs.SkipAll // no overrides
+			}
+			if err != nil {
+				return err
+			}
+			if name != "." && strings.HasPrefix(path.Base(name), ".") {
+				if d.IsDir() {
+					return fs.SkipDir
+				}
+				return nil
+			}
+			if d.IsDir() || path.Ext(name) != ".html" && !strings.HasPrefix(name, "assets/") {
+				return nil
+			}
+			data, err := fs.ReadFile(fsys, name)
+			if err != nil {
+				return err
+			}
+			files[name] = data
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+// functions are what templates may call beside html/template's own. None reads the clock or the environment.
+var functions = template.FuncMap{
+	"date":    func(t time.Time) string { return t.Format("2 January 2006") },
+	"isodate": func(t time.Time) string { return t.Format(time.RFC3339) },
+	"join":    strings.Join,
+	"dict": func(pairs ...any) (map[string]any, error) {
+		if len(pairs)%2 != 0 {
+			return nil, errors.New("dict wants pairs of name and value")
+		}
+		m := make(map[string]any, len(pairs)/2)
+		for i := 0; i < len(pairs); i += 2 {
+			name, ok := pairs[i].(string)
+			if !ok {
+				return nil, fmt.Errorf("dict wants a text as name, not %v", pairs[i])
+			}
+			m[name] = pairs[i+1]
+		}
+		return m, nil
+	},
+	"initials": func(name string) string {
+		words := strings.Fields(name)
+		if len(words) == 0 {
+			return ""
+		}
+		first, _ := utf8.DecodeRuneInString(words[0])
+		out := string(unicode.ToUpper(first))
+		if len(words) > 1 {
+			last, _ := utf8.DecodeRuneInString(words[len(words)-1])
+			out += string(unicode.ToUpper(last))
+		}
+		return out
+	},
+}
+
+// included is the digest of a template and all it includes, and the names of templates that it includes in vain.
+func included(set *template.Template, entry string) (sum digest.Sum, missing []string) {
+	trees := map[string]string{}
+	var visit func(name string)
+	visit = func(name string) {
+		if _, ok := trees[name]; ok {
+			return
+		}
+		t := set.Lookup(name)
+		if t == nil || t.Tree == nil {
+			missing = append(missing, name)
+			return
+		}
+		trees[name] = t.Tree.Root.String()
+		walk(t.Tree.Root, visit)
+	}
+	visit(entry)
+	h := digest.New()
+	for _, name := range slices.Sorted(maps.Keys(trees)) {
+		h.String(name)
+		h.String(trees[name])
+	}
+	return h.Sum(), missing
+}
+
+// walk calls visit with the name of every template that the node includes.
+func walk(n parse.Node, visit func(string)) {
+	branch := func(b *parse.BranchNode) {
+		walk(b.List, visit)
+		if b.ElseList != nil {
+			walk(b.ElseList, visit)
+		}
+	}
+	switch n := n.(type) {
+	case *parse.ListNode:
+		if n == nil {
+			return
+		}
+		for _, c := range n.Nodes {
+			walk(c, visit)
+		}
+	case *parse.IfNode:
+		branch(&n.BranchNode)
+	case *parse.RangeNode:
+		branch(&n.BranchNode)
+	case *parse.WithNode:
+		branch(&n.BranchNode)
+	case *parse.TemplateNode:
+		visit(n.Name)
+	}
+}
+
+// templateError finds the place in what html/template and text/template say.
+var templateError = regexp.MustCompile(`^(?:html/)?template: ?([^:]+):(\d+)(?::(\d+))?: (.*)$`)
+
+// problem makes an author's problem of a template's error.
+func (t *Theme) problem(err error) diag.Problem {
+	p := diag.Problem{Severity: diag.Error, Message: err.Error(), Remedy: "mend the template"}
+	m := templateError.FindStringSubmatch(strings.ReplaceAll(err.Error(), "\n", " "))
+	if m == nil {
+		return p
+	}
+	p.File, p.Message = m[1], m[4]
+	p.Line, _ = strconv.Atoi(m[2])
+	p.Col, _ = strconv.Atoi(m[3])
+	if p.Col > 0 {
+		p.Col++ // the template packages count from 0
+	}
+	if lines := strings.Split(t.files[p.File], "\n"); p.Line > 0 && p.Line <= len(lines) {
+		p.Text = lines[p.Line-1]
+	}
+	return p
+}
+
+// assets makes the theme's files ready to publish: scripts and style sheets made small, each at its digest's address.
+func assets(files map[string][]byte) ([]plan.Asset, error) {
+	m := minify.New()
+	m.AddFunc("text/css", css.Minify)
+	m.AddFunc("text/javascript", js.Minify)
+	sheet, err := markup.HighlightCSS()
+	if err != nil {
+		return nil, fmt.Errorf("make highlight.css: %w", err)
+	}
+	if _, ok := files["assets/highlight.css"]; !ok {
+		files["assets/highlight.css"] = sheet
+	}
+	var out []plan.Asset
+	for _, file := range slices.Sorted(maps.Keys(files)) {
+		name, ok := strings.CutPrefix(file, "assets/")
+		if !ok {
+			continue
+		}
+		data, contentType := files[file], plan.ContentType(name)
+		if kind, _, _ := strings.Cut(contentType, ";"); kind == "text/css" || kind == "text/javascript" {
+			small, err := m.Bytes(kind, data)
+			if err != nil {
+				return nil, &ThemeError{[]diag.Problem{{Severity: diag.Error, File: file, Message: err.Error(), Remedy: "mend the file"}}}
+			}
+			data = small
+		}
+		out = append(out, plan.ThemeAsset(name, contentType, data))
+	}
+	return out, nil
+}
