@@ -1,0 +1,395 @@
+package contentdir
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"freshet/internal/diag"
+	"freshet/internal/digest"
+	"freshet/internal/site"
+)
+
+// A builder makes the document of one unit from parse results.
+type builder struct {
+	t        *tree
+	problems []diag.Problem
+	skip     *site.Skip
+}
+
+func (b *builder) warn(name, field, message, remedy string) {
+	b.problems = append(b.problems, diag.Problem{Severity: diag.Warning, File: b.t.s.shown(name), Field: field, Message: message, Remedy: remedy})
+}
+
+// unit makes the document of a unit; nil when it has none (any more).
+func (b *builder) unit(unit string) site.Document {
+	if f := b.t.courseFolder(unit); f != nil {
+		if c := b.course(f); c != nil {
+			return c
+		}
+		return nil
+	}
+	r := b.t.records[unit]
+	switch {
+	case r == nil || r.unit != unit || r.broken:
+		return nil
+	case !r.isMarkdown:
+		return b.file(r)
+	}
+	switch r.dir.zone {
+	case blogZone, draftZone:
+		if b.isFolderText(r) {
+			return b.section(r)
+		}
+		return b.post(r)
+	case courseZone:
+		if r.isText() {
+			return b.section(r)
+		}
+		return b.singleCourse(r)
+	case pageZone:
+		if r.isText() {
+			return b.section(r)
+		}
+		return b.page(r)
+	}
+	switch {
+	case r.isText():
+		return b.section(r)
+	case r.dated:
+		return b.post(r)
+	}
+	return b.page(r)
+}
+
+// isFolderText reports whether a file in a blog is the text of its folder. index.md is a bundle's post except at the
+// top, and so is a README.md that is dated or alone.
+func (b *builder) isFolderText(r *record) bool {
+	switch r.name.text {
+	case noText:
+		return false
+	case sectionOwn:
+		return true
+	case indexOwn:
+		return r.dir == r.dir.zoneRoot()
+	}
+	if r.dir == r.dir.zoneRoot() {
+		return true
+	}
+	return !r.dated && r.dir.markdown > 1
+}
+
+// ownText is the file that is the folder's own text: of those that are, the one of the lowest rank, without a
+// language before those with one.
+func (b *builder) ownText(f *folder) *record {
+	var best *record
+	for _, r := range f.files {
+		if !r.isMarkdown || r.name.text == noText || f.zone == freeZone && !r.isText() {
+			continue
+		}
+		if (f.zone == blogZone || f.zone == draftZone) && !b.isFolderText(r) {
+			continue
+		}
+		if best == nil || r.textBefore(best) {
+			best = r
+		}
+	}
+	return best
+}
+
+func (r *record) textBefore(o *record) bool {
+	if (r.name.lang == "") != (o.name.lang == "") {
+		return r.name.lang == ""
+	}
+	if r.name.text != o.name.text {
+		return r.name.text < o.name.text
+	}
+	return r.path < o.path
+}
+
+func (b *builder) file(r *record) site.Document {
+	f := &site.File{ID: site.ID(r.path), Revision: r.asset.sum, Name: r.path, Size: r.stat.size, Width: r.asset.width, Height: r.asset.height}
+	if rest, ok := strings.CutPrefix(r.path, "static/"); ok {
+		f.Public = site.Path("/" + rest)
+	}
+	return f
+}
+
+// meta fills in what all documents have. The slug is chosen from names after the front matter's.
+func (b *builder) meta(r *record, names ...string) site.Meta {
+	p := r.p
+	m := site.Meta{
+		ID: site.ID(r.path), Source: r.path, Title: p.title, Excerpt: p.excerpt, Tags: p.tags, Cover: p.cover, SEO: p.seo, Draft: p.draft,
+		Published: p.published, Modified: p.modified, Expires: p.expires, Minutes: p.minutes, Math: p.math, Lang: b.lang(r),
+	}
+	if m.Title == "" {
+		m.Title = p.heading
+	}
+	if m.Title == "" && len(names) > 0 {
+		m.Title = titleOf(names[0])
+	}
+	if m.Excerpt == "" {
+		m.Excerpt = p.intro
+	}
+	if p.hash != 0 {
+		m.Body = site.BodyRef{Doc: m.ID, Format: site.Markdown, Hash: p.hash, Bytes: p.bytes}
+	}
+	m.Slug = firstSlug(append([]string{p.slug, lastSegment(p.address)}, append(names, m.Title)...)...)
+	if m.Slug == "" {
+		m.Slug = site.Slug("untitled-" + digest.String(r.path).String()[:8])
+	}
+	return m
+}
+
+func (b *builder) lang(r *record) string {
+	switch {
+	case r.p != nil && r.p.lang != "":
+		return canonicalLang(r.p.lang)
+	case r.name.lang != "":
+		return canonicalLang(r.name.lang)
+	}
+	return canonicalLang(topLang(r.path))
+}
+
+// plainName is the name a document goes by: its bundle folder's or its file's, less a date, with the language of a
+// translation that lies beside the original.
+func plainName(r *record) (name string, dir string, date time.Time) {
+	name, dir = r.name.stem, path.Dir(r.path)
+	if r.name.text != noText && dir != "." {
+		name, dir = path.Base(dir), path.Dir(dir)
+	}
+	if t, rest, ok := dateName(name); ok {
+		name, date = rest, t
+	}
+	if r.name.lang != "" {
+		name += "-" + r.name.lang
+	}
+	if dir == "." {
+		dir = ""
+	}
+	return name, dir, date
+}
+
+func (b *builder) post(r *record) site.Document {
+	name, dir, date := plainName(r)
+	m := b.meta(r, name)
+	if m.Published.IsZero() {
+		m.Published = date
+	}
+	m.Draft = m.Draft || r.dir.zone == draftZone
+	if l := b.twin(r.path, func(o string) bool { x := b.t.records[o]; return x != nil && !x.broken }); l != "" {
+		m.Slug = withSuffix(m.Slug, strings.ToLower(l))
+	}
+	p := &site.Post{Meta: m, Authors: r.p.authors, Featured: r.p.featured, Views: r.p.views}
+	p.Aliases = b.postAliases(r, dir, name, date, site.PostPath(m.Slug))
+	views := p.Views
+	p.Views = 0
+	p.Revision = revision(p)
+	p.Views = views
+	return p
+}
+
+// twin returns the language a document's slug must carry because the same path exists in a language before its own.
+func (b *builder) twin(name string, exists func(other string) bool) string {
+	if topLang(name) == "" {
+		return ""
+	}
+	first, rest, _ := strings.Cut(name, "/")
+	for l := range b.t.langs {
+		if l < first && exists(l+"/"+rest) {
+			return first
+		}
+	}
+	return ""
+}
+
+func withSuffix(s site.Slug, suffix string) site.Slug {
+	out := string(s) + "-" + suffix
+	if len(out) > site.MaxSlugBytes {
+		out = string(site.MakeSlug(string(s)[:site.MaxSlugBytes-len(suffix)-1])) + "-" + suffix
+	}
+	return site.MakeSlug(out)
+}
+
+// postAliases are the addresses that a post had in the tool its tree was written for.
+func (b *builder) postAliases(r *record, dir, name string, date time.Time, own site.Path) []string {
+	var out []string
+	add := func(s string) {
+		if s = sitePath(s); s != "" && s != string(own) && s+"/" != string(own) {
+			out = appendNew(out, s)
+		}
+	}
+	for _, a := range r.p.aliases {
+		add(a)
+	}
+	if r.p.address != "" {
+		a := r.p.address
+		if sitePath(a) != "" && !strings.HasSuffix(a, "/") && path.Ext(a) != ".html" && path.Ext(a) != ".htm" {
+			a += "/"
+		}
+		add(a)
+		return out
+	}
+	last := name
+	if r.p.slug != "" {
+		last = r.p.slug
+	}
+	switch r.dir.zoneBase() {
+	case "_posts", "_drafts":
+		// Jekyll: /categories/2024/01/02/title.html
+		if t := firstTime(r.p.published, date); !t.IsZero() {
+			cats := ""
+			for _, c := range r.p.categories {
+				cats += string(site.TagSlug(c)) + "/"
+			}
+			prefix := strings.TrimSuffix(path.Dir(r.dir.zoneRoot().path), ".")
+			add("/" + path.Join(prefix, cats+t.Format("2006/01/02/"), last) + ".html")
+			add("/" + path.Join(prefix, cats+t.Format("2006/01/02/"), last) + "/")
+		}
+	default:
+		// Hugo, Zola and Astro: the path of the file.
+		old := hugoPath(path.Join(dir, last))
+		add(old)
+		if rest, ok := strings.CutPrefix(old, "/en/"); ok {
+			add("/" + rest)
+		}
+	}
+	return out
+}
+
+func (f *folder) zoneBase() string {
+	if f.zone == freeZone {
+		return ""
+	}
+	return f.zoneRoot().base()
+}
+
+func firstTime(ts ...time.Time) time.Time {
+	for _, t := range ts {
+		if !t.IsZero() {
+			return t
+		}
+	}
+	return time.Time{}
+}
+
+// hugoPath is the address Hugo gives a file: lower case, blanks as hyphens.
+func hugoPath(name string) string {
+	return "/" + strings.ReplaceAll(strings.ToLower(name), " ", "-") + "/"
+}
+
+// revision is the digest of all that can appear on a page.
+func revision(doc any) site.Revision {
+	h := digest.New()
+	h.Value(doc)
+	return h.Sum()
+}
+
+// section makes a page of a folder's own text: the text of a list that freshet makes, or a page at the folder's
+// address. A folder text that is not its folder's first gives nothing.
+func (b *builder) section(r *record) site.Document {
+	f := r.dir
+	if b.ownText(f) != r {
+		return nil
+	}
+	pg := &site.Page{Weight: r.p.weight, Nav: r.p.nav}
+	switch {
+	case f.parent == nil:
+		pg.Section, pg.Path = true, "/"
+	case f.zone == blogZone || f.zone == draftZone:
+		if f != f.zoneRoot() {
+			if r.p.hash != 0 {
+				b.warn(r.path, "", "this text of a folder is on no page, because the posts of all folders share one list", "move it into a post or a page")
+			}
+			return nil
+		}
+		pg.Section, pg.Path = true, "/blog/"
+	case f.zone == courseZone:
+		pg.Section, pg.Path = true, "/courses/"
+	case f.zone == pageZone && f == f.zoneRoot() && f.parent.parent == nil:
+		pg.Section, pg.Path = true, "/"
+	default:
+		if r.p.hash == 0 {
+			return nil
+		}
+		return b.page(r)
+	}
+	pg.Meta = b.meta(r, cmpOr(strings.TrimPrefix(f.base(), "."), "home"))
+	if pg.Title == "Home" && r.p.title == "" && r.p.heading == "" {
+		pg.Title = "" // the site's own
+	}
+	pg.Revision = revision(pg)
+	return pg
+}
+
+// page makes a page at the address that its path, or its front matter, gives.
+func (b *builder) page(r *record) site.Document {
+	name, dir, date := plainName(r)
+	m := b.meta(r, name)
+	if m.Published.IsZero() {
+		m.Published = date
+	}
+	pg := &site.Page{Meta: m, Weight: r.p.weight, Nav: r.p.nav}
+	segs := []string{}
+	if a := sitePath(r.p.address); a != "" && lastSegment(a) != "" {
+		a = strings.TrimSuffix(strings.TrimSuffix(strings.TrimRight(a, "/"), "/index.html"), "/index.htm")
+		if i := strings.LastIndexByte(strings.Trim(a, "/"), '/'); i >= 0 {
+			segs = strings.Split(strings.Trim(a, "/")[:i], "/")
+		}
+	} else {
+		for i, s := range strings.Split(dir, "/") {
+			if s == "" || r.dir.zone == pageZone && s == "pages" && i == strings.Count(r.dir.zoneRoot().path, "/") {
+				continue
+			}
+			segs = append(segs, s)
+		}
+	}
+	var at strings.Builder
+	at.WriteByte('/')
+	for _, s := range segs {
+		seg := site.TagSlug(s)
+		if at.Len() == 1 {
+			seg = site.MakeSlug(s)
+		}
+		if seg != "" {
+			at.WriteString(string(seg) + "/")
+		}
+	}
+	last := m.Slug
+	if at.Len() > 1 {
+		// Only the first part of an address can clash with freshet's own.
+		if s := site.TagSlug(cmpOr(r.p.slug, cmpOr(lastSegment(r.p.address), name))); s != "" {
+			last = s
+			pg.Slug = s
+		}
+	}
+	at.WriteString(string(last) + "/")
+	pg.Path = site.Path(at.String())
+	for _, a := range append(slices.Clone(r.p.aliases), r.p.address, hugoPath(path.Join(dir, name))) {
+		if a = sitePath(a); a != "" && strings.TrimRight(a, "/") != strings.TrimRight(string(pg.Path), "/") {
+			pg.Aliases = appendNew(pg.Aliases, a)
+		}
+	}
+	pg.Revision = revision(pg)
+	return pg
+}
+
+// aliasesOf are the explicit former addresses of a document that lies where courses and lessons do.
+func aliasesOf(p *parsed, own site.Path) []string {
+	var out []string
+	for _, a := range append(slices.Clone(p.aliases), p.address) {
+		if a = sitePath(a); a != "" && strings.TrimRight(a, "/") != strings.TrimRight(string(own), "/") {
+			out = appendNew(out, a)
+		}
+	}
+	return out
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return fmt.Sprintf("1 %s", what)
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

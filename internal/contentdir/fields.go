@@ -1,0 +1,897 @@
+package contentdir
+
+import (
+	"fmt"
+	"net/url"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"freshet/internal/diag"
+	"freshet/internal/digest"
+	"freshet/internal/site"
+)
+
+// A parsed is all that one Markdown file says, wherever it lies in the tree. Problems have no File yet.
+type parsed struct {
+	title, heading    string // the key's, and the body's first heading
+	slug, address     string // slug, and path/url/permalink as written
+	excerpt, intro    string // the key's, and what the body begins with
+	lang              string
+	tags, categories  []string
+	aliases           []string
+	cover             site.Picture
+	seo               site.SEO
+	draft, broken     bool
+	dated             bool // by front matter or address
+	published         time.Time
+	modified, expires time.Time
+	hash              digest.Sum
+	bytes, minutes    int
+	math, featured    bool
+	nav               bool
+	views             int64
+	weight            int
+	weighted          bool
+	free              int8 // 1 free: true, -1 free: false
+	authors           []site.Author
+	duration          string
+	price, original   float64
+	rating            float64
+	currency, level   string
+	enroll            string
+	instructors       []site.Instructor
+	features, learn   []string
+	requirements      []string
+	problems          []diag.Problem
+	uses              []use
+	reason, badField  string // of a broken file
+	shortcodesOff     bool
+}
+
+// A key is what a front-matter key means.
+type key uint8
+
+const (
+	keyNone key = iota
+	keyIgnored
+	keyTitle
+	keySlug
+	keyExcerpt
+	keyAuthors
+	keyTags
+	keyCategories
+	keyTaxonomies
+	keyStatus
+	keyDraft
+	keyPublished // a date, or Jekyll's true and false
+	keyDate
+	keyModified
+	keyExpires
+	keyCover
+	keyCoverAlt
+	keySEO
+	keySEOTitle
+	keySEODescription
+	keyKeywords
+	keyCanonical
+	keyNoIndex
+	keySEOImage
+	keyAliases
+	keyAddress
+	keyLang
+	keyFeatured
+	keyViews
+	keyWeight
+	keyMath
+	keyNav
+	keyMenu
+	keyFree
+	keyShortcodes
+	keyPrice
+	keyOriginalPrice
+	keyCurrency
+	keyLevel
+	keyInstructors
+	keyDuration
+	keyTeaching
+	keyFeatures
+	keyLearn
+	keyRequirements
+	keyRating
+	keyEnroll
+	keyExtra
+)
+
+// A rank is how much a key counts against others with the same meaning: the highest wins.
+type keyRank struct {
+	key  key
+	rank int8
+}
+
+// keys are the canonical names and their synonyms in Hugo, Zola, Jekyll and Astro. Names are matched without regard
+// to "_", "-" and the case of the first letter.
+var keys = map[string]keyRank{
+	"title": {keyTitle, 9}, "name": {keyTitle, 1}, "headline": {keyTitle, 2},
+	"slug":    {keySlug, 9},
+	"excerpt": {keyExcerpt, 9}, "shortDescription": {keyExcerpt, 8}, "description": {keyExcerpt, 7}, "summary": {keyExcerpt, 6},
+	"abstract": {keyExcerpt, 4}, "subtitle": {keyExcerpt, 2}, "desc": {keyExcerpt, 3},
+	"author": {keyAuthors, 8}, "authors": {keyAuthors, 9}, "byline": {keyAuthors, 2}, "writers": {keyAuthors, 1},
+	"tags": {keyTags, 9}, "tag": {keyTags, 8}, "topics": {keyTags, 5},
+	"categories": {keyCategories, 9}, "category": {keyCategories, 8}, "taxonomies": {keyTaxonomies, 9},
+	"status": {keyStatus, 9}, "draft": {keyDraft, 9}, "isDraft": {keyDraft, 8}, "published": {keyPublished, 5},
+	"publishedAt": {keyDate, 9}, "publishDate": {keyDate, 8}, "publishdate": {keyDate, 8}, "publishedDate": {keyDate, 8}, "datePublished": {keyDate, 8},
+	"pubDate": {keyDate, 7}, "pubdate": {keyDate, 7}, "date": {keyDate, 6}, "publishedOn": {keyDate, 7}, "createdAt": {keyDate, 3}, "created": {keyDate, 2},
+	"modifiedAt": {keyModified, 9}, "lastmod": {keyModified, 8}, "lastModifiedAt": {keyModified, 7}, "lastModified": {keyModified, 7},
+	"modified": {keyModified, 6}, "updated": {keyModified, 5}, "updatedDate": {keyModified, 5}, "dateModified": {keyModified, 5},
+	"lastUpdated": {keyModified, 4}, "lastUpdate": {keyModified, 4}, "modDatetime": {keyModified, 4}, "pubDatetime": {keyDate, 7},
+	"expiresAt": {keyExpires, 9}, "expiryDate": {keyExpires, 8}, "expirydate": {keyExpires, 8}, "unpublishDate": {keyExpires, 7},
+	"unpublishdate": {keyExpires, 7}, "expires": {keyExpires, 6},
+	"coverImage": {keyCover, 9}, "cover": {keyCover, 8}, "featuredImage": {keyCover, 7}, "featureImage": {keyCover, 7}, "heroImage": {keyCover, 7},
+	"image": {keyCover, 6}, "images": {keyCover, 5}, "thumbnail": {keyCover, 4}, "banner": {keyCover, 3}, "hero": {keyCover, 3}, "ogImage": {keySEOImage, 8},
+	"coverAlt": {keyCoverAlt, 9}, "coverImageAlt": {keyCoverAlt, 9}, "imageAlt": {keyCoverAlt, 8}, "heroImageAlt": {keyCoverAlt, 8}, "featuredImageAlt": {keyCoverAlt, 8},
+	"seo": {keySEO, 9}, "metaTitle": {keySEOTitle, 8}, "seoTitle": {keySEOTitle, 9}, "metaDescription": {keySEODescription, 8}, "seoDescription": {keySEODescription, 9},
+	"keywords": {keyKeywords, 8}, "canonical": {keyCanonical, 8}, "canonicalUrl": {keyCanonical, 8}, "canonicalURL": {keyCanonical, 8}, "noindex": {keyNoIndex, 8},
+	"noIndex": {keyNoIndex, 8},
+	"aliases": {keyAliases, 9}, "alias": {keyAliases, 8}, "redirectFrom": {keyAliases, 7},
+	"permalink": {keyAddress, 8}, "url": {keyAddress, 9}, "path": {keyAddress, 7},
+	"lang": {keyLang, 9}, "language": {keyLang, 8}, "locale": {keyLang, 7},
+	"featured": {keyFeatured, 9}, "views": {keyViews, 9}, "weight": {keyWeight, 9}, "order": {keyWeight, 8}, "navOrder": {keyWeight, 7}, "sidebarPosition": {keyWeight, 7},
+	"math": {keyMath, 9}, "mathjax": {keyMath, 8}, "katex": {keyMath, 8}, "useMath": {keyMath, 8},
+	"nav": {keyNav, 9}, "menu": {keyMenu, 8}, "menus": {keyMenu, 8},
+	"free": {keyFree, 9}, "shortcodes": {keyShortcodes, 9},
+	"price": {keyPrice, 9}, "originalPrice": {keyOriginalPrice, 9}, "currency": {keyCurrency, 9}, "level": {keyLevel, 9}, "difficulty": {keyLevel, 8},
+	"instructor": {keyInstructors, 8}, "instructors": {keyInstructors, 9}, "teacher": {keyInstructors, 7}, "duration": {keyDuration, 9},
+	"teaching": {keyTeaching, 5}, "exercises": {keyTeaching, 5},
+	"features": {keyFeatures, 9}, "whatYouLearn": {keyLearn, 9}, "whatYouWillLearn": {keyLearn, 8}, "outcomes": {keyLearn, 7},
+	"requirements": {keyRequirements, 9}, "prerequisites": {keyRequirements, 8}, "rating": {keyRating, 9},
+	"enrollRedirectUrl": {keyEnroll, 9}, "enrollUrl": {keyEnroll, 8}, "enrollURL": {keyEnroll, 8},
+	"extra": {keyExtra, 1}, "params": {keyExtra, 1},
+	// Known to the tools, of no use here; listed so that they are not near misses of others.
+	"updatedAt": {keyIgnored, 0}, "linkTitle": {keyIgnored, 0}, "linktitle": {keyIgnored, 0}, "layout": {keyIgnored, 0}, "template": {keyIgnored, 0},
+	"type": {keyIgnored, 0}, "kind": {keyIgnored, 0}, "series": {keyIgnored, 0}, "toc": {keyIgnored, 0}, "readTime": {keyIgnored, 0}, "site": {keyIgnored, 0},
+	"id": {keyIgnored, 0}, "_id": {keyIgnored, 0}, "image_alt": {keyCoverAlt, 8}, "content": {keyIgnored, 0}, "comments": {keyIgnored, 0}, "comment": {keyIgnored, 0},
+	"cascade": {keyIgnored, 0}, "outputs": {keyIgnored, 0}, "resources": {keyIgnored, 0}, "related": {keyIgnored, 0}, "release": {keyIgnored, 0},
+	"dates": {keyIgnored, 0}, "source": {keyIgnored, 0}, "team": {keyIgnored, 0}, "teams": {keyIgnored, 0}, "titles": {keyIgnored, 0}, "page": {keyIgnored, 0},
+}
+
+// spellings are the names of keys in a fixed order, and the same reduced for comparison.
+var spellings, reduced = func() ([]string, map[string]string) {
+	var names []string
+	red := map[string]string{}
+	for n := range keys {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	for _, n := range names {
+		if r := reduceKey(n); red[r] == "" || keys[n].rank > keys[red[r]].rank {
+			red[r] = n
+		}
+	}
+	return names, red
+}()
+
+// reduceKey drops what spellings of one key differ in.
+func reduceKey(s string) string {
+	return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(s))
+}
+
+// findKey tells what a key means; near is the known key that an unknown one probably stands for.
+func findKey(name string) (k keyRank, near string) {
+	if k, ok := keys[name]; ok {
+		return k, ""
+	}
+	// Title, title-case and snake_case forms of a known key are the key itself: publish_date, Date, cover-image.
+	if strings.ContainsAny(name, "_-") {
+		var b strings.Builder
+		up := false
+		for _, r := range strings.ToLower(name) {
+			switch {
+			case r == '_' || r == '-':
+				up = b.Len() > 0
+			case up:
+				b.WriteRune(unicode.ToUpper(r))
+				up = false
+			default:
+				b.WriteRune(r)
+			}
+		}
+		if k, ok := keys[b.String()]; ok {
+			return k, ""
+		}
+	}
+	if r, n := utf8.DecodeRuneInString(name); n > 0 && unicode.IsUpper(r) {
+		if k, ok := keys[string(unicode.ToLower(r))+name[n:]]; ok {
+			return k, ""
+		}
+		if k, ok := keys[strings.ToLower(name)]; ok {
+			return k, ""
+		}
+	}
+	if n, ok := reduced[reduceKey(name)]; ok {
+		return keyRank{}, n
+	}
+	if len(name) >= 5 {
+		if n := diag.Nearest(name, spellings); n != "" && keys[n].key != keyIgnored && nearEnough(name, n) {
+			return keyRank{}, n
+		}
+	}
+	return keyRank{}, ""
+}
+
+// nearEnough keeps plain words of other tools ("theme", "group") from being taken for misspellings: the first letter
+// must agree, and short names may differ by their length or by a swap only.
+func nearEnough(name, known string) bool {
+	a, b := reduceKey(name), reduceKey(known)
+	if a == "" || a[0] != b[0] {
+		return false
+	}
+	if len(a) >= 8 {
+		return true
+	}
+	if len(a) == len(b) {
+		x, y := []byte(a), []byte(b)
+		slices.Sort(x)
+		slices.Sort(y)
+		return slices.Equal(x, y)
+	}
+	return len(a)-len(b) == 1 || len(b)-len(a) == 1
+}
+
+// A reader takes the fields of one front matter.
+type reader struct {
+	parts *parts
+	out   *parsed
+	ranks [keyExtra + 1]int8
+	tags  []string
+	// Dates of each rank: an unreadable one is an error only where it would have counted.
+	alt string
+}
+
+func (r *reader) warn(f *field, message, remedy string) {
+	r.out.problems = append(r.out.problems, diag.Problem{Severity: diag.Warning, Line: f.line, Col: f.col, Text: r.parts.lineText(f.line), Field: f.key,
+		Message: message, Remedy: remedy})
+}
+
+func (r *reader) fail(f *field, message, remedy string) {
+	p := r.parts.problem(f.line, f.col, message, remedy)
+	p.Field = f.key
+	r.out.problems = append(r.out.problems, *p)
+	if !r.out.broken {
+		r.out.broken, r.out.reason, r.out.badField = true, message, f.key
+	}
+}
+
+// read fills out from the front matter.
+func (p *parts) read(front *value, out *parsed) {
+	r := &reader{parts: p, out: out}
+	r.table(front, false)
+	if r.alt != "" && out.cover.Src != "" && out.cover.Alt == "" {
+		out.cover.Alt = r.alt
+	}
+	out.tags = appendNew(nil, append(r.tags, out.tags...)...)
+	if len(out.tags) == 0 {
+		out.tags = appendNew(nil, out.categories...)
+	} else if len(out.categories) > 0 {
+		out.tags = appendNew(out.tags, out.categories...)
+	}
+}
+
+func (r *reader) table(front *value, extra bool) {
+	for i := range front.fields {
+		f := &front.fields[i]
+		k, near := findKey(f.key)
+		if near != "" && !extra {
+			r.warn(f, fmt.Sprintf("unknown key %q", f.key), fmt.Sprintf("did you mean %q?", near))
+		}
+		if k.key == keyNone || k.key == keyIgnored {
+			continue
+		}
+		if extra {
+			switch k.key {
+			case keyAuthors, keyCover, keyCoverAlt, keyMath, keyFeatured, keyCanonical, keyLang:
+				k.rank = 1
+			default:
+				continue
+			}
+		}
+		if f.val.kind == null || f.val.kind == text && strings.TrimSpace(f.val.s) == "" {
+			continue
+		}
+		if k.key == keyTeaching || k.rank > r.ranks[k.key] || k.key == keyExtra {
+			if r.take(k.key, f) {
+				r.ranks[k.key] = k.rank
+			}
+		}
+	}
+}
+
+// take reads one field and reports whether it was of use.
+func (r *reader) take(k key, f *field) bool {
+	out, v := r.out, f.val
+	switch k {
+	case keyTitle:
+		return r.string(f, &out.title)
+	case keySlug:
+		return r.string(f, &out.slug)
+	case keyExcerpt:
+		return r.string(f, &out.excerpt)
+	case keyAuthors:
+		out.authors = authorsOf(v)
+		return len(out.authors) > 0
+	case keyTags:
+		out.tags = stringsOf(v)
+	case keyCategories:
+		out.categories = stringsOf(v)
+	case keyTaxonomies:
+		for i := range v.fields {
+			switch reduceKey(v.fields[i].key) {
+			case "tags", "tag":
+				r.tags = append(r.tags, stringsOf(v.fields[i].val)...)
+			case "categories", "category":
+				out.categories = append(out.categories, stringsOf(v.fields[i].val)...)
+			case "authors", "author":
+				if len(out.authors) == 0 {
+					out.authors = authorsOf(v.fields[i].val)
+				}
+			}
+		}
+	case keyStatus:
+		switch strings.ToLower(v.s) {
+		case "published", "publish", "public", "live":
+		case "draft", "scheduled", "private", "archived", "pending", "hidden", "unpublished", "future":
+			out.draft = true
+		default:
+			out.draft = true
+			r.warn(f, fmt.Sprintf("status %q is not known, so this counts as a draft", v.s), "write published or draft")
+		}
+	case keyDraft:
+		b, ok := boolOf(v)
+		if !ok {
+			r.fail(f, fmt.Sprintf("%s is neither true nor false", f.key), "write draft: true or draft: false")
+			return false
+		}
+		out.draft = out.draft || b
+	case keyPublished:
+		if b, ok := boolOf(v); ok {
+			out.draft = out.draft || !b
+			return true
+		}
+		return r.rankedDate(f, 5)
+	case keyDate:
+		return r.date(f, &out.published)
+	case keyModified:
+		if v.kind == table {
+			if d := v.lookup("date"); d != nil {
+				return r.date(&field{key: f.key, val: d, line: f.line, col: f.col}, &out.modified)
+			}
+			return false
+		}
+		return r.date(f, &out.modified)
+	case keyExpires:
+		return r.date(f, &out.expires)
+	case keyCover:
+		p := pictureOf(v)
+		if p.Src != "" {
+			out.cover = p
+		}
+		return p.Src != ""
+	case keyCoverAlt:
+		r.string(f, &r.alt)
+	case keySEO:
+		for i := range v.fields {
+			sf := &v.fields[i]
+			switch reduceKey(sf.key) {
+			case "title", "metatitle":
+				r.string(sf, &out.seo.Title)
+			case "description", "metadescription":
+				r.string(sf, &out.seo.Description)
+			case "keywords":
+				out.seo.Keywords = stringsOf(sf.val)
+			case "canonical", "canonicalurl":
+				r.absolute(sf, &out.seo.Canonical)
+			case "image", "ogimage":
+				out.seo.Image = pictureOf(sf.val).Src
+			case "noindex":
+				out.seo.NoIndex, _ = boolOf(sf.val)
+			}
+		}
+	case keySEOTitle:
+		return r.string(f, &out.seo.Title)
+	case keySEODescription:
+		return r.string(f, &out.seo.Description)
+	case keyKeywords:
+		out.seo.Keywords = stringsOf(v)
+	case keyCanonical:
+		return r.absolute(f, &out.seo.Canonical)
+	case keyNoIndex:
+		b, _ := boolOf(v)
+		out.seo.NoIndex = out.seo.NoIndex || b
+	case keySEOImage:
+		out.seo.Image = pictureOf(v).Src
+	case keyAliases:
+		out.aliases = append(out.aliases, stringsOf(v)...)
+	case keyAddress:
+		if v.kind == text && !strings.ContainsAny(v.s, ":{}*") {
+			out.address = strings.TrimSpace(v.s)
+			return true
+		}
+		return false
+	case keyLang:
+		s := strings.ReplaceAll(strings.TrimSpace(v.s), "_", "-")
+		if !langLike(s) {
+			r.warn(f, fmt.Sprintf("%q is not a language", v.s), "write a code such as en or hi")
+			return false
+		}
+		out.lang = s
+	case keyFeatured:
+		out.featured, _ = boolOf(v)
+	case keyViews:
+		out.views, _ = strconv.ParseInt(v.s, 10, 64)
+	case keyWeight:
+		n, err := strconv.ParseFloat(v.s, 64)
+		if err != nil || n != n || n > 1e9 || n < -1e9 {
+			r.warn(f, fmt.Sprintf("%s is not a number", f.key), "write a whole number")
+			return false
+		}
+		out.weight, out.weighted = int(n), true
+	case keyMath:
+		b, ok := boolOf(v)
+		out.math = b || !ok
+	case keyNav:
+		out.nav, _ = boolOf(v)
+	case keyMenu:
+		r.menu(v)
+	case keyFree:
+		b, ok := boolOf(v)
+		if !ok {
+			r.fail(f, "free is neither true nor false", "write free: true or free: false")
+			return false
+		}
+		out.free = -1
+		if b {
+			out.free = 1
+		}
+	case keyShortcodes:
+		b, ok := boolOf(v)
+		out.shortcodesOff = ok && !b
+	case keyPrice:
+		return r.number(f, &out.price)
+	case keyOriginalPrice:
+		return r.number(f, &out.original)
+	case keyRating:
+		if r.number(f, &out.rating) {
+			out.rating = min(max(out.rating, 0), 5)
+		}
+	case keyCurrency:
+		s := strings.ToUpper(strings.TrimSpace(v.s))
+		if len(s) != 3 || strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+			r.warn(f, fmt.Sprintf("%q is not a currency", v.s), "write a code such as INR or USD")
+			return false
+		}
+		out.currency = s
+	case keyLevel:
+		return r.string(f, &out.level)
+	case keyInstructors:
+		out.instructors = instructorsOf(v)
+	case keyDuration:
+		if v.kind == number {
+			out.duration = v.s + " min"
+			return true
+		}
+		return r.string(f, &out.duration)
+	case keyTeaching:
+		// Lessons of The Carpentries state minutes of teaching and of exercises.
+		n, err := strconv.Atoi(v.s)
+		had, _ := strconv.Atoi(strings.TrimSuffix(out.duration, " min"))
+		if err == nil && n > 0 && n < 10_000 && r.ranks[keyDuration] == 0 {
+			out.duration = strconv.Itoa(had+n) + " min"
+		}
+	case keyFeatures:
+		out.features = linesOf(v)
+	case keyLearn:
+		out.learn = linesOf(v)
+	case keyRequirements:
+		out.requirements = linesOf(v)
+	case keyEnroll:
+		return r.absolute(f, &out.enroll)
+	case keyExtra:
+		if v.kind == table {
+			r.table(v, true)
+		}
+	}
+	return true
+}
+
+// rankedDate is for "published", which is a date only in some trees.
+func (r *reader) rankedDate(f *field, rank int8) bool {
+	if r.ranks[keyDate] >= rank {
+		return false
+	}
+	if r.date(f, &r.out.published) {
+		r.ranks[keyDate] = rank
+		return true
+	}
+	return false
+}
+
+func (r *reader) string(f *field, to *string) bool {
+	switch f.val.kind {
+	case text, number, boolean, moment:
+		*to = strings.TrimSpace(strings.Join(strings.FieldsFunc(f.val.s, func(c rune) bool { return c == '\n' || c == '\r' || c == 0 }), " "))
+		return *to != ""
+	}
+	r.warn(f, fmt.Sprintf("%s is a list where text is wanted", f.key), "write one line of text")
+	return false
+}
+
+func (r *reader) date(f *field, to *time.Time) bool {
+	t, ok := f.val.t, f.val.kind == moment
+	if !ok {
+		t, ok = parseDate(f.val.s)
+	}
+	if !ok {
+		r.fail(f, fmt.Sprintf("%s %q is not a date", f.key, clip(f.val.s)), "write it as 2006-01-02 or 2006-01-02T15:04:05Z")
+		return false
+	}
+	*to = t.UTC()
+	return true
+}
+
+func (r *reader) number(f *field, to *float64) bool {
+	n, err := strconv.ParseFloat(strings.ReplaceAll(strings.TrimSpace(f.val.s), ",", ""), 64)
+	if err != nil || n != n || n < 0 || n > 1e12 {
+		r.warn(f, fmt.Sprintf("%s %q is not a number", f.key, clip(f.val.s)), "write digits only")
+		return false
+	}
+	*to = n
+	return true
+}
+
+func (r *reader) absolute(f *field, to *string) bool {
+	u, err := url.Parse(strings.TrimSpace(f.val.s))
+	if f.val.kind != text || err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		r.warn(f, fmt.Sprintf("%s %q is not a web address", f.key, clip(f.val.s)), "write it in full, with https://")
+		return false
+	}
+	*to = u.String()
+	return true
+}
+
+func (r *reader) menu(v *value) {
+	switch v.kind {
+	case text:
+		r.out.nav = r.out.nav || strings.EqualFold(v.s, "main")
+	case list:
+		for _, it := range v.items {
+			r.menu(it)
+		}
+	case table:
+		if m := v.lookup("main"); m != nil {
+			r.out.nav = true
+			if w := m.lookup("weight"); w != nil && !r.out.weighted {
+				if n, err := strconv.Atoi(w.s); err == nil {
+					r.out.weight, r.out.weighted = n, true
+				}
+			}
+		}
+	}
+}
+
+func clip(s string) string {
+	if r := []rune(s); len(r) > 40 {
+		return string(r[:40]) + "…"
+	}
+	return s
+}
+
+func boolOf(v *value) (b, ok bool) {
+	switch strings.ToLower(v.s) {
+	case "true", "yes", "on", "1":
+		return true, true
+	case "false", "no", "off", "0":
+		return false, true
+	}
+	return false, false
+}
+
+// stringsOf reads a list or a comma-separated string; empty and repeated items are left out.
+func stringsOf(v *value) []string {
+	switch v.kind {
+	case list:
+		var out []string
+		for _, it := range v.items {
+			switch it.kind {
+			case table:
+				if n := it.lookup("name"); n != nil {
+					out = appendNew(out, clean(n.s))
+				}
+			case list, null:
+			default:
+				out = appendNew(out, clean(it.s))
+			}
+		}
+		return out
+	case text, number, boolean, moment:
+		var out []string
+		for _, s := range strings.Split(v.s, ",") {
+			out = appendNew(out, clean(s))
+		}
+		return out
+	}
+	return nil
+}
+
+// linesOf reads a list of sentences: commas do not part them.
+func linesOf(v *value) []string {
+	if v.kind == list {
+		return stringsOf(v)
+	}
+	var out []string
+	for _, s := range strings.Split(v.s, "\n") {
+		out = appendNew(out, clean(strings.TrimLeft(s, "-*• ")))
+	}
+	return out
+}
+
+// clean trims and collapses white space.
+func clean(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+func appendNew(list []string, more ...string) []string {
+	for _, s := range more {
+		if s != "" && !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+func pictureOf(v *value) site.Picture {
+	switch v.kind {
+	case text:
+		return site.Picture{Src: strings.TrimSpace(v.s)}
+	case list:
+		if len(v.items) > 0 {
+			return pictureOf(v.items[0])
+		}
+	case table:
+		var p site.Picture
+		for _, k := range [...]string{"url", "src", "image", "path", "file", "filename", "relative"} {
+			if s := v.lookup(k); s != nil && s.kind == text && s.s != "" {
+				p.Src = strings.TrimSpace(s.s)
+				break
+			}
+		}
+		for _, k := range [...]string{"alt", "caption", "title"} {
+			if s := v.lookup(k); s != nil && s.kind == text && s.s != "" {
+				p.Alt = clean(s.s)
+				break
+			}
+		}
+		return p
+	}
+	return site.Picture{}
+}
+
+func authorsOf(v *value) []site.Author {
+	var out []site.Author
+	add := func(a site.Author) {
+		a.Name = clean(a.Name)
+		if a.Name != "" && !slices.ContainsFunc(out, func(o site.Author) bool { return o.Name == a.Name }) {
+			out = append(out, a)
+		}
+	}
+	switch v.kind {
+	case text, number:
+		for _, n := range splitNames(v.s) {
+			add(site.Author{Name: n})
+		}
+	case list:
+		for _, it := range v.items {
+			switch it.kind {
+			case table:
+				for _, a := range authorsOf(it) {
+					add(a)
+				}
+			case text, number:
+				if strings.Contains(it.s, "](") {
+					for _, n := range splitNames(it.s) {
+						add(site.Author{Name: n})
+					}
+				} else {
+					add(site.Author{Name: bareName(it.s)})
+				}
+			}
+		}
+	case table:
+		a := site.Author{}
+		for _, k := range [...]string{"name", "title", "display_name", "displayName", "id"} {
+			if s := v.lookup(k); s != nil && s.kind == text {
+				a.Name = bareName(s.s)
+				break
+			}
+		}
+		for _, k := range [...]string{"image", "avatar", "picture", "photo", "image_url"} {
+			if s := v.lookup(k); s != nil {
+				a.Image = pictureOf(s).Src
+				break
+			}
+		}
+		add(a)
+	}
+	return out
+}
+
+// splitNames takes the names out of a line such as "[Ann](https://…) (Acme), [Bob](…) and Carl (Acme)". Next to
+// linked names a bare one counts only when a company in brackets or an "and" shows that it is a person's.
+func splitNames(s string) []string {
+	s = clean(s)
+	linked := strings.Contains(s, "](")
+	var out []string
+	for _, part := range splitList(s, linked) {
+		name, company, isLink := part.text, false, false
+		if i := strings.IndexByte(name, '['); i >= 0 && strings.Contains(name[i:], "](") {
+			end := strings.Index(name[i:], "](")
+			name, isLink = name[i+1:i+end], true
+		}
+		if i := strings.Index(name, " ("); i > 0 {
+			company = true
+		}
+		name = bareName(name)
+		if name == "" || linked && !isLink && !company && !part.and {
+			continue
+		}
+		if !isLink && len(out) > 0 && suffixes[strings.ToLower(strings.Trim(name, "."))] {
+			out[len(out)-1] += ", " + name
+			continue
+		}
+		out = append(out, name)
+	}
+	return out
+}
+
+// suffixes stand after a comma and belong to the name before it.
+var suffixes = map[string]bool{"inc": true, "ltd": true, "llc": true, "gmbh": true, "jr": true, "sr": true, "phd": true, "ph.d": true, "md": true, "ii": true, "iii": true}
+
+type listPart struct {
+	text string
+	and  bool // "and" stood before it
+}
+
+// splitList parts a line at commas outside brackets and, among linked names or after a comma, at "and" and "&".
+func splitList(s string, linked bool) []listPart {
+	var out []listPart
+	depth, start, and := 0, 0, false
+	cut := func(end, next int, nextAnd bool) {
+		if t := strings.TrimSpace(s[start:end]); t != "" {
+			out = append(out, listPart{t, and})
+		}
+		start, and = next, nextAnd
+	}
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '(', '[':
+			depth++
+		case ')', ']':
+			depth = max(depth-1, 0)
+		case ',', ';':
+			if depth == 0 {
+				cut(i, i+1, false)
+			}
+		case ' ':
+			if depth > 0 {
+				continue
+			}
+			for _, w := range [...]string{" and ", " & ", " with "} {
+				if strings.HasPrefix(s[i:], w) && (linked || len(out) > 0) {
+					cut(i, i+len(w), true)
+					i += len(w) - 1
+					break
+				}
+			}
+		}
+	}
+	cut(len(s), len(s), false)
+	return out
+}
+
+// bareName drops a company in brackets, an address in angle brackets and a leading "and" or "by".
+func bareName(s string) string {
+	s = clean(s)
+	if strings.HasPrefix(s, "[") {
+		if i := strings.Index(s, "]("); i > 0 {
+			s = s[1:i]
+		}
+	}
+	for _, p := range [...]string{"and ", "by ", "By "} {
+		s = strings.TrimPrefix(s, p)
+	}
+	for _, open := range [...]string{" (", " <"} {
+		if i := strings.Index(s, open); i > 0 {
+			s = s[:i]
+		}
+	}
+	return strings.Trim(s, " *_`")
+}
+
+func instructorsOf(v *value) []site.Instructor {
+	var out []site.Instructor
+	if v.kind == table {
+		get := func(names ...string) string {
+			for _, k := range names {
+				if s := v.lookup(k); s != nil {
+					if s.kind == text {
+						return clean(s.s)
+					}
+					if p := pictureOf(s); p.Src != "" {
+						return p.Src
+					}
+				}
+			}
+			return ""
+		}
+		in := site.Instructor{Name: get("name"), Title: get("title", "role", "designation"), Image: get("image", "avatar", "photo"), Bio: get("bio", "description", "about")}
+		if in.Name != "" {
+			out = append(out, in)
+		}
+		return out
+	}
+	if v.kind == list {
+		for _, it := range v.items {
+			out = append(out, instructorsOf(it)...)
+		}
+		return out
+	}
+	for _, a := range authorsOf(v) {
+		out = append(out, site.Instructor{Name: a.Name})
+	}
+	return out
+}
+
+// langLike reports whether s has the shape of a language tag.
+func langLike(s string) bool {
+	main, rest, _ := strings.Cut(s, "-")
+	if len(main) < 2 || len(main) > 3 || len(rest) > 12 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !isLetter(c) && c != '-' && !(c >= '0' && c <= '9') {
+			return false
+		}
+	}
+	return true
+}
+
+// sitePath makes an absolute path on this site of an address as an old system wrote it; "" when it is none.
+func sitePath(s string) string {
+	s = strings.TrimSpace(s)
+	s, _, _ = strings.Cut(s, "#")
+	s, _, _ = strings.Cut(s, "?")
+	if s == "" || strings.HasPrefix(s, "//") || strings.Contains(s, "://") || strings.Contains(s, ":") && !strings.HasPrefix(s, "/") {
+		return ""
+	}
+	if d, err := url.PathUnescape(s); err == nil && utf8.ValidString(d) {
+		s = d
+	}
+	if strings.ContainsAny(s, "\\{}*") || strings.ContainsFunc(s, unicode.IsControl) || len(s) > 1000 {
+		return ""
+	}
+	for _, seg := range strings.Split(s, "/") {
+		if seg == ".." {
+			return ""
+		}
+	}
+	dir := strings.HasSuffix(s, "/")
+	s = path.Clean("/" + s)
+	if dir && s != "/" {
+		s += "/"
+	}
+	if s == "/" {
+		return ""
+	}
+	return s
+}

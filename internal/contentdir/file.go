@@ -1,0 +1,351 @@
+package contentdir
+
+import (
+	"bytes"
+	"fmt"
+	"html"
+	"image"
+	_ "image/gif" // sizes of pictures
+	_ "image/jpeg"
+	_ "image/png"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	_ "golang.org/x/image/webp"
+
+	"freshet/internal/diag"
+	"freshet/internal/digest"
+	"freshet/internal/site"
+)
+
+// maxBodyBytes is the largest Markdown file that is read.
+const maxBodyBytes = 5 << 20
+
+// prepare checks a Markdown file's bytes and cuts the front matter off.
+func prepare(data []byte) (parts, *diag.Problem) {
+	if len(data) > maxBodyBytes {
+		return parts{}, &diag.Problem{Severity: diag.Error, Message: fmt.Sprintf("the file has %d MB; at most %d MB of text are read", len(data)>>20, maxBodyBytes>>20),
+			Remedy: "part it, or put large data into files of their own"}
+	}
+	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
+		return parts{}, &diag.Problem{Severity: diag.Error, Line: 1, Col: 1, Message: "the file is UTF-16, not UTF-8", Remedy: "save it as UTF-8"}
+	}
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	if !utf8.Valid(data) {
+		off := 0
+		for off < len(data) {
+			r, n := utf8.DecodeRune(data[off:])
+			if r == utf8.RuneError && n == 1 {
+				break
+			}
+			off += n
+		}
+		start := bytes.LastIndexByte(data[:off], '\n') + 1
+		line, _ := cutLine(data[start:])
+		return parts{}, &diag.Problem{Severity: diag.Error, Line: bytes.Count(data[:off], []byte("\n")) + 1, Col: utf8.RuneCount(data[start:off]) + 1,
+			Text: clipLine(strings.ToValidUTF8(string(bytes.TrimRight(line, "\r\n")), "�")), Message: fmt.Sprintf("byte %d (0x%02x) is not UTF-8", off, data[off]),
+			Remedy: "save the file as UTF-8"}
+	}
+	p, prob := split(data)
+	if prob != nil {
+		line, _ := cutLine(data)
+		prob.Text = clipLine(string(bytes.TrimRight(line, "\r\n")))
+	}
+	return p, prob
+}
+
+// bodyOf returns the translated body. front is the decoded front matter, or nil when it is to be read if needed.
+func bodyOf(name string, p *parts, front *value) (string, []use) {
+	body := string(p.body)
+	if strings.Contains(body, "\r") {
+		body = strings.ReplaceAll(strings.ReplaceAll(body, "\r\n", "\n"), "\r", "\n")
+	}
+	mdx := isMDX(name, body)
+	if !worth(body, mdx) {
+		return body, nil
+	}
+	if front == nil && (bytes.Contains(p.front, []byte("shortcodes")) || strings.Contains(body, "{")) {
+		front, _ = p.decode()
+	}
+	if shortcodesOff(front) {
+		return body, nil
+	}
+	t := translator{mdx: mdx, param: paramOf(front)}
+	out := t.translate(body, p.bodyLine)
+	return out, t.uses
+}
+
+func shortcodesOff(front *value) bool {
+	if front == nil {
+		return false
+	}
+	v := front.get("shortcodes")
+	if v == nil {
+		return false
+	}
+	b, ok := boolOf(v)
+	return ok && !b
+}
+
+// paramOf finds front-matter values for {{< param x >}}; only plain values stand in text.
+func paramOf(front *value) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		if front == nil {
+			return "", false
+		}
+		v := front.lookup(name)
+		for _, section := range [...]string{"params", "extra"} {
+			if v == nil {
+				v = front.lookup(section + "." + name)
+			}
+		}
+		if v == nil || v.kind == list || v.kind == table || v.kind == null || strings.Contains(v.s, "{{") || strings.Contains(v.s, "{%") {
+			return "", false
+		}
+		return v.s, true
+	}
+}
+
+// parseFile reads one Markdown file. It depends on the file's name and bytes alone.
+func parseFile(name string, data []byte) *parsed {
+	out := &parsed{}
+	p, prob := prepare(data)
+	if prob != nil {
+		out.fail(prob)
+		out.dated = dateHint.Match(data[:min(len(data), 4<<10)])
+		return out
+	}
+	front, prob := p.decode()
+	if prob != nil {
+		prob.Text = clipLine(prob.Text)
+		out.fail(prob)
+		out.dated = dateHint.Match(p.front)
+		return out
+	}
+	p.read(front, out)
+	for i := range out.problems {
+		out.problems[i].Text = clipLine(out.problems[i].Text)
+	}
+	body, uses := bodyOf(name, &p, front)
+	out.uses = uses
+	if !out.shortcodesOff {
+		t := translator{param: paramOf(front)}
+		for _, s := range [...]*string{&out.title, &out.excerpt, &out.seo.Title, &out.seo.Description, &out.cover.Alt} {
+			*s = t.inline(*s, 1)
+		}
+		for i := range t.uses {
+			t.uses[i].line, t.uses[i].col, t.uses[i].text = 1, 1, ""
+		}
+		out.addUses(t.uses)
+	}
+	if out.published.IsZero() {
+		if t, ok := datePath(out.address); ok {
+			out.published = t
+		}
+	}
+	out.dated = !out.published.IsZero()
+	if strings.TrimSpace(body) != "" {
+		out.hash, out.bytes = digest.String(body), len(body)
+		if out.hash == 0 {
+			out.hash = 1 // 0 says that there is no body
+		}
+		if out.title == "" {
+			out.heading = firstHeading(body)
+		}
+		if out.excerpt == "" {
+			out.intro = site.Excerpt(site.Markdown, body)
+		}
+		out.minutes = site.Minutes(site.Markdown, body)
+		if out.lang == "" {
+			out.lang = metadataLang(body)
+		}
+	}
+	return out
+}
+
+// dateHint finds a date key in front matter that cannot be read, so that a mistake in the only dated file of a folder
+// does not turn the folder into a course.
+var dateHint = regexp.MustCompile(`(?mi)^["']?(date|published|published_?at|pub_?date|publish_?date)["']?\s*[:=]\s*["']?\d{4}|^["']?path["']?\s*[:=]\s*["']/?\d{4}/\d\d/\d\d/`)
+
+// languageCode is how the translator of many course repositories notes the language of a file.
+var languageCode = regexp.MustCompile(`"language_code":\s*"([A-Za-z-]{2,8})"`)
+
+func metadataLang(body string) string {
+	if !strings.HasPrefix(body, "<!--") {
+		return ""
+	}
+	end := strings.Index(body, "-->")
+	if end < 0 || end > 2000 {
+		return ""
+	}
+	if m := languageCode.FindStringSubmatch(body[:end]); m != nil && langLike(m[1]) {
+		return m[1]
+	}
+	return ""
+}
+
+func (p *parsed) fail(prob *diag.Problem) {
+	p.problems = append(p.problems, *prob)
+	if !p.broken {
+		p.broken, p.reason, p.badField = true, prob.Message, prob.Field
+	}
+}
+
+func (p *parsed) addUses(more []use) {
+	for _, u := range more {
+		found := false
+		for i := range p.uses {
+			if p.uses[i].kind == u.kind {
+				p.uses[i].count += u.count
+				found = true
+			}
+		}
+		if !found {
+			p.uses = append(p.uses, u)
+		}
+	}
+}
+
+// firstHeading returns the text of the first heading of the first level, else of the first heading.
+func firstHeading(body string) string {
+	first := ""
+	code := codeBlocks(body)
+	prev := ""
+	for at := 0; at < len(body); {
+		end := strings.IndexByte(body[at:], '\n')
+		if end < 0 {
+			end = len(body)
+		} else {
+			end += at
+		}
+		for len(code) > 0 && code[0].end <= at {
+			code = code[1:]
+		}
+		if len(code) > 0 && at >= code[0].start {
+			at, prev = end+1, ""
+			continue
+		}
+		line := strings.TrimSpace(body[at:end])
+		level, txt := 0, ""
+		switch {
+		case line == "":
+		case line[0] == '#':
+			n := run(line, '#')
+			if n <= 6 && (n == len(line) || line[n] == ' ' || line[n] == '\t') {
+				level, txt = n, headingText(line[n:])
+			}
+		case prev != "" && strings.Trim(line, "=") == "":
+			level, txt = 1, headingText(prev)
+		case prev != "" && strings.Trim(line, "-") == "" && listMarker(prev) == 0 && prev[0] != '>' && prev[0] != '|':
+			level, txt = 2, headingText(prev)
+		default:
+			if m := htmlHeading.FindStringSubmatch(line); m != nil {
+				level, txt = int(m[1][0]-'0'), headingText(m[2])
+			}
+		}
+		if txt != "" {
+			if level == 1 {
+				return txt
+			}
+			if first == "" {
+				first = txt
+			}
+		}
+		prev = line
+		if level > 0 {
+			prev = ""
+		}
+		at = end + 1
+	}
+	return first
+}
+
+var htmlHeading = regexp.MustCompile(`(?i)^<h([1-6])[^>]*>(.*?)</h[1-6]>`)
+
+func headingText(s string) string {
+	s = strings.TrimSpace(s)
+	s = strings.TrimRight(strings.TrimRight(s, "#"), " \t")
+	if i := strings.LastIndex(s, "{#"); i >= 0 && strings.HasSuffix(s, "}") {
+		s = s[:i]
+	}
+	return site.PlainInline(s)
+}
+
+// parseAsset reads what pages need to know of a file that is no Markdown: digest and picture size.
+func parseAsset(name string, head []byte, sum digest.Sum) (a assetInfo) {
+	a.sum = sum
+	switch strings.ToLower(path.Ext(name)) {
+	case ".png", ".jpg", ".jpeg", ".jfif", ".gif", ".webp":
+		if c, _, err := image.DecodeConfig(bytes.NewReader(head)); err == nil {
+			a.width, a.height = c.Width, c.Height
+		}
+	case ".svg":
+		a.width, a.height = svgSize(head)
+	}
+	return a
+}
+
+type assetInfo struct {
+	sum           digest.Sum
+	width, height int
+}
+
+var (
+	svgTag  = regexp.MustCompile(`(?s)<svg\b[^>]*>`)
+	svgAttr = regexp.MustCompile(`(?s)\s(width|height|viewBox)\s*=\s*["']([^"']*)["']`)
+)
+
+// svgSize reads width and height in pixels, else the view box.
+func svgSize(b []byte) (w, h int) {
+	tag := svgTag.Find(b[:min(len(b), 64<<10)])
+	if tag == nil {
+		return 0, 0
+	}
+	var fw, fh, bw, bh float64
+	for _, m := range svgAttr.FindAllSubmatch(tag, -1) {
+		val := html.UnescapeString(string(m[2]))
+		switch string(m[1]) {
+		case "width":
+			fw = svgLength(val)
+		case "height":
+			fh = svgLength(val)
+		case "viewBox":
+			if f := strings.FieldsFunc(val, func(r rune) bool { return r == ' ' || r == ',' || r == '\n' || r == '\t' }); len(f) == 4 {
+				bw, _ = strconv.ParseFloat(f[2], 64)
+				bh, _ = strconv.ParseFloat(f[3], 64)
+			}
+		}
+	}
+	switch {
+	case fw > 0 && fh > 0:
+	case bw > 0 && bh > 0 && fw > 0:
+		fh = fw * bh / bw
+	case bw > 0 && bh > 0 && fh > 0:
+		fw = fh * bw / bh
+	default:
+		fw, fh = bw, bh
+	}
+	if !(fw >= 1 && fh >= 1 && fw < 1e5 && fh < 1e5) {
+		return 0, 0
+	}
+	return int(fw + 0.5), int(fh + 0.5)
+}
+
+func svgLength(s string) float64 {
+	s = strings.TrimSpace(s)
+	scale := 1.0
+	for unit, px := range map[string]float64{"px": 1, "pt": 4.0 / 3, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96} {
+		if strings.HasSuffix(s, unit) {
+			s, scale = strings.TrimSuffix(s, unit), px
+			break
+		}
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return 0
+	}
+	return f * scale
+}

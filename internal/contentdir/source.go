@@ -1,0 +1,508 @@
+package contentdir
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
+
+	"freshet/internal/diag"
+	"freshet/internal/digest"
+	"freshet/internal/site"
+)
+
+// A Memo keeps the results of pure functions, so that a new process need not read what has not changed.
+type Memo interface {
+	Get(key digest.Sum) (value []byte, ok bool)
+	Put(key digest.Sum, value []byte)
+}
+
+// Config says what a Source reads.
+type Config struct {
+	Dir    string       // the tree; problems name files beneath it as it is written here
+	Memo   Memo         // nil: nothing is kept between processes
+	Logger *slog.Logger // nil: nothing is logged
+}
+
+// A Source reads one content tree. Its methods may be called by several goroutines; scans wait for each other.
+type Source struct {
+	dir  string
+	memo Memo
+	log  *slog.Logger
+
+	mu       sync.Mutex
+	tree     *tree                     // nil before the first scan and after a failed one
+	reported map[site.ID]site.Revision // what the caller knows
+	now      func() time.Time          // for telling whether a modification time can be trusted
+	strings  map[string]string         // one copy of each repeated string: tags, authors, languages
+	unsure   bool                      // reported may hold what the tree does not know of
+	root     *os.Root                  // while a scan runs
+}
+
+// settled is how old a modification time must be to tell that a file has not changed since it was read: two writes
+// within one tick of a coarse clock leave the same time.
+const settled = 2 * time.Second
+
+// maxAssetBytes is the largest file outside static/ that pages may refer to.
+const maxAssetBytes = 100 << 20
+
+// New returns a Source over a folder. It reads nothing yet.
+func New(cfg Config) (*Source, error) {
+	if cfg.Dir == "" {
+		return nil, errors.New("contentdir: Config.Dir is missing")
+	}
+	log := cfg.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Source{dir: cfg.Dir, memo: cfg.Memo, log: log.With("part", "contentdir"), reported: map[site.ID]site.Revision{}, now: time.Now,
+		strings: map[string]string{}}, nil
+}
+
+// Scan reports what is different from what was reported before; the first call reports every document. changed names
+// the files and folders that may have changed, slash-separated and relative to the tree; nil means all. The documents
+// after any number of scans are those of a first scan of the same files.
+//
+// A Markdown file that cannot be read or understood is left out, with a problem and a Skip, and stops no other. A
+// folder that cannot be listed fails the scan, because what is in it is not known to be gone; then nothing is
+// reported, and the next scan looks at everything.
+func (s *Source) Scan(ctx context.Context, changed []string) (*site.Changes, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	start := s.now()
+	t := s.tree
+	s.tree = nil
+	if t == nil {
+		t = newTree(s)
+		s.unsure = true
+		changed = nil
+	}
+	root, err := os.OpenRoot(s.dir)
+	if err != nil {
+		return nil, fmt.Errorf("scan %s: %w", s.dir, err)
+	}
+	defer root.Close()
+	s.root = root
+	ch, err := t.scan(ctx, changed)
+	s.root = nil
+	if err != nil {
+		return nil, fmt.Errorf("scan %s: %w", s.dir, err)
+	}
+	s.tree, s.unsure = t, false
+	s.log.Debug("scanned content", "put", len(ch.Put), "drop", len(ch.Drop), "problems", len(ch.Problems), "took", s.now().Sub(start))
+	return ch, nil
+}
+
+// Body reads a document's body again. The error is site.ErrChanged when it is not the one ref was made of, and
+// site.ErrNotFound when the file is gone.
+func (s *Source) Body(_ context.Context, ref site.BodyRef) (site.Body, error) {
+	name := string(ref.Doc)
+	if ref.Part != "" {
+		name = ref.Part
+	}
+	f, err := s.open(name)
+	if err != nil {
+		return site.Body{}, fmt.Errorf("read body of %s: %w", name, absent(err))
+	}
+	defer f.Close()
+	data, err := readAll(io.LimitReader(f, maxBodyBytes+1), make([]byte, 0, ref.Bytes+2048))
+	if err != nil {
+		return site.Body{}, fmt.Errorf("read body of %s: %w", name, err)
+	}
+	p, prob := prepare(data)
+	if prob != nil {
+		return site.Body{}, fmt.Errorf("read body of %s: %w", name, site.ErrChanged)
+	}
+	body, _ := bodyOf(path.Base(name), &p, nil)
+	if h := bodyHash(body); h != ref.Hash {
+		return site.Body{}, fmt.Errorf("read body of %s: %w", name, site.ErrChanged)
+	}
+	return site.Body{Text: []byte(body), Line: p.bodyLine}, nil
+}
+
+func bodyHash(body string) digest.Sum {
+	if strings.TrimSpace(body) == "" {
+		return 0
+	}
+	return max(digest.String(body), 1) // 0 says that there is no body
+}
+
+// Open opens a file of the tree. The error is site.ErrNotFound when it is gone.
+func (s *Source) Open(_ context.Context, f *site.File) (io.ReadCloser, error) {
+	r, err := s.open(f.Name)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", f.Name, absent(err))
+	}
+	return r, nil
+}
+
+// open opens a file of the tree; symbolic links that lead out of it are refused.
+func (s *Source) open(name string) (*os.File, error) {
+	root, err := os.OpenRoot(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return root.Open(filepath.FromSlash(name))
+}
+
+func absent(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return site.ErrNotFound
+	}
+	return err
+}
+
+// file is where a path of the tree lies on disk.
+func (s *Source) file(name string) string {
+	return filepath.Join(s.dir, filepath.FromSlash(name))
+}
+
+// shown is a path of the tree as messages have it.
+func (s *Source) shown(name string) string { return path.Join(filepath.ToSlash(s.dir), name) }
+
+// A stat is what tells whether a file may have changed.
+type stat struct {
+	size  int64
+	mtime int64 // ns
+	inode uint64
+}
+
+func statOf(fi fs.FileInfo) stat {
+	st := stat{size: fi.Size(), mtime: fi.ModTime().UnixNano()}
+	if sys, ok := fi.Sys().(*syscall.Stat_t); ok {
+		st.inode = sys.Ino
+	}
+	return st
+}
+
+// A found is a file that a walk came across.
+type found struct {
+	path string
+	stat stat
+}
+
+// A walk lists files. Folders are listed in parallel; results are sorted at the end.
+type walk struct {
+	s    *Source
+	g    *errgroup.Group
+	ctx  context.Context
+	real string // the tree's folder without symbolic links
+
+	mu       sync.Mutex // protects what follows
+	files    []found
+	problems []diag.Problem
+	skips    []site.Skip
+	links    bool // there are symbolic links
+}
+
+func (s *Source) walk(ctx context.Context, dirs ...string) (*walk, error) {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(2, runtime.GOMAXPROCS(0)))
+	w := &walk{s: s, g: g, ctx: gctx}
+	var err error
+	if w.real, err = filepath.EvalSymlinks(s.dir); err != nil {
+		return nil, err
+	}
+	for _, d := range dirs {
+		if err := w.dir(d, false); err != nil {
+			_ = g.Wait() // the first error is the one to report
+			return nil, err
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(w.files, func(a, b found) int { return strings.Compare(a.path, b.path) })
+	return w, nil
+}
+
+// dir lists a folder; inLink says that a symbolic link has led here, so that no other is followed.
+func (w *walk) dir(name string, inLink bool) error {
+	if err := w.ctx.Err(); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(w.s.file(cmpOr(name, ".")))
+	if err != nil {
+		if name != "" && errors.Is(err, fs.ErrNotExist) {
+			return nil // removed meanwhile
+		}
+		return err
+	}
+	var files []found
+	for _, e := range entries {
+		base := e.Name()
+		if skipped(base, e.IsDir()) {
+			continue
+		}
+		full := path.Join(name, base)
+		if badName(base) {
+			w.problem(strings.ToValidUTF8(full, "�"), "the name of this file is not text", "rename it", false)
+			continue
+		}
+		switch {
+		case e.IsDir():
+			sub := func() error { return w.dir(full, inLink) }
+			if !w.g.TryGo(sub) {
+				if err := sub(); err != nil {
+					return err
+				}
+			}
+		case e.Type().IsRegular():
+			fi, err := e.Info()
+			if err != nil {
+				if errors.Is(err, fs.ErrNotExist) {
+					continue
+				}
+				return err
+			}
+			files = append(files, found{full, statOf(fi)})
+		case e.Type()&fs.ModeSymlink != 0:
+			f, err := w.link(full, inLink)
+			if err != nil {
+				return err
+			}
+			files = append(files, f...)
+		default:
+			// A socket or a device is no content.
+		}
+	}
+	w.mu.Lock()
+	w.files = append(w.files, files...)
+	w.mu.Unlock()
+	return nil
+}
+
+// badName reports a file name that cannot stand in an address or a message.
+func badName(base string) bool {
+	return !utf8.ValidString(base) || strings.ContainsFunc(base, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' })
+}
+
+func cmpOr(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a
+}
+
+// link follows a symbolic link that stays within the tree and does not lead back to where it is.
+func (w *walk) link(full string, inLink bool) ([]found, error) {
+	w.mu.Lock()
+	w.links = true
+	w.mu.Unlock()
+	_, isMarkdown := markdownName(path.Base(full))
+	target, err := filepath.EvalSymlinks(w.s.file(full))
+	if err != nil {
+		w.problem(full, "this symbolic link leads nowhere", "mend or remove it", isMarkdown)
+		return nil, nil
+	}
+	rel, err := filepath.Rel(w.real, target)
+	if err != nil || !filepath.IsLocal(rel) {
+		w.problem(full, "this symbolic link leads out of the content tree", "copy the file into the tree", true)
+		return nil, nil
+	}
+	for _, seg := range strings.Split(filepath.ToSlash(rel), "/") {
+		if skipped(seg, true) && rel != "." {
+			w.problem(full, "this symbolic link leads to a hidden file", "copy the file into the tree", isMarkdown)
+			return nil, nil
+		}
+	}
+	fi, err := os.Stat(target)
+	if err != nil {
+		return nil, err
+	}
+	if !fi.IsDir() {
+		if !fi.Mode().IsRegular() {
+			return nil, nil
+		}
+		return []found{{full, statOf(fi)}}, nil
+	}
+	here, err := filepath.EvalSymlinks(w.s.file(path.Dir(full)))
+	if err != nil {
+		return nil, err
+	}
+	if inLink || here == target || strings.HasPrefix(here+string(filepath.Separator), target+string(filepath.Separator)) {
+		w.problem(full, "this symbolic link leads in a circle or to another one, and is not followed", "link to the folder itself", false)
+		return nil, nil
+	}
+	return nil, w.dir(full, true)
+}
+
+func (w *walk) problem(name, message, remedy string, left bool) {
+	p := diag.Problem{Severity: diag.Warning, File: w.s.shown(name), Message: message, Remedy: remedy}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if left {
+		p.Severity = diag.Error
+		w.skips = append(w.skips, site.Skip{ID: site.ID(name), Reason: message})
+	}
+	w.problems = append(w.problems, p)
+}
+
+// errVanished says that a file was there when its folder was listed, and is no more.
+var errVanished = errors.New("vanished")
+
+// memoKey names what was read of a file in a state.
+func memoKey(name string, st stat) digest.Sum {
+	h := digest.New()
+	h.Uint64(parserVersion)
+	h.String(name)
+	h.Uint64(uint64(st.size))
+	h.Uint64(uint64(st.mtime))
+	h.Uint64(st.inode)
+	return h.Sum()
+}
+
+// trusted reports whether an equal stat later will mean equal content.
+func (s *Source) trusted(st stat) bool {
+	age := s.now().UnixNano() - st.mtime
+	return age >= int64(settled)
+}
+
+// load fills a record from the memo or from disk. st is what the walk saw.
+func (s *Source) load(r *record, st stat) error {
+	key := memoKey(r.path, st)
+	if s.memo != nil && s.trusted(st) {
+		if b, ok := s.memo.Get(key); ok {
+			if r.isMarkdown {
+				if p, ok := decodeParsed(b); ok {
+					r.stat, r.trusted, r.p = st, true, p
+					return nil
+				}
+			} else if a, ok := decodeAsset(b); ok {
+				r.stat, r.trusted, r.asset = st, true, a
+				return nil
+			}
+		}
+	}
+	for try := 0; ; try++ {
+		trusted, err := s.read(r, &st)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EISDIR) {
+			return errVanished
+		}
+		if errors.Is(err, errMoving) && try < 3 {
+			continue
+		}
+		if err != nil && !errors.Is(err, errMoving) {
+			r.unreadable(err)
+			r.stat, r.trusted = st, false
+			return nil
+		}
+		r.stat, r.trusted = st, trusted && err == nil
+		break
+	}
+	if s.memo != nil && r.trusted {
+		if r.isMarkdown {
+			s.memo.Put(memoKey(r.path, st), r.p.encode())
+		} else {
+			s.memo.Put(memoKey(r.path, st), r.asset.encode())
+		}
+	}
+	return nil
+}
+
+// errMoving says that a file changed while it was read.
+var errMoving = errors.New("changed while it was read")
+
+// read reads and parses a file and reports whether its modification time can be trusted.
+func (s *Source) read(r *record, st *stat) (bool, error) {
+	f, err := s.root.Open(filepath.FromSlash(r.path))
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	before, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	*st = statOf(before)
+	trusted := s.trusted(*st)
+	if r.isMarkdown {
+		var data []byte
+		if st.size > maxBodyBytes {
+			data = make([]byte, maxBodyBytes+1)
+			_, err = io.ReadFull(f, data)
+		} else {
+			data = make([]byte, 0, st.size+512)
+			data, err = readAll(f, data)
+		}
+		if err != nil {
+			return false, err
+		}
+		r.p = parseFile(path.Base(r.path), data)
+	} else {
+		if r.asset, err = readAsset(f, r.path, st.size); err != nil {
+			return false, err
+		}
+	}
+	after, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	if statOf(after) != *st {
+		return false, errMoving
+	}
+	return trusted, nil
+}
+
+func readAll(f io.Reader, b []byte) ([]byte, error) {
+	for {
+		if len(b) == cap(b) {
+			b = slices.Grow(b, max(len(b), 4096))
+		}
+		n, err := f.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if errors.Is(err, io.EOF) {
+			return b, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// readAsset hashes a file in pieces, keeping its beginning for the picture's size.
+func readAsset(f io.Reader, name string, size int64) (assetInfo, error) {
+	const headBytes = 1 << 20
+	head := make([]byte, min(size, headBytes))
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return assetInfo{}, err
+	}
+	head = head[:n]
+	sum, _, err := digest.Reader(io.MultiReader(bytes.NewReader(head), f))
+	if err != nil {
+		return assetInfo{}, err
+	}
+	return parseAsset(name, head, sum), nil
+}
+
+// intern returns one copy of a string that many documents share.
+func (s *Source) intern(v string) string {
+	if v == "" {
+		return ""
+	}
+	if c, ok := s.strings[v]; ok {
+		return c
+	}
+	if len(s.strings) < 100_000 {
+		v = strings.Clone(v)
+		s.strings[v] = v
+	}
+	return v
+}

@@ -1,0 +1,982 @@
+package contentdir
+
+import (
+	"fmt"
+	"html"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// A use is one place where template syntax of another tool was dropped.
+type use struct {
+	kind   string // as reported: Hugo shortcode "tabpane"
+	line   int    // in the file
+	col    int
+	text   string // the line
+	count  int    // in this file
+	remedy string
+}
+
+// A translator turns the template syntax of other tools into Markdown and HTML, outside code. Lines keep their
+// numbers as far as the result allows.
+type translator struct {
+	mdx   bool
+	param func(name string) (string, bool) // front-matter values
+	uses  []use
+	src   string
+	line0 int // line of the file at which src begins
+}
+
+// worth reports whether a text has anything to translate, cheaply.
+func worth(s string, mdx bool) bool {
+	if mdx {
+		return true
+	}
+	for i := 0; ; {
+		j := strings.IndexByte(s[i:], '{')
+		if j < 0 {
+			break
+		}
+		i += j + 1
+		if i < len(s) {
+			switch s[i] {
+			case '{', '%', '#', ':':
+				return true
+			}
+		}
+		if i > 1 && s[i-2] == ')' {
+			return true
+		}
+	}
+	return strings.Contains(s, ":::") || strings.Contains(s, "@/") || strings.Contains(s, "[[_TOC_]]") || strings.Contains(s, "[TOC]")
+}
+
+// translate returns the text with all template syntax gone.
+func (t *translator) translate(src string, line0 int) string {
+	if !worth(src, t.mdx) {
+		return src
+	}
+	t.src, t.line0 = src, line0
+	toks := t.tokens()
+	nodes := pair(toks)
+	var b strings.Builder
+	b.Grow(len(src) + 64)
+	t.render(&b, nodes)
+	return b.String()
+}
+
+// inline translates one line of text, such as a title.
+func (t *translator) inline(s string, line int) string {
+	if !strings.Contains(s, "{{") && !strings.Contains(s, "{%") && !strings.Contains(s, "{:") {
+		return s
+	}
+	out := t.translate(s, line)
+	out = strings.NewReplacer("&#123;", "{", "&#125;", "}", "&lt;", "<", "&gt;", ">").Replace(out)
+	return strings.Join(strings.Fields(out), " ")
+}
+
+// maxKinds bounds the kinds of dropped syntax that one file reports; what is beyond counts as one more.
+const maxKinds = 100
+
+// dropped notes that something of a kind was left out at an offset of the source.
+func (t *translator) dropped(kind string, off int, remedy string) {
+	for i := range t.uses {
+		if t.uses[i].kind == kind {
+			t.uses[i].count++
+			return
+		}
+	}
+	if len(t.uses) >= maxKinds && kind != "template syntax" {
+		t.dropped("template syntax", off, remedy)
+		return
+	}
+	before := t.src[:min(off, len(t.src))]
+	start := strings.LastIndexByte(before, '\n') + 1
+	end := strings.IndexByte(t.src[start:], '\n')
+	if end < 0 {
+		end = len(t.src) - start
+	}
+	t.uses = append(t.uses, use{kind: kind, line: t.line0 + strings.Count(before, "\n"), col: utf8.RuneCountInString(before[start:]) + 1,
+		text: clipLine(strings.TrimRight(t.src[start:start+end], "\r")), count: 1, remedy: remedy})
+}
+
+func clipLine(s string) string {
+	if len(s) <= 200 {
+		return s
+	}
+	cut := 200
+	for !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut]
+}
+
+// A syntax is a way to write template tags.
+type syntax uint8
+
+const (
+	literal    syntax = iota // text and code, as it stands
+	replaced                 // text already translated
+	shortcode                // {{< x >}} and {{% x %}}
+	expression               // {{ x }}
+	statement                // {% x %}
+	fencedDiv                // ::: x
+	component                // <X>
+)
+
+// A piece is a piece of the source.
+type piece struct {
+	syntax      syntax
+	start, end  int
+	text        string // of literal and replaced
+	name        string
+	args        []arg
+	raw         string // what stands between the delimiters
+	close, self bool
+	markdown    bool // {{% x %}}: the content is Markdown
+	call        bool // x(…): Zola
+}
+
+type arg struct{ name, val string }
+
+// A node is a piece, with what stands between it and its closing tag.
+type node struct {
+	piece
+	paired  bool
+	inner   []node
+	closing piece
+}
+
+// get returns a named argument, or the positional one at index i (from 0); i < 0: named only.
+func (t *piece) get(i int, names ...string) string {
+	for _, n := range names {
+		for _, a := range t.args {
+			if strings.EqualFold(a.name, n) {
+				return a.val
+			}
+		}
+	}
+	for _, a := range t.args {
+		if a.name == "" {
+			if i == 0 {
+				return a.val
+			}
+			i--
+		}
+	}
+	return ""
+}
+
+// base is the name by which a tag is looked up: the last part, in lower case.
+func (t *piece) base() string {
+	n := t.name
+	if i := strings.LastIndexByte(n, '/'); i >= 0 {
+		n = n[i+1:]
+	}
+	n = strings.TrimSuffix(strings.TrimSuffix(n, ".html"), ".md")
+	return strings.ReplaceAll(strings.ToLower(n), "_", "-")
+}
+
+const maxTagBytes = 8 << 10
+
+// tokens cuts the source into text, code and tags.
+func (t *translator) tokens() []piece {
+	var toks []piece
+	src := t.src
+	lit := 0
+	flush := func(to int) {
+		if lit < to {
+			toks = append(toks, piece{syntax: literal, start: lit, end: to, text: src[lit:to]})
+		}
+	}
+	add := func(tok piece) {
+		flush(tok.start)
+		toks = append(toks, tok)
+		lit = tok.end
+	}
+	code := codeBlocks(src)
+	code = append(code, span{len(src), len(src)})
+	at := 0
+	for _, c := range code {
+		for at < c.start {
+			i := at
+			switch b := src[i]; b {
+			case '`':
+				n := run(src[i:], '`')
+				if end := spanEnd(src[i+n:c.start], n); end >= 0 {
+					t.unescape(i, i+n+end, add)
+					at = i + n + end
+				} else {
+					at = i + n
+				}
+				continue
+			case '\\':
+				at += 2
+				continue
+			case '{':
+				if tok, ok := t.tag(i); ok {
+					if tok.syntax == statement && tok.name == "raw" {
+						at = t.rawBlock(tok, code, add)
+						continue
+					}
+					add(tok)
+					at = max(tok.end, at+1)
+					continue
+				}
+				if n := run(src[i:], '{'); n > 1 {
+					at += n
+					continue
+				}
+			case '<':
+				if strings.HasPrefix(src[i:], "<!--") {
+					if e := strings.Index(src[i:], "-->"); e >= 0 {
+						at = i + e + 3
+						continue
+					}
+				}
+				if low := strings.ToLower(src[i:min(len(src), i+6)]); low == "<code>" || strings.HasPrefix(low, "<code ") {
+					if e := strings.Index(strings.ToLower(src[i:c.start]), "</code>"); e >= 0 {
+						at = i + e + 7
+						continue
+					}
+				}
+				if t.mdx {
+					if tok, ok := t.jsx(i); ok {
+						add(tok)
+						at = max(tok.end, at+1)
+						continue
+					}
+				}
+			case ':':
+				if lineStart(src, i) && strings.HasPrefix(src[i:], ":::") {
+					if tok, ok := divTag(src, i); ok {
+						add(tok)
+						at = max(tok.end, at+1)
+						continue
+					}
+					at += run(src[i:], ':')
+					continue
+				}
+			case ']':
+				// Zola's internal links begin at the content folder: [x](@/blog/y.md).
+				for _, open := range [...]string{"](@/", "](<@/", "]: @/"} {
+					if strings.HasPrefix(src[i:], open) {
+						add(piece{syntax: replaced, start: i, end: i + len(open), text: strings.Replace(open, "@", "", 1)})
+						at = i + len(open) - 1
+						break
+					}
+				}
+			case ')':
+				if i+1 < len(src) && src[i+1] == '{' {
+					if tok, ok := attributes(src, i+1); ok {
+						add(tok)
+						at = max(tok.end, at+1)
+						continue
+					}
+				}
+			case '[':
+				if lineStart(src, i) {
+					for _, toc := range [...]string{"[[_TOC_]]", "[TOC]"} {
+						if strings.HasPrefix(src[i:], toc) && (i+len(toc) == len(src) || src[i+len(toc)] == '\n') {
+							add(piece{syntax: replaced, start: i, end: i + len(toc)})
+							at = i + len(toc) - 1
+							break
+						}
+					}
+				}
+				if i+1 < len(src) && src[i] == '[' && i > 0 && src[i-1] == '!' {
+					if tok, ok := picture(src[:c.start], i-1); ok {
+						flush(i - 1)
+						lit = i - 1
+						add(tok)
+						at = max(tok.end, at+1)
+						continue
+					}
+				}
+			case 'i', 'e':
+				if t.mdx && (i == 0 || src[i-1] == '\n') && at >= lit {
+					if end := moduleLine(src, i); end > 0 {
+						add(piece{syntax: replaced, start: i, end: end, text: strings.Repeat("\n", strings.Count(src[i:end], "\n"))})
+						at = end
+						continue
+					}
+				}
+			}
+			at++
+		}
+		if c.start < c.end && at <= c.start {
+			t.unescape(c.start, c.end, add)
+		}
+		at = max(at, c.end)
+	}
+	flush(len(src))
+	return toks
+}
+
+func lineStart(src string, i int) bool {
+	for i > 0 && (src[i-1] == ' ' || src[i-1] == '>') {
+		i--
+	}
+	return i == 0 || src[i-1] == '\n'
+}
+
+// spanEnd finds the end of a code span opened by n backticks, within its paragraph; -1: it has none.
+func spanEnd(s string, n int) int {
+	if i := strings.Index(s, "\n\n"); i >= 0 {
+		s = s[:i]
+	}
+	for i := 0; i < len(s); {
+		j := strings.IndexByte(s[i:], '`')
+		if j < 0 {
+			return -1
+		}
+		i += j
+		m := run(s[i:], '`')
+		i += m
+		if m == n {
+			return i
+		}
+	}
+	return -1
+}
+
+// unescape turns the escapes of shortcodes in code into the shortcodes they show: {{</* x */>}} is {{< x >}}.
+func (t *translator) unescape(from, to int, add func(piece)) {
+	s := t.src[from:to]
+	if !strings.Contains(s, "*/>}}") && !strings.Contains(s, "*/%}}") {
+		return
+	}
+	for i := 0; i < len(s); {
+		j := strings.Index(s[i:], "{{")
+		if j < 0 {
+			return
+		}
+		i += j
+		tok, ok := escaped(t.src, from+i)
+		if !ok || tok.end > to {
+			i += 2
+			continue
+		}
+		open := t.src[from+i : from+i+3]
+		tok.text = open + tok.text + map[byte]string{'<': ">}}", '%': "%}}"}[open[2]]
+		add(tok)
+		i = tok.end - from
+	}
+}
+
+// escaped reads {{</* x */>}} at i; its text is what stands inside.
+func escaped(src string, i int) (piece, bool) {
+	for _, d := range [...][2]string{{"{{</*", "*/>}}"}, {"{{%/*", "*/%}}"}} {
+		if strings.HasPrefix(src[i:], d[0]) {
+			rest := src[i+5 : min(len(src), i+maxTagBytes)]
+			if e := strings.Index(rest, d[1]); e >= 0 {
+				return piece{syntax: replaced, start: i, end: i + 5 + e + 5, text: rest[:e]}, true
+			}
+		}
+	}
+	return piece{}, false
+}
+
+// showBraces writes template syntax so that Markdown shows it as text.
+func showBraces(s string) string {
+	return strings.NewReplacer("{", "&#123;", "}", "&#125;", "<", "&lt;", ">", "&gt;").Replace(s)
+}
+
+// rawBlock takes {% raw %} … {% endraw %}: what is inside is text. It returns where to go on.
+func (t *translator) rawBlock(open piece, code []span, add func(piece)) int {
+	src := t.src
+	rest := src[open.end:]
+	end, endLen := -1, 0
+	for i := 0; i < len(rest); {
+		j := strings.Index(rest[i:], "{%")
+		if j < 0 {
+			break
+		}
+		i += j
+		if tok, ok := t.tag(open.end + i); ok && tok.name == "endraw" {
+			end, endLen = i, tok.end-tok.start
+			break
+		}
+		i += 2
+	}
+	open.syntax, open.text = replaced, ""
+	add(open)
+	if end < 0 {
+		return open.end
+	}
+	// Code inside stays as it is, text shows its braces.
+	at, stop := open.end, open.end+end
+	show := func(to int) {
+		if at < to {
+			add(piece{syntax: replaced, start: at, end: to, text: strings.NewReplacer("{{", "&#123;&#123;", "{%", "&#123;%").Replace(src[at:to])})
+		}
+		at = to
+	}
+	for _, c := range code {
+		if c.start >= stop || c.end <= at {
+			continue
+		}
+		show(max(c.start, at))
+		to := min(c.end, stop)
+		add(piece{syntax: replaced, start: at, end: to, text: src[at:to]})
+		at = to
+	}
+	for at < stop {
+		i := strings.IndexByte(src[at:stop], '`')
+		if i < 0 {
+			break
+		}
+		n := run(src[at+i:stop], '`')
+		e := spanEnd(src[at+i+n:stop], n)
+		if e < 0 {
+			break
+		}
+		show(at + i)
+		add(piece{syntax: replaced, start: at, end: at + n + e, text: src[at : at+n+e]})
+		at += n + e
+	}
+	show(stop)
+	add(piece{syntax: replaced, start: stop, end: stop + endLen})
+	return stop + endLen
+}
+
+// tag reads the tag that begins with the brace at i.
+func (t *translator) tag(i int) (piece, bool) {
+	src := t.src
+	s := src[i:min(len(src), i+maxTagBytes)]
+	switch {
+	case strings.HasPrefix(s, "{{<"), strings.HasPrefix(s, "{{%"):
+		if tok, ok := escaped(src, i); ok {
+			tok.text = showBraces(s[:3] + tok.text + map[byte]string{'<': ">}}", '%': "%}}"}[s[2]])
+			return tok, true
+		}
+		closer := ">}}"
+		if s[2] == '%' {
+			closer = "%}}"
+		}
+		end := tagEnd(s[3:], closer)
+		if end < 0 {
+			return piece{}, false
+		}
+		tok := piece{syntax: shortcode, start: i, end: i + 3 + end + 3, raw: s[3 : 3+end], markdown: s[2] == '%'}
+		tok.parse(true)
+		return tok, true
+	case strings.HasPrefix(s, "{{"):
+		if strings.HasPrefix(s, "{{{") {
+			if e := tagEnd(s[3:], "}}}"); e >= 0 && strings.TrimSpace(s[3:3+e]) != "" {
+				return piece{syntax: expression, start: i, end: i + 3 + e + 3, raw: strings.TrimSpace(s[3 : 3+e])}, true
+			}
+			return piece{}, false
+		}
+		end := tagEnd(s[2:], "}}")
+		if end < 0 {
+			return piece{}, false
+		}
+		raw := s[2 : 2+end]
+		inner := strings.TrimSpace(strings.Trim(raw, "-~"))
+		if inner == "" || strings.Contains(raw, "\n\n") {
+			return piece{}, false
+		}
+		if i > 0 && !strings.ContainsAny(raw, " .$\"'(") && (src[i-1] == '_' || src[i-1] == '^' || afterCommand(src, i)) {
+			return piece{}, false // TeX: x_{{ab}}, \frac{{a}}{b}
+		}
+		tok := piece{syntax: expression, start: i, end: i + 2 + end + 2, raw: inner}
+		if name, ok := callName(inner); ok {
+			tok.call = true
+			tok.name = name
+			tok.args = parseArgs(strings.TrimSuffix(inner[strings.IndexByte(inner, '(')+1:], ")"), ',')
+		}
+		return tok, true
+	case strings.HasPrefix(s, "{%"):
+		end := tagEnd(s[2:], "%}")
+		if end < 0 {
+			return piece{}, false
+		}
+		raw := strings.TrimSpace(strings.Trim(s[2:2+end], "-~"))
+		tok := piece{syntax: statement, start: i, end: i + 2 + end + 2, raw: raw}
+		if name, ok := callName(raw); ok {
+			tok.call, tok.name = true, name
+			tok.args = parseArgs(strings.TrimSuffix(raw[strings.IndexByte(raw, '(')+1:], ")"), ',')
+		} else {
+			tok.parse(false)
+		}
+		if tok.name == "" || !identifier(tok.name) {
+			return piece{}, false
+		}
+		return tok, true
+	case strings.HasPrefix(s, "{#"):
+		// A comment of Tera and Jinja; {#id} of a heading is none.
+		if len(s) > 2 && s[2] != ' ' && s[2] != '-' && s[2] != '\n' {
+			return piece{}, false
+		}
+		if e := strings.Index(s[2:], "#}"); e >= 0 {
+			return piece{syntax: replaced, start: i, end: i + 4 + e, text: strings.Repeat("\n", strings.Count(s[:e+4], "\n"))}, true
+		}
+	case strings.HasPrefix(s, "{:"):
+		// An attribute list of kramdown; no result has a place for it.
+		if e := strings.IndexByte(s, '}'); e > 2 && !strings.Contains(s[:e], "\n") && strings.ContainsAny(s[2:3], " .#:tnca") || strings.HasPrefix(s, "{:toc}") || strings.HasPrefix(s, "{:/") {
+			if e > 0 {
+				return piece{syntax: replaced, start: i, end: i + e + 1}, true
+			}
+		}
+	}
+	if t.mdx && s[0] == '{' && !strings.HasPrefix(s, "{{") {
+		if e := braceEnd(s); e > 0 {
+			return piece{syntax: component, start: i, end: i + e, name: "{", raw: strings.TrimSpace(s[1 : e-1]), self: true}, true
+		}
+	}
+	return piece{}, false
+}
+
+func afterCommand(src string, i int) bool {
+	j := i
+	for j > 0 && isLetter(src[j-1]) {
+		j--
+	}
+	return j < i && j > 0 && src[j-1] == '\\' || i > 0 && src[i-1] == '}'
+}
+
+// tagEnd finds closer outside quotes; when quotes do not close, anywhere.
+func tagEnd(s, closer string) int {
+	quote := byte(0)
+	for i := 0; i+len(closer) <= len(s); i++ {
+		c := s[i]
+		if quote != 0 {
+			if c == '\\' && quote == '"' {
+				i++
+			} else if c == quote {
+				quote = 0
+			}
+			continue
+		}
+		if strings.HasPrefix(s[i:], closer) {
+			return i
+		}
+		switch c {
+		case '"', '`':
+			quote = c
+		case '\'':
+			if i > 0 && (s[i-1] == '=' || s[i-1] == ' ' || s[i-1] == '(') {
+				quote = c
+			}
+		}
+	}
+	return strings.Index(s, closer)
+}
+
+func callName(s string) (string, bool) {
+	i := strings.IndexByte(s, '(')
+	if i <= 0 || !strings.HasSuffix(s, ")") || !identifier(s[:i]) {
+		return "", false
+	}
+	return s[:i], true
+}
+
+func identifier(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !isLetter(c) && c != '_' && c != '-' && c != '/' && c != '.' && c != ':' && !(c >= '0' && c <= '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// parse reads the name and arguments of a tag from its raw text.
+func (t *piece) parse(hugo bool) {
+	s := strings.TrimSpace(t.raw)
+	if hugo {
+		if strings.HasPrefix(s, "/") {
+			t.close = true
+			s = strings.TrimSpace(s[1:])
+		}
+		if strings.HasSuffix(s, "/") && !strings.Contains(s[strings.LastIndexAny(s, " \t\n\"`")+1:], ":") {
+			if i := len(s) - 1; i == 0 || s[i-1] == ' ' || s[i-1] == '"' || s[i-1] == '`' || !strings.ContainsAny(s, " \t\n") {
+				t.self = true
+				s = strings.TrimSpace(s[:i])
+			}
+		}
+	}
+	i := strings.IndexAny(s, " \t\n")
+	if i < 0 {
+		t.name = s
+		return
+	}
+	t.name = s[:i]
+	t.args = parseArgs(s[i:], 0)
+}
+
+// parseArgs reads a b="c" d='e' f=`g` with blanks or sep between them.
+func parseArgs(s string, sep byte) []arg {
+	var args []arg
+	isSep := func(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || sep != 0 && c == sep }
+	for i := 0; i < len(s) && len(args) < 50; {
+		if isSep(s[i]) {
+			i++
+			continue
+		}
+		start := i
+		for i < len(s) && !isSep(s[i]) && s[i] != '=' && s[i] != '"' && s[i] != '`' && s[i] != '\'' {
+			i++
+		}
+		name := s[start:i]
+		j := i
+		for j < len(s) && (s[j] == ' ' || s[j] == '\n') {
+			j++
+		}
+		if j < len(s) && s[j] == '=' && name != "" {
+			i = j + 1
+			for i < len(s) && (s[i] == ' ' || s[i] == '\n') {
+				i++
+			}
+			var v string
+			v, i = argValue(s, i, isSep)
+			args = append(args, arg{name, v})
+			continue
+		}
+		if i < len(s) && name == "" && (s[i] == '"' || s[i] == '`' || s[i] == '\'') {
+			var v string
+			v, i = argValue(s, i, isSep)
+			args = append(args, arg{"", v})
+			continue
+		}
+		for i < len(s) && !isSep(s[i]) {
+			i++
+		}
+		if i == start {
+			i++
+			continue
+		}
+		args = append(args, arg{"", s[start:i]})
+	}
+	return args
+}
+
+func argValue(s string, i int, isSep func(byte) bool) (string, int) {
+	if i >= len(s) {
+		return "", i
+	}
+	if q := s[i]; q == '"' || q == '`' || q == '\'' {
+		for j := i + 1; j < len(s); j++ {
+			if s[j] == '\\' && q != '`' {
+				j++
+				continue
+			}
+			if s[j] == q {
+				v := s[i+1 : j]
+				if q != '`' {
+					v = strings.NewReplacer(`\"`, `"`, `\'`, `'`, `\\`, `\`).Replace(v)
+				}
+				return v, j + 1
+			}
+		}
+		return s[i+1:], len(s)
+	}
+	j := i
+	for j < len(s) && !isSep(s[j]) {
+		j++
+	}
+	return s[i:j], j
+}
+
+// divTag reads a line of colons: the beginning or end of a fenced div.
+func divTag(src string, i int) (piece, bool) {
+	end := strings.IndexByte(src[i:], '\n')
+	if end < 0 {
+		end = len(src)
+	} else {
+		end += i
+	}
+	line := src[i:end]
+	n := run(line, ':')
+	rest := strings.TrimSpace(strings.TrimRight(strings.TrimSpace(line[n:]), ":"))
+	tok := piece{syntax: fencedDiv, start: i, end: end, raw: rest}
+	if rest == "" {
+		tok.close = true
+		return tok, true
+	}
+	name, title := rest, ""
+	if name[0] == '{' {
+		e := strings.IndexByte(name, '}')
+		if e < 0 {
+			return piece{}, false
+		}
+		for _, f := range strings.Fields(name[1:e]) {
+			if f[0] == '.' && tok.name == "" {
+				tok.name = f[1:]
+			}
+		}
+		title = strings.TrimSpace(name[e+1:])
+		if tok.name == "" {
+			tok.name = "div"
+		}
+	} else {
+		k := 0
+		for k < len(name) && (isLetter(name[k]) || name[k] == '-' || name[k] == '_') {
+			k++
+		}
+		if k == 0 {
+			return piece{}, false
+		}
+		tok.name, title = name[:k], strings.TrimSpace(name[k:])
+		if strings.HasPrefix(title, "[") {
+			title = strings.Trim(title, "[]")
+		} else if strings.HasPrefix(title, "{") {
+			_, title, _ = strings.Cut(title, "}")
+			title = strings.TrimSpace(title)
+		}
+	}
+	if title != "" {
+		tok.args = append(tok.args, arg{"title", title})
+	}
+	return tok, true
+}
+
+// attributes reads {.class width=300} behind a link; pictures with an alternative text are read by picture.
+func attributes(src string, i int) (piece, bool) {
+	s := src[i:min(len(src), i+maxTagBytes)]
+	if len(s) < 2 || strings.HasPrefix(s, "{{") || strings.HasPrefix(s, "{%") {
+		return piece{}, false
+	}
+	end := tagEnd(s[1:], "}")
+	if end < 0 || !attributeList(s[1:1+end]) {
+		return piece{}, false
+	}
+	return piece{syntax: replaced, start: i, end: i + end + 2, text: strings.Repeat("\n", strings.Count(s[:end+2], "\n"))}, true
+}
+
+func attributeList(s string) bool {
+	s = strings.TrimSpace(strings.TrimPrefix(s, ":"))
+	if s == "" {
+		return false
+	}
+	for _, a := range parseArgs(s, 0) {
+		if a.name == "" && a.val[0] != '.' && a.val[0] != '#' && a.val != "-" {
+			return false
+		}
+		if a.name != "" && !identifier(a.name) {
+			return false
+		}
+	}
+	return true
+}
+
+// picture reads ![](src){alt='…'} at i and puts the alternative text where Markdown has it.
+func picture(src string, i int) (piece, bool) {
+	mid := strings.Index(src[i:min(len(src), i+maxTagBytes)], "](")
+	if mid < 0 || strings.Contains(src[i:i+mid], "\n\n") || strings.Contains(src[i+2:i+mid], "[") {
+		return piece{}, false
+	}
+	alt := src[i+2 : i+mid]
+	close := strings.IndexByte(src[i+mid:], ')')
+	if close < 0 || close > maxTagBytes {
+		return piece{}, false
+	}
+	end := i + mid + close + 1
+	if end >= len(src) || src[end] != '{' {
+		return piece{}, false
+	}
+	at, ok := attributes(src, end)
+	if !ok {
+		return piece{}, false
+	}
+	attrs := piece{args: parseArgs(src[end+1:at.end-1], 0)}
+	if a := attrs.get(-1, "alt"); a != "" && alt == "" {
+		alt = strings.NewReplacer("[", `\[`, "]", `\]`, "\n", " ").Replace(a)
+	}
+	return piece{syntax: replaced, start: i, end: at.end, text: "![" + alt + src[i+mid:end] + at.text}, true
+}
+
+// pair builds the tree of tags. Tags that are never closed stand alone. It takes time proportional to the tokens.
+func pair(toks []piece) []node {
+	match := make([]int, len(toks)) // index of the closing piece, from 1; 0: none
+	var open []int
+	waiting := map[string]int{}
+	push := func(i int) {
+		open = append(open, i)
+		for _, k := range toks[i].closers() {
+			waiting[k]++
+		}
+	}
+	pop := func() int {
+		i := open[len(open)-1]
+		open = open[:len(open)-1]
+		for _, k := range toks[i].closers() {
+			waiting[k]--
+		}
+		return i
+	}
+	for i := range toks {
+		switch tok := &toks[i]; {
+		case tok.closes():
+			key := tok.closer()
+			for waiting[key] > 0 {
+				if o := pop(); slices.Contains(toks[o].closers(), key) {
+					match[o] = i + 1
+					break
+				}
+			}
+		case tok.opens():
+			push(i)
+		}
+	}
+	return nest(toks, match, 0, len(toks), 0)
+}
+
+// maxDepth bounds the nesting of tags that is honoured.
+const maxDepth = 40
+
+func nest(toks []piece, match []int, from, to, depth int) []node {
+	var nodes []node
+	for i := from; i < to; i++ {
+		if m := match[i]; m > 0 && depth < maxDepth {
+			nodes = append(nodes, node{piece: toks[i], paired: true, inner: nest(toks, match, i+1, m-1, depth+1), closing: toks[m-1]})
+			i = m - 1
+			continue
+		}
+		nodes = append(nodes, node{piece: toks[i]})
+	}
+	return nodes
+}
+
+// closers are the names under which a closing tag may end this one.
+func (t *piece) closers() []string {
+	switch t.syntax {
+	case fencedDiv:
+		return []string{":::"}
+	case statement:
+		if t.call {
+			return []string{"%end" + t.name, "%end"}
+		}
+		return []string{"%end" + t.name}
+	case shortcode:
+		return []string{"{" + strings.ToLower(t.name)}
+	}
+	return []string{"<" + t.name}
+}
+
+// closer is the name under which a closing tag ends another.
+func (t *piece) closer() string {
+	switch t.syntax {
+	case fencedDiv:
+		return ":::"
+	case statement:
+		return "%" + t.name
+	case shortcode:
+		return "{" + strings.ToLower(t.name)
+	}
+	return "<" + t.name
+}
+
+func (t *piece) opens() bool {
+	switch t.syntax {
+	case shortcode, fencedDiv, component:
+		return !t.close && !t.self
+	case statement:
+		return !t.close && t.name != "else" && t.name != "elsif" && t.name != "when"
+	}
+	return false
+}
+
+func (t *piece) closes() bool {
+	switch t.syntax {
+	case shortcode, fencedDiv, component:
+		return t.close
+	case statement:
+		return strings.HasPrefix(t.name, "end")
+	}
+	return false
+}
+
+func (t *translator) render(b *strings.Builder, nodes []node) {
+	for i := range nodes {
+		n := &nodes[i]
+		switch n.syntax {
+		case literal, replaced:
+			b.WriteString(n.text)
+		default:
+			out := t.node(n, lineBefore(b))
+			b.WriteString(out)
+		}
+	}
+}
+
+// lineBefore is what stands before the end on the last line written, its last 200 bytes at most.
+func lineBefore(b *strings.Builder) string {
+	s := b.String()
+	s = s[max(0, len(s)-200):]
+	return s[strings.LastIndexByte(s, '\n')+1:]
+}
+
+func (t *translator) inner(nodes []node) string {
+	var b strings.Builder
+	t.render(&b, nodes)
+	return b.String()
+}
+
+// newlines keeps the line numbers: the result gets as many line ends as the source had.
+func newlines(out string, want int) string {
+	if have := strings.Count(out, "\n"); have < want {
+		out += strings.Repeat("\n", want-have)
+	}
+	return out
+}
+
+// node translates one tag, with what it holds. before is the beginning of its line.
+func (t *translator) node(n *node, before string) string {
+	lines := strings.Count(t.src[n.start:n.end], "\n")
+	switch n.syntax {
+	case expression:
+		return newlines(t.expression(n), lines)
+	case statement:
+		if out, ok := t.liquid(n); ok {
+			return newlines(out, lines)
+		}
+	case component:
+		if n.name == "{" {
+			return newlines(t.jsExpression(n), lines)
+		}
+	case fencedDiv:
+		if n.close && !n.paired {
+			return ""
+		}
+	}
+	if out, ok := t.known(n, before); ok {
+		return newlines(out, lines)
+	}
+	if !n.closes() {
+		t.dropped(n.label(), n.start, n.remedy())
+	}
+	out := strings.Repeat("\n", lines)
+	if n.paired {
+		out += t.inner(n.inner)
+	}
+	return out
+}
+
+// label is the kind of a dropped tag as reports name it.
+func (n *node) label() string {
+	switch n.syntax {
+	case shortcode:
+		return fmt.Sprintf("Hugo shortcode %q", n.name)
+	case statement:
+		if n.call {
+			return fmt.Sprintf("Zola shortcode %q", n.name)
+		}
+		return fmt.Sprintf("Liquid tag %q", n.name)
+	case fencedDiv:
+		return fmt.Sprintf("fenced div %q", n.name)
+	case component:
+		return "MDX component <" + n.name + ">"
+	}
+	return "template action"
+}
+
+func (n *node) remedy() string {
+	if n.paired {
+		return "its content stays; write the rest as Markdown or HTML"
+	}
+	return "write it as Markdown or HTML, or put it in code; shortcodes: off keeps all as text"
+}
+
+func attr(s string) string { return html.EscapeString(s) }

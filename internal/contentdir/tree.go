@@ -1,0 +1,829 @@
+package contentdir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+
+	"freshet/internal/diag"
+	"freshet/internal/site"
+)
+
+// A record is what is remembered of one file.
+type record struct {
+	path       string
+	dir        *folder
+	stat       stat
+	trusted    bool
+	isMarkdown bool
+	dated      bool // by front matter, address or name
+	broken     bool
+	name       fileName
+	unit       string // the document it is part of; "": none
+	p          *parsed
+	asset      assetInfo
+	problems   []diag.Problem
+	uses       []use
+	skip       *site.Skip
+}
+
+func (r *record) base() string { return path.Base(r.path) }
+
+// isText reports whether the file is its folder's own text. A dated index.md is a post of its own.
+func (r *record) isText() bool {
+	return r.name.text != noText && !(r.name.text == indexOwn && r.dated && r.dir.zone == freeZone && r.dir.parent != nil)
+}
+
+// unreadable makes a file that could not be read a broken one.
+func (r *record) unreadable(err error) {
+	reason := "the file cannot be read"
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		reason += ": " + e.Err.Error()
+	}
+	prob := &diag.Problem{Severity: diag.Error, Message: reason, Remedy: "check its permissions"}
+	r.p = &parsed{}
+	r.p.fail(prob)
+	r.asset = assetInfo{}
+}
+
+// A folder is a folder of the tree with sums over what is beneath it.
+type folder struct {
+	path   string
+	parent *folder
+	dirs   map[string]*folder
+	files  map[string]*record
+	zone   zone
+
+	// Sums over Markdown files. Those of a named zone do not count as dated or undated above it.
+	markdown int // all beneath
+	dated    int // posts beneath
+	undated  int // beneath, without texts of folders
+	texts    int // texts of folders beneath
+	special  int // files beneath in zones
+	ownTexts int // texts right here
+	numFiles int // undated numbered files right here
+	numDirs  int // numbered folders right here with Markdown in them
+
+	course bool // what is beneath makes one course, as far as sums tell
+}
+
+func (f *folder) base() string { return path.Base(f.path) }
+
+// lang is the language that the folder at the top of a path stands for; "": none.
+func topLang(name string) string {
+	first, _, _ := strings.Cut(name, "/")
+	if low := strings.ToLower(first); languages[low] {
+		return low
+	}
+	return ""
+}
+
+// isCourse tells whether undated files make the folder a course. The root and the folders of languages are courses
+// only when their files or folders are numbered: a few pages there are pages.
+func (f *folder) isCourse() bool {
+	if f.zone != freeZone || f.special > 0 || f.dated > 0 {
+		return false
+	}
+	if f.parent == nil || f.parent.parent == nil && topLang(f.path) != "" {
+		if f.numFiles >= 2 || f.numDirs >= 2 {
+			return true
+		}
+		for name := range containers {
+			if d := f.dirs[name]; d != nil && d.numFiles+d.numDirs >= 2 {
+				return true
+			}
+		}
+		return false
+	}
+	lessons := f.undated + f.texts - f.ownTexts
+	return lessons >= 2 || lessons == 1 && f.numFiles+f.numDirs > 0
+}
+
+// A tree is the state between scans.
+type tree struct {
+	s        *Source
+	root     *folder
+	records  map[string]*record
+	links    bool // there are symbolic links: what changed cannot be told from paths alone
+	walkBad  []diag.Problem
+	walkSkip []site.Skip
+	noted    map[string]*record        // files with problems, uses or skips
+	built    map[string][]diag.Problem // problems of units
+	unitSkip map[string]site.Skip
+	docs     map[string]unitDoc // by unit
+	langs    map[string]int     // Markdown files beneath each language folder
+}
+
+// A unitDoc is what a unit was when it was last built.
+type unitDoc struct {
+	id  site.ID
+	rev site.Revision
+}
+
+func newTree(s *Source) *tree {
+	return &tree{s: s, root: newFolder("", nil), records: map[string]*record{}, noted: map[string]*record{}, built: map[string][]diag.Problem{},
+		unitSkip: map[string]site.Skip{}, docs: map[string]unitDoc{}, langs: map[string]int{}}
+}
+
+func newFolder(name string, parent *folder) *folder {
+	f := &folder{path: name, parent: parent}
+	if parent != nil {
+		f.zone = parent.zone
+		if f.zone == freeZone {
+			f.zone = zoneOf(path.Base(name), parent.parent == nil)
+		}
+	}
+	return f
+}
+
+// zoneRoot is the folder whose name made the zone.
+func (f *folder) zoneRoot() *folder {
+	for f.parent != nil && f.parent.zone != freeZone {
+		f = f.parent
+	}
+	return f
+}
+
+// folder returns the folder at a path, making it if asked.
+func (t *tree) folder(name string, add bool) *folder {
+	f := t.root
+	for at := 0; at < len(name); {
+		end := strings.IndexByte(name[at:], '/')
+		if end < 0 {
+			end = len(name)
+		} else {
+			end += at
+		}
+		next := f.dirs[name[at:end]]
+		if next == nil {
+			if !add {
+				return nil
+			}
+			next = newFolder(strings.Clone(name[:end]), f)
+			if f.dirs == nil {
+				f.dirs = map[string]*folder{}
+			}
+			f.dirs[next.path[at:]] = next
+		}
+		f, at = next, end+1
+	}
+	return f
+}
+
+// markdownFile reports whether a path is a Markdown document rather than a file to be published.
+func (t *tree) markdownFile(name string) (fileName, bool) {
+	n, ok := markdownName(path.Base(name))
+	if !ok || strings.HasPrefix(name, "static/") {
+		return fileName{}, false
+	}
+	return n, !housekeeping[n.stem]
+}
+
+// A scanState gathers what a scan has to look at again.
+type scanState struct {
+	units   map[string]bool
+	touched map[*folder]bool // sums changed
+	dirty   map[*record]bool // unit or content changed
+}
+
+// scan brings the tree up to date with the disk and reports what differs.
+func (t *tree) scan(ctx context.Context, changed []string) (*site.Changes, error) {
+	found, gone, err := t.look(ctx, changed)
+	if err != nil {
+		return nil, err
+	}
+	st := &scanState{units: map[string]bool{}, touched: map[*folder]bool{}, dirty: map[*record]bool{}}
+	fresh, err := t.loadAll(ctx, found)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range gone {
+		t.remove(st, t.records[name])
+	}
+	for _, r := range fresh {
+		t.put(st, r)
+	}
+	t.reclass(st)
+	t.assign(st)
+	return t.build(ctx, st)
+}
+
+// look lists what is to be read and what is gone.
+func (t *tree) look(ctx context.Context, changed []string) (files []found, gone []string, err error) {
+	dirs := []string{""}
+	full := changed == nil || t.links
+	var seen []found
+	if !full {
+		dirs = dirs[:0]
+		for _, name := range changed {
+			name = strings.Trim(path.Clean("/"+name), "/")
+			if name == "" {
+				full, dirs = true, []string{""}
+				break
+			}
+			if t.hidden(name) {
+				continue
+			}
+			fi, err := os.Lstat(t.s.file(name))
+			switch {
+			case err != nil && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)):
+				gone = append(gone, t.under(name)...)
+				// A folder that has become a file, or is gone, takes what was in it along; a file in the way of the
+				// path is found by its own name.
+			case err != nil:
+				return nil, nil, err
+			case fi.IsDir():
+				dirs = append(dirs, name)
+			case fi.Mode().IsRegular() && !badName(path.Base(name)):
+				if !skipped(path.Base(name), false) {
+					seen = append(seen, found{name, statOf(fi)})
+				}
+				if t.folder(name, false) != nil {
+					gone = append(gone, t.under(name)...)
+				}
+			default:
+				full, dirs = true, []string{""} // a symbolic link
+			}
+			if full {
+				break
+			}
+		}
+	}
+	if len(dirs) > 0 {
+		w, err := t.s.walk(ctx, dirs...)
+		if err != nil {
+			return nil, nil, err
+		}
+		if w.links && !full {
+			// What lies behind a link is known only from the whole.
+			if w, err = t.s.walk(ctx, ""); err != nil {
+				return nil, nil, err
+			}
+			full, dirs = true, []string{""}
+		}
+		if full {
+			t.links, t.walkBad, t.walkSkip = w.links, w.problems, w.skips
+			seen, gone = nil, nil
+		} else {
+			// Names that are not text are found by whole walks; a part adds its own.
+			t.walkBad = append(slices.DeleteFunc(t.walkBad, func(p diag.Problem) bool {
+				return slices.ContainsFunc(dirs, func(d string) bool { return strings.HasPrefix(p.File, t.s.shown(d)+"/") })
+			}), w.problems...)
+		}
+		seen = append(seen, w.files...)
+		present := make(map[string]bool, len(w.files))
+		for _, f := range w.files {
+			present[f.path] = true
+		}
+		for _, d := range dirs {
+			for _, name := range t.under(d) {
+				if !present[name] {
+					gone = append(gone, name)
+				}
+			}
+		}
+	}
+	slices.SortFunc(seen, func(a, b found) int { return strings.Compare(a.path, b.path) })
+	seen = slices.CompactFunc(seen, func(a, b found) bool { return a.path == b.path })
+	slices.Sort(gone)
+	gone = slices.Compact(gone)
+	files = seen[:0]
+	for _, f := range seen {
+		if r := t.records[f.path]; r != nil && r.trusted && r.stat == f.stat {
+			continue
+		}
+		files = append(files, f)
+	}
+	return files, gone, nil
+}
+
+// hidden reports whether a path passes through a folder that is not read.
+func (t *tree) hidden(name string) bool {
+	for {
+		dir, rest, ok := strings.Cut(name, "/")
+		if !ok {
+			return dir == "" || dir[0] == '.'
+		}
+		if skipped(dir, true) {
+			return true
+		}
+		name = rest
+	}
+}
+
+// under lists the known files at and beneath a path.
+func (t *tree) under(name string) []string {
+	var out []string
+	if t.records[name] != nil {
+		out = append(out, name)
+	}
+	var walk func(f *folder)
+	walk = func(f *folder) {
+		for _, r := range f.files {
+			out = append(out, r.path)
+		}
+		for _, d := range f.dirs {
+			walk(d)
+		}
+	}
+	if f := t.folder(name, false); f != nil {
+		walk(f)
+	}
+	return out
+}
+
+// workers is how many goroutines share a piece of work.
+func workers(n int) int { return max(1, min(runtime.GOMAXPROCS(0), n/16+1)) }
+
+// parallel calls f for each index below n.
+func parallel(ctx context.Context, n int, f func(i int) error) error {
+	var next atomic.Int64
+	g, ctx := errgroup.WithContext(ctx)
+	for range workers(n) {
+		g.Go(func() error {
+			for {
+				const batch = 16
+				from := int(next.Add(batch)) - batch
+				if from >= n {
+					return nil
+				}
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				for i := from; i < min(from+batch, n); i++ {
+					if err := f(i); err != nil {
+						return err
+					}
+				}
+			}
+		})
+	}
+	return g.Wait()
+}
+
+// loadAll reads files into new records.
+func (t *tree) loadAll(ctx context.Context, files []found) ([]*record, error) {
+	out := make([]*record, len(files))
+	err := parallel(ctx, len(files), func(i int) error {
+		r := &record{path: files[i].path}
+		r.name, r.isMarkdown = t.markdownFile(r.path)
+		if err := t.s.load(r, files[i].stat); err != nil {
+			if errors.Is(err, errVanished) {
+				return nil
+			}
+			return err
+		}
+		r.facts()
+		out[i] = r
+		return nil
+	})
+	return out, err
+}
+
+// facts takes from a parse result what stays in memory.
+func (r *record) facts() {
+	r.problems, r.uses, r.skip = nil, nil, nil
+	if r.p == nil {
+		if strings.HasPrefix(r.path, "static/") || r.stat.size <= maxAssetBytes {
+			return
+		}
+		r.broken = true
+		r.problems = []diag.Problem{{Severity: diag.Warning, Message: fmt.Sprintf("the file has %d MB and is left out", r.stat.size>>20),
+			Remedy: "put it into static/, or link to it elsewhere"}}
+		return
+	}
+	r.broken = r.p.broken
+	r.dated = r.p.dated
+	if !r.dated {
+		name := r.name.stem
+		if r.name.text != noText {
+			name = path.Base(path.Dir(r.path))
+		}
+		_, _, r.dated = dateName(name)
+	}
+	r.problems, r.uses = r.p.problems, r.p.uses
+	if r.broken {
+		r.skip = &site.Skip{ID: site.ID(r.path), Field: r.p.badField, Reason: r.p.reason}
+	}
+}
+
+// put adds a record or replaces the one at its path. A nil record is a file that vanished.
+func (t *tree) put(st *scanState, r *record) {
+	if r == nil {
+		return
+	}
+	if old := t.records[r.path]; old != nil {
+		t.remove(st, old)
+	}
+	dir, base := path.Split(r.path)
+	r.dir = t.folder(strings.TrimSuffix(dir, "/"), true)
+	if r.dir.files == nil {
+		r.dir.files = map[string]*record{}
+	}
+	r.dir.files[base] = r
+	t.records[r.path] = r
+	if len(r.problems)+len(r.uses) > 0 || r.skip != nil {
+		t.noted[r.path] = r
+	}
+	t.count(r, +1)
+	t.touch(st, r)
+	st.dirty[r] = true
+}
+
+func (t *tree) remove(st *scanState, r *record) {
+	if r == nil {
+		return
+	}
+	t.count(r, -1)
+	t.touch(st, r)
+	delete(r.dir.files, r.base())
+	delete(t.records, r.path)
+	delete(t.noted, r.path)
+	delete(st.dirty, r)
+	if r.unit != "" {
+		st.units[r.unit] = true
+	}
+	for f := r.dir; f.parent != nil && len(f.files) == 0 && len(f.dirs) == 0; f = f.parent {
+		delete(f.parent.dirs, f.base())
+	}
+}
+
+// count adds a file to the sums of the folders above it, or takes it away.
+func (t *tree) count(r *record, d int) {
+	if !r.isMarkdown {
+		return
+	}
+	_, isNumbered := numbered(r.name.stem)
+	if text := r.isText(); text {
+		r.dir.ownTexts += d
+	} else if isNumbered && !r.dated {
+		r.dir.numFiles += d
+	}
+	for f := r.dir; f != nil; f = f.parent {
+		was := f.markdown > 0
+		f.markdown += d
+		if f.parent != nil && was != (f.markdown > 0) {
+			if _, ok := numbered(f.base()); ok {
+				f.parent.numDirs += d
+			}
+		}
+		switch {
+		case r.dir.zone != freeZone:
+			if f.zone == freeZone {
+				f.special += d
+			}
+		case r.isText():
+			f.texts += d
+		case r.dated:
+			f.dated += d
+		default:
+			f.undated += d
+		}
+	}
+	if l := topLang(r.path); l != "" {
+		first, _, _ := strings.Cut(r.path, "/")
+		t.langs[first] += d
+		if t.langs[first] == 0 {
+			delete(t.langs, first)
+		}
+	}
+}
+
+// touch marks what may look different because a file came or went: the folders above it, its folder's other texts,
+// README files above it in a blog, and its translations.
+func (t *tree) touch(st *scanState, r *record) {
+	if !r.isMarkdown {
+		return
+	}
+	for f := r.dir; f != nil; f = f.parent {
+		st.touched[f] = true
+		if f == r.dir || f.zone == blogZone || f.zone == draftZone {
+			for _, o := range f.files {
+				if o.name.text != noText && o.isMarkdown {
+					st.dirty[o] = true
+				}
+			}
+		}
+	}
+	first, rest, _ := strings.Cut(r.path, "/")
+	if topLang(r.path) == "" {
+		return
+	}
+	for l := range t.langs {
+		if l == first {
+			continue
+		}
+		if o := t.records[l+"/"+rest]; o != nil {
+			st.dirty[o] = true
+		}
+		// Courses have twins too.
+		f := t.root.dirs[l]
+		for _, seg := range strings.Split(rest, "/") {
+			if f == nil {
+				break
+			}
+			if _, ok := t.docs[f.path]; ok {
+				st.units[f.path] = true
+			}
+			f = f.dirs[seg]
+		}
+	}
+}
+
+// reclass finds folders that have become courses or ceased to be, and marks all that is in them.
+func (t *tree) reclass(st *scanState) {
+	var mark func(f *folder)
+	mark = func(f *folder) {
+		for _, r := range f.files {
+			if r.isMarkdown {
+				st.dirty[r] = true
+			}
+		}
+		for _, d := range f.dirs {
+			mark(d)
+		}
+	}
+	for f := range st.touched {
+		if now := f.isCourse(); now != f.course {
+			f.course = now
+			mark(f)
+		}
+	}
+}
+
+// courseAbove returns the folder of the course that a file is part of; nil: none.
+func (t *tree) courseAbove(r *record) *folder {
+	var c *folder
+	child := (*folder)(nil)
+	for f := r.dir; f != nil; child, f = f, f.parent {
+		switch {
+		case f.zone == courseZone && f == f.zoneRoot():
+			c = child
+		case f.zone == freeZone && f.course:
+			c = f
+		}
+	}
+	return c
+}
+
+// unitOf names the document that a file is part of: a course's folder, else the file.
+func (t *tree) unitOf(r *record) string {
+	if r.isMarkdown {
+		if c := t.courseAbove(r); c != nil {
+			return courseID(c)
+		}
+	}
+	return r.path
+}
+
+func courseID(f *folder) string {
+	if f.path == "" {
+		return "."
+	}
+	return f.path
+}
+
+// assign finds the unit of each dirty file and marks the units to be built.
+func (t *tree) assign(st *scanState) {
+	for r := range st.dirty {
+		unit := t.unitOf(r)
+		if r.unit != "" {
+			st.units[r.unit] = true
+		}
+		r.unit = unit
+		st.units[unit] = true
+	}
+}
+
+// build makes the documents of the marked units and reports those that differ from what the caller knows.
+func (t *tree) build(ctx context.Context, st *scanState) (*site.Changes, error) {
+	units := slices.Sorted(maps.Keys(st.units))
+	type result struct {
+		doc      site.Document
+		problems []diag.Problem
+		skip     *site.Skip
+	}
+	results := make([]result, len(units))
+	// Parse results that are gone from memory are read again first: building is then free of errors.
+	if err := parallel(ctx, len(units), func(i int) error { return t.ensure(units[i]) }); err != nil {
+		return nil, err
+	}
+	if err := parallel(ctx, len(units), func(i int) error {
+		b := builder{t: t}
+		doc := b.unit(units[i])
+		results[i] = result{doc, b.problems, b.skip}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	ch := &site.Changes{}
+	for i, unit := range units {
+		r := &results[i]
+		delete(t.built, unit)
+		delete(t.unitSkip, unit)
+		if len(r.problems) > 0 {
+			t.built[unit] = r.problems
+		}
+		if r.skip != nil {
+			t.unitSkip[unit] = *r.skip
+		}
+		if r.doc != nil {
+			t.share(r.doc)
+			t.docs[unit] = unitDoc{r.doc.DocID(), r.doc.DocRevision()}
+		} else {
+			delete(t.docs, unit)
+		}
+		if rec := t.records[unit]; rec != nil && rec.name.text == noText {
+			rec.p = nil // what is left of it is in the document
+		}
+	}
+	t.report(ch, units, func(i int) site.Document { return results[i].doc })
+	return ch, nil
+}
+
+// report compares the built units with what the caller knows. After a failed scan that is more than this tree knows.
+func (t *tree) report(ch *site.Changes, units []string, doc func(i int) site.Document) {
+	known := t.s.reported
+	for i, unit := range units {
+		id := site.ID(unit)
+		if d := doc(i); d != nil {
+			if rev, ok := known[id]; !ok || rev != d.DocRevision() {
+				ch.Put = append(ch.Put, d)
+				known[id] = d.DocRevision()
+			}
+		}
+	}
+	drop := func(id site.ID) {
+		delete(known, id)
+		ch.Drop = append(ch.Drop, id)
+	}
+	if t.s.unsure {
+		for id := range known {
+			if _, ok := t.docs[string(id)]; !ok {
+				drop(id)
+			}
+		}
+	} else {
+		for _, unit := range units {
+			if _, ok := t.docs[unit]; !ok {
+				if _, ok := known[site.ID(unit)]; ok {
+					drop(site.ID(unit))
+				}
+			}
+		}
+	}
+	slices.Sort(ch.Drop)
+	t.problems(ch)
+}
+
+// problems gathers what is wrong now, sorted.
+func (t *tree) problems(ch *site.Changes) {
+	ch.Problems = append(ch.Problems, t.walkBad...)
+	ch.Skipped = append(ch.Skipped, t.walkSkip...)
+	kinds := map[string]*kindSum{}
+	for name, r := range t.noted {
+		for _, p := range r.problems {
+			p.File = t.s.shown(name)
+			ch.Problems = append(ch.Problems, p)
+		}
+		if r.skip != nil {
+			ch.Skipped = append(ch.Skipped, *r.skip)
+		}
+		for i := range r.uses {
+			u := &r.uses[i]
+			k := kinds[u.kind]
+			if k == nil {
+				k = &kindSum{}
+				kinds[u.kind] = k
+			}
+			k.count += u.count
+			k.files++
+			if k.first == nil || name < k.file {
+				k.file, k.first = name, u
+			}
+		}
+	}
+	for _, ps := range t.built {
+		ch.Problems = append(ch.Problems, ps...)
+	}
+	for _, s := range t.unitSkip {
+		ch.Skipped = append(ch.Skipped, s)
+	}
+	for kind, k := range kinds {
+		msg := kind + " was left out"
+		switch {
+		case k.files > 1:
+			msg += fmt.Sprintf(", %d times in %d files", k.count, k.files)
+		case k.count > 1:
+			msg += fmt.Sprintf(", %d times in this file", k.count)
+		}
+		ch.Problems = append(ch.Problems, diag.Problem{Severity: diag.Warning, File: t.s.shown(k.file), Line: k.first.line, Col: k.first.col, Text: k.first.text,
+			Message: msg, Remedy: k.first.remedy})
+	}
+	diag.Sort(ch.Problems)
+	slices.SortFunc(ch.Skipped, func(a, b site.Skip) int { return strings.Compare(string(a.ID), string(b.ID)) })
+}
+
+// A kindSum is one kind of dropped syntax over all files.
+type kindSum struct {
+	count, files int
+	file         string
+	first        *use
+}
+
+// ensure reads the parse results that a unit needs and that are not in memory.
+func (t *tree) ensure(unit string) error {
+	var members []*record
+	if r := t.records[unit]; r != nil {
+		members = append(members, r)
+	}
+	if f := t.courseFolder(unit); f != nil {
+		members = append(members, f.members()...)
+	}
+	for _, r := range members {
+		if !r.isMarkdown || r.p != nil {
+			continue
+		}
+		// The record keeps the stat it was classified by: should the file have changed, the next look finds that.
+		again := &record{path: r.path, isMarkdown: true}
+		if err := t.s.load(again, r.stat); err != nil {
+			if !errors.Is(err, errVanished) {
+				return err
+			}
+			again.unreadable(&fs.PathError{Err: fs.ErrNotExist})
+		}
+		if r.p = again.p; again.stat != r.stat {
+			r.trusted = false
+		}
+	}
+	return nil
+}
+
+// courseFolder returns the folder of a course's unit; nil when the unit is a file or nothing.
+func (t *tree) courseFolder(unit string) *folder {
+	name := unit
+	if unit == "." {
+		name = ""
+	}
+	f := t.folder(name, false)
+	if f == nil || f.markdown == 0 {
+		return nil
+	}
+	if f.zone == freeZone && f.course || f.zone == courseZone && f.parent != nil && f.parent == f.zoneRoot() && f != f.zoneRoot() {
+		return f
+	}
+	return nil
+}
+
+// members lists the Markdown files beneath a folder by path.
+func (f *folder) members() []*record {
+	var out []*record
+	var walk func(f *folder)
+	walk = func(f *folder) {
+		for _, r := range f.files {
+			if r.isMarkdown {
+				out = append(out, r)
+			}
+		}
+		for _, d := range f.dirs {
+			walk(d)
+		}
+	}
+	walk(f)
+	slices.SortFunc(out, func(a, b *record) int { return strings.Compare(a.path, b.path) })
+	return out
+}
+
+// share replaces strings that many documents have by one copy.
+func (t *tree) share(d site.Document) {
+	in := t.s.intern
+	meta := func(m *site.Meta) {
+		m.Lang = in(m.Lang)
+		for i := range m.Tags {
+			m.Tags[i] = in(m.Tags[i])
+		}
+	}
+	switch d := d.(type) {
+	case *site.Post:
+		meta(&d.Meta)
+		for i := range d.Authors {
+			d.Authors[i].Name, d.Authors[i].Image = in(d.Authors[i].Name), in(d.Authors[i].Image)
+		}
+	case *site.Course:
+		meta(&d.Meta)
+		d.Currency, d.Level = in(d.Currency), in(d.Level)
+	case *site.Page:
+		meta(&d.Meta)
+	}
+}
