@@ -32,14 +32,14 @@ func (w *writer) body(root *html.Node) {
 func (w *writer) nodes(n *html.Node) {
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
 		if !w.node(c) && c.NextSibling != nil && c.NextSibling.Type == html.TextNode {
-			// The line that the dropped heading stood on goes with it.
+			// The line that it stood on goes with it.
 			c = c.NextSibling
 			w.textString(strings.TrimPrefix(c.Data, "\n"))
 		}
 	}
 }
 
-// node writes one node, and reports whether it is there: headings may be dropped. What is not on the allow-list is
+// node writes one node, and reports whether it is there: headings and paragraphs may be dropped. What is not on the allow-list is
 // not written, whatever the sanitiser let through.
 func (w *writer) node(n *html.Node) bool {
 	switch n.DataAtom {
@@ -47,6 +47,15 @@ func (w *writer) node(n *html.Node) bool {
 		m := w.mark()
 		w.nodes(n)
 		return w.heading(m, int(n.Data[1]-'0'), get(n, "id"), get(n, "class"), get(n, "lang"), get(n, "dir"))
+	case atom.P:
+		m := w.mark()
+		w.inWord = false
+		w.raw("<p")
+		w.attributes(n)
+		w.raw(">")
+		start := len(w.out) - m.out
+		w.nodes(n)
+		return w.paragraph(m, start, get(n, "id") != "")
 	}
 	w.other(n)
 	return true
@@ -101,7 +110,7 @@ func (w *writer) other(n *html.Node) {
 		w.attributes(n)
 		w.raw(">")
 		return
-	case atom.P, atom.Li, atom.Td, atom.Th, atom.Dt, atom.Dd, atom.Div, atom.Blockquote, atom.Figcaption, atom.Caption, atom.Summary:
+	case atom.Li, atom.Td, atom.Th, atom.Dt, atom.Dd, atom.Div, atom.Blockquote, atom.Figcaption, atom.Caption, atom.Summary:
 		w.inWord = false
 	}
 	w.raw("<" + n.Data)
@@ -141,6 +150,7 @@ func (w *writer) attributes(n *html.Node) {
 
 func (w *writer) anchor(n *html.Node) {
 	href := get(n, "href")
+	m := w.mark()
 	open := href != "" && w.link(href)
 	if !open {
 		// An anchor without an address is the aim of links; without an id it is nothing.
@@ -160,8 +170,12 @@ func (w *writer) anchor(n *html.Node) {
 		w.attributes(n)
 	}
 	w.raw(">")
-	words, inWord := w.words, w.inWord
+	words, inWord, start := w.words, w.inWord, len(w.out)
 	w.nodes(n)
+	if len(w.out) == start && get(n, "id") == "" {
+		w.back(m) // nothing to click on
+		return
+	}
 	if c := get(n, "class"); c == "footnote-ref" || c == "footnote-backref" {
 		w.words, w.inWord = words, inWord // numbers and arrows are no words
 	}

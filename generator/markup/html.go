@@ -228,10 +228,6 @@ func (t *transform) node(n *html.Node) *html.Node {
 	}
 	t.children(n)
 	switch n.DataAtom {
-	case atom.A:
-		if n.FirstChild == nil && get(n, "id") == "" {
-			n.Parent.RemoveChild(n)
-		}
 	case atom.P:
 		t.paragraph(n)
 	case atom.Table:
@@ -248,7 +244,7 @@ func (t *transform) node(n *html.Node) *html.Node {
 	return next
 }
 
-// paragraph drops an empty paragraph (editors make them for distance) and frees a frame that is alone in one.
+// paragraph frees a frame that is alone in a paragraph.
 func (t *transform) paragraph(n *html.Node) {
 	var only *html.Node
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
@@ -260,13 +256,7 @@ func (t *transform) paragraph(n *html.Node) {
 		}
 		only = c
 	}
-	if only == nil {
-		if get(n, "id") == "" {
-			n.Parent.RemoveChild(n)
-		}
-		return
-	}
-	if only.DataAtom == atom.Span && get(only, "class") == "embed" {
+	if only != nil && only.DataAtom == atom.Span && get(only, "class") == "embed" {
 		only.Data, only.DataAtom = "div", atom.Div
 		n.RemoveChild(only)
 		n.Parent.InsertBefore(only, n)

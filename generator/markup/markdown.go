@@ -281,6 +281,20 @@ func (m *markdown) wrap(open string, n ast.Node, end string) {
 	m.w.raw(end)
 }
 
+// paragraph writes a paragraph that begins with the inline node c.
+func (m *markdown) paragraph(c ast.Node) {
+	w := m.w
+	w.inWord = false
+	mark := w.mark()
+	w.raw("<p>")
+	for ; c != nil; c = c.NextSibling() {
+		m.node(c)
+	}
+	if w.paragraph(mark, len("<p>"), false) {
+		w.raw("\n")
+	}
+}
+
 func (m *markdown) node(n ast.Node) {
 	w := m.w
 	switch n.Kind() {
@@ -290,8 +304,7 @@ func (m *markdown) node(n ast.Node) {
 		w.text(n.(*ast.String).Value)
 	case ast.KindParagraph:
 		m.place(n)
-		w.inWord = false
-		m.wrap("<p>", n, "</p>\n")
+		m.paragraph(n.FirstChild())
 	case ast.KindTextBlock:
 		m.place(n)
 		w.inWord = false
@@ -567,6 +580,7 @@ func (m *markdown) link(url, title string, content func()) {
 		return
 	}
 	open := true
+	mark := m.w.mark()
 	if m.plain {
 		open = m.w.link(url)
 	} else {
@@ -578,10 +592,13 @@ func (m *markdown) link(url, title string, content func()) {
 		m.w.attr("title", title)
 		m.w.raw(">")
 	}
+	start := len(m.w.out)
 	m.inLink = true
 	content()
 	m.inLink = false
-	if open {
+	if len(m.w.out) == start {
+		m.w.back(mark) // nothing to click on
+	} else if open {
 		m.w.raw("</a>")
 	}
 }
@@ -794,12 +811,7 @@ func (m *markdown) alert(n ast.Node) bool {
 	}
 	w.raw("</p>\n")
 	if c != nil {
-		w.inWord = false
-		w.raw("<p>")
-		for ; c != nil; c = c.NextSibling() {
-			m.node(c)
-		}
-		w.raw("</p>\n")
+		m.paragraph(c)
 	}
 	for b := p.NextSibling(); b != nil; b = b.NextSibling() {
 		m.node(b)

@@ -122,7 +122,7 @@ func TestRender(t *testing.T) {
 			want: `<p lang="ar" dir="rtl">x</p><p>y</p>`},
 		{name: "scripts and handlers", in: "<script>alert(1)</script>\n\n<img src=x onerror=\"alert(2)\">\n\n<svg onload=alert(3)></svg>" +
 			"<iframe srcdoc=\"<script>alert(4)</script>\"></iframe>\n\nok",
-			want: `<img src="x" alt="" loading="lazy" decoding="async">` + "\n\n<p>ok</p>", problems: "a script in the body was dropped"},
+			want: `<img src="x" alt="" loading="lazy" decoding="async">` + "\n<p>ok</p>", problems: "a script in the body was dropped"},
 		{name: "padded javascript", in: `<a href="  java&#10;script:alert(1)">d</a>`, want: "<p>d</p>", problems: `"java`},
 
 		// Stored HTML.

@@ -78,7 +78,7 @@ func (w *writer) finish() *Doc {
 	w.mendFragments()
 	out := w.out
 	end := len(bytes.TrimRight(out, " \t\n"))
-	start := end - len(bytes.TrimLeft(out[:end], " \t\n"))
+	start := end - len(bytes.TrimLeft(out[:end], " \t\n\ufeff")) // a byte order mark would not be read again
 	d := &Doc{
 		HTML: bytes.Clone(out[start:end]), Refs: w.refs, Headings: w.headings, Embedded: w.embedded,
 		Words: w.words, Picture: w.picture, Problems: w.problems,
@@ -455,6 +455,34 @@ func (w *writer) heading(m mark, level int, id, class, lang, dir string) bool {
 	return true
 }
 
+// paragraph ends the paragraph begun at m, whose start tag is n bytes long, and reports whether it is there: one with
+// nothing to read in it (editors make them for distance) goes, unless it has an id.
+func (w *writer) paragraph(m mark, n int, id bool) bool {
+	if !id && nothing(w.out[m.out+n:]) {
+		w.back(m)
+		return false
+	}
+	w.raw("</p>")
+	return true
+}
+
+// nothing reports whether HTML holds only blanks and line breaks.
+func nothing(b []byte) bool {
+	for len(b) > 0 {
+		switch {
+		case b[0] == ' ' || b[0] == '\n' || b[0] == '\t':
+			b = b[1:]
+		case bytes.HasPrefix(b, []byte("\u00a0")):
+			b = b[len("\u00a0"):]
+		case bytes.HasPrefix(b, []byte("<br>")):
+			b = b[len("<br>"):]
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 // wrap puts a start tag before what was written since m.
 func (w *writer) wrap(m mark, tag string) {
 	end, n := len(w.out), len(tag)
@@ -528,13 +556,13 @@ func foldTitle(s string) string {
 
 // cleanText is text that is valid UTF-8, without a byte order mark, NUL and carriage returns.
 func cleanText(b []byte) []byte {
-	b = bytes.TrimPrefix(b, []byte("\ufeff"))
 	if !utf8.Valid(b) {
 		b = bytes.ToValidUTF8(b, []byte("\ufffd"))
 	}
 	if bytes.IndexByte(b, 0) >= 0 {
 		b = bytes.ReplaceAll(b, []byte{0}, nil)
 	}
+	b = bytes.TrimPrefix(b, []byte("\ufeff"))
 	if bytes.IndexByte(b, '\r') >= 0 {
 		b = bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n"))
 		b = bytes.ReplaceAll(b, []byte("\r"), []byte("\n"))
