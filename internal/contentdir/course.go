@@ -57,6 +57,7 @@ func (b *builder) course(f *folder) *site.Course {
 			m := b.meta(own)
 			if m.Title == "" {
 				m.Title = "Course"
+				b.warn(own.path, "title", "this course has no title", "set title in the front matter, or begin with a heading")
 			}
 			c = b.courseOf(own, m)
 			c.Slug = firstSlug(own.p.slug, m.Title, "course")

@@ -698,7 +698,7 @@ func authorsOf(v *value) []site.Author {
 					add(a)
 				}
 			case text, number:
-				if strings.Contains(it.s, "](") {
+				if strings.Contains(it.s, "](") || strings.Contains(it.s, " and ") && !strings.Contains(it.s, ",") {
 					for _, n := range splitNames(it.s) {
 						add(site.Author{Name: n})
 					}
@@ -731,6 +731,9 @@ func authorsOf(v *value) []site.Author {
 func splitNames(s string) []string {
 	s = clean(s)
 	linked := strings.Contains(s, "](")
+	if a, b, ok := strings.Cut(s, " and "); ok && !linked && person(a) && person(b) {
+		return []string{a, b}
+	}
 	var out []string
 	for _, part := range splitList(s, linked) {
 		name, company, isLink := part.text, false, false
@@ -754,8 +757,26 @@ func splitNames(s string) []string {
 	return out
 }
 
+// person reports whether a name is that of one person, and not of "The Docs" or of a team.
+func person(s string) bool {
+	words := strings.Fields(s)
+	if len(words) < 2 || len(words) > 4 || strings.Contains(s, ",") {
+		return false
+	}
+	for _, w := range words {
+		r, _ := utf8.DecodeRuneInString(w)
+		if groups[strings.ToLower(w)] || !unicode.IsUpper(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// groups are words that names of groups have.
+var groups = set("the", "team", "teams", "group", "wg", "committee", "project", "working", "sig", "community", "maintainers", "developers", "authors", "contributors", "board")
+
 // suffixes stand after a comma and belong to the name before it.
-var suffixes = map[string]bool{"inc": true, "ltd": true, "llc": true, "gmbh": true, "jr": true, "sr": true, "phd": true, "ph.d": true, "md": true, "ii": true, "iii": true}
+var suffixes = set("inc", "ltd", "llc", "gmbh", "jr", "sr", "phd", "ph.d", "md", "ii", "iii")
 
 type listPart struct {
 	text string
@@ -890,7 +911,7 @@ func sitePath(s string) string {
 	if dir && s != "/" {
 		s += "/"
 	}
-	if s == "/" {
+	if s == "/" || s == "/index.html" || s == "/index/" {
 		return ""
 	}
 	return s

@@ -45,6 +45,9 @@ func worth(s string, mdx bool) bool {
 				return true
 			}
 		}
+		if i == 1 || s[i-2] == '\n' || s[i-2] == ' ' {
+			return true
+		}
 		if i > 1 && s[i-2] == ')' {
 			return true
 		}
@@ -513,6 +516,9 @@ func (t *translator) tag(i int) (piece, bool) {
 		if e := strings.Index(s[2:], "#}"); e >= 0 {
 			return piece{syntax: replaced, start: i, end: i + 4 + e, text: strings.Repeat("\n", strings.Count(s[:e+4], "\n"))}, true
 		}
+	case lineStart(src, i) && attributeLine(s) > 0:
+		// Attributes of the block before, as Hugo has them.
+		return piece{syntax: replaced, start: i, end: i + attributeLine(s)}, true
 	case strings.HasPrefix(s, "{:"):
 		// An attribute list of kramdown; no result has a place for it.
 		if e := strings.IndexByte(s, '}'); e > 2 && !strings.Contains(s[:e], "\n") && strings.ContainsAny(s[2:3], " .#:tnca") || strings.HasPrefix(s, "{:toc}") || strings.HasPrefix(s, "{:/") {
@@ -743,6 +749,16 @@ func attributes(src string, i int) (piece, bool) {
 		return piece{}, false
 	}
 	return piece{syntax: replaced, start: i, end: i + end + 2, text: strings.Repeat("\n", strings.Count(s[:end+2], "\n"))}, true
+}
+
+// attributeLine returns the length of the {style="…"} that s begins with, if nothing else is on the line; 0: none.
+func attributeLine(s string) int {
+	line, _, _ := strings.Cut(s, "\n")
+	line = strings.TrimRight(line, " \t\r")
+	if len(line) < 3 || line[len(line)-1] != '}' || !attributeList(line[1:len(line)-1]) {
+		return 0
+	}
+	return len(line)
 }
 
 func attributeList(s string) bool {

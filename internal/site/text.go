@@ -38,40 +38,73 @@ func Excerpt(f Format, text string) string {
 			}
 		}
 	}
-	second, paragraphs := "", 0
+	if f == Markdown {
+		text = afterTitle(text)
+	}
+	// A greeting, a row of links or a line that only introduces a list is taken when nothing better follows soon.
+	weak, tried := "", 0
 	for b := range eachBlock(f, text) {
-		switch b.kind {
-		case blockParagraph:
-			s := b.plain()
-			if s == "" || !hasWords(s) {
-				continue
-			}
-			if paragraphs++; b.onlyLinks() || looksLikeLeadIn(s) {
-				if second == "" {
-					second = s
-				}
-				continue
-			}
-			return CutText(s, ExcerptRunes)
-		case blockItem, blockQuote:
-			if second == "" {
-				if s := b.plain(); hasWords(s) {
-					second = s
-				}
-			}
+		if b.kind != blockParagraph && b.kind != blockItem && b.kind != blockQuote {
+			continue
 		}
-		if paragraphs > 40 {
+		s := b.plain()
+		if !hasWords(s) {
+			continue
+		}
+		if b.kind == blockParagraph && !b.mostlyLinks() && !looksLikeLeadIn(s) && width(s) > greetingWidth {
+			return CutText(s, ExcerptRunes)
+		}
+		if weak == "" || b.kind == blockParagraph && tried == 0 {
+			weak = s
+		}
+		if b.kind == blockParagraph {
+			tried++
+		}
+		if tried == 5 {
 			break
 		}
 	}
-	return CutText(second, ExcerptRunes)
+	return CutText(weak, ExcerptRunes)
 }
 
-// CutText returns s cut to at most about n characters, at the end of a word where the script has blanks, with "…"
-// when something was cut off. Runs of white space become one blank.
+// greetingWidth is the length up to which a paragraph is taken for a greeting: "Hello, Rustaceans!"
+const greetingWidth = 60
+
+// width is the number of characters, ideographs counting twice: they say about as much as two letters.
+func width(s string) int {
+	n := 0
+	for _, r := range s {
+		n++
+		if ideographic(r) {
+			n++
+		}
+	}
+	return n
+}
+
+// afterTitle is what follows the first heading of the first level when it stands near the top; what is before it is
+// badges and notices.
+func afterTitle(text string) string {
+	var f fence
+	rest := text
+	for range 80 {
+		line, more, ok := strings.Cut(rest, "\n")
+		if !f.line(line) && strings.HasPrefix(line, "# ") && ok {
+			return more
+		}
+		if !ok {
+			break
+		}
+		rest = more
+	}
+	return text
+}
+
+// CutText returns s cut to at most about n characters, ideographs counting twice, at the end of a word where the
+// script has blanks, with "…" when something was cut off. Runs of white space become one blank.
 func CutText(s string, n int) string {
 	s = strings.Join(strings.Fields(s), " ")
-	if utf8.RuneCountInString(s) <= n {
+	if len(s) <= n || width(s) <= n {
 		return s
 	}
 	cut, runes := 0, 0
@@ -81,6 +114,9 @@ func CutText(s string, n int) string {
 			break
 		}
 		runes++
+		if ideographic(r) {
+			runes++
+		}
 	}
 	if cut == 0 {
 		return s
@@ -244,7 +280,7 @@ func (c *wordCount) inline(s string) {
 }
 
 func ideographic(r rune) bool {
-	return r >= 0x2e80 && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana)
+	return r >= 0x2e80 && r < 0x40000 && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana)
 }
 
 func hasWords(s string) bool {
@@ -303,15 +339,43 @@ func (b block) plain() string {
 	if b.ready {
 		return collapse(b.text)
 	}
-	return collapse(stripInline(b.text, false))
+	s := collapse(stripInline(b.text, false))
+	if b.kind == blockParagraph && strings.Contains(b.text, "\n") {
+		return joinIdeographs(s)
+	}
+	return s
 }
 
-// onlyLinks reports a paragraph that is nothing but several links, such as a row of badges or languages.
-func (b block) onlyLinks() bool {
-	if b.ready || strings.Count(b.text, "](") < 2 {
+// joinIdeographs drops the blanks that line ends leave within Chinese and Japanese text.
+func joinIdeographs(s string) string {
+	if !strings.ContainsFunc(s, wide) {
+		return s
+	}
+	var b strings.Builder
+	for i, r := range s {
+		if r == ' ' {
+			before, _ := utf8.DecodeLastRuneInString(s[:i])
+			after, _ := utf8.DecodeRuneInString(s[i+1:])
+			if wide(before) && wide(after) {
+				continue
+			}
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// wide reports ideographs and their punctuation.
+func wide(r rune) bool {
+	return ideographic(r) || r >= 0x3000 && r <= 0x303f || r >= 0xff00 && r <= 0xffef
+}
+
+// mostlyLinks reports a paragraph that is little but links, such as a row of badges, languages or contributors.
+func (b block) mostlyLinks() bool {
+	if b.ready || strings.Count(b.text, "](") < 1 {
 		return false
 	}
-	return !hasWords(dropLinks(b.text))
+	return len(dropLinks(b.text)) < 6*len(stripInline(b.text, false))/10
 }
 
 func dropLinks(s string) string {
@@ -765,6 +829,13 @@ func strip(out *strings.Builder, s string, keepAlt bool, depth int) {
 			}
 			i += n
 			continue
+		case '{':
+			if i+1 < len(s) && (s[i+1] == '#' || s[i+1] == '.') {
+				if k := strings.IndexByte(s[i:], '}'); k > 0 && !strings.ContainsAny(s[i:i+k], " \n") {
+					i += k + 1
+					continue
+				}
+			}
 		case '!', '[':
 			j, picture := i, c == '!'
 			if picture {
