@@ -69,13 +69,13 @@ func (a *appender) flush() error {
 
 // appendCommit adds a commit's record, and completes c by where it stands.
 func (a *appender) appendCommit(c *span) error {
+	c.off = a.end()
 	payload := encodeCommit(c, a.seg.salt, a.seg.site)
 	head := appendHead(make([]byte, 0, headSize), a.seg.salt, typeCommit, payload)
-	off, err := a.append(head, payload)
-	if err != nil {
+	if _, err := a.append(head, payload); err != nil {
 		return err
 	}
-	c.off, c.end = off, off+headSize+int64(len(payload))
+	c.end = c.off + headSize + int64(len(payload))
 	c.sum = binary.LittleEndian.Uint32(head[5:])
 	return nil
 }

@@ -35,12 +35,8 @@ func (w *Writer) Begin() *Batch {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	b := &Batch{w: w, puts: map[site.Path]pending{}}
-	if !w.closed && w.torn {
-		if err := w.truncate(); err != nil {
-			b.err = fmt.Errorf("cut back page log: %w", err)
-		} else {
-			w.torn = false
-		}
+	if !w.closed {
+		b.err = w.mend()
 	}
 	b.seg, b.failure = w.out.seg, w.failure
 	w.open++
@@ -122,8 +118,7 @@ func (w *Writer) end(b *Batch) {
 	w.objects = nil
 	w.out.cut(w.committed())
 	if written {
-		// No sync: if a crash undoes the cut, the next writer makes it again.
-		w.torn = w.cfg.before("truncate", w.out.seg.name) != nil || w.out.seg.f.Truncate(w.out.size) != nil
+		w.torn = w.truncate() != nil
 	}
 }
 
@@ -188,7 +183,7 @@ func (w *Writer) settle(b *Batch) error {
 			return &CollisionError{A: min(p, other), B: max(p, other)}
 		}
 		// "/a" is a file and "/a/b" needs a folder of that name. The other way round shows in the tree.
-		for i := 1; i < len(p)-1; i++ {
+		for i := 1; i < len(p); i++ {
 			if p[i] == '/' && there(p[:i]) {
 				return &CollisionError{A: p[:i], B: p}
 			}

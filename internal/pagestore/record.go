@@ -26,7 +26,7 @@ const (
 
 	objectHead  = headSize + 8 // of an object's record: its bytes begin here
 	entryFixed  = 67           // of an entry's payload: strings begin here
-	commitFixed = 8*4 + 4*2 + 8*2 + 16 + 12*2 + 8*2 + 8*5 + 4
+	commitFixed = 8*5 + 4*2 + 8*2 + 16 + 12*2 + 8*2 + 8*5 + 4
 	commitTail  = 8
 
 	commitMark = 0x74696d6d6f43_5046 // begins a commit's payload
@@ -311,11 +311,13 @@ type span struct {
 	Commit
 }
 
+// encodeCommit returns a commit's payload. It says where the record stands, so that a copy elsewhere is none.
 func encodeCommit(s *span, salt uint64, siteID string) []byte {
 	n := commitFixed + len(s.Cause) + commitTail
 	b := make([]byte, 0, n)
 	b = binary.LittleEndian.AppendUint64(b, commitMark)
 	b = binary.LittleEndian.AppendUint64(b, salt)
+	b = binary.LittleEndian.AppendUint64(b, uint64(s.off))
 	b = binary.LittleEndian.AppendUint64(b, uint64(s.prev))
 	b = binary.LittleEndian.AppendUint64(b, uint64(s.start))
 	b = binary.LittleEndian.AppendUint32(b, uint32(s.records))
@@ -350,7 +352,7 @@ func decodeCommit(b []byte, off int64, h header) (*span, error) {
 	u64 := func() uint64 { v := binary.LittleEndian.Uint64(b); b = b[8:]; return v }
 	u32 := func() uint32 { v := binary.LittleEndian.Uint32(b); b = b[4:]; return v }
 	s := &span{off: off, end: off + headSize + int64(len(b))}
-	if u64() != commitMark || u64() != h.salt {
+	if u64() != commitMark || u64() != h.salt || int64(u64()) != off {
 		return nil, errMalformed
 	}
 	s.prev, s.start = int64(u64()), int64(u64())

@@ -281,8 +281,8 @@ func (c *span) follows(last *span) bool {
 func (s *segment) hasCommitAfter(pos, size int64, gen uint64) (bool, error) {
 	mark := binary.LittleEndian.AppendUint64(nil, commitMark)
 	mark = binary.LittleEndian.AppendUint64(mark, s.salt)
-	b := make([]byte, 1<<20)
-	for pos < size {
+	b := make([]byte, min(1<<20, max(0, size-pos)))
+	for pos+int64(len(mark)) <= size {
 		n, err := s.f.ReadAt(b, pos)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return false, err

@@ -236,15 +236,13 @@ func (w *Writer) remove(name string) error {
 	return nil
 }
 
-// truncate cuts the log back to its last commit.
+// truncate cuts the log back to its last commit. It need not be synced where no whole commit is cut off: if a crash
+// undoes it, the next writer does it again.
 func (w *Writer) truncate() error {
 	if err := w.cfg.before("truncate", w.out.seg.name); err != nil {
 		return err
 	}
-	if err := w.out.seg.f.Truncate(w.committed()); err != nil {
-		return err
-	}
-	return w.sync(w.out.seg)
+	return w.out.seg.f.Truncate(w.committed())
 }
 
 // committed is where what is committed ends.
@@ -307,11 +305,8 @@ func (w *Writer) Close() error {
 	}
 	w.closed = true
 	var err error
-	if w.out.end() > w.committed() || w.torn {
-		w.out.buf = nil
-		if w.out.size > w.committed() || w.torn {
-			err = w.truncate()
-		}
+	if w.out.size > w.committed() || w.torn {
+		err = w.truncate()
 	}
 	if cerr := w.lock.Close(); err == nil {
 		err = cerr
@@ -328,12 +323,24 @@ func (w *Writer) cutBack(err error) error {
 	w.failure++
 	w.objects = nil
 	w.out.cut(w.committed())
-	if terr := w.truncate(); terr != nil {
-		w.torn = true
-		return errors.Join(err, fmt.Errorf("cut back page log: %w", terr))
+	w.torn = true
+	return errors.Join(err, w.mend())
+}
+
+// mend cuts the log back after an error, for good. The caller holds mu.
+func (w *Writer) mend() error {
+	if !w.torn {
+		return nil
+	}
+	err := w.truncate()
+	if err == nil {
+		err = w.sync(w.out.seg)
+	}
+	if err != nil {
+		return fmt.Errorf("cut back page log: %w", err)
 	}
 	w.torn = false
-	return err
+	return nil
 }
 
 // gather fills the map of objects that entries may refer to. The caller holds mu.

@@ -1,0 +1,589 @@
+package pagestore_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"freshet/internal/pagestore"
+)
+
+var errCrash = errors.New("the machine has stopped")
+
+// stopAt returns a function for WithSteps after which, from the n-th step on, nothing is done any more, and one that
+// reports whether that happened.
+func stopAt(n int) (before func(step, name string) error, stopped func() bool) {
+	var count atomic.Int64
+	return func(string, string) error {
+		if count.Add(1) > int64(n) {
+			return errCrash
+		}
+		return nil
+	}, func() bool { return count.Load() > int64(n) }
+}
+
+func copyLog(t testing.TB, from, to string) {
+	t.Helper()
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCrashPoints stops the writer before each step of all it does. What was committed until then is there
+// afterwards, whole, for a reader and for the next writer, which goes on as if nothing had happened.
+func TestCrashPoints(t *testing.T) {
+	home := pages{"/": "home", "/blog/a/": "a"}
+	large := pages{"/large/": strings.Repeat("z", 2*pagestore.BufferBytes+10), "/blog/a/": "a2", "/more/": strings.Repeat("m", 1000)}
+	tests := []struct {
+		name string
+		keep int
+		do   func(w *pagestore.Writer) error
+		may  []pages // what may be there afterwards besides the last that was reported
+	}{
+		{"commit", 20, func(w *pagestore.Writer) error {
+			b := w.Begin()
+			defer b.Abort()
+			if err := put(b, large); err != nil {
+				return err
+			}
+			_, err := b.Commit(pagestore.CommitInfo{})
+			return err
+		}, []pages{after(home, large)}},
+		{"abort", 20, func(w *pagestore.Writer) error {
+			b := w.Begin()
+			err := put(b, large)
+			b.Abort()
+			return err
+		}, nil},
+		{"compact", 2, func(w *pagestore.Writer) error { return w.Compact(context.Background()) }, nil},
+		{"rollback", 20, func(w *pagestore.Writer) error {
+			_, err := w.Rollback(1, pagestore.CommitInfo{})
+			return err
+		}, []pages{{"/": "first"}}},
+		{"close", 20, func(w *pagestore.Writer) error {
+			if err := put(w.Begin(), large); err != nil {
+				return err
+			}
+			return w.Close()
+		}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			base := t.TempDir()
+			w := openWriter(t, pagestore.Config{Dir: base})
+			commit(t, w, pages{"/": "first"})
+			commit(t, w, pages{"/": "second"})
+			commit(t, w, home)
+			closeWriter(t, w)
+
+			for n := 0; ; n++ {
+				dir := t.TempDir()
+				copyLog(t, base, dir)
+				before, stopped := stopAt(n)
+				cfg := pagestore.Config{Dir: dir, Keep: tt.keep}
+				w := openWriter(t, pagestore.WithSteps(cfg, before))
+				reader := openReader(t, dir)
+				err := tt.do(w)
+				pagestore.Abandon(w)
+
+				possible := append([]pages{home}, tt.may...)
+				if !stopped() {
+					if err != nil {
+						t.Fatalf("nothing was stopped, and still: %v", err)
+					}
+					if n < 2 {
+						t.Fatalf("there were only %d steps to stop at", n)
+					}
+					return
+				}
+				if err == nil && tt.name != "abort" && tt.name != "compact" {
+					t.Errorf("step %d was stopped, and the error is nil", n)
+				}
+				one := func(name string, g *pagestore.Generation) {
+					t.Helper()
+					got := contents(t, g)
+					for _, p := range possible {
+						if cmp.Equal(got, p) {
+							return
+						}
+					}
+					t.Errorf("stopped at step %d: %s has %.200v", n, name, got)
+				}
+				one("a reader from before", reader.Current())
+				one("a new reader", openReader(t, dir).Current())
+				next := openWriter(t, cfg)
+				one("the next writer", next.Current())
+				wantContents(t, commit(t, next, pages{"!/large/": "", "!/blog/a/": "", "!/more/": "", "/": "next"}), pages{"/": "next"})
+				wantContents(t, openReader(t, dir).Current(), pages{"/": "next"})
+				if err := next.Compact(t.Context()); err != nil {
+					t.Error(err)
+				}
+				closeWriter(t, next)
+				logFile(t, dir) // one, and nothing temporary
+				wantContents(t, openReader(t, dir).Current(), pages{"/": "next"})
+			}
+		})
+	}
+}
+
+// TestCrashOfFirstOpen stops the making of a log.
+func TestCrashOfFirstOpen(t *testing.T) {
+	for n := 0; ; n++ {
+		dir := t.TempDir()
+		before, stopped := stopAt(n)
+		w, err := pagestore.OpenWriter(pagestore.WithSteps(pagestore.Config{Dir: dir}, before))
+		if !stopped() {
+			if err != nil || n < 4 {
+				t.Fatalf("%d steps, error %v", n, err)
+			}
+			closeWriter(t, w)
+			return
+		}
+		if err == nil {
+			t.Errorf("step %d was stopped, and the error is nil", n)
+		}
+		if g := openReader(t, dir).Current(); g != nil {
+			t.Errorf("step %d: a reader sees generation %d", n, g.ID)
+		}
+		w = openWriter(t, pagestore.Config{Dir: dir})
+		wantContents(t, commit(t, w, pages{"/": "home"}), pages{"/": "home"})
+		closeWriter(t, w)
+		logFile(t, dir)
+	}
+}
+
+// TestFailedStep fails single steps of commits, as a full disk does. The error is reported, the last generation stays,
+// and when there is room again the same writer goes on.
+func TestFailedStep(t *testing.T) {
+	full := errors.New("no space left on device")
+	for n := 0; ; n++ {
+		dir := t.TempDir()
+		var count, fail int
+		fail = -1
+		cfg := pagestore.WithSteps(pagestore.Config{Dir: dir}, func(string, string) error {
+			count++
+			if count-1 == fail {
+				return full
+			}
+			return nil
+		})
+		w := openWriter(t, cfg)
+		home := pages{"/": "home"}
+		commit(t, w, home)
+		size := logSize(t, dir)
+		other := w.Begin()
+		fail = count + n
+		b := w.Begin()
+		err := put(b, pages{"/large/": strings.Repeat("z", 3*pagestore.BufferBytes), "/x/": "x"})
+		_, cerr := b.Commit(pagestore.CommitInfo{})
+		if cerr == nil {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n < 3 {
+				t.Fatalf("only %d steps", n)
+			}
+			other.Abort()
+			return
+		}
+		if !errors.Is(cerr, full) {
+			t.Errorf("step %d: Commit gives %v, want %v", n, cerr, full)
+		}
+		wantContents(t, w.Current(), home)
+		wantContents(t, openReader(t, dir).Current(), home)
+		if _, err := other.Object([]byte("x")); err == nil {
+			t.Errorf("step %d: a batch whose objects were cut off goes on", n)
+		}
+		other.Abort()
+		if got := logSize(t, dir); got != size {
+			t.Errorf("step %d: the log has %d bytes, want it cut back to %d", n, got, size)
+		}
+		next := pages{"/x/": "x", "/large/": "not so large"}
+		wantContents(t, commit(t, w, next), after(home, next))
+		closeWriter(t, w)
+		wantContents(t, openWriter(t, pagestore.Config{Dir: dir}).Current(), after(home, next))
+	}
+}
+
+// TestCannotCutBack: while the log cannot be cut back no batch succeeds, and afterwards the next one does.
+func TestCannotCutBack(t *testing.T) {
+	dir := t.TempDir()
+	var failing bool
+	w := openWriter(t, pagestore.WithSteps(pagestore.Config{Dir: dir}, func(step, _ string) error {
+		if failing && (step == "sync" || step == "truncate") {
+			return errCrash
+		}
+		return nil
+	}))
+	home := pages{"/": "home"}
+	commit(t, w, home)
+	failing = true
+	for range 2 {
+		b := w.Begin()
+		_ = put(b, pages{"/x/": "x"})
+		if _, err := b.Commit(pagestore.CommitInfo{}); !errors.Is(err, errCrash) {
+			t.Errorf("Commit gives %v, want %v", err, errCrash)
+		}
+		wantContents(t, w.Current(), home)
+	}
+	failing = false
+	next := pages{"/y/": "y"}
+	wantContents(t, commit(t, w, next), after(home, next))
+	closeWriter(t, w)
+	wantContents(t, openWriter(t, pagestore.Config{Dir: dir}).Current(), after(home, next))
+}
+
+// generations writes a small log of several generations and returns what each has and where it ends.
+func generations(t testing.TB, dir string) (wants []pages, ends []int64) {
+	w := openWriter(t, pagestore.Config{Dir: dir})
+	want := pages{}
+	for _, step := range []pages{
+		{"/": "home", "/blog/a/": "a"},
+		{"/blog/b/": "b", "/old/x": "/blog/b/"},
+		{"!/blog/a/": "", "/": "home 2"},
+	} {
+		want = after(want, step)
+		commit(t, w, step)
+		wants, ends = append(wants, want), append(ends, logSize(t, dir))
+	}
+	closeWriter(t, w)
+	return wants, ends
+}
+
+// rewrite makes a file anew: disks are slow to empty one that is there.
+func rewrite(t testing.TB, name string, content []byte) {
+	t.Helper()
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTornTail cuts a log at every byte, and also fills what was cut with zeros and with other bytes: readers see
+// the last generation that is whole; a writer cuts off what is not and goes on.
+func TestTornTail(t *testing.T) {
+	base := t.TempDir()
+	wants, ends := generations(t, base)
+	whole, err := os.ReadFile(logFile(t, base))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tails := map[string]func(n int) []byte{
+		"cut":   func(int) []byte { return nil },
+		"zeros": func(n int) []byte { return make([]byte, n) },
+		"noise": func(n int) []byte { return []byte(strings.Repeat("\x02\x00\x00\x00\x01noise", n/10+1)[:n]) },
+		"again": func(n int) []byte { return whole[:n] },
+	}
+	for name, tail := range tails {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			copyLog(t, base, dir)
+			step := 3
+			if name == "cut" {
+				step = 1
+			}
+			for n := pagestore.HeaderSize; n <= len(whole); n += step {
+				last := -1 // generation that is whole
+				for i, end := range ends {
+					if int64(n) >= end {
+						last = i
+					}
+				}
+				rewrite(t, logFile(t, dir), append(whole[:n:n], tail(len(whole)-n)...))
+				r, err := pagestore.OpenReader(pagestore.Config{Dir: dir})
+				if err != nil {
+					t.Fatalf("at %d: %v", n, err)
+				}
+				g := r.Current()
+				if (g == nil) != (last < 0) {
+					t.Fatalf("at %d: reader has %v, want generation %d", n, g, last+1)
+				}
+				want := pages{}
+				if last >= 0 {
+					want = wants[last]
+					wantContents(t, g, want)
+				}
+				w := openWriter(t, pagestore.Config{Dir: dir})
+				wantContents(t, w.Current(), want)
+				if w.Current().ID != uint64(last+1) {
+					t.Errorf("at %d: generation %d, want %d", n, w.Current().ID, last+1)
+				}
+				if size := logSize(t, dir); last >= 0 && size != ends[last] {
+					t.Errorf("at %d: the writer leaves %d bytes, want %d", n, size, ends[last])
+				}
+				if n%7 == 0 {
+					wantContents(t, commit(t, w, pages{"/next/": "n"}), after(want, pages{"/next/": "n"}))
+				}
+				pagestore.Abandon(w)
+				if n%7 == 0 {
+					wantContents(t, openReader(t, dir).Current(), after(want, pages{"/next/": "n"}))
+				}
+			}
+		})
+	}
+}
+
+// TestDamage flips every byte of a log. A log whose first generations are damaged is an error that names the file: it
+// must not look like a shorter log. Damage in objects shows when they are read, and never as other bytes.
+func TestDamage(t *testing.T) {
+	base := t.TempDir()
+	wants, ends := generations(t, base)
+	whole, err := os.ReadFile(logFile(t, base))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	copyLog(t, base, dir)
+	refused, unread := 0, 0
+	for n := range whole {
+		b := append([]byte(nil), whole...)
+		b[n] ^= 0x10
+		rewrite(t, logFile(t, dir), b)
+		w, err := pagestore.OpenWriter(pagestore.Config{Dir: dir})
+		if err != nil {
+			refused++
+			if d, ok := errors.AsType[*pagestore.DamageError](err); !ok || d.File != logFile(t, dir) || !strings.Contains(err.Error(), "damaged at byte") {
+				t.Fatalf("byte %d: %v, want a DamageError", n, err)
+			}
+			continue
+		}
+		g := w.Current()
+		if g.ID != 3 && !(g.ID == 2 && int64(n) >= ends[1]) {
+			t.Errorf("byte %d: generation %d", n, g.ID)
+		}
+		for e := range g.All() {
+			if e.Status != 200 {
+				continue
+			}
+			body, err := g.Object(e.Object)
+			if err != nil {
+				unread++
+				if d, ok := errors.AsType[*pagestore.DamageError](err); !ok || d.Offset != e.Object.Offset {
+					t.Errorf("byte %d: Object(%s) gives %v", n, e.Path, err)
+				}
+			} else if string(body) != wants[g.ID-1][string(e.Path)] {
+				t.Errorf("byte %d: Object(%s) = %q, want %q or an error", n, e.Path, body, wants[g.ID-1][string(e.Path)])
+			}
+			if _, err := g.Docs(e); err != nil {
+				t.Errorf("byte %d: Docs(%s) of what was loaded: %v", n, e.Path, err)
+			}
+		}
+		closeWriter(t, w)
+	}
+	if refused == 0 || unread == 0 {
+		t.Errorf("%d logs were refused and %d objects could not be read: the test shows nothing", refused, unread)
+	}
+}
+
+// TestDamagedObjectIsKeptAnew: rendering the same bytes again mends a damaged object.
+func TestDamagedObjectIsKeptAnew(t *testing.T) {
+	dir := t.TempDir()
+	w := openWriter(t, pagestore.Config{Dir: dir})
+	g := commit(t, w, pages{"/a/": "some bytes"})
+	e, _ := g.Lookup("/a/")
+	f, err := os.OpenFile(logFile(t, dir), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt([]byte("X"), e.Object.Offset+pagestore.ObjectHead); err != nil {
+		t.Fatal(err)
+	}
+	if body, err := g.Object(e.Object); err == nil {
+		t.Fatalf("Object = %q of a damaged object", body)
+	}
+	if err := w.Compact(t.Context()); err == nil {
+		t.Error("a damaged object was compacted")
+	}
+	wantContents(t, commit(t, w, pages{"/a/": "some bytes"}), pages{"/a/": "some bytes"})
+}
+
+// TestKill kills a process that commits as fast as it can. Every page of a generation has its number, so a mixture
+// would show.
+func TestKill(t *testing.T) {
+	if dir := os.Getenv("FRESHET_TEST_KILL_DIR"); dir != "" {
+		commitForever(t, dir)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	var acknowledged uint64
+	for round := range 15 {
+		cmd := exec.Command(exe, "-test.run=^TestKill$")
+		cmd.Env = append(os.Environ(), "FRESHET_TEST_KILL_DIR="+dir)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		for n := 0; n < 3+round*2 && lines.Scan(); n++ {
+			if acknowledged, err = strconv.ParseUint(lines.Text(), 10, 64); err != nil {
+				t.Fatalf("the process says %q", lines.Text())
+			}
+			if r := openReader(t, dir); n%4 == 0 {
+				wantUniform(t, r.Current())
+			}
+		}
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		for lines.Scan() { // what it still said before it died
+			if acknowledged, err = strconv.ParseUint(lines.Text(), 10, 64); err != nil {
+				break // half a line
+			}
+		}
+		_ = cmd.Wait() // killed
+		wantUniform(t, openReader(t, dir).Current())
+		w := openWriter(t, pagestore.Config{Dir: dir})
+		if got := w.Current().ID; got < acknowledged {
+			t.Errorf("round %d: generation %d, but %d was committed", round, got, acknowledged)
+		}
+		wantUniform(t, w.Current())
+		closeWriter(t, w)
+	}
+}
+
+func wantUniform(t testing.TB, g *pagestore.Generation) {
+	t.Helper()
+	if g == nil {
+		return
+	}
+	for path, body := range contents(t, g) {
+		if n, _, _ := strings.Cut(body, " "); n != fmt.Sprint(g.ID) {
+			t.Errorf("%s of generation %d is of generation %s", path, g.ID, n)
+		}
+	}
+}
+
+func commitForever(t *testing.T, dir string) {
+	w := openWriter(t, pagestore.Config{Dir: dir, Keep: 3})
+	for {
+		all := pages{}
+		for i := range 10 {
+			all[fmt.Sprintf("/p%d/", i)] = fmt.Sprintf("%d %s", w.Current().ID+1, strings.Repeat("x", i*1000))
+		}
+		b := w.Begin()
+		if err := put(b, all); err != nil {
+			t.Fatal(err)
+		}
+		g, err := b.Commit(pagestore.CommitInfo{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Println(g.ID); err != nil {
+			os.Exit(0) // nobody listens any more
+		}
+		if g.ID%5 == 0 {
+			if err := w.Compact(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestLeftovers: what a stopped compaction may leave is cleared away by the next writer, and readers do not mind.
+func TestLeftovers(t *testing.T) {
+	dir := t.TempDir()
+	w := openWriter(t, pagestore.Config{Dir: dir})
+	commit(t, w, pages{"/": "home"})
+	old := logFile(t, dir)
+	b, err := os.ReadFile(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Compact(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	closeWriter(t, w)
+	for name, content := range map[string][]byte{old: b, filepath.Join(dir, "log", "0000000000000003.seg.tmp"): b[:100]} {
+		if err := os.WriteFile(name, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantContents(t, openReader(t, dir).Current(), pages{"/": "home"})
+	w = openWriter(t, pagestore.Config{Dir: dir})
+	wantContents(t, w.Current(), pages{"/": "home"})
+	if name := filepath.Base(logFile(t, dir)); name != "0000000000000002.seg" {
+		t.Errorf("the log is %s", name)
+	}
+}
+
+// TestForeignFile: a file that is no page log is an error and stays.
+func TestForeignFile(t *testing.T) {
+	for name, content := range map[string]string{
+		"empty": "", "text": strings.Repeat("not a page log ", 10), "short": "freshetP\x01",
+		"later": "freshetP\x63\x00\x00\x00" + strings.Repeat("\x00", 52),
+	} {
+		dir := t.TempDir()
+		if err := os.Mkdir(filepath.Join(dir, "log"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(dir, "log", "0000000000000001.seg")
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, werr := pagestore.OpenWriter(pagestore.Config{Dir: dir})
+		_, rerr := pagestore.OpenReader(pagestore.Config{Dir: dir})
+		for _, err := range []error{werr, rerr} {
+			if d, ok := errors.AsType[*pagestore.DamageError](err); !ok || d.File != file {
+				t.Errorf("%s: %v, want a DamageError of %s", name, err, file)
+			}
+		}
+		if b, err := os.ReadFile(file); err != nil || string(b) != content {
+			t.Errorf("%s: the file was changed to %q (%v)", name, b, err)
+		}
+	}
+}
+
+// TestForgedCommit: the bytes of a page cannot pass for records. A page holds a whole log of another site, whose last
+// commit would end the file if the crash came at the right moment.
+func TestForgedCommit(t *testing.T) {
+	other := t.TempDir()
+	generations(t, other)
+	forged, err := os.ReadFile(logFile(t, other))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	w := openWriter(t, pagestore.Config{Dir: dir})
+	commit(t, w, pages{"/": "home"})
+	b := w.Begin()
+	filler := strings.Repeat("f", pagestore.BufferBytes) // so that the forged one is written
+	for _, body := range []string{string(forged), filler, filler} {
+		if _, err := b.Object([]byte(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pagestore.Abandon(w)
+	file := logFile(t, dir)
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := strings.Index(string(whole), string(forged))
+	if end < 0 {
+		t.Fatal("the page was not written")
+	}
+	if err := os.Truncate(file, int64(end+len(forged))); err != nil {
+		t.Fatal(err)
+	}
+	wantContents(t, openReader(t, dir).Current(), pages{"/": "home"})
+	wantContents(t, openWriter(t, pagestore.Config{Dir: dir}).Current(), pages{"/": "home"})
+}
