@@ -14,11 +14,13 @@ import (
 	"unicode"
 
 	"golang.org/x/text/language"
+
+	"freshet/generator/plan"
 )
 
 // config is every setting of freshet. A package gets the section it needs, never the whole.
 type config struct {
-	Site      siteConfig
+	Site      plan.Site
 	Listen    string // address of the site's server: host:port, port 0 for any free one
 	Source    string // content or auto
 	Content   string // folder of the Markdown tree
@@ -31,20 +33,13 @@ type config struct {
 	Log       logConfig
 }
 
-type siteConfig struct {
-	Title, Description, Author string
-	URL                        string // absolute, without a slash at the end
-	Language                   string // BCP 47
-}
-
 type buildConfig struct {
-	Drafts      bool
-	PerPage     int     // posts on a page of a list, 1 to 1000
-	Workers     int     // 0: as many as there are processors
-	MaxShrink   float64 // share of the pages that one build may take away, 0 to 1
-	Keep        int     // generations kept for rollback, 1 to 10000
-	Precompress bool
-	Highlight   bool // colour code
+	Drafts    bool
+	PerPage   int     // posts on a page of a list, 1 to 1000
+	Workers   int     // 0: as many as there are processors
+	MaxShrink float64 // share of the pages that one build may take away, 0 to 1
+	Keep      int     // generations kept for rollback, 1 to 10000
+	Highlight bool    // colour code
 }
 
 type isrConfig struct {
@@ -137,11 +132,10 @@ func settings() []setting {
 		intSetting("build.workers", 0, 0, 1024, func(c *config) *int { return &c.Build.Workers }),
 		percentSetting("build.maxShrink", "20%", func(c *config) *float64 { return &c.Build.MaxShrink }),
 		intSetting("build.keep", 20, 1, 10000, func(c *config) *int { return &c.Build.Keep }),
-		boolSetting("build.precompress", "", false, "", func(c *config) *bool { return &c.Build.Precompress }),
 		boolSetting("build.highlight", "", true, "", func(c *config) *bool { return &c.Build.Highlight }),
 		durationSetting("isr.revalidate", "1h", time.Second, func(c *config) *time.Duration { return &c.ISR.Revalidate }),
 		durationSetting("isr.maxStale", "24h", time.Second, func(c *config) *time.Duration { return &c.ISR.MaxStale }),
-		textSetting("isr.onMaxStale", "", "serve", "", func(c *config) *string { return &c.ISR.OnMaxStale }, oneOf("serve", "unready")),
+		textSetting("isr.onMaxStale", "", "serve", "", func(c *config) *string { return &c.ISR.OnMaxStale }, oneOf("serve", "refuse")),
 		sizeSetting("cache.memory", "256MB", 1e6, func(c *config) *int64 { return &c.Cache.MemoryBytes }),
 		levelSetting("log.level", "log", "info", "`level` of the log: debug, info, warn or error",
 			func(c *config) *slog.Level { return &c.Log.Level }),
@@ -157,7 +151,7 @@ func later(key string) bool {
 		return true
 	}
 	switch key {
-	case "build.prerender", "isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen":
+	case "build.prerender", "build.precompress", "isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen":
 		return true
 	}
 	return false
@@ -170,7 +164,7 @@ func laterEnv(name string) bool {
 			return true
 		}
 	}
-	for _, key := range []string{"admin", "cdn", "build.prerender", "isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen"} {
+	for _, key := range []string{"admin", "cdn", "build.prerender", "build.precompress", "isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen"} {
 		if name == envName(key) {
 			return true
 		}

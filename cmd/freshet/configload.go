@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,15 @@ import (
 type effective struct {
 	config
 	from map[string]string // by key: default, freshet.yaml:3, FRESHET_SITE_URL, --url
+}
+
+// quiet is how a command logs whose result is printed: warnings only, unless a level was asked for.
+func (e *effective) quiet() logConfig {
+	log := e.Log
+	if e.from["log.level"] == "default" {
+		log.Level = slog.LevelWarn
+	}
+	return log
 }
 
 // addSettingFlags gives cmd the flags of the named settings. Their values are read by loadConfig, in the same way as
@@ -88,6 +98,9 @@ func loadConfig(file string, env []string, flags *pflag.FlagSet) (*effective, []
 	}
 	l.readEnv(env)
 	l.readFlags(flags)
+	if own := localURL(l.eff.Listen); l.eff.from["site.url"] == "default" && own != l.eff.Site.URL {
+		l.eff.Site.URL, l.eff.from["site.url"] = own, "default, for listen"
+	}
 	if len(l.problems) == 0 {
 		l.eff.check(func(key string, err error) { l.report(l.places[key], err) })
 	}

@@ -25,7 +25,7 @@ var parts = map[string]struct {
 	"internal/contentdir": {may: []string{"internal/site", "internal/digest", "internal/diag"},
 		why: "adapters know the nouns, never each other"},
 	"generator/markup/highlight": {why: "colouring is a function of a language and its code"},
-	"generator/markup": {may: []string{"generator/markup/highlight", "internal/site", "internal/digest", "internal/diag"}, why: "markup is a function of one body"},
+	"generator/markup":           {may: []string{"generator/markup/highlight", "internal/site", "internal/digest", "internal/diag"}, why: "markup is a function of one body"},
 	"generator/plan": {may: []string{"generator/markup", "internal/site", "internal/digest", "internal/diag"},
 		why: "planning is a function of two snapshots: it reads and writes nothing"},
 	"generator": {may: []string{"generator/markup", "generator/plan", "internal/site", "internal/digest", "internal/diag",
@@ -44,7 +44,7 @@ const wiring = "cmd/freshet"
 // drivers names the packages that may import a module from outside: one driver, one package, one place to look.
 var drivers = map[string][]string{
 	"github.com/yuin/goldmark":           {"generator/markup"},
-	"github.com/alecthomas/chroma/v2":    {"generator/markup"},
+	"github.com/alecthomas/chroma/v2":    {"generator/markup/highlight"},
 	"github.com/microcosm-cc/bluemonday": {"generator/markup"},
 	"github.com/fsnotify/fsnotify":       {"revalidator", "internal/pagestore"},
 	"github.com/cespare/xxhash/v2":       {"internal/digest"},

@@ -113,6 +113,8 @@ to the files, and serves them. No settings are needed: content/ is the source, p
 	root.PersistentFlags().StringVar(&inv.config, "config", "",
 		"settings `file`: YAML, TOML or JSON (default freshet.yaml, .toml or .json in the working directory)")
 	root.AddCommand(
+		inv.upCommand(), inv.devCommand(), inv.buildCommand(), inv.serveCommand(),
+		inv.explainCommand(), inv.logCommand(), inv.rollbackCommand(),
 		inv.configCommand(), inv.versionCommand(), inv.completionCommand(),
 	)
 	return root
@@ -170,11 +172,7 @@ func (inv *invocation) load(cmd *cobra.Command) (*effective, error) {
 	if len(problems) > 0 {
 		diag.Sort(problems)
 		diag.Print(inv.stderr, problems)
-		count := "1 mistake"
-		if len(problems) > 1 {
-			count = fmt.Sprintf("%d mistakes", len(problems))
-		}
-		return nil, misuse("freshet config check looks at the settings alone", "%s in the settings", count)
+		return nil, misuse("freshet config check looks at the settings alone", "%s in the settings", plural(len(problems), "mistake"))
 	}
 	return eff, nil
 }

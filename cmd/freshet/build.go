@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"freshet/generator"
+	"freshet/internal/diag"
+	"freshet/internal/site"
+)
+
+// buildFlags are the settings that building depends on and that have flags.
+func buildFlags() []string {
+	return []string{"source", "content", "templates", "public", "state", "url", "drafts", "log"}
+}
+
+func (inv *invocation) buildCommand() *cobra.Command {
+	var now string
+	var full, adopt, allowShrink bool
+	cmd := &cobra.Command{
+		Use:   "build",
+		Short: "Build the site once into the public folder",
+		Long: `Builds the site once: reads the documents, renders the pages that changed, commits them as one
+generation and brings the public folder up to it. Prints what was done; warnings and mistakes in the
+documents go to standard error. The exit status is 1 when nothing could be built, or when documents
+were left out because of mistakes; the last line of standard error then names them.`,
+		Example: "  freshet build --url https://example.com",
+		Args:    cobra.NoArgs,
+		RunE: inv.start(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
+			eff, err := inv.load(cmd)
+			if err != nil {
+				return err
+			}
+			at, err := buildTime(now, inv.getenv("SOURCE_DATE_EPOCH"))
+			if err != nil {
+				return err
+			}
+			opt := generator.Options{Now: at, Full: full, AllowShrink: allowShrink, Cause: "build"}
+			return inv.build(ctx, eff, opt, adopt)
+		}),
+	}
+	inv.jsonFlag(cmd)
+	addSettingFlags(cmd, buildFlags()...)
+	f := cmd.Flags()
+	f.BoolVar(&full, "full", false, "render every page and compare every public file")
+	f.StringVar(&now, "now", "", "`time` that decides what is published: 2026-01-31 or 2026-01-31T12:00:00Z (default SOURCE_DATE_EPOCH, else now)")
+	f.BoolVar(&adopt, "adopt", false, "take over a public folder that holds files freshet did not write")
+	f.BoolVar(&allowShrink, "allow-shrink", false, "however many pages go away")
+	return cmd
+}
+
+// buildTime is the time that a build takes for now: the flag, else SOURCE_DATE_EPOCH, else the clock.
+func buildTime(flag, epoch string) (time.Time, error) {
+	if flag != "" {
+		for _, layout := range []string{time.RFC3339, time.DateOnly} {
+			if t, err := time.Parse(layout, flag); err == nil {
+				return t.UTC(), nil
+			}
+		}
+		return time.Time{}, misuse("a date such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z", "--now cannot be %q", flag)
+	}
+	if epoch != "" {
+		seconds, err := strconv.ParseInt(epoch, 10, 64)
+		if err != nil {
+			return time.Time{}, misuse("it is a number of seconds since 1970", "SOURCE_DATE_EPOCH cannot be %q", epoch)
+		}
+		return time.Unix(seconds, 0).UTC(), nil
+	}
+	return time.Now().UTC(), nil
+}
+
+func (inv *invocation) build(ctx context.Context, eff *effective, opt generator.Options, adopt bool) (err error) {
+	start := time.Now()
+	inv.warnAddress(eff)
+	w, err := openWorkshop(&eff.config, workshopOptions{adopt: adopt, logger: inv.logger(eff.quiet())})
+	if err != nil {
+		return inv.printProblems(err)
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	rep, err := w.build(ctx, opt)
+	switch {
+	case ctx.Err() != nil:
+		return failed(errors.New("stopped before the build was committed"), "the site is as it was")
+	case err != nil:
+		return inv.printProblems(err)
+	}
+	diag.Print(inv.stderr, rep.Problems)
+	if inv.json {
+		err = inv.printJSON(rep)
+	} else {
+		inv.printReport(rep, time.Since(start))
+	}
+	if err != nil {
+		return err
+	}
+	return leftOut(rep.Skipped)
+}
+
+// warnAddress says so when a site that is to be published has the address that is right on this machine only.
+func (inv *invocation) warnAddress(eff *effective) {
+	if strings.HasPrefix(eff.from["site.url"], "default") {
+		fmt.Fprintf(inv.stderr, "freshet: warning: feeds and search engines will be told %s: set site.url, or --url\n", eff.Site.URL)
+	}
+}
+
+// leftOut is the error that ends a build which could not show every document; nil if it could.
+func leftOut(skipped []site.Skip) error {
+	if len(skipped) == 0 {
+		return nil
+	}
+	var names []string
+	for _, s := range skipped {
+		names = append(names, string(s.ID))
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	count := plural(len(names), "document") + " were"
+	if len(names) == 1 {
+		count = "1 document was"
+	}
+	const most = 20
+	if more := len(names) - most; more > 0 {
+		names = append(names[:most], fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Errorf("%s left out because of mistakes: %s", count, strings.Join(names, ", "))
+}
+
+// printReport says in a few lines what a build did.
+func (inv *invocation) printReport(rep *generator.Report, took time.Duration) {
+	w := inv.stdout
+	if rep.Committed {
+		fmt.Fprintf(w, "generation %d: %s of %s: %d rendered, %d changed, %d removed\n",
+			rep.Generation, plural(rep.Pages, "page"), plural(rep.Documents, "document"), rep.Rendered, rep.Changed, rep.Removed)
+	} else {
+		fmt.Fprintf(w, "generation %d: %s of %s: nothing changed\n", rep.Generation, plural(rep.Pages, "page"), plural(rep.Documents, "document"))
+	}
+	var warnings, mistakes int
+	for _, p := range rep.Problems {
+		if p.Severity == diag.Error {
+			mistakes++
+		} else {
+			warnings++
+		}
+	}
+	if warnings+mistakes > 0 {
+		fmt.Fprintf(w, "%s, %s\n", plural(mistakes, "mistake"), plural(warnings, "warning"))
+	}
+	var phases []string
+	for _, name := range slices.Sorted(maps.Keys(rep.Phases)) {
+		phases = append(phases, fmt.Sprintf("%s %s", name, milliseconds(rep.Phases[name])))
+	}
+	fmt.Fprintf(w, "%s: %s\n", milliseconds(float64(took.Microseconds())/1000), strings.Join(phases, ", "))
+}
+
+func milliseconds(ms float64) string {
+	switch {
+	case ms >= 1000:
+		return fmt.Sprintf("%.2f s", ms/1000)
+	case ms >= 10:
+		return fmt.Sprintf("%.0f ms", ms)
+	default:
+		return fmt.Sprintf("%.1f ms", ms)
+	}
+}
+
+// plural counts things.
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"freshet/internal/pagestore"
+)
+
+func (inv *invocation) logCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "log",
+		Short:   "List the generations of the site, newest first",
+		Example: "  freshet log",
+		Args:    cobra.NoArgs,
+		RunE: inv.start(func(_ context.Context, cmd *cobra.Command, _ []string) error {
+			eff, err := inv.load(cmd)
+			if err != nil {
+				return err
+			}
+			return inv.log(eff)
+		}),
+	}
+	inv.jsonFlag(cmd)
+	addSettingFlags(cmd, "state", "log")
+	return cmd
+}
+
+// A shownCommit is a generation as freshet log --json prints it.
+type shownCommit struct {
+	Generation uint64    `json:"generation"`
+	Time       time.Time `json:"time"`
+	Cause      string    `json:"cause"`
+	Documents  int       `json:"documents"`
+	Pages      int       `json:"pages"`
+	Rendered   int       `json:"rendered"`
+	Changed    int       `json:"changed"`
+	Removed    int       `json:"removed"`
+	Pinned     bool      `json:"pinned"`
+}
+
+func (inv *invocation) log(eff *effective) error {
+	r, err := inv.openReader(eff)
+	if err != nil {
+		return err
+	}
+	history, err := r.History()
+	if err != nil {
+		return err
+	}
+	shown := []shownCommit{}
+	for _, c := range history {
+		shown = append(shown, shownCommit{c.Generation, c.Time.UTC(), c.Cause, c.Documents, c.Pages, c.Rendered, c.Changed, c.Removed, c.Pinned})
+	}
+	if inv.json {
+		return inv.printJSON(shown)
+	}
+	tw := tabwriter.NewWriter(inv.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "GENERATION\tTIME\tPAGES\tCHANGED\tREMOVED\tCAUSE")
+	for i, c := range shown {
+		note := ""
+		if c.Pinned && i == 0 {
+			note = " (pinned)"
+		}
+		fmt.Fprintf(tw, "%d\t%s\t%d\t%d\t%d\t%s%s\n", c.Generation, c.Time.Format(time.RFC3339), c.Pages, c.Changed, c.Removed, c.Cause, note)
+	}
+	return tw.Flush()
+}
+
+// openReader opens the page log for a command that only looks at it; it fails when there is none.
+func (inv *invocation) openReader(eff *effective) (*pagestore.Reader, error) {
+	r, err := pagestore.OpenReader(pagestore.Config{Dir: eff.State, Logger: inv.logger(eff.quiet())})
+	if err != nil {
+		return nil, err
+	}
+	if r.Current() == nil {
+		abs, absErr := filepath.Abs(eff.State)
+		if absErr != nil {
+			abs = eff.State
+		}
+		return nil, failed(fmt.Errorf("there is no site in %s yet", abs), "freshet build makes one")
+	}
+	return r, nil
+}

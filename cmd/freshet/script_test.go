@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"freshet": main})
+}
+
+// TestScripts runs the command scripts in testdata/script. Besides the usual commands they have
+//
+//	start NAME args…            runs freshet with args in the background; the address that it prints is $NAME
+//	[!] end NAME SIGNAL         sends it INT or TERM and waits for it to end; its output is then stdout and stderr
+//	fetch URL STATUS [REGEXP]   asks for URL until the answer has the status and matches, at most some seconds
+//	post FILE SLUG TITLE        writes a post
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("SOURCE_DATE_EPOCH", "1767225600") // 2026-01-01
+			env.Values[running{}] = map[string]*process{}
+			env.Defer(func() {
+				for _, p := range env.Values[running{}].(map[string]*process) {
+					_ = p.cmd.Process.Kill() // what has ended cannot be killed
+					<-p.done
+				}
+			})
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"start": start, "end": end, "fetch": fetch, "post": post,
+		},
+	})
+}
+
+// running is the key of a script's background processes.
+type running struct{}
+
+type process struct {
+	cmd            *exec.Cmd
+	stdout, stderr strings.Builder
+	done           chan struct{}
+	err            error
+}
+
+// patience is how long scripts wait for what takes a moment. It only has to be long enough.
+const patience = 30 * time.Second
+
+func start(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: start NAME args…")
+	}
+	exe, err := os.Executable()
+	ts.Check(err)
+	p := &process{cmd: exec.Command(exe), done: make(chan struct{})}
+	// testscript.Main decides by the program's name which command it is.
+	p.cmd.Args = append([]string{"freshet"}, args[1:]...)
+	p.cmd.Dir = ts.Getenv("PWD")
+	if p.cmd.Dir == "" {
+		p.cmd.Dir = ts.MkAbs(".")
+	}
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "SOURCE_DATE_EPOCH"} {
+		p.cmd.Env = append(p.cmd.Env, name+"="+ts.Getenv(name))
+	}
+	p.cmd.Stderr = &p.stderr
+	out, err := p.cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(p.cmd.Start())
+	address := make(chan string, 1)
+	go func() {
+		defer close(p.done)
+		r := bufio.NewReader(out)
+		line, _ := r.ReadString('\n') // an end without a line is an empty address
+		address <- strings.TrimSpace(line)
+		p.stdout.WriteString(line)
+		rest, _ := io.ReadAll(r)
+		p.stdout.Write(rest)
+		p.err = p.cmd.Wait()
+	}()
+	ts.Value(running{}).(map[string]*process)[args[0]] = p
+	select {
+	case a := <-address:
+		if a == "" {
+			<-p.done
+			ts.Fatalf("freshet %q ended without an address: %v\n%s", args[1:], p.err, p.stderr.String())
+		}
+		ts.Setenv(args[0], strings.TrimSuffix(a, "/"))
+	case <-time.After(patience):
+		ts.Fatalf("freshet %q printed no address", args[1:])
+	}
+}
+
+func end(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: end NAME SIGNAL")
+	}
+	p := ts.Value(running{}).(map[string]*process)[args[0]]
+	signal, ok := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}[args[1]]
+	if p == nil || !ok {
+		ts.Fatalf("end %q: no such process or signal", args)
+	}
+	ts.Check(p.cmd.Process.Signal(signal))
+	select {
+	case <-p.done:
+	case <-time.After(patience):
+		ts.Fatalf("%s does not end:\n%s", args[0], p.stderr.String())
+	}
+	ts.Logf("[stdout]\n%s[stderr]\n%s", p.stdout.String(), p.stderr.String())
+	if (p.err != nil) != neg {
+		ts.Fatalf("%s ended with %v", args[0], p.err)
+	}
+}
+
+func fetch(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: fetch URL STATUS [REGEXP]")
+	}
+	want := regexp.MustCompile(strings.Join(args[2:], ""))
+	client := &http.Client{
+		Timeout:       patience,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	var last string
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
+		status, body, err := get(client, args[0])
+		if err == nil && fmt.Sprint(status) == args[1] && want.MatchString(body) {
+			return
+		}
+		last = fmt.Sprintf("%d %v\n%s", status, err, body)
+	}
+	ts.Fatalf("fetch %q: the last answer was %s", args, last)
+}
+
+func get(client *http.Client, url string) (status int, body string, err error) {
+	resp, err := client.Get(url)
+	if err != nil {
+		return 0, "", err
+	}
+	b, err := io.ReadAll(resp.Body)
+	err = errors.Join(err, resp.Body.Close())
+	var head strings.Builder
+	_ = resp.Header.Write(&head) // never fails
+	return resp.StatusCode, head.String() + "\n" + string(b), err
+}
+
+func post(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: post FILE SLUG TITLE")
+	}
+	text := fmt.Sprintf("---\ntitle: %s\nslug: %s\ndate: 2025-03-01\ntags: [water]\n---\n\nAbout %s, written for a test.\n", args[2], args[1], args[1])
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o666))
+}

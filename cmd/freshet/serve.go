@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"freshet/generator/markup"
+	"freshet/internal/pagestore"
+	"freshet/server"
+)
+
+var _ server.Generation = (*pagestore.Generation)(nil)
+
+// generations makes the server's site of whatever holds page log generations.
+type generations struct {
+	current func() *pagestore.Generation
+}
+
+// Current implements server.Site.
+func (g generations) Current() server.Generation {
+	if gen := g.current(); gen != nil && gen.ID > 0 {
+		return gen
+	}
+	return nil
+}
+
+func (inv *invocation) serveCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve a built site, and follow it as it changes",
+		Long: `Serves the site in the state folder and follows it as freshet build changes it. It never renders
+anything. While there is no site yet it is alive but not ready, and waits for one.
+
+With --public and without --state it serves the files of that folder, whoever made them.`,
+		Example: "  freshet serve --listen 127.0.0.1:8080",
+		Args:    cobra.NoArgs,
+		RunE: inv.start(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
+			eff, err := inv.load(cmd)
+			if err != nil {
+				return err
+			}
+			if f := cmd.Flags(); f.Changed("public") && !f.Changed("state") {
+				return inv.serveFolder(ctx, eff)
+			}
+			return inv.serveState(ctx, eff)
+		}),
+	}
+	addSettingFlags(cmd, "listen", "public", "state", "log")
+	return cmd
+}
+
+// serveFolder serves a plain folder.
+func (inv *invocation) serveFolder(ctx context.Context, eff *effective) (err error) {
+	if eff.Public == "" {
+		return misuse("name the folder", "--public is empty")
+	}
+	logger := inv.logger(eff.Log)
+	folder, err := server.OpenFolder(eff.Public, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, folder.Close()) }()
+	ln, err := inv.listen(ctx, eff.Listen)
+	if err != nil {
+		return err
+	}
+	srv, err := server.New(server.Config{Site: folder, Logger: logger, Foreign: true, CacheBytes: eff.Cache.MemoryBytes})
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	inv.announce(ln)
+	return srv.Run(ctx, ln)
+}
+
+// serveState serves what is in the state folder.
+func (inv *invocation) serveState(ctx context.Context, eff *effective) error {
+	logger := inv.logger(eff.Log)
+	r, err := pagestore.OpenReader(pagestore.Config{Dir: eff.State, Logger: logger})
+	if err != nil {
+		return err
+	}
+	ln, err := inv.listen(ctx, eff.Listen)
+	if err != nil {
+		return err
+	}
+	srv, err := newServer(eff, generations{r.Current}, logger, nil)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	inv.announce(ln)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.Run(ctx) })
+	g.Go(func() error { return srv.Run(ctx, ln) })
+	return ended(g.Wait())
+}
+
+// ended makes nothing of an error that only says that freshet was told to stop.
+func ended(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// newServer makes the server of a site of freshet's own.
+func newServer(eff *effective, pages server.Site, logger *slog.Logger, dev *server.DevEvents) (*server.Server, error) {
+	return server.New(server.Config{
+		Site:       pages,
+		Logger:     logger,
+		Frames:     markup.FrameSources(),
+		Revalidate: eff.ISR.Revalidate,
+		MaxStale:   eff.ISR.MaxStale,
+		Refuse:     eff.ISR.OnMaxStale == "refuse",
+		CacheBytes: eff.Cache.MemoryBytes,
+		Dev:        dev,
+		Verified: func() time.Time {
+			t, err := pagestore.Verified(eff.State)
+			if err != nil {
+				logger.Warn("cannot tell whether the site is fresh", "error", err)
+			}
+			return t
+		},
+	})
+}
+
+// listen opens the address that the site is served at.
+func (inv *invocation) listen(ctx context.Context, address string) (net.Listener, error) {
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, failed(fmt.Errorf("listen at %s: %w", address, err), "choose another address with --listen; port 0 takes any free one")
+	}
+	return ln, nil
+}
+
+// announce prints the address that the site is served at.
+func (inv *invocation) announce(ln net.Listener) {
+	fmt.Fprintf(inv.stdout, "%s/\n", localURL(ln.Addr().String()))
+}

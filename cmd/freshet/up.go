@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"freshet/generator"
+	"freshet/internal/diag"
+	"freshet/revalidator"
+	"freshet/server"
+)
+
+func (inv *invocation) upCommand() *cobra.Command {
+	var adopt bool
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Build, keep the site fresh and serve it, in one process",
+		Long: `Builds the site, watches its documents and templates, builds what changes, and serves the site
+meanwhile. Prints the address it serves at. A site that was built before is served from the start; while
+there is none yet freshet is alive but not ready, and tries again until the documents can be read.`,
+		Example: "  freshet up --listen 127.0.0.1:8080",
+		Args:    cobra.NoArgs,
+		RunE: inv.start(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
+			eff, err := inv.load(cmd)
+			if err != nil {
+				return err
+			}
+			return inv.up(ctx, eff, workshopOptions{adopt: adopt, patient: true, logger: inv.logger(eff.Log)}, nil)
+		}),
+	}
+	addSettingFlags(cmd, append(buildFlags(), "listen")...)
+	cmd.Flags().BoolVar(&adopt, "adopt", false, "take over a public folder that holds files freshet did not write")
+	return cmd
+}
+
+// devListen is where freshet dev serves, beside a freshet up on its usual port.
+const devListen = "localhost:8081"
+
+func (inv *invocation) devCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Write with drafts shown, pages that reload and mistakes shown in the page",
+		Long: `Does what freshet up does, for writing: drafts and what is scheduled are shown, open pages reload when
+something changes, and mistakes are shown in the page with file and line. It serves at ` + devListen + `,
+writes no public folder and has a state folder of its own below the site's, whatever the settings say;
+only flags change that.`,
+		Example: "  freshet dev",
+		Args:    cobra.NoArgs,
+		RunE: inv.start(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
+			eff, err := inv.load(cmd)
+			if err != nil {
+				return err
+			}
+			eff.develop(cmd.Flags().Changed)
+			return inv.up(ctx, eff, workshopOptions{liveReload: true, patient: true, logger: inv.logger(eff.Log)}, &server.DevEvents{})
+		}),
+	}
+	addSettingFlags(cmd, append(buildFlags(), "listen")...)
+	return cmd
+}
+
+// develop makes the settings those of freshet dev, except for what flags say.
+func (e *effective) develop(given func(flag string) bool) {
+	if !given("drafts") {
+		e.Build.Drafts = true
+	}
+	if !given("listen") {
+		e.Listen = devListen
+	}
+	if !given("url") {
+		e.Site.URL = localURL(e.Listen)
+	}
+	if !given("public") {
+		e.Public = ""
+	}
+	if !given("state") {
+		e.State = filepath.Join(e.State, "dev")
+	}
+}
+
+// up builds, watches and serves until ctx ends.
+func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptions, dev *server.DevEvents) (err error) {
+	ln, err := inv.listen(ctx, eff.Listen)
+	if err != nil {
+		return err
+	}
+	closeListener := true
+	defer func() {
+		if closeListener {
+			err = errors.Join(err, ln.Close())
+		}
+	}()
+	w, err := openWorkshop(&eff.config, opt)
+	if err != nil {
+		return inv.printProblems(err)
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	srv, err := newServer(eff, generations{w.store.Current}, opt.logger, dev)
+	if err != nil {
+		return err
+	}
+	b := &builds{inv: inv, workshop: w, dev: dev, logger: opt.logger, said: map[string]bool{}}
+	daemon, err := revalidator.New(revalidator.Config{
+		Build:    b.build,
+		NextFlip: w.gen.NextFlip,
+		Content:  eff.Content,
+		Theme:    eff.Templates,
+		Verify:   eff.ISR.Revalidate - eff.ISR.Revalidate/10, // before pages go stale
+		Logger:   opt.logger,
+	})
+	if err != nil {
+		return err
+	}
+	inv.announce(ln)
+	closeListener = false // the server does
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return srv.Run(ctx, ln) })
+	if gen := w.store.Current(); gen.Pinned() {
+		opt.logger.Warn("the site is pinned by a rollback and is served as it is", "generation", gen.ID,
+			"remedy", "stop freshet, run freshet rollback --release, start it again")
+	} else {
+		g.Go(func() error { return daemon.Run(ctx) })
+	}
+	return ended(g.Wait())
+}
+
+// localURL is the address of a site that is served on this machine only.
+func localURL(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil || port == "0" {
+		host, port = "", "8080"
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// builds runs the builds of a daemon and tells people how they went.
+type builds struct {
+	inv      *invocation
+	workshop *workshop
+	dev      *server.DevEvents // nil: nobody writes
+	logger   *slog.Logger
+	said     map[string]bool // problems of the last build: they are not told again
+}
+
+// build is what the revalidator calls; it does so for one change at a time.
+func (b *builds) build(ctx context.Context, c revalidator.Change) error {
+	start := time.Now()
+	opt := generator.Options{Now: start.UTC(), Changed: c.Documents, Cause: c.Cause}
+	switch {
+	case c.Everything:
+		opt.Changed = nil
+	case opt.Changed == nil:
+		opt.Changed = []string{}
+	}
+	if err := b.workshop.reloadTheme(c.Theme); err != nil {
+		b.tell(problemsOf(err))
+		return err
+	}
+	rep, err := b.workshop.build(ctx, opt)
+	if err != nil {
+		b.tell(problemsOf(err))
+		return err
+	}
+	b.tell(rep.Problems)
+	if rep.Committed {
+		b.logger.Info("built", "generation", rep.Generation, "cause", c.Cause, "pages", rep.Pages, "rendered", rep.Rendered,
+			"changed", rep.Changed, "removed", rep.Removed, "left_out", len(rep.Skipped), "took", time.Since(start).Round(time.Millisecond/10))
+		if b.dev != nil {
+			b.dev.Reload()
+		}
+	}
+	return nil
+}
+
+// problemsOf is what an error looks like in the overlay of freshet dev.
+func problemsOf(err error) []diag.Problem {
+	if theme, ok := errors.AsType[*generator.ThemeError](err); ok {
+		return theme.Problems
+	}
+	return []diag.Problem{{Severity: diag.Error, Message: err.Error()}}
+}
+
+// tell shows problems to who writes and puts new ones into the log.
+func (b *builds) tell(ps []diag.Problem) {
+	if b.dev != nil {
+		b.dev.Problems(ps)
+	}
+	now := map[string]bool{}
+	for i := range ps {
+		p := &ps[i]
+		text := p.Error()
+		if !b.said[text] && !now[text] && p.File != "" { // an error without a file is logged by who retries
+			level := slog.LevelWarn
+			if p.Severity == diag.Error {
+				level = slog.LevelError
+			}
+			b.logger.Log(context.Background(), level, "problem", "file", p.File, "line", p.Line, "message", p.Message, "remedy", p.Remedy)
+		}
+		now[text] = true
+	}
+	b.said = now
+}

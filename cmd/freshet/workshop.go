@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"freshet/generator"
+	"freshet/generator/markup"
+	"freshet/internal/contentdir"
+	"freshet/internal/diag"
+	"freshet/internal/memo"
+	"freshet/internal/pagestore"
+	"freshet/templates"
+)
+
+var _ generator.Source = (*contentdir.Source)(nil)
+
+// A workshop is everything that makes pages, joined: source, page log, public tree and generator.
+type workshop struct {
+	cfg     *config
+	store   *pagestore.Writer
+	gen     *generator.Generator
+	broken  bool       // the templates had mistakes when they were last read: the theme in use is an older one
+	results *memo.File // rendered bodies
+	parsed  *memo.File // read files
+}
+
+// workshopOptions is what commands want of it besides the settings.
+type workshopOptions struct {
+	adopt      bool // take over a public folder that is not freshet's own
+	liveReload bool
+	patient    bool // begin even where templates have mistakes, which the first build then reports
+	logger     *slog.Logger
+}
+
+// openWorkshop opens all parts. Mistakes in templates are a *generator.ThemeError.
+func openWorkshop(cfg *config, opt workshopOptions) (_ *workshop, err error) {
+	w := &workshop{cfg: cfg}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.Close())
+		}
+	}()
+	theme, err := loadTheme(cfg.Templates)
+	if _, mistakes := errors.AsType[*generator.ThemeError](err); mistakes && opt.patient {
+		w.broken = true
+		theme, err = generator.LoadTheme(templates.FS, nil)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if w.store, err = openWriter(cfg, opt.logger); err != nil {
+		return nil, err
+	}
+	// The renderer's version is part of its keys; as the file's version it clears out what nothing asks for any more.
+	version := markup.New(markup.Config{Highlight: cfg.Build.Highlight}).Version()
+	if w.results, err = memo.Open(filepath.Join(cfg.State, "memo", "markup"), version); err != nil {
+		return nil, fmt.Errorf("open the memory of rendered bodies: %w", err)
+	}
+	if w.parsed, err = memo.Open(filepath.Join(cfg.State, "memo", "content"), 0); err != nil {
+		return nil, fmt.Errorf("open the memory of read files: %w", err)
+	}
+	source, err := contentdir.New(contentdir.Config{Dir: cfg.Content, Memo: w.parsed, Logger: opt.logger})
+	if err != nil {
+		return nil, err
+	}
+	var tree *pagestore.Tree
+	if cfg.Public != "" {
+		if tree, err = pagestore.OpenTree(cfg.Public, w.store, pagestore.TreeOptions{Adopt: opt.adopt, Logger: opt.logger}); err != nil {
+			return nil, explainTree(err)
+		}
+	}
+	w.gen, err = generator.New(generator.Config{
+		Source:     source,
+		Store:      w.store,
+		Tree:       tree,
+		Theme:      theme,
+		Markup:     markup.New(markup.Config{Memo: w.results, Highlight: cfg.Build.Highlight}),
+		Site:       cfg.Site,
+		PerPage:    cfg.Build.PerPage,
+		Workers:    cfg.Build.Workers,
+		Drafts:     cfg.Build.Drafts,
+		LiveReload: opt.liveReload,
+		MaxShrink:  cfg.Build.MaxShrink,
+		Logger:     opt.logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// Close gives everything back. What the memories hold is written.
+func (w *workshop) Close() error {
+	var errs []error
+	for _, m := range []*memo.File{w.results, w.parsed} {
+		if m != nil {
+			errs = append(errs, m.Close())
+		}
+	}
+	if w.store != nil {
+		errs = append(errs, w.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// build brings the site up to its source, unless it is pinned.
+func (w *workshop) build(ctx context.Context, opt generator.Options) (*generator.Report, error) {
+	if gen := w.store.Current(); gen.Pinned() {
+		return nil, failed(&pinnedError{gen.ID}, "freshet rollback --release lets builds change the site again")
+	}
+	rep, err := w.gen.Build(ctx, opt)
+	if err != nil {
+		return rep, explainBuild(err)
+	}
+	// A whole scan has asked for all that files were read to; only a build that rendered everything has asked for all
+	// that bodies were rendered to. What was not asked for is of files that are no more.
+	if opt.Changed == nil {
+		err = w.parsed.Trim()
+	}
+	if err == nil && rep.Rendered >= rep.Pages {
+		err = w.results.Trim()
+	}
+	for _, m := range []*memo.File{w.results, w.parsed} {
+		if err == nil {
+			err = m.Flush()
+		}
+	}
+	if err != nil {
+		return rep, fmt.Errorf("keep what was computed: %w", err)
+	}
+	if w.store.ShouldCompact() {
+		err = w.store.Compact(ctx)
+	}
+	return rep, err
+}
+
+// reloadTheme reads the templates again if they changed, or had mistakes before.
+func (w *workshop) reloadTheme(changed bool) error {
+	if !changed && !w.broken {
+		return nil
+	}
+	w.broken = true
+	theme, err := loadTheme(w.cfg.Templates)
+	if err != nil {
+		return err
+	}
+	w.gen.SetTheme(theme)
+	w.broken = false
+	return nil
+}
+
+// A pinnedError says that the site was rolled back and stays where it is.
+type pinnedError struct{ generation uint64 }
+
+func (e *pinnedError) Error() string {
+	return fmt.Sprintf("the site is pinned to what generation %d holds", e.generation)
+}
+
+// loadTheme reads the built-in theme and what replaces it; the folder need not exist.
+func loadTheme(folder string) (*generator.Theme, error) {
+	var override fs.FS
+	switch info, err := os.Stat(folder); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, fmt.Errorf("read templates: %w", err)
+	case !info.IsDir():
+		return nil, fmt.Errorf("read templates: %s is no folder", folder)
+	default:
+		override = os.DirFS(folder)
+	}
+	return generator.LoadTheme(templates.FS, override)
+}
+
+// openWriter opens the page log for writing.
+func openWriter(cfg *config, logger *slog.Logger) (*pagestore.Writer, error) {
+	w, err := pagestore.OpenWriter(pagestore.Config{Dir: cfg.State, Keep: cfg.Build.Keep, Logger: logger})
+	if locked, ok := errors.AsType[*pagestore.LockedError](err); ok {
+		hint := "stop it first, or choose another folder with --state"
+		if locked.PID != 0 {
+			hint = fmt.Sprintf("stop process %d first, or choose another folder with --state", locked.PID)
+		}
+		return nil, failed(err, hint)
+	}
+	return w, err
+}
+
+// explainBuild adds what the user may do to why a build failed.
+func explainBuild(err error) error {
+	if shrink, ok := errors.AsType[*generator.ShrinkError](err); ok {
+		return failed(shrink, "if they are to go, build with --allow-shrink; build.maxShrink sets how many may")
+	}
+	return explainTree(err)
+}
+
+// printProblems tells authors what is wrong with their documents and templates. It returns the error that ends the
+// command when an error of a template was among them.
+func (inv *invocation) printProblems(err error) error {
+	theme, ok := errors.AsType[*generator.ThemeError](err)
+	if !ok {
+		return err
+	}
+	diag.Print(inv.stderr, theme.Problems)
+	return failed(errors.New("the templates have mistakes"), "the built-in theme is used where a template is absent")
+}
+
+// explainTree adds what the user may do to why the public folder was refused, or not written whole.
+func explainTree(err error) error {
+	if own, ok := errors.AsType[*pagestore.NotOwnError](err); ok {
+		why := "holds files that freshet did not write"
+		if own.Other {
+			why = "was written from another state folder"
+		}
+		return failed(fmt.Errorf("the public folder %s %s", own.Dir, why),
+			"freshet build --adopt overwrites those that have the name of a page, and keeps the others")
+	}
+	if foreign, ok := errors.AsType[*pagestore.ForeignError](err); ok {
+		return failed(fmt.Errorf("files that freshet did not write are in the place of pages in %s: %s", foreign.Dir, strings.Join(foreign.Files, ", ")),
+			"move them away, or build with --adopt, which overwrites them")
+	}
+	return err
+}
