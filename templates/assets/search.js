@@ -4,7 +4,7 @@
 (() => {
   const SHOWN = 50; // results on the page
   const AT_ONCE = 4; // parts at a time
-  const UNASKED = 8; // parts read before the reader asks for more
+  const UNASKED = 8; // parts read before the reader asks
   const TITLE = 12, TAG = 6, AUTHOR = 4, EXCERPT = 1, WHOLE = 3;
 
   const input = document.getElementById("fs-q");
@@ -100,7 +100,7 @@
       if (url.origin === location.origin) link.href = url.pathname + url.search;
       if (doc.x) add(what, "p", "lead", doc.x);
       const meta = add(what, "ul", "meta");
-      for (const text of [...(doc.a || []), ...(doc.g || []).slice(0, 4)]) add(meta, "li", "", text);
+      for (const text of [...(doc.a || []), ...(doc.g || []).slice(0, 4)]) add(add(meta, "li"), "bdi", "", text);
     }
     list.replaceChildren(page);
   };
