@@ -79,7 +79,7 @@ func buildTime(flag, epoch string) (time.Time, error) {
 
 func (inv *invocation) build(ctx context.Context, eff *effective, opt generator.Options, adopt bool) (err error) {
 	start := time.Now()
-	inv.warnAddress(eff)
+	inv.warnSource(eff)
 	w, err := openWorkshop(&eff.config, workshopOptions{adopt: adopt, logger: inv.logger(eff.quiet())})
 	if err != nil {
 		return inv.printProblems(err)
@@ -104,10 +104,13 @@ func (inv *invocation) build(ctx context.Context, eff *effective, opt generator.
 	return leftOut(rep.Skipped)
 }
 
-// warnAddress says so when a site that is to be published has the address that is right on this machine only.
-func (inv *invocation) warnAddress(eff *effective) {
+// warnSource says what a build does otherwise than its surroundings let expect.
+func (inv *invocation) warnSource(eff *effective) {
 	if strings.HasPrefix(eff.from["site.url"], "default") {
-		fmt.Fprintf(inv.stderr, "freshet: warning: feeds and search engines will be told %s: set site.url, or --url\n", eff.Site.URL)
+		inv.warn("feeds and search engines will be told %s: set site.url, or --url", eff.Site.URL)
+	}
+	if eff.Source == "auto" && inv.getenv("MONGODB_URI") != "" {
+		inv.warn("MONGODB_URI is set, but this version of freshet reads Markdown files only")
 	}
 }
 

@@ -45,6 +45,7 @@ const wiring = "cmd/freshet"
 var drivers = map[string][]string{
 	"github.com/yuin/goldmark":           {"generator/markup"},
 	"github.com/alecthomas/chroma/v2":    {"generator/markup/highlight"},
+	"github.com/dlclark/regexp2/v2":      {"generator/markup/highlight"}, // chroma's own engine: its lexers' expressions are read with it
 	"github.com/microcosm-cc/bluemonday": {"generator/markup"},
 	"github.com/fsnotify/fsnotify":       {"revalidator", "internal/pagestore"},
 	"github.com/cespare/xxhash/v2":       {"internal/digest"},
