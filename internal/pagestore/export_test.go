@@ -20,6 +20,16 @@ func SetFolds(t *Tree) { t.folds = true }
 // Offset tells where the record of the entry at p is.
 func Offset(g *Generation, p site.Path) int64 { return g.find(p).off }
 
+// PutUnchecked is Put that takes any path.
+func PutUnchecked(b *Batch, e site.Entry) {
+	payload := encodeEntry(&e, nil)
+	n, err := decodeEntry(payload, 0, &b.w.names)
+	if err != nil {
+		panic(err)
+	}
+	b.puts[n.Path] = pending{n, payload}
+}
+
 // Interned is how many strings the writer shares between entries.
 func Interned(w *Writer) int { return len(w.names.m) }
 
@@ -33,3 +43,31 @@ var (
 	WorthCompacting = worthCompacting
 	Fold            = fold
 )
+
+// EncodeEntry is the payload of an entry's record.
+func EncodeEntry(e *site.Entry, docs []site.DocRef) []byte { return encodeEntry(e, docs) }
+
+// DecodeEntry reads what EncodeEntry wrote.
+func DecodeEntry(b []byte) (*site.Entry, []site.DocRef, error) {
+	n, err := decodeEntry(b, 0, &interner{})
+	if err != nil {
+		return nil, nil, err
+	}
+	docs, err := decodeDocs(b)
+	return &n.Entry, docs, err
+}
+
+// ReencodeCommit reads a commit's payload at a place and writes it again.
+func ReencodeCommit(b []byte, off int64) ([]byte, error) {
+	h := header{site: "0123456789abcdef", salt: 42}
+	s, err := decodeCommit(b, off, h)
+	if err != nil {
+		return nil, err
+	}
+	return encodeCommit(s, h.salt, h.site), nil
+}
+
+// EncodeCommit is the payload of a commit's record.
+func EncodeCommit(c Commit, off int64) []byte {
+	return encodeCommit(&span{start: headerSize, off: off, Commit: c}, 42, "0123456789abcdef")
+}

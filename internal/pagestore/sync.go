@@ -281,31 +281,35 @@ func (s *syncRun) findDrops() {
 
 // run does what was planned. The marker says before the first change and after the last what the tree may hold.
 func (s *syncRun) run(ctx context.Context) error {
-	m := &s.t.marker
+	was := s.t.marker
 	if len(s.writes) > 0 || len(s.drops) > 0 {
-		if s.unsure {
-			m.Verify = true // until it is done, whatever the boot
-		}
+		m := was
 		m.Boot = s.t.boot
-		m.Targets = append(m.Targets, markOf(s.g))
-		if len(m.Targets) > maxTargets {
+		m.Verify = m.Verify || s.unsure // until it is done, whatever the boot
+		if m.Targets = append(slices.Clone(was.Targets), markOf(s.g)); len(m.Targets) > maxTargets {
 			m.Targets, m.Lost = m.Targets[1:], true
 		}
-		s.t.known[s.g.ID] = s.g
-		if err := s.t.writeMarker(); err != nil {
+		if err := s.t.setMarker(m); err != nil {
 			return err
 		}
+		s.t.known[s.g.ID] = s.g
 		if err := s.change(ctx); err != nil {
 			return err
 		}
 	}
-	now := marker{Site: m.Site, mark: markOf(s.g), Boot: s.t.boot, Skipped: slices.Sorted(maps.Keys(s.skipped))}
-	if now.mark == m.mark && len(m.Targets) == 0 && m.Boot == now.Boot && !m.Verify && !m.Lost && slices.Equal(now.Skipped, m.Skipped) {
-		return nil
+	now := marker{Site: was.Site, mark: markOf(s.g), Boot: s.t.boot, Skipped: slices.Sorted(maps.Keys(s.skipped))}
+	if !now.equal(s.t.marker) {
+		if err := s.t.setMarker(now); err != nil {
+			return err
+		}
 	}
-	*m = now
 	s.t.known = map[uint64]*Generation{s.g.ID: s.g}
-	return s.t.writeMarker()
+	return nil
+}
+
+func (m marker) equal(o marker) bool {
+	return m.Site == o.Site && m.mark == o.mark && slices.Equal(m.Targets, o.Targets) && m.Boot == o.Boot && m.Verify == o.Verify &&
+		m.Lost == o.Lost && slices.Equal(m.Skipped, o.Skipped)
 }
 
 // change writes and removes files.
@@ -382,33 +386,21 @@ func (s *syncRun) makeRoom() error {
 
 // drop removes a file, and the folders that it leaves empty, unless somebody else has put another in its place.
 func (s *syncRun) drop(name string) error {
-	if !s.unsure {
-		ours := false
-		for _, old := range s.drops[name].objects {
-			same, _, err := s.holds(name, old.g, old.ref, nil)
-			if err != nil {
-				return err
-			}
-			if ours = ours || same; ours {
-				break
-			}
-		}
-		if !ours {
-			if _, err := s.t.root.Lstat(name); err == nil {
-				s.t.opt.Logger.Warn("public tree: a file that has no page any more was changed by somebody else and stays", "file", name)
-			}
-			return nil
-		}
+	info, err := s.t.root.Lstat(name)
+	if err != nil || info.IsDir() {
+		return nil // it is gone, or another page has a folder there
+	}
+	if !s.unsure && !s.isOurs(name) {
+		s.t.opt.Logger.Warn("public tree: a file that has no page any more was changed by somebody else and stays", "file", name)
+		return nil
 	}
 	if err := s.t.store.cfg.before("tree remove", name); err != nil {
 		return err
 	}
-	switch err := s.t.root.Remove(name); {
-	case err == nil:
-		s.count.Add(1)
-	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
+	if err := s.t.root.Remove(name); err != nil {
 		return err
 	}
+	s.count.Add(1)
 	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
 		if s.t.root.Remove(dir) != nil {
 			break // it is not empty
@@ -416,6 +408,14 @@ func (s *syncRun) drop(name string) error {
 		delete(s.dirs, dir)
 	}
 	return nil
+}
+
+// isOurs reports whether a file that is to go holds what freshet wrote. One that cannot be read is not known to.
+func (s *syncRun) isOurs(name string) bool {
+	return slices.ContainsFunc(s.drops[name].objects, func(old oldObject) bool {
+		same, _, err := s.holds(name, old.g, old.ref, nil)
+		return same && err == nil
+	})
 }
 
 // write writes the files of one kind, which are sorted by name. Files of folders that are not there yet are written
@@ -513,6 +513,11 @@ func (s *syncRun) missing(dir string) (missing, blocked string, err error) {
 			continue
 		}
 		info, err := s.t.root.Stat(dir[:end])
+		if err != nil {
+			if link, lerr := s.t.root.Lstat(dir[:end]); lerr == nil && link.Mode()&fs.ModeSymlink != 0 {
+				return "", dir[:end], nil // it leads out of the tree or nowhere
+			}
+		}
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return dir[:end], "", nil

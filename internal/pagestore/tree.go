@@ -140,8 +140,7 @@ func (t *Tree) load() error {
 		if !empty && !t.opt.Adopt {
 			return &NotOwnError{Dir: t.dir}
 		}
-		t.marker = marker{Site: own, Boot: t.boot, Verify: !empty}
-		if err := t.writeMarker(); err != nil {
+		if err := t.setMarker(marker{Site: own, Boot: t.boot, Verify: !empty}); err != nil {
 			return err
 		}
 	default:
@@ -151,8 +150,7 @@ func (t *Tree) load() error {
 		if !t.opt.Adopt {
 			return &NotOwnError{Dir: t.dir, Other: true}
 		}
-		t.marker = marker{Site: own, Boot: t.boot, Verify: true}
-		if err := t.writeMarker(); err != nil {
+		if err := t.setMarker(marker{Site: own, Boot: t.boot, Verify: true}); err != nil {
 			return err
 		}
 	}
@@ -190,8 +188,9 @@ func (t *Tree) foldsNames() (bool, error) {
 	return err == nil && os.SameFile(a, b), nil
 }
 
-func (t *Tree) writeMarker() error {
-	b, err := json.Marshal(t.marker)
+// setMarker writes the marker.
+func (t *Tree) setMarker(m marker) error {
+	b, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
@@ -202,7 +201,11 @@ func (t *Tree) writeMarker() error {
 	if err := t.root.WriteFile(tmp, append(b, '\n'), 0o644); err != nil {
 		return err
 	}
-	return t.root.Rename(tmp, markerName)
+	if err := t.root.Rename(tmp, markerName); err != nil {
+		return err
+	}
+	t.marker = m
+	return nil
 }
 
 // Close lets go of the folder.
