@@ -94,8 +94,8 @@ func (b *builder) course(f *folder) *site.Course {
 // courseText is the course's own text: that of its folder.
 func (b *builder) courseText(f *folder) *record {
 	var best *record
-	for _, r := range f.files {
-		if r.isMarkdown && r.name.text != noText && (best == nil || r.textBefore(best)) {
+	for _, r := range f.named {
+		if best == nil || r.textBefore(best) {
 			best = r
 		}
 	}
@@ -160,7 +160,11 @@ func (k *curriculum) modules() []site.Module {
 		m := out[looseAt]
 		out = append([]site.Module{m}, slices.Delete(out, looseAt, looseAt+1)...)
 	}
-	return slices.DeleteFunc(out, func(m site.Module) bool { return len(m.Lessons) == 0 })
+	out = slices.DeleteFunc(out, func(m site.Module) bool { return len(m.Lessons) == 0 })
+	if len(out) == 0 {
+		return nil
+	}
+	return out
 }
 
 // moduleTitle names a module of which only the number is known.

@@ -85,8 +85,8 @@ func (b *builder) isFolderText(r *record) bool {
 // language before those with one.
 func (b *builder) ownText(f *folder) *record {
 	var best *record
-	for _, r := range f.files {
-		if !r.isMarkdown || r.name.text == noText || f.zone == freeZone && !r.isText() {
+	for _, r := range f.named {
+		if f.zone == freeZone && !r.isText() {
 			continue
 		}
 		if (f.zone == blogZone || f.zone == draftZone) && !b.isFolderText(r) {
@@ -232,7 +232,7 @@ func (b *builder) postAliases(r *record, dir, name string, date time.Time, own s
 		add(a)
 		return out
 	}
-	last := name
+	last := strings.ReplaceAll(name, " ", "-")
 	if r.p.slug != "" {
 		last = r.p.slug
 	}
@@ -317,9 +317,7 @@ func (b *builder) section(r *record) site.Document {
 		return b.page(r)
 	}
 	pg.Meta = b.meta(r, cmpOr(strings.TrimPrefix(f.base(), "."), "home"))
-	if pg.Title == "Home" && r.p.title == "" && r.p.heading == "" {
-		pg.Title = "" // the site's own
-	}
+	pg.Title = cmpOr(r.p.title, r.p.heading) // empty: the list's own
 	pg.Revision = revision(pg)
 	return pg
 }

@@ -248,8 +248,9 @@ type reader struct {
 	out   *parsed
 	ranks [keyExtra + 1]int8
 	tags  []string
-	// Dates of each rank: an unreadable one is an error only where it would have counted.
-	alt string
+	alt   string
+	// Jekyll parts tags at blanks.
+	blanks bool
 }
 
 func (r *reader) warn(f *field, message, remedy string) {
@@ -267,8 +268,8 @@ func (r *reader) fail(f *field, message, remedy string) {
 }
 
 // read fills out from the front matter.
-func (p *parts) read(front *value, out *parsed) {
-	r := &reader{parts: p, out: out}
+func (p *parts) read(name string, front *value, out *parsed) {
+	r := &reader{parts: p, out: out, blanks: strings.Contains("/"+name, "/_posts/") || strings.Contains("/"+name, "/_drafts/")}
 	r.table(front, false)
 	if r.alt != "" && out.cover.Src != "" && out.cover.Alt == "" {
 		out.cover.Alt = r.alt
@@ -324,9 +325,9 @@ func (r *reader) take(k key, f *field) bool {
 		out.authors = authorsOf(v)
 		return len(out.authors) > 0
 	case keyTags:
-		out.tags = stringsOf(v)
+		out.tags = r.terms(v)
 	case keyCategories:
-		out.categories = stringsOf(v)
+		out.categories = r.terms(v)
 	case keyTaxonomies:
 		for i := range v.fields {
 			switch reduceKey(v.fields[i].key) {
@@ -460,7 +461,13 @@ func (r *reader) take(k key, f *field) bool {
 		b, ok := boolOf(v)
 		out.shortcodesOff = ok && !b
 	case keyPrice:
-		return r.number(f, &out.price)
+		// A course whose price cannot be read must not pass for a free one.
+		n, ok := numberOf(f.val.s)
+		if !ok {
+			r.fail(f, fmt.Sprintf("price %q is not a number", clip(f.val.s)), "write digits only, and the currency as currency: INR")
+		}
+		out.price = n
+		return ok
 	case keyOriginalPrice:
 		return r.number(f, &out.original)
 	case keyRating:
@@ -543,13 +550,18 @@ func (r *reader) date(f *field, to *time.Time) bool {
 }
 
 func (r *reader) number(f *field, to *float64) bool {
-	n, err := strconv.ParseFloat(strings.ReplaceAll(strings.TrimSpace(f.val.s), ",", ""), 64)
-	if err != nil || n != n || n < 0 || n > 1e12 {
+	n, ok := numberOf(f.val.s)
+	if !ok {
 		r.warn(f, fmt.Sprintf("%s %q is not a number", f.key, clip(f.val.s)), "write digits only")
 		return false
 	}
 	*to = n
 	return true
+}
+
+func numberOf(s string) (float64, bool) {
+	n, err := strconv.ParseFloat(strings.ReplaceAll(strings.TrimSpace(s), ",", ""), 64)
+	return n, err == nil && n >= 0 && n <= 1e12
 }
 
 func (r *reader) absolute(f *field, to *string) bool {
@@ -597,6 +609,14 @@ func boolOf(v *value) (b, ok bool) {
 		return false, true
 	}
 	return false, false
+}
+
+// terms reads tags or categories.
+func (r *reader) terms(v *value) []string {
+	if r.blanks && v.kind == text && !strings.Contains(v.s, ",") {
+		return appendNew(nil, strings.Fields(v.s)...)
+	}
+	return stringsOf(v)
 }
 
 // stringsOf reads a list or a comma-separated string; empty and repeated items are left out.

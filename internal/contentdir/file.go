@@ -27,7 +27,7 @@ const maxBodyBytes = 5 << 20
 // prepare checks a Markdown file's bytes and cuts the front matter off.
 func prepare(data []byte) (parts, *diag.Problem) {
 	if len(data) > maxBodyBytes {
-		return parts{}, &diag.Problem{Severity: diag.Error, Message: fmt.Sprintf("the file has %d MB; at most %d MB of text are read", len(data)>>20, maxBodyBytes>>20),
+		return parts{}, &diag.Problem{Severity: diag.Error, Message: fmt.Sprintf("the file has %d MB or more, too much for a page", maxBodyBytes>>20),
 			Remedy: "part it, or put large data into files of their own"}
 	}
 	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
@@ -109,7 +109,7 @@ func paramOf(front *value) func(string) (string, bool) {
 	}
 }
 
-// parseFile reads one Markdown file. It depends on the file's name and bytes alone.
+// parseFile reads one Markdown file. It depends on the file's path in the tree and its bytes alone.
 func parseFile(name string, data []byte) *parsed {
 	out := &parsed{}
 	p, prob := prepare(data)
@@ -125,7 +125,7 @@ func parseFile(name string, data []byte) *parsed {
 		out.dated = dateHint.Match(p.front)
 		return out
 	}
-	p.read(front, out)
+	p.read(name, front, out)
 	for i := range out.problems {
 		out.problems[i].Text = clipLine(out.problems[i].Text)
 	}

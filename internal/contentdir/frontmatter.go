@@ -84,10 +84,10 @@ func split(data []byte) (parts, *diag.Problem) {
 	switch mark := string(bytes.TrimRight(first, " \t\r\n")); mark {
 	case "---", "+++":
 		end, endLen, lines := closing(rest, mark)
+		if second, _ := cutLine(rest); mark == "---" && !keyLike(rest) && (end < 0 || end > 0 && len(bytes.TrimSpace(second)) == 0) {
+			return parts{body: data, bodyLine: 1}, nil // a rule, then text
+		}
 		if end < 0 {
-			if mark == "---" && !keyLike(rest) {
-				return parts{body: data, bodyLine: 1}, nil // a rule, then text
-			}
 			return parts{}, &diag.Problem{Severity: diag.Error, Line: 1, Col: 1,
 				Message: fmt.Sprintf("the front matter that begins with %s has no end", mark),
 				Remedy:  fmt.Sprintf("close it with a line %s", mark)}
@@ -222,6 +222,10 @@ func (p *parts) decodeYAML() (*value, *diag.Problem) {
 	if v, ok := p.simpleYAML(); ok {
 		return v, nil
 	}
+	return p.fullYAML()
+}
+
+func (p *parts) fullYAML() (*value, *diag.Problem) {
 	if i := tabIndent(p.front); i >= 0 {
 		line := p.frontLine + bytes.Count(p.front[:i], []byte("\n"))
 		return nil, p.problem(line, 1, "a tab indents this line, which YAML forbids", "indent with blanks")
@@ -496,20 +500,24 @@ func fromGo(x any, name string, at map[string][2]int, first int) *value {
 }
 
 func (p *parts) decodeJSON() (*value, *diag.Problem) {
-	d := json.NewDecoder(bytes.NewReader(p.front))
-	d.UseNumber()
-	v, err := p.jsonValue(d, 0)
-	if err != nil {
-		off := int(d.InputOffset())
+	// The whole first: only it knows the offset of an error. The tokens then give places and duplicate keys.
+	if err := json.Unmarshal(p.front, new(any)); err != nil {
+		off := 0
 		if e, ok := errors.AsType[*json.SyntaxError](err); ok {
 			off = int(e.Offset) - 1
 		}
 		line, col := p.position(off)
+		return nil, p.problem(line, col, "front matter is not valid JSON: "+strings.TrimPrefix(err.Error(), "json: "), "check its quotes, commas and brackets")
+	}
+	d := json.NewDecoder(bytes.NewReader(p.front))
+	d.UseNumber()
+	v, err := p.jsonValue(d, 0)
+	if err != nil {
 		if e, ok := errors.AsType[*diag.Problem](err); ok {
 			return nil, e
 		}
-		return nil, p.problem(line, col, "front matter is not valid JSON: "+strings.TrimPrefix(err.Error(), "json: "),
-			"check its quotes, commas and brackets")
+		line, col := p.position(int(d.InputOffset()))
+		return nil, p.problem(line, col, "front matter is not valid JSON: "+err.Error(), "check its quotes, commas and brackets")
 	}
 	return v, nil
 }

@@ -240,7 +240,9 @@ func (t *translator) quote(n *node, head, author, before string) string {
 		lead := strings.Repeat(" ", len(before)-len(strings.TrimLeft(before, " ")))
 		for i, l := range lines {
 			if i == len(lines)-1 && strings.Trim(l, " \t>") == "" {
-				b.WriteByte('\n')
+				if author == "" {
+					b.WriteByte('\n')
+				}
 				break
 			}
 			b.WriteString("\n" + strings.TrimRight(prefix+strings.TrimPrefix(strings.TrimPrefix(l, before), lead), " "))
@@ -316,11 +318,11 @@ func (t *translator) tab(n *node, before string) string {
 	if label != "" && !strings.ContainsAny(label, "<>\n") {
 		head = "**" + strings.Trim(mdText(label), "*") + "**"
 	}
-	inner := t.inner(n.inner)
-	isCode := lang != "" && lang != "markdown" || n.syntax == shortcode && !n.markdown && !strings.Contains(inner, "```") && n.base() == "codetab"
-	if isCode && !strings.Contains(inner, "```") {
+	written := t.src[n.end:n.closing.start]
+	if (lang != "" && lang != "markdown" || n.base() == "codetab") && !strings.Contains(written, "```") {
 		return head + "\n\n" + blankMargin(before) + t.codeFence(n, lang, blankMargin(before))
 	}
+	inner := t.inner(n.inner)
 	if !strings.HasPrefix(strings.TrimLeft(inner, " \t"), "\n") {
 		return head + "\n\n" + inner
 	}

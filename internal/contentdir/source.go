@@ -128,7 +128,7 @@ func (s *Source) Body(_ context.Context, ref site.BodyRef) (site.Body, error) {
 	if prob != nil {
 		return site.Body{}, fmt.Errorf("read body of %s: %w", name, site.ErrChanged)
 	}
-	body, _ := bodyOf(path.Base(name), &p, nil)
+	body, _ := bodyOf(name, &p, nil)
 	if h := bodyHash(body); h != ref.Hash {
 		return site.Body{}, fmt.Errorf("read body of %s: %w", name, site.ErrChanged)
 	}
@@ -444,7 +444,7 @@ func (s *Source) read(r *record, st *stat) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		r.p = parseFile(path.Base(r.path), data)
+		r.p = parseFile(r.path, data)
 	} else {
 		if r.asset, err = readAsset(f, r.path, st.size); err != nil {
 			return false, err

@@ -278,6 +278,16 @@ func (t *translator) tokens() []piece {
 						continue
 					}
 				}
+			case '*', '-', '1':
+				// A list item followed by {:toc} is where kramdown puts a table of contents.
+				if lineStart(src, i) && listMarker(src[i:min(len(src), i+16)]) > 0 {
+					line, rest, _ := strings.Cut(src[i:min(len(src), i+200)], "\n")
+					if trimmed := strings.TrimLeft(rest, " "); strings.HasPrefix(trimmed, "{:toc") || strings.HasPrefix(trimmed, "{: toc") || strings.HasPrefix(trimmed, "{:.toc") {
+						add(piece{syntax: replaced, start: i, end: i + len(line)})
+						at = i + len(line)
+						continue
+					}
+				}
 			case '[':
 				if lineStart(src, i) {
 					for _, toc := range [...]string{"[[_TOC_]]", "[TOC]"} {
@@ -767,7 +777,7 @@ func attributeList(s string) bool {
 		return false
 	}
 	for _, a := range parseArgs(s, 0) {
-		if a.name == "" && a.val[0] != '.' && a.val[0] != '#' && a.val != "-" {
+		if a.name == "" && (a.val == "" || a.val[0] != '.' && a.val[0] != '#' && a.val != "-") {
 			return false
 		}
 		if a.name != "" && !identifier(a.name) {

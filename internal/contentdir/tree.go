@@ -63,6 +63,7 @@ type folder struct {
 	parent *folder
 	dirs   map[string]*folder
 	files  map[string]*record
+	named  []*record // Markdown files with the name of a folder's text
 	zone   zone
 
 	// Sums over Markdown files. Those of a named zone do not count as dated or undated above it.
@@ -432,6 +433,9 @@ func (t *tree) put(st *scanState, r *record) {
 		r.dir.files = map[string]*record{}
 	}
 	r.dir.files[base] = r
+	if r.isMarkdown && r.name.text != noText {
+		r.dir.named = append(r.dir.named, r)
+	}
 	t.records[r.path] = r
 	if len(r.problems)+len(r.uses) > 0 || r.skip != nil {
 		t.noted[r.path] = r
@@ -448,6 +452,7 @@ func (t *tree) remove(st *scanState, r *record) {
 	t.count(r, -1)
 	t.touch(st, r)
 	delete(r.dir.files, r.base())
+	r.dir.named = slices.DeleteFunc(r.dir.named, func(o *record) bool { return o == r })
 	delete(t.records, r.path)
 	delete(t.noted, r.path)
 	delete(st.dirty, r)
@@ -509,10 +514,8 @@ func (t *tree) touch(st *scanState, r *record) {
 	for f := r.dir; f != nil; f = f.parent {
 		st.touched[f] = true
 		if f == r.dir || f.zone == blogZone || f.zone == draftZone {
-			for _, o := range f.files {
-				if o.name.text != noText && o.isMarkdown {
-					st.dirty[o] = true
-				}
+			for _, o := range f.named {
+				st.dirty[o] = true
 			}
 		}
 	}
@@ -562,11 +565,10 @@ func (t *tree) reclass(st *scanState) {
 	}
 }
 
-// courseAbove returns the folder of the course that a file is part of; nil: none.
-func (t *tree) courseAbove(r *record) *folder {
-	var c *folder
-	child := (*folder)(nil)
-	for f := r.dir; f != nil; child, f = f, f.parent {
+// courseAbove returns the folder of the course that a folder is part of: the topmost that makes one; nil: none.
+func courseAbove(f *folder) *folder {
+	var c, child *folder
+	for ; f != nil; child, f = f, f.parent {
 		switch {
 		case f.zone == courseZone && f == f.zoneRoot():
 			c = child
@@ -580,7 +582,7 @@ func (t *tree) courseAbove(r *record) *folder {
 // unitOf names the document that a file is part of: a course's folder, else the file.
 func (t *tree) unitOf(r *record) string {
 	if r.isMarkdown {
-		if c := t.courseAbove(r); c != nil {
+		if c := courseAbove(r.dir); c != nil {
 			return courseID(c)
 		}
 	}
@@ -780,10 +782,10 @@ func (t *tree) courseFolder(unit string) *folder {
 	if f == nil || f.markdown == 0 {
 		return nil
 	}
-	if f.zone == freeZone && f.course || f.zone == courseZone && f.parent != nil && f.parent == f.zoneRoot() && f != f.zoneRoot() {
-		return f
+	if courseAbove(f) != f {
+		return nil
 	}
-	return nil
+	return f
 }
 
 // members lists the Markdown files beneath a folder by path.

@@ -123,7 +123,7 @@ func simpleScalar(s string) (*value, bool) {
 	case c >= '0' && c <= '9':
 		if digits := strings.TrimLeft(s, "0123456789"); digits == "" && (len(s) == 1 || c != '0') && len(s) < 18 {
 			return &value{kind: number, s: s}, true
-		} else if len(digits) > 6 && digits[0] == '-' && digits[3] == '-' && strings.Trim(digits, "0123456789-") == "" && len(s) == 10 {
+		} else if len(s) == 10 && len(digits) == 6 && digits[0] == '-' && digits[3] == '-' && strings.Trim(digits, "0123456789-") == "" {
 			return &value{kind: text, s: s}, true // 2024-01-02
 		}
 		return nil, false

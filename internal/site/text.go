@@ -182,33 +182,95 @@ func (c *wordCount) minutes() int {
 	return (units + ideographsPerMinute - 1) / ideographsPerMinute
 }
 
-func (c *wordCount) text(s string) {
-	for i := 0; i < len(s); {
-		b := s[i]
-		if b < utf8.RuneSelf {
-			switch {
-			case b == ' ' || b == '\n' || b == '\t' || b == '\r':
-				c.in = false
-			case !c.in && (b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9'):
-				c.in = true
-				c.words++
-			}
-			i++
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		i += n
+// Classes of bytes, for counting words in one pass.
+const (
+	byteOther   = iota // punctuation: neither begins nor ends a word
+	byteBlank          // ends a word
+	byteWord           // letters and digits
+	byteSpecial        // may begin markup
+	byteWide           // part of a character beyond ASCII
+)
+
+var byteClass = func() (t [256]uint8) {
+	for c := range t {
 		switch {
-		case ideographic(r):
-			c.ideographs++
-			c.in = false
-		case unicode.IsSpace(r):
-			c.in = false
-		case !c.in && (unicode.IsLetter(r) || unicode.IsDigit(r)):
-			c.in = true
-			c.words++
+		case c >= utf8.RuneSelf:
+			t[c] = byteWide
+		case c == ' ' || c == '\n' || c == '\t' || c == '\r':
+			t[c] = byteBlank
+		case isLetter(byte(c)) || c >= '0' && c <= '9':
+			t[c] = byteWord
+		case c == '`' || c == '<' || c == ']':
+			t[c] = byteSpecial
 		}
 	}
+	return t
+}()
+
+// text counts plain text.
+func (c *wordCount) text(s string) { c.count(s, false) }
+
+// inline counts Markdown text, without code, link targets and tags.
+func (c *wordCount) inline(s string) { c.count(s, true) }
+
+func (c *wordCount) count(s string, markup bool) {
+	in, words := c.in, c.words
+	for i := 0; i < len(s); {
+		switch byteClass[s[i]] {
+		case byteBlank:
+			in = false
+			i++
+		case byteWord:
+			if !in {
+				in = true
+				words++
+			}
+			i++
+		case byteSpecial:
+			if markup {
+				i += max(1, markupLen(s[i:]))
+			} else {
+				i++
+			}
+		case byteWide:
+			r, n := utf8.DecodeRuneInString(s[i:])
+			i += n
+			switch {
+			case ideographic(r):
+				c.ideographs++
+				in = false
+			case unicode.IsSpace(r):
+				in = false
+			case !in && (unicode.IsLetter(r) || unicode.IsDigit(r)):
+				in = true
+				words++
+			}
+		default:
+			i++
+		}
+	}
+	c.in, c.words = in, words
+}
+
+// markupLen returns the length of the code span, tag or link target that s begins with; 0: none.
+func markupLen(s string) int {
+	switch s[0] {
+	case '`':
+		n := runLen(s, '`')
+		if j := codeSpanEnd(s[n:], n); j >= 0 {
+			return n + j
+		}
+		return n
+	case '<':
+		return tagLen(s)
+	case ']':
+		if len(s) > 1 && s[1] == '(' {
+			if n := targetLen(s[1:]); n > 0 {
+				return 1 + n
+			}
+		}
+	}
+	return 0
 }
 
 // markdown counts what is outside code, link targets and tags in one pass.
@@ -246,37 +308,6 @@ func (c *wordCount) markdown(s string) {
 		c.inline(line)
 		c.in = false
 	}
-}
-
-func (c *wordCount) inline(s string) {
-	start := 0
-	for i := 0; i < len(s); {
-		skip := 0
-		switch s[i] {
-		case '`':
-			n := runLen(s[i:], '`')
-			if j := codeSpanEnd(s[i+n:], n); j >= 0 {
-				skip = n + j
-			} else {
-				i += n
-				continue
-			}
-		case '<':
-			skip = tagLen(s[i:])
-		case ']':
-			if i+1 < len(s) && s[i+1] == '(' {
-				skip = 1 + targetLen(s[i+1:])
-			}
-		}
-		if skip <= 1 {
-			i++
-			continue
-		}
-		c.text(s[start:i])
-		i += skip
-		start = i
-	}
-	c.text(s[start:])
 }
 
 func ideographic(r rune) bool {
@@ -526,9 +557,10 @@ func markdownBlocks(text string, yield func(block) bool) {
 				_, inner, _ = strings.Cut(inner, "]")
 				inner = strings.TrimLeft(inner, "+- ")
 			}
-			if markerLen(inner) > 0 || atxHeading(inner) > 0 {
-				inner = strings.TrimLeft(inner, "#-*+0123456789. ")
+			if inner != "" && atxHeading(inner) > 0 {
+				continue
 			}
+			inner = inner[markerLen(inner):]
 			para = append(para, inner)
 		case markerLen(trimmed) > 0 && (wasBlank || kind != blockParagraph || trimmed[0] < '0' || trimmed[0] > '9'):
 			if !flush() {

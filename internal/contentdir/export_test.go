@@ -1,0 +1,84 @@
+package contentdir
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"freshet/internal/diag"
+)
+
+// For tests in the _test package.
+
+func ParseDate(s string) (time.Time, bool) { return parseDate(s) }
+
+func SplitNames(s string) []string { return splitNames(s) }
+
+// Translate translates a body and lists the kinds dropped.
+func Translate(name, body string, params map[string]string) (string, []string) {
+	t := translator{mdx: isMDX(name, body), param: func(k string) (string, bool) { v, ok := params[k]; return v, ok }}
+	out := t.translate(body, 1)
+	var kinds []string
+	for _, u := range t.uses {
+		kinds = append(kinds, fmt.Sprintf("%s ×%d at %d:%d", u.kind, u.count, u.line, u.col))
+	}
+	return out, kinds
+}
+
+// CodeLines reports for each line of a body whether it is code.
+func CodeLines(body string) []bool {
+	code := codeBlocks(body)
+	var out []bool
+	at := 0
+	for _, l := range strings.SplitAfter(body, "\n") {
+		in := false
+		for _, c := range code {
+			in = in || at >= c.start && at < c.end
+		}
+		out = append(out, in)
+		at += len(l)
+	}
+	return out
+}
+
+// ParseProblems parses a file and returns its problems, and whether the memo's form of the result is the same.
+func ParseProblems(name string, data []byte) (problems []diag.Problem, lines int, stable bool) {
+	p := parseFile(name, data)
+	enc := p.encode()
+	q, ok := decodeParsed(enc)
+	stable = ok && string(q.encode()) == string(enc)
+	return p.problems, strings.Count(string(data), "\n") + 1, stable
+}
+
+// BothYAML reads a front matter with the fast reader and the full parser. ok is false when the fast one gave up.
+func BothYAML(front string) (fast, full string, ok bool) {
+	p := parts{dialect: yamlFront, front: []byte(front), frontLine: 2}
+	v, ok := p.simpleYAML()
+	if !ok {
+		return "", "", false
+	}
+	w, prob := p.fullYAML()
+	if prob != nil {
+		return v.dump(), prob.Error(), true
+	}
+	return v.dump(), w.dump(), true
+}
+
+// dump shows kinds, values and lines.
+func (v *value) dump() string {
+	switch v.kind {
+	case list:
+		var b strings.Builder
+		for _, i := range v.items {
+			b.WriteString(i.dump() + ",")
+		}
+		return "[" + b.String() + "]"
+	case table:
+		var b strings.Builder
+		for _, f := range v.fields {
+			fmt.Fprintf(&b, "%d:%d %q: %s\n", f.line, f.col, f.key, f.val.dump())
+		}
+		return "{" + b.String() + "}"
+	}
+	return fmt.Sprintf("%d(%q)", v.kind, v.s)
+}
