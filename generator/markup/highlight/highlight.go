@@ -6,20 +6,24 @@
 package highlight
 
 import (
+	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/alecthomas/chroma/v2"
-	"github.com/alecthomas/chroma/v2/lexers"
 )
 
 // maxCode is the longest code, in bytes, that is highlighted.
 const maxCode = 200 << 10
 
+// maxForeign is the longest code that chroma itself highlights.
+const maxForeign = 20 << 10
+
 // A Highlighter highlights code. It may be used by many goroutines at once.
-type Highlighter struct{}
+type Highlighter struct{ lexers lexerSet }
 
 // New returns a Highlighter.
-func New() *Highlighter { return &Highlighter{} }
+func New() *Highlighter { return &Highlighter{lexers: lexerSet{byName: map[string]*lexer{}}} }
 
 // Language is the name of the language in the info of a code block: "go", also of "go {linenos=table}",
 // "Rust,ignore" and "{.python}". It holds nothing that would need escaping; empty: none is named.
@@ -43,52 +47,89 @@ func Language(info string) string {
 
 // Append appends code as HTML to dst.
 func (h *Highlighter) Append(dst []byte, lang string, code []byte) []byte {
-	lexer := lexers.Get(lang)
-	if lexer == nil || len(code) > maxCode {
+	if len(code) > maxCode {
 		return appendEscaped(dst, string(code))
 	}
-	start := len(dst)
-	out, ok := appendTokens(dst, lexer, string(code))
-	if !ok {
-		return appendEscaped(dst[:start], string(code))
+	l := h.lexers.get(lang)
+	if l == nil {
+		return appendEscaped(dst, string(code))
 	}
-	return out
+	text := string(code)
+	w := writer{dst: dst, left: utf8.RuneCountInString(text)}
+	if err := w.tokens(l, text); err != nil {
+		return appendEscaped(dst, text)
+	}
+	return w.end()
 }
 
-func appendTokens(dst []byte, lexer chroma.Lexer, code string) (out []byte, ok bool) {
+// A writer writes tokens as HTML.
+type writer struct {
+	dst  []byte
+	open string // class of the open span; empty: none is open
+	left int    // characters of the code that are to come
+}
+
+// tokens writes the tokens of code: by our own run of the lexer's rules, or where that cannot be by chroma's.
+func (w *writer) tokens(l *lexer, code string) (err error) {
 	defer func() {
-		if recover() != nil { // a lexer's own mistake
-			out, ok = dst, false
+		if p := recover(); p != nil { // a lexer's own mistake
+			err = fmt.Errorf("tokenise: %v", p)
 		}
 	}()
-	it, err := lexer.Tokenise(nil, code)
-	if err != nil {
-		return dst, false
+	r := &run{emit: w.token, work: maxWork}
+	if l.compile() == nil {
+		return r.tokenise(l, code)
 	}
-	out = dst
-	last := ""
-	for t := it(); t != chroma.EOF; t = it() {
-		if t.Value == "" {
-			continue
+	if len(code) > maxForeign {
+		return errTooMuch
+	}
+	return r.chroma(l, nil, code)
+}
+
+// token writes a token. A line break that the lexer added at the end is left out.
+func (w *writer) token(t chroma.TokenType, text []rune) {
+	if len(text) > w.left {
+		text = text[:w.left]
+	}
+	if len(text) == 0 {
+		return
+	}
+	w.left -= len(text)
+	if class := classTable.class(t); class != w.open {
+		w.close()
+		if class != "" {
+			w.dst = append(w.dst, `<span class="`...)
+			w.dst = append(w.dst, class...)
+			w.dst = append(w.dst, `">`...)
 		}
-		class := classTable.class(t.Type)
-		if class != last {
-			if last != "" {
-				out = append(out, "</span>"...)
-			}
-			if class != "" {
-				out = append(out, `<span class="`...)
-				out = append(out, class...)
-				out = append(out, `">`...)
-			}
-			last = class
+		w.open = class
+	}
+	for _, ch := range text {
+		switch {
+		case ch >= utf8.RuneSelf:
+			w.dst = utf8.AppendRune(w.dst, ch)
+		case ch == '<':
+			w.dst = append(w.dst, "&lt;"...)
+		case ch == '>':
+			w.dst = append(w.dst, "&gt;"...)
+		case ch == '&':
+			w.dst = append(w.dst, "&amp;"...)
+		default:
+			w.dst = append(w.dst, byte(ch))
 		}
-		out = appendEscaped(out, t.Value)
 	}
-	if last != "" {
-		out = append(out, "</span>"...)
+}
+
+func (w *writer) close() {
+	if w.open != "" {
+		w.dst = append(w.dst, "</span>"...)
+		w.open = ""
 	}
-	return out, true
+}
+
+func (w *writer) end() []byte {
+	w.close()
+	return w.dst
 }
 
 // appendEscaped appends text with '<', '>' and '&' escaped.
