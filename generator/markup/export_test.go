@@ -13,7 +13,7 @@ func (r *Renderer) RenderSanitised(in Input) *Doc {
 	w := new(writer)
 	w.begin(in, r.hl)
 	src := cleanText(in.Body.Text)
-	doc := r.md.Parse(text.NewReader(src))
+	doc := r.mdPlain.Parse(text.NewReader(src))
 	s := survey{w: w, src: src}
 	s.look(doc, 0)
 	m := markdown{w: w, src: src}

@@ -17,9 +17,17 @@ import (
 	"freshet/internal/site"
 )
 
-// newMarkdownParser is CommonMark with GFM's tables, strikethrough, task lists and plain addresses, footnotes,
-// definition lists, and ids and classes after headings ("{#id}").
-func newMarkdownParser() parser.Parser {
+// newMarkdownParser is CommonMark with GFM's tables, strikethrough, task lists and, with plain set, plain addresses,
+// footnotes, definition lists, and ids and classes after headings ("{#id}").
+func newMarkdownParser(plain bool) parser.Parser {
+	inline := []util.PrioritizedValue{
+		util.Prioritized(extension.NewTaskCheckBoxParser(), 0),
+		util.Prioritized(extension.NewFootnoteParser(), 101),
+		util.Prioritized(extension.NewStrikethroughParser(), 500),
+	}
+	if plain {
+		inline = append(inline, util.Prioritized(linkify{extension.NewLinkifyParser()}, 999))
+	}
 	return parser.NewParser(
 		parser.WithBlockParsers(parser.DefaultBlockParsers()...),
 		parser.WithInlineParsers(parser.DefaultInlineParsers()...),
@@ -35,13 +43,64 @@ func newMarkdownParser() parser.Parser {
 			util.Prioritized(extension.NewDefinitionDescriptionParser(), 102),
 			util.Prioritized(extension.NewFootnoteBlockParser(), 999),
 		),
-		parser.WithInlineParsers(
-			util.Prioritized(extension.NewTaskCheckBoxParser(), 0),
-			util.Prioritized(extension.NewFootnoteParser(), 101),
-			util.Prioritized(extension.NewStrikethroughParser(), 500),
-			util.Prioritized(extension.NewLinkifyParser(), 999),
-		),
+		parser.WithInlineParsers(inline...),
 	)
+}
+
+// linkify is goldmark's parser of plain addresses, which it asks at every blank, passed over where none can begin.
+type linkify struct{ parser.InlineParser }
+
+func (l linkify) Parse(parent ast.Node, block text.Reader, pc parser.Context) ast.Node {
+	line, _ := block.PeekLine()
+	if len(line) > 0 {
+		switch line[0] {
+		case ' ', '*', '_', '~', '(':
+			line = line[1:]
+		}
+	}
+	if len(line) == 0 {
+		return nil
+	}
+	begins := false
+	switch line[0] {
+	case 'h':
+		begins = bytes.HasPrefix(line, []byte("http"))
+	case 'f':
+		begins = bytes.HasPrefix(line, []byte("ftp:"))
+	case 'w':
+		begins = bytes.HasPrefix(line, []byte("www."))
+	}
+	for i := 0; !begins && i < len(line) && line[i] > ' '; i++ {
+		begins = line[i] == '@'
+	}
+	if !begins {
+		return nil
+	}
+	return l.InlineParser.Parse(parent, block, pc)
+}
+
+// mayHoldAddresses reports whether plain addresses may stand in a body: a mark of one that does not stand where a
+// link, a definition or an automatic link has its address.
+func mayHoldAddresses(src []byte) bool {
+	if bytes.IndexByte(src, '@') >= 0 {
+		return true
+	}
+	for _, mark := range []string{"http", "www.", "ftp:"} {
+		rest := src
+		for {
+			i := bytes.Index(rest, []byte(mark))
+			if i < 0 {
+				break
+			}
+			before := rest[:i]
+			if i == 0 && len(rest) != len(src) || !bytes.HasSuffix(before, []byte("](")) && !bytes.HasSuffix(before, []byte("]: ")) &&
+				!bytes.HasSuffix(before, []byte("<")) && !bytes.HasSuffix(before, []byte("//")) {
+				return true
+			}
+			rest = rest[i+len(mark):]
+		}
+	}
+	return false
 }
 
 // A markdown writes the syntax tree of a Markdown body. With plain set, there is no raw HTML in it, and it writes
@@ -63,7 +122,11 @@ func (r *Renderer) renderMarkdown(w *writer, src []byte) {
 			"divide the paragraph")
 		return
 	}
-	doc := r.md.Parse(text.NewReader(src))
+	md := r.md
+	if mayHoldAddresses(src) {
+		md = r.mdPlain
+	}
+	doc := md.Parse(text.NewReader(src))
 	s := survey{w: w, src: src}
 	s.look(doc, 0)
 	if s.deep {

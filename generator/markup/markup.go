@@ -61,6 +61,7 @@ type Config struct {
 type Renderer struct {
 	memo    Memo
 	md      parser.Parser
+	mdPlain parser.Parser          // md, and plain addresses
 	hl      *highlight.Highlighter // nil: code stays plain
 	version digest.Sum
 	scratch sync.Pool // *writer
@@ -78,7 +79,9 @@ type Input struct {
 
 // New returns a Renderer.
 func New(cfg Config) *Renderer {
-	r := &Renderer{memo: cfg.Memo, md: newMarkdownParser(), version: version(cfg.Highlight)}
+	r := &Renderer{
+		memo: cfg.Memo, md: newMarkdownParser(false), mdPlain: newMarkdownParser(true), version: version(cfg.Highlight),
+	}
 	if cfg.Highlight {
 		r.hl = highlight.New()
 	}
