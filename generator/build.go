@@ -409,6 +409,19 @@ func (u *usage) apply(b *build, targets []plan.Target) {
 	}
 }
 
+// restore takes over what another process knew.
+func (u *usage) restore(of map[site.Path][]site.Path) {
+	u.of, u.refs = of, map[site.Path]int{}
+	if u.of == nil {
+		u.of = map[site.Path][]site.Path{}
+	}
+	for _, assets := range u.of {
+		for _, a := range assets {
+			u.refs[a]++
+		}
+	}
+}
+
 // released are the assets that no page uses once the build's pages have replaced those before.
 func (u *usage) released(b *build) []site.Path {
 	if b.all {

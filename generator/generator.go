@@ -55,6 +55,7 @@ type Config struct {
 	Drafts     bool          // drafts and what is scheduled are built too
 	LiveReload bool          // pages reload themselves when they change
 	MaxShrink  float64       // a build that takes away more than this share of the documents' pages, and at least 10, is refused
+	State      string        // folder for what lets the next process begin where this one ends; empty: it begins anew
 	KeepAssets time.Duration // how long assets that no page uses any more are still answered; 0: 24 h
 	Logger     *slog.Logger  // nil: nothing is logged
 }
@@ -74,9 +75,12 @@ type Generator struct {
 	noted    map[site.Path][]diag.Problem // what planning said of pages
 	memory   memory
 	usage    usage
+	archive  archive
+	resumed  bool // a baseline was looked for
+	unkept   bool // the newest generation is not the baseline's
 }
 
-// New returns a Generator. It reads nothing yet.
+// New returns a Generator. It opens what an earlier process left in the state folder, and reads nothing else yet.
 func New(cfg Config) (*Generator, error) {
 	switch {
 	case cfg.Source == nil:
@@ -106,6 +110,12 @@ func New(cfg Config) (*Generator, error) {
 	h.Uint64(uint64(cfg.Markup.Version()))
 	g.version = h.Sum()
 	g.planner = g.newPlanner()
+	if cfg.State != "" {
+		var err error
+		if g.archive, err = openArchive(cfg.State); err != nil {
+			return nil, err
+		}
+	}
 	return g, nil
 }
 
@@ -145,6 +155,7 @@ type Report struct {
 	Skipped    []site.Skip        `json:"skipped"`
 	Problems   []diag.Problem     `json:"problems"`
 	Phases     map[string]float64 `json:"phases"` // milliseconds
+	Planned    bool               `json:"-"`      // every page was looked at
 }
 
 // A ShrinkError refuses a build that would take away too many pages.
@@ -190,6 +201,10 @@ func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
 			g.built = nil
 			return nil, err
 		}
+		if g.built == nil && !g.resumed && !opt.Full {
+			changes = g.resume(now)
+		}
+		g.resumed = true
 		again, err := g.attempt(ctx, opt, rep, changes, now)
 		if err != nil {
 			g.built = nil
@@ -274,7 +289,7 @@ func (g *Generator) attempt(ctx context.Context, opt Options, rep *Report, chang
 			slices.Sort(b.changed)
 			return slices.Compact(b.changed), nil
 		case len(b.broken) == 0:
-			g.built = p
+			g.built, g.unkept, rep.Planned = p, true, all
 			return nil, nil
 		}
 		// Leave out what cannot be rendered, and plan again.

@@ -73,9 +73,7 @@ func TestMemory(t *testing.T) {
 	has(t, b.redirects(t), "/blog/a2/ /blog/new/ 301\n", "/blog/a/ /blog/new/ 301\n", "/feed /feed.xml 301\n")
 
 	// Memory survives another process and a full build.
-	if err := b.store.Close(); err != nil {
-		t.Fatal(err)
-	}
+	b.end(t)
 	b = newBench(t, benchOptions{source: s.copied(), dir: b.dir})
 	b.build(t, generator.Options{Full: true})
 	for path, want := range map[site.Path]string{"/blog/b/": "410", "/blog/a/": "301 /blog/new/"} {
@@ -87,9 +85,7 @@ func TestMemory(t *testing.T) {
 	s2 := s.copied()
 	s2.put(newPost("z.md", "z", -1), map[string]string{"": "z"})
 	b.build(t, generator.Options{})
-	if err := b.store.Close(); err != nil {
-		t.Fatal(err)
-	}
+	b.end(t)
 	b = newBench(t, benchOptions{source: s2, dir: b.dir})
 	b.build(t, generator.Options{Now: day(367)})
 	if got := status("/blog/b/"); got != "404" {

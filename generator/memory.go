@@ -307,7 +307,7 @@ func (b *build) redirectsFile(d *departure) error {
 		fmt.Fprintf(&text, "%s %s 301\n", from.URL(), all[from])
 	}
 	data := []byte(text.String())
-	if old, ok := b.gen.Lookup(redirectsPath); ok && old.Fingerprint == digest.Bytes(data) && !b.opt.Full {
+	if old, ok := b.gen.Lookup(redirectsPath); ok && old.Fingerprint == digest.Bytes(data) {
 		return nil
 	}
 	ref, err := b.batch.Object(data)

@@ -3,6 +3,7 @@ package generator_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -195,12 +196,21 @@ func newBench(t testing.TB, opt benchOptions) *bench {
 	b.Generator, err = generator.New(generator.Config{
 		Source: opt.source, Store: store, Tree: tree, Theme: theme, Markup: markup.New(cfg),
 		Site:    plan.Site{Title: opt.title, URL: "https://example.com", Language: "en", Description: "A test"},
-		PerPage: 3, Workers: opt.workers, MaxShrink: 0.2,
+		PerPage: 3, Workers: opt.workers, MaxShrink: 0.2, State: filepath.Join(opt.dir, "state"),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = b.Close() })
 	return b
+}
+
+// end closes the generator and its store, as a process does.
+func (b *bench) end(t testing.TB) {
+	t.Helper()
+	if err := errors.Join(b.Close(), b.store.Close()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (b *bench) build(t testing.TB, opt generator.Options) *generator.Report {

@@ -27,12 +27,6 @@ import (
 	"freshet/internal/digest"
 )
 
-// entries are the templates that pages are made with, one for each view of package plan.
-var entries = []string{
-	"home.html", "list.html", "post.html", "topics.html", "courses.html", "course.html", "lesson.html", "page.html",
-	"search.html", "404.html",
-}
-
 // A Theme is the templates and assets that pages are made with. It is immutable.
 type Theme struct {
 	sets    map[string]*template.Template // by entry
@@ -61,7 +55,7 @@ func LoadTheme(builtin, override fs.FS) (*Theme, error) {
 	slices.Sort(shared)
 	var problems []diag.Problem
 	seen := map[string]bool{}
-	for _, entry := range entries {
+	for _, entry := range plan.Entries {
 		if _, ok := t.files[entry]; !ok {
 			problems = append(problems, diag.Problem{Severity: diag.Error, File: entry, Message: "the template is missing", Remedy: "every page's template must exist"})
 			continue

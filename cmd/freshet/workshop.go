@@ -88,6 +88,8 @@ func openWorkshop(cfg *config, opt workshopOptions) (_ *workshop, err error) {
 		Drafts:     cfg.Build.Drafts,
 		LiveReload: opt.liveReload,
 		MaxShrink:  cfg.Build.MaxShrink,
+		State:      cfg.State,
+		KeepAssets: cfg.ISR.MaxStale,
 		Logger:     opt.logger,
 	})
 	if err != nil {
@@ -99,6 +101,9 @@ func openWorkshop(cfg *config, opt workshopOptions) (_ *workshop, err error) {
 // Close gives everything back. What the memories hold is written.
 func (w *workshop) Close() error {
 	var errs []error
+	if w.gen != nil {
+		errs = append(errs, w.gen.Close())
+	}
 	for _, m := range []*memo.File{w.results, w.parsed} {
 		if m != nil {
 			errs = append(errs, m.Close())
@@ -119,12 +124,12 @@ func (w *workshop) build(ctx context.Context, opt generator.Options) (*generator
 	if err != nil {
 		return rep, explainBuild(err)
 	}
-	// A whole scan has asked for all that files were read to; only a build that rendered everything has asked for all
-	// that bodies were rendered to. What was not asked for is of files that are no more.
+	// A whole scan has asked for all that files were read to; only a build that planned every page has asked for
+	// all that bodies were rendered to. What was not asked for is of files that are no more.
 	if opt.Changed == nil {
 		err = w.parsed.Trim()
 	}
-	if err == nil && rep.Rendered >= rep.Pages {
+	if err == nil && rep.Planned {
 		err = w.results.Trim()
 	}
 	for _, m := range []*memo.File{w.results, w.parsed} {

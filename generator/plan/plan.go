@@ -10,6 +10,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -117,6 +118,40 @@ func (p *Planner) On(snap *site.Snapshot) *Planner {
 	n := &Planner{cfg: p.cfg, snap: snap, links: p.links}
 	n.layout = n.makeLayout()
 	return n
+}
+
+// ConfigSum covers everything that pages depend on besides documents.
+func (p *Planner) ConfigSum() digest.Sum {
+	h := digest.New()
+	h.Uint64(uint64(p.cfg.Version))
+	h.Value(p.cfg.Site)
+	h.Value([]int{p.cfg.PerPage})
+	h.Value(p.cfg.LiveReload)
+	h.Value(p.cfg.Frames)
+	for _, entry := range Entries {
+		h.Uint64(uint64(p.cfg.Templates.Digest(entry)))
+	}
+	for i := range p.cfg.Assets {
+		h.String(p.cfg.Assets[i].Name)
+		h.String(string(p.cfg.Assets[i].Path))
+	}
+	return h.Sum()
+}
+
+// Links is what has been learned about links, for RestoreLinks in another process.
+func (p *Planner) Links() map[digest.Sum][]site.ID {
+	p.links.mu.Lock()
+	defer p.links.mu.Unlock()
+	return maps.Clone(p.links.of)
+}
+
+// RestoreLinks takes over what the planners of another process learned about links.
+func (p *Planner) RestoreLinks(of map[digest.Sum][]site.ID) {
+	p.links.mu.Lock()
+	defer p.links.mu.Unlock()
+	if of != nil {
+		p.links.of = of
+	}
 }
 
 // linkers remembers which documents tried which names in their links, pictures and covers, so that a change of what

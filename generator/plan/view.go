@@ -12,6 +12,12 @@ import (
 // has a Layout (the same on all pages) and a Head (what goes into the head element). Addresses in views are
 // root-relative ("/blog/rivers/") unless they say absolute. Zero values mean "there is none".
 
+// Entries are the templates that pages are made with, one for each view.
+var Entries = []string{
+	"home.html", "list.html", "post.html", "topics.html", "courses.html", "course.html", "lesson.html", "page.html",
+	"search.html", "404.html",
+}
+
 // Layout is what every page shows. It holds nothing that changes with every document.
 type Layout struct {
 	Title, Description string // of the site
