@@ -31,6 +31,8 @@ type Snapshot struct {
 	authors  Order[*Term]    // by slug
 	urls     Order[URLItem]  // what is in the sitemap and the search index
 	contests Order[Path]     // addresses that more than one document claims
+
+	edited map[*Term]struct{} // terms that belong to this snapshot alone, while Apply makes it
 }
 
 // A Term is a tag or an author with the visible posts that have it.
@@ -276,8 +278,8 @@ func (s *Snapshot) NextFlip() time.Time {
 	return time.Time{}
 }
 
-// Apply returns the snapshot that follows from ch at now, and what readers see change. now must not be before the
-// snapshot's own time.
+// Apply returns the snapshot that differs from s by ch and is of the moment now, and what readers see change. Its cost
+// is that of the changes, and of the dates between the two moments.
 func (s *Snapshot) Apply(ch *Changes, now time.Time) (*Snapshot, []Change) {
 	n := *s
 	n.now = now
@@ -285,6 +287,8 @@ func (s *Snapshot) Apply(ch *Changes, now time.Time) (*Snapshot, []Change) {
 	n.names, n.posts, n.courses = s.names.edit(), s.posts.edit(), s.courses.edit()
 	n.pages, n.nav = s.pages.edit(), s.nav.edit()
 	n.topics, n.authors, n.urls, n.contests = s.topics.edit(), s.authors.edit(), s.urls.edit(), s.contests.edit()
+	n.edited = map[*Term]struct{}{}
+	defer func() { n.edited = nil }()
 
 	// Documents that may have become visible or invisible, or changed: those given, and those whose time has come.
 	affected := map[ID]struct{}{}
@@ -309,8 +313,12 @@ func (s *Snapshot) Apply(ch *Changes, now time.Time) (*Snapshot, []Change) {
 			n.schedule.t.Set(flip{at, id})
 		}
 	}
-	for f := range s.schedule.From(flip{at: s.now.Add(1)}) {
-		if f.at.After(now) {
+	from, to := s.now, now
+	if to.Before(from) {
+		from, to = to, from
+	}
+	for f := range s.schedule.From(flip{at: from.Add(1)}) {
+		if f.at.After(to) {
 			break
 		}
 		affected[f.id] = struct{}{}
@@ -581,39 +589,48 @@ func AuthorTerms(p *Post) iter.Seq2[Slug, string] {
 	}
 }
 
-func (s *Snapshot) addTerm(terms *Order[*Term], slug Slug, name string, p *Post, path Path) {
-	next := &Term{Slug: slug}
-	if old := term(*terms, slug); old != nil {
-		next.Posts, next.names = old.Posts.edit(), old.names.edit()
+// editTerm returns the term to change in place: this snapshot's own, else a copy.
+func (s *Snapshot) editTerm(terms *Order[*Term], slug Slug) *Term {
+	t := term(*terms, slug)
+	if t == nil {
+		t = &Term{Slug: slug, Posts: newOrder(olderPost), names: newOrder(func(a, b nameCount) bool { return a.name < b.name })}
+	} else if _, own := s.edited[t]; own {
+		return t
 	} else {
-		next.Posts, next.names = newOrder(olderPost), newOrder(func(a, b nameCount) bool { return a.name < b.name })
+		t = &Term{Slug: slug, Posts: t.Posts.edit(), names: t.names.edit()}
+	}
+	s.edited[t] = struct{}{}
+	terms.t.Set(t)
+	return t
+}
+
+func (s *Snapshot) addTerm(terms *Order[*Term], slug Slug, name string, p *Post, path Path) {
+	t := s.editTerm(terms, slug)
+	if t.Posts.Len() == 0 {
 		s.urls.t.Set(ListURL(path))
 	}
-	next.Posts.t.Set(p)
-	c, _ := next.names.Get(nameCount{name: name})
-	next.names.t.Set(nameCount{name, c.n + 1})
-	first, _ := next.names.At(0)
-	next.Name = first.name
-	terms.t.Set(next)
+	t.Posts.t.Set(p)
+	c, _ := t.names.Get(nameCount{name: name})
+	t.names.t.Set(nameCount{name, c.n + 1})
+	first, _ := t.names.At(0)
+	t.Name = first.name
 }
 
 func (s *Snapshot) removeTerm(terms *Order[*Term], slug Slug, name string, p *Post, path Path) {
-	old := term(*terms, slug)
-	next := &Term{Slug: slug, Posts: old.Posts.edit(), names: old.names.edit()}
-	next.Posts.t.Delete(p)
-	if next.Posts.Len() == 0 {
-		terms.t.Delete(old)
+	t := s.editTerm(terms, slug)
+	t.Posts.t.Delete(p)
+	if t.Posts.Len() == 0 {
+		terms.t.Delete(t)
 		s.urls.t.Delete(ListURL(path))
 		return
 	}
-	if c, _ := next.names.Get(nameCount{name: name}); c.n > 1 {
-		next.names.t.Set(nameCount{name, c.n - 1})
+	if c, _ := t.names.Get(nameCount{name: name}); c.n > 1 {
+		t.names.t.Set(nameCount{name, c.n - 1})
 	} else {
-		next.names.t.Delete(nameCount{name: name})
+		t.names.t.Delete(nameCount{name: name})
 	}
-	first, _ := next.names.At(0)
-	next.Name = first.name
-	terms.t.Set(next)
+	first, _ := t.names.At(0)
+	t.Name = first.name
 }
 
 // urlKey orders addresses by date, newest last: seconds since 1970 in the upper half (0 before then and for what

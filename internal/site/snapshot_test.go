@@ -101,6 +101,27 @@ func TestApplyEqualsFresh(t *testing.T) {
 			if diff := cmp.Diff(describe(fresh), describe(next)); diff != "" {
 				t.Fatalf("seed %d step %d (-fresh +applied):\n%s", seed, step, diff)
 			}
+			// The way back leads to where it began.
+			undo := &site.Changes{}
+			for _, d := range ch.Put {
+				if s.Doc(d.DocID()) == nil {
+					undo.Drop = append(undo.Drop, d.DocID())
+				} else {
+					undo.Put = append(undo.Put, s.Doc(d.DocID()))
+				}
+			}
+			for _, id := range ch.Drop {
+				if d := s.Doc(id); d != nil {
+					undo.Put = append(undo.Put, d)
+				}
+			}
+			back, reverse := next.Apply(undo, s.Now())
+			if diff := cmp.Diff(before, describe(back)); diff != "" {
+				t.Fatalf("seed %d step %d: undone (-was +is):\n%s", seed, step, diff)
+			}
+			if len(reverse) != len(changes) {
+				t.Fatalf("seed %d step %d: %d changes, %d when undone", seed, step, len(changes), len(reverse))
+			}
 			for _, c := range changes {
 				if c.Old == c.New {
 					t.Fatalf("seed %d step %d: a change that is none: %v", seed, step, c.New.DocID())
