@@ -48,12 +48,37 @@ type Generation struct {
 }
 
 // shardTable holds the entries by the digest of their paths: its first bits are the number of a shard.
-type shardTable [shardCount]*shard
+type shardTable [shardCount]shard
 
-// A shard is immutable. keys are 32 further bits of the paths' digests, ascending.
-type shard struct {
-	keys  []uint32
-	nodes []*node
+// A shard is immutable, and ordered by key.
+type shard []item
+
+type item struct {
+	key  uint32 // further bits of the path's digest
+	node *node
+}
+
+// find returns the node at p, whose digest goes on with key; nil when there is none.
+func (s shard) find(p site.Path, key uint32) *node {
+	// Keys are spread evenly, so the place is near where the key's size puts it.
+	i := int(uint64(key) * uint64(len(s)) >> 32)
+	for i > 0 && s[i-1].key >= key {
+		i--
+	}
+	for i < len(s) && s[i].key < key {
+		i++
+	}
+	for ; i < len(s) && s[i].key == key; i++ {
+		if s[i].node.Path == p {
+			return s[i].node
+		}
+	}
+	return nil
+}
+
+// is reports whether two shards are one.
+func (s shard) is(o shard) bool {
+	return len(s) == len(o) && (len(s) == 0 || &s[0] == &o[0])
 }
 
 func splitHash(h digest.Sum) (index int, key uint32) {
@@ -80,31 +105,15 @@ func (g *Generation) Lookup(p site.Path) (*site.Entry, bool) {
 
 func (g *Generation) find(p site.Path) *node {
 	index, key := splitHash(digest.String(string(p)))
-	s := g.shards[index]
-	if s == nil {
-		return nil
-	}
-	i, found := slices.BinarySearch(s.keys, key)
-	if !found {
-		return nil
-	}
-	for ; i < len(s.keys) && s.keys[i] == key; i++ {
-		if s.nodes[i].Path == p {
-			return s.nodes[i]
-		}
-	}
-	return nil
+	return g.shards[index].find(p, key)
 }
 
 // All returns the entries in no particular order, which is the same for the same paths.
 func (g *Generation) All() iter.Seq[*site.Entry] {
 	return func(yield func(*site.Entry) bool) {
-		for _, s := range g.shards {
-			if s == nil {
-				continue
-			}
-			for _, n := range s.nodes {
-				if !yield(&n.Entry) {
+		for i := range g.shards {
+			for _, it := range g.shards[i] {
+				if !yield(&it.node.Entry) {
 					return
 				}
 			}
@@ -144,16 +153,17 @@ func (g *Generation) Docs(e *site.Entry) ([]site.DocRef, error) {
 func (g *Generation) Diff(old *Generation) iter.Seq2[*site.Entry, *site.Entry] {
 	return func(yield func(was, is *site.Entry) bool) {
 		for i := range g.shards {
-			if a, b := old.shards[i], g.shards[i]; a != b && !diffShards(a, b, yield) {
+			if a, b := old.shards[i], g.shards[i]; !a.is(b) && !diffShards(a, b, yield) {
 				return
 			}
 		}
 	}
 }
 
-func diffShards(a, b *shard, yield func(was, is *site.Entry) bool) bool {
-	for n := range a.all() {
-		other := b.same(n)
+func diffShards(a, b shard, yield func(was, is *site.Entry) bool) bool {
+	for _, it := range a {
+		n := it.node
+		other := b.find(n.Path, it.key)
 		switch {
 		case other == nil:
 			if !yield(&n.Entry, nil) {
@@ -165,40 +175,12 @@ func diffShards(a, b *shard, yield func(was, is *site.Entry) bool) bool {
 			}
 		}
 	}
-	for n := range b.all() {
-		if a.same(n) == nil && !yield(nil, &n.Entry) {
+	for _, it := range b {
+		if a.find(it.node.Path, it.key) == nil && !yield(nil, &it.node.Entry) {
 			return false
 		}
 	}
 	return true
-}
-
-func (s *shard) all() iter.Seq[*node] {
-	return func(yield func(*node) bool) {
-		if s == nil {
-			return
-		}
-		for _, n := range s.nodes {
-			if !yield(n) {
-				return
-			}
-		}
-	}
-}
-
-// same returns the node of s at the path of n.
-func (s *shard) same(n *node) *node {
-	if s == nil {
-		return nil
-	}
-	_, key := splitHash(digest.String(string(n.Path)))
-	i, _ := slices.BinarySearch(s.keys, key)
-	for ; i < len(s.keys) && s.keys[i] == key; i++ {
-		if s.nodes[i].Path == n.Path {
-			return s.nodes[i]
-		}
-	}
-	return nil
 }
 
 // equalEntries compares all but the places of objects.
@@ -221,10 +203,10 @@ type change struct {
 	node *node
 }
 
-// apply makes the changes in t by replacing its shards, and returns by how many entries it has grown. It reorders
-// changes. Of several changes of one path the last counts.
+// apply makes the changes in t by replacing its shards, and returns by how many entries it has grown. Of several
+// changes of one path the last counts.
 func (t *shardTable) apply(changes []change) int {
-	slices.SortStableFunc(changes, func(a, b change) int { return cmp.Compare(a.hash, b.hash) })
+	changes = byHash(changes)
 	grown := 0
 	for len(changes) > 0 {
 		index, _ := splitHash(changes[0].hash)
@@ -236,34 +218,16 @@ func (t *shardTable) apply(changes []change) int {
 			n++
 		}
 		was := t[index]
-		is := was.with(changes[:n])
-		t[index] = is
-		grown += is.len() - was.len()
+		t[index] = was.with(changes[:n])
+		grown += len(t[index]) - len(was)
 		changes = changes[n:]
 	}
 	return grown
 }
 
-func (s *shard) len() int {
-	if s == nil {
-		return 0
-	}
-	return len(s.keys)
-}
-
-// with returns a shard with the changes made, which are in the order of their hashes.
-func (s *shard) with(changes []change) *shard {
-	if s == nil {
-		s = &shard{}
-	}
-	out := &shard{
-		keys:  make([]uint32, 0, len(s.keys)+len(changes)),
-		nodes: make([]*node, 0, len(s.keys)+len(changes)),
-	}
-	add := func(key uint32, n *node) {
-		out.keys = append(out.keys, key)
-		out.nodes = append(out.nodes, n)
-	}
+// with returns a shard with the changes made, which are in the order of their digests.
+func (s shard) with(changes []change) shard {
+	out := make(shard, 0, len(s)+len(changes))
 	i := 0
 	for len(changes) > 0 {
 		_, key := splitHash(changes[0].hash)
@@ -274,27 +238,54 @@ func (s *shard) with(changes []change) *shard {
 			}
 			n++
 		}
-		for ; i < len(s.keys) && s.keys[i] < key; i++ {
-			add(s.keys[i], s.nodes[i])
+		for ; i < len(s) && s[i].key < key; i++ {
+			out = append(out, s[i])
 		}
-		for ; i < len(s.keys) && s.keys[i] == key; i++ {
-			if !slices.ContainsFunc(changes[:n], func(c change) bool { return c.path == s.nodes[i].Path }) {
-				add(key, s.nodes[i])
+		for ; i < len(s) && s[i].key == key; i++ {
+			if !slices.ContainsFunc(changes[:n], func(c change) bool { return c.path == s[i].node.Path }) {
+				out = append(out, s[i])
 			}
 		}
 		for j, c := range changes[:n] {
 			later := slices.ContainsFunc(changes[j+1:n], func(d change) bool { return d.path == c.path })
 			if c.node != nil && !later {
-				add(key, c.node)
+				out = append(out, item{key, c.node})
 			}
 		}
 		changes = changes[n:]
 	}
-	for ; i < len(s.keys); i++ {
-		add(s.keys[i], s.nodes[i])
-	}
-	if len(out.keys) == 0 {
-		return nil
-	}
-	return out
+	return slices.Clip(append(out, s[i:]...))
 }
+
+// byHash returns changes in the order of their digests; those of one path stay in their order.
+func byHash(changes []change) []change {
+	if len(changes) > shardCount {
+		// Of many changes it is faster to bring each to its shard first.
+		var ends [shardCount]int
+		for i := range changes {
+			index, _ := splitHash(changes[i].hash)
+			ends[index]++
+		}
+		sum := 0
+		for i, n := range ends {
+			ends[i] = sum
+			sum += n
+		}
+		sorted := make([]change, len(changes))
+		for i := range changes {
+			index, _ := splitHash(changes[i].hash)
+			sorted[ends[index]] = changes[i]
+			ends[index]++
+		}
+		start := 0
+		for _, end := range ends {
+			slices.SortStableFunc(sorted[start:end], compareHash)
+			start = end
+		}
+		return sorted
+	}
+	slices.SortStableFunc(changes, compareHash)
+	return changes
+}
+
+func compareHash(a, b change) int { return cmp.Compare(a.hash, b.hash) }

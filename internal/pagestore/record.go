@@ -1,6 +1,7 @@
 package pagestore
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -264,13 +265,14 @@ func decodeEntry(payload []byte, off int64, names *interner) (*node, error) {
 }
 
 // isOwnKey guesses that a key such as blog:rivers of /blog/rivers/ is no other entry's.
-func isOwnKey(key []byte, last string) bool {
-	return len(last) > 0 && len(key) > len(last) && string(key[len(key)-len(last):]) == last
+func isOwnKey(key, last []byte) bool {
+	return len(last) > 0 && len(key) > len(last) && bytes.HasSuffix(key, last)
 }
 
-func lastSegment(path []byte) string {
-	s := strings.TrimSuffix(string(path), "/")
-	return s[strings.LastIndexByte(s, '/')+1:]
+// lastSegment is what follows the last slash, one at the end apart.
+func lastSegment(path []byte) []byte {
+	path = bytes.TrimSuffix(path, []byte("/"))
+	return path[bytes.LastIndexByte(path, '/')+1:]
 }
 
 // decodeDocs reads the documents at the end of an entry's payload.
