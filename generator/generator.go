@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
@@ -57,6 +59,7 @@ type Config struct {
 	MaxShrink  float64       // a build that takes away more than this share of the documents' pages, and at least 10, is refused
 	State      string        // folder for what lets the next process begin where this one ends; empty: it begins anew
 	KeepAssets time.Duration // how long assets that no page uses any more are still answered; 0: 24 h
+	Folder     string        // of the content tree, as messages name it; empty: messages name files as the source does
 	Logger     *slog.Logger  // nil: nothing is logged
 }
 
@@ -330,7 +333,7 @@ func (g *Generator) report(rep *Report) {
 	rep.Skipped = append(rep.Skipped, g.skipped...)
 	for id, reason := range g.broken {
 		rep.Skipped = append(rep.Skipped, site.Skip{ID: id, Field: "body", Reason: reason})
-		rep.Problems = append(rep.Problems, diag.Problem{Severity: diag.Error, File: string(id), Field: "body", Message: reason,
+		rep.Problems = append(rep.Problems, diag.Problem{Severity: diag.Error, File: g.shown(string(id)), Field: "body", Message: reason,
 			Remedy: "mend the document; until then it is left out"})
 	}
 	for c := range g.snap.Contests() {
@@ -338,12 +341,15 @@ func (g *Generator) report(rep *Report) {
 		for _, d := range c.Docs[1:] {
 			reason := fmt.Sprintf("%s already belongs to %s", c.Path, first.DocID())
 			rep.Skipped = append(rep.Skipped, site.Skip{ID: d.DocID(), Field: "slug", Reason: reason})
-			rep.Problems = append(rep.Problems, diag.Problem{Severity: diag.Error, File: sourceOf(d), ID: string(d.DocID()), Field: "slug",
+			rep.Problems = append(rep.Problems, diag.Problem{Severity: diag.Error, File: g.shown(sourceOf(d)), ID: string(d.DocID()), Field: "slug",
 				Message: fmt.Sprintf("the address %s", reason), Remedy: "give one of them another slug"})
 		}
 	}
 	for _, ps := range g.noted {
-		rep.Problems = append(rep.Problems, ps...)
+		for _, p := range ps {
+			p.File = g.shown(p.File)
+			rep.Problems = append(rep.Problems, p)
+		}
 	}
 	diag.Sort(rep.Problems)
 	slices.SortFunc(rep.Skipped, func(a, b site.Skip) int {
@@ -352,6 +358,14 @@ func (g *Generator) report(rep *Report) {
 		}
 		return 1
 	})
+}
+
+// shown is a document's place as messages name it.
+func (g *Generator) shown(source string) string {
+	if source == "" || g.cfg.Folder == "" {
+		return source
+	}
+	return path.Join(filepath.ToSlash(g.cfg.Folder), source)
 }
 
 func sourceOf(d site.Document) string {

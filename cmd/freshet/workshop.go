@@ -90,6 +90,7 @@ func openWorkshop(cfg *config, opt workshopOptions) (_ *workshop, err error) {
 		MaxShrink:  cfg.Build.MaxShrink,
 		State:      cfg.State,
 		KeepAssets: cfg.ISR.MaxStale,
+		Folder:     cfg.Content,
 		Logger:     opt.logger,
 	})
 	if err != nil {
