@@ -18,6 +18,7 @@ import (
 func (w *writer) html(src []byte, format site.Format, text []byte) {
 	const rounds = 6
 	w.known = 0
+	defer func() { w.needles = nil }()
 	body, ok := w.clean(src)
 	w.known = len(w.embedded)
 	for n := 0; ok; n++ {
@@ -163,6 +164,7 @@ func (t *transform) node(n *html.Node) *html.Node {
 		n.Parent.RemoveChild(n)
 		return next
 	}
+	t.w.needles = append(t.w.needles[:0], "<"+n.Data)
 	if what, ok := dropped[n.Data]; ok || n.Namespace != "" {
 		if what != "" {
 			t.w.problem("dropped "+n.Data, what+" in the body was dropped", "say it in text, or use a picture")
@@ -379,6 +381,9 @@ func (t *transform) embedURL(n *html.Node, src, title string) {
 		wrap.AppendChild(f)
 		replace(n, wrap)
 		return
+	}
+	if src != "" {
+		t.w.needles = []string{src, "<" + n.Data}
 	}
 	url, class := cleanURL(src)
 	if class == urlRefused || class == urlEmpty || class == urlFragment {
@@ -609,6 +614,7 @@ func (t *transform) attributes(n *html.Node, class string) {
 				if u, c := cleanURL(a.Val); c != urlRefused && c != urlEmpty {
 					attrs = append(attrs, html.Attribute{Key: "href", Val: u})
 				} else if c == urlRefused {
+					t.w.needles = []string{a.Val, "<a"}
 					t.w.refused(a.Val)
 				}
 			}
@@ -673,6 +679,7 @@ func (t *transform) picture(src string) []html.Attribute {
 	case c == urlRelative, c == urlAbsolute && !strings.HasPrefix(u, "mailto:") && !strings.HasPrefix(u, "tel:"):
 		return []html.Attribute{{Key: "src", Val: u}}
 	case c == urlRefused || c == urlAbsolute:
+		t.w.needles = []string{src, "<img"}
 		t.w.refused(src)
 	}
 	return nil
@@ -702,6 +709,7 @@ func pixels(s string) int {
 // plain renders a body that is beyond bounds as paragraphs of text, with the problem that says so.
 func (w *writer) plain(text []byte, format site.Format, message, remedy string) {
 	w.restart()
+	w.src = nil // it is about the whole of it
 	w.problem("plain", message, remedy)
 	switch format {
 	case site.HTML:

@@ -394,10 +394,12 @@ func (m *markdown) node(n ast.Node) {
 	case ast.KindHTMLBlock:
 		if b := htmlBlock(n.(*ast.HTMLBlock), m.src); !m.plain && !isComment(b) {
 			w.out = append(w.out, b...)
+			m.tags(n.Lines())
 		}
 	case ast.KindRawHTML:
 		if b := n.(*ast.RawHTML).Segments.Value(m.src); !m.plain && !isComment(b) {
 			w.out = append(w.out, b...)
+			m.tags(n.(*ast.RawHTML).Segments)
 		}
 	case ast.KindEmphasis:
 		if n.(*ast.Emphasis).Level == 2 {
@@ -474,6 +476,13 @@ func (m *markdown) node(n ast.Node) {
 		m.wrap(">\n", n, "</li>\n")
 	default:
 		m.children(n)
+	}
+}
+
+// tags notes where in the body raw HTML stands, for problems.
+func (m *markdown) tags(lines *text.Segments) {
+	for i := range lines.Len() {
+		m.w.spans = append(m.w.spans, span{lines.At(i).Start, lines.At(i).Stop})
 	}
 }
 

@@ -98,14 +98,13 @@ func version(highlighted bool) digest.Sum {
 	h.Uint64(format)
 	h.Value(highlighted)
 	modules := map[string]string{ // as built when there is no build information
-		"github.com/yuin/goldmark":            "v1.8.7",
-		"github.com/alecthomas/chroma/v2":     "v2.27.0",
-		"github.com/microcosm-cc/bluemonday":  "v1.0.27",
-		"github.com/dlclark/regexp2/v2":       "v2.2.1",
-		"golang.org/x/net":                    "v0.62.0",
-		"golang.org/x/image":                  "v0.47.0",
-		"golang.org/x/text":                   "v0.43.0",
-		"github.com/alecthomas/chroma/styles": "",
+		"github.com/yuin/goldmark":           "v1.8.7",
+		"github.com/alecthomas/chroma/v2":    "v2.27.0",
+		"github.com/microcosm-cc/bluemonday": "v1.0.27",
+		"github.com/dlclark/regexp2/v2":      "v2.2.1",
+		"golang.org/x/net":                   "v0.62.0",
+		"golang.org/x/image":                 "v0.47.0",
+		"golang.org/x/text":                  "v0.43.0",
 	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range info.Deps {
@@ -222,6 +221,7 @@ func (r *Renderer) render(w *writer, in Input) error {
 		r.renderMarkdown(w, text)
 		return nil
 	case site.HTML:
+		w.src = text
 		w.html(text, site.HTML, text)
 		return nil
 	case site.TipTap:

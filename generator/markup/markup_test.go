@@ -6,6 +6,9 @@ import (
 	"errors"
 	"image"
 	"image/png"
+	"math"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -453,9 +456,22 @@ func TestMemo(t *testing.T) {
 }
 
 func TestProblemLines(t *testing.T) {
-	d := render(t, markup.Input{Format: site.Markdown, File: "a.md", Body: site.Body{Line: 11, Text: []byte("one\n\ntwo\n\n[x](javascript:y)\n")}})
-	if len(d.Problems) != 1 || d.Problems[0].Line != 15 || d.Problems[0].File != "a.md" {
-		t.Errorf("problems %+v, want one at a.md:15", d.Problems)
+	for _, tt := range []struct {
+		format site.Format
+		in     string
+		want   int
+	}{
+		{site.Markdown, "one\n\ntwo\n\n[x](javascript:y)\n", 15},
+		{site.Markdown, "one\n\n`<script>`\n\n<script>x</script>\n", 15},
+		{site.Markdown, "one <b>x</b>\n\n[x](javascript:y)\n", 13},
+		{site.Markdown, "one\n\n<iframe src=\"https://youtu.be/dQw4w9WgXcQ\"></iframe>\n\n<iframe src=\"https://x.example/\"></iframe>\n", 15},
+		{site.HTML, "<p>a</p>\n<p>b</p>\n<style>x</style>", 13},
+		{site.TipTap, `{"type":"x"}`, 0},
+	} {
+		d := render(t, markup.Input{Format: tt.format, File: "a.md", Body: site.Body{Line: 11, Text: []byte(tt.in)}})
+		if len(d.Problems) != 1 || d.Problems[0].Line != tt.want || d.Problems[0].File != "a.md" {
+			t.Errorf("problems of %q: %+v, want one at a.md:%d", tt.in, d.Problems, tt.want)
+		}
 	}
 }
 
@@ -504,6 +520,76 @@ func TestCleanURL(t *testing.T) {
 			t.Errorf("CleanURL(%q) = %q, %s, want %q, %s", tt.in, got, class, tt.want, tt.class)
 		}
 	}
+}
+
+func TestHighlightCSS(t *testing.T) {
+	css, err := markup.HighlightCSS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sheet := string(css)
+	if strings.Count(sheet, "{") != strings.Count(sheet, "}") {
+		t.Error("braces do not match")
+	}
+	for _, c := range []string{
+		"align-left", "align-right", "align-center", "align-justify", "float-left", "float-right", "size-25", "size-33", "size-50", "size-66",
+		"size-75", "size-100", "mark-yellow", "mark-green", "mark-blue", "mark-pink", "mark-red", "mark-orange", "mark-purple", "mark-grey",
+		"text-red", "text-green", "text-blue", "text-orange", "text-purple", "text-grey", "alert", "alert-title", "tasks", "table-wrap", "embed",
+		"chroma",
+	} {
+		if !strings.Contains(sheet, "."+c) {
+			t.Errorf("no rule for .%s", c)
+		}
+	}
+	// Every colour of the light sheet has a dark one, for the reader's system and for the switch.
+	for _, m := range regexp.MustCompile(`(--[a-z-]+):#`).FindAllStringSubmatch(sheet, -1) {
+		if n := strings.Count(sheet, m[1]+":#"); n != 3 {
+			t.Errorf("%s is defined %d times, want 3", m[1], n)
+		}
+	}
+}
+
+// TestInkContrast checks the colours that authors can give text and its background, against the theme-neutral white,
+// near-black and code backgrounds.
+func TestInkContrast(t *testing.T) {
+	css, err := markup.HighlightCSS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	light, dark, _ := strings.Cut(string(css)[strings.Index(string(css), ":root{--ink"):], "@media")
+	check := func(sheet, prefix, against string) {
+		t.Helper()
+		for _, m := range regexp.MustCompile(`(--`+prefix+`-[a-z]+):(#[0-9a-f]{6})`).FindAllStringSubmatch(sheet, -1) {
+			if c := contrast(t, m[2], against); c < 4.5 {
+				t.Errorf("%s %s on %s: contrast %.2f, want at least 4.5", m[1], m[2], against, c)
+			}
+		}
+	}
+	check(light, "ink", "#ffffff")
+	check(light, "ink", "#eff3f3")
+	check(dark, "ink", "#1f2a30")
+	check(light, "mark", "#1f2328")
+	check(dark, "mark", "#e6edf3")
+}
+
+func contrast(t *testing.T, a, b string) float64 {
+	t.Helper()
+	luminance := func(colour string) float64 {
+		v, err := strconv.ParseUint(colour[1:], 16, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		part := func(shift uint) float64 {
+			c := float64(v>>shift&255) / 255
+			if c <= 0.04045 {
+				return c / 12.92
+			}
+			return math.Pow((c+0.055)/1.055, 2.4)
+		}
+		return 0.2126*part(16) + 0.7152*part(8) + 0.0722*part(0)
+	}
+	x, y := luminance(a), luminance(b)
+	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
 }
 
 func TestFrameSources(t *testing.T) {

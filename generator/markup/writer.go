@@ -35,12 +35,17 @@ type writer struct {
 	title     string // folded; the first heading is dropped when it says the same
 	opened    bool   // the first heading has been seen
 
-	labels *labels
-	hl     *highlight.Highlighter
-	src    []byte // the body, when place is a place in it
-	place  int    // of the block that is being written, in src
-	buf    []byte
+	labels  *labels
+	hl      *highlight.Highlighter
+	src     []byte   // the body, where problems can be placed in it
+	place   int      // of the block that is being written, in src
+	needles []string // what a problem is about, as it may stand in src; with it, place does not count
+	spans   []span   // the parts of src that tags can stand in; none: all of it
+	buf     []byte
 }
+
+// A span is a part of a body.
+type span struct{ start, end int }
 
 // A fragment is a link to an id of the same body: out[off:off+n] is its escaped text after the '#'.
 type fragment struct {
@@ -59,7 +64,7 @@ func (w *writer) begin(in Input, hl *highlight.Highlighter) {
 	clear(numbers)
 	*w = writer{
 		out: w.out[:0], slots: w.slots[:0], refIndex: refIndex, told: told, ids: ids, numbers: numbers, buf: w.buf[:0],
-		fragments: w.fragments[:0], outline: w.outline[:0],
+		fragments: w.fragments[:0], outline: w.outline[:0], spans: w.spans[:0],
 		title: foldTitle(in.Title), labels: labelsFor(in.Lang), hl: hl,
 	}
 }
@@ -70,7 +75,8 @@ func (w *writer) restart() {
 	clear(w.ids)
 	clear(w.numbers)
 	w.out, w.slots, w.refs, w.headings, w.fragments = w.out[:0], w.slots[:0], nil, nil, w.fragments[:0]
-	w.outline, w.opened, w.words, w.inWord, w.picture, w.src = w.outline[:0], false, 0, false, "", nil
+	w.outline, w.opened, w.words, w.inWord, w.picture = w.outline[:0], false, 0, false, ""
+	w.embedded, w.known, w.place = nil, 0, 0
 }
 
 // finish returns the Doc; the writer may be used again.
@@ -99,11 +105,40 @@ func (w *writer) problem(kind, message, remedy string) {
 		return
 	}
 	w.told[kind] = true
-	line := 0
-	if w.src != nil {
-		line = 1 + bytes.Count(w.src[:w.place], []byte{'\n'})
+	w.problems = append(w.problems, diag.Problem{Severity: diag.Warning, Line: w.line(), Message: message, Remedy: remedy})
+}
+
+// line is the line of the body, from 1, that a problem is on; 0 when that is unknown.
+func (w *writer) line() int {
+	if w.src == nil {
+		return 0
 	}
-	w.problems = append(w.problems, diag.Problem{Severity: diag.Warning, Line: line, Message: message, Remedy: remedy})
+	at := w.place
+	if w.needles != nil {
+		at = -1
+		for _, n := range w.needles {
+			if at = w.find(n); at >= 0 {
+				break
+			}
+		}
+		if at < 0 {
+			return 0
+		}
+	}
+	return 1 + bytes.Count(w.src[:at], []byte{'\n'})
+}
+
+// find is where a tag ("<script") or an address first stands in the body; -1 when it does not.
+func (w *writer) find(needle string) int {
+	if len(w.spans) == 0 || !strings.HasPrefix(needle, "<") {
+		return bytes.Index(w.src, []byte(needle))
+	}
+	for _, s := range w.spans {
+		if i := bytes.Index(w.src[s.start:s.end], []byte(needle)); i >= 0 {
+			return s.start + i
+		}
+	}
+	return -1
 }
 
 func (w *writer) raw(s string) { w.out = append(w.out, s...) }
@@ -400,10 +435,10 @@ func codeText(dst, code []byte) []byte {
 }
 
 // A mark is a place in a writer that it can go back to.
-type mark struct{ out, slots, fragments, problems, words int }
+type mark struct{ out, slots, fragments, words int }
 
 func (w *writer) mark() mark {
-	return mark{len(w.out), len(w.slots), len(w.fragments), len(w.problems), w.words}
+	return mark{len(w.out), len(w.slots), len(w.fragments), w.words}
 }
 
 // back drops what was written since m. Refs and embedded pictures stay; without a slot they do no harm.
