@@ -9,24 +9,55 @@ import (
 	"freshet/internal/site"
 )
 
-// post is a typical post: about 1,000 words, links, a list, a table, two code blocks.
+// post is a typical post: about 1,400 words, links, a list, a table, two code blocks.
 var post = func() string {
 	var b strings.Builder
 	const words = "The river rises in the hills and runs past the mill where the old *bridge* stood before the flood took it away. "
 	for i := range 8 {
 		b.WriteString("## Part " + string(rune('A'+i)) + " of the river\n\n")
 		for range 2 {
-			b.WriteString(strings.Repeat(words, 2) + "See [the map](../map/index.md) and **mind** the `gauge` reading.\n" + strings.Repeat(words, 1) + "\n\n")
+			b.WriteString(strings.Repeat(words, 2) + "See [the map](../map/index.md) and **mind** the `gauge` reading.\n")
+			b.WriteString(words + "\n\n")
 		}
 	}
 	b.WriteString("- one thing\n- another [link](https://example.com/x?a=1&b=2)\n- ![a picture](river.png \"The river\")\n\n")
 	b.WriteString("| Month | Level | Flow |\n| --- | ---: | ---: |\n" + strings.Repeat("| June | 2.4 m | 300 |\n", 8) + "\n")
-	b.WriteString("```go\npackage gauge\n\nimport (\n\t\"context\"\n\t\"fmt\"\n)\n\n// Read returns the level in metres.\nfunc Read(ctx context.Context, id string) (float64, error) {\n" +
-		"\tif id == \"\" {\n\t\treturn 0, fmt.Errorf(\"read gauge: no id\")\n\t}\n\tfor i := range 10 {\n\t\tselect {\n\t\tcase <-ctx.Done():\n\t\t\treturn 0, ctx.Err()\n" +
-		"\t\tdefault:\n\t\t\tfmt.Println(\"try\", i, id)\n\t\t}\n\t}\n\treturn 2.4, nil\n}\n```\n\n")
-	b.WriteString("```python\nimport json\n\ndef levels(path: str) -> dict[str, float]:\n    \"\"\"Read all levels.\"\"\"\n    with open(path, encoding=\"utf-8\") as f:\n" +
-		"        rows = [json.loads(line) for line in f if line.strip()]\n    return {row[\"id\"]: float(row[\"level\"]) for row in rows if row.get(\"ok\", True)}\n\n\n" +
-		"if __name__ == \"__main__\":\n    print(levels(\"gauges.ndjson\"))\n```\n")
+	b.WriteString("```go" + `
+package gauge
+
+import (
+	"context"
+	"fmt"
+)
+
+// Read returns the level in metres.
+func Read(ctx context.Context, id string) (float64, error) {
+	if id == "" {
+		return 0, fmt.Errorf("read gauge: no id")
+	}
+	for i := range 10 {
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		default:
+			fmt.Println("try", i, id)
+		}
+	}
+	return 2.4, nil
+}
+` + "```\n\n```python" + `
+import json
+
+def levels(path: str) -> dict[str, float]:
+    """Read all levels."""
+    with open(path, encoding="utf-8") as f:
+        rows = [json.loads(line) for line in f if line.strip()]
+    return {row["id"]: float(row["level"]) for row in rows if row.get("ok", True)}
+
+
+if __name__ == "__main__":
+    print(levels("gauges.ndjson"))
+` + "```\n")
 	return b.String()
 }()
 

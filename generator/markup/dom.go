@@ -206,7 +206,7 @@ func wellNested(root *html.Node) bool {
 }
 
 // A context is what encloses a node, as far as the parser's rules ask.
-type context struct{ p, a, table bool }
+type context struct{ p, a bool }
 
 func nested(n *html.Node, in context) bool {
 	for c := n.FirstChild; c != nil; c = c.NextSibling {

@@ -51,7 +51,7 @@ var allLabels = []*labels{
 	{lang: "ar", alerts: [5]string{"ملاحظة", "نصيحة", "مهم", "تحذير", "تنبيه"},
 		footnotes: "الحواشي", back: "العودة إلى المرجع", done: "تم", open: "لم يتم"},
 	{lang: "fa", alerts: [5]string{"یادداشت", "نکته", "مهم", "هشدار", "احتیاط"},
-		footnotes: "پانویس‌ها", back: "بازگشت به متن", done: "انجام شد", open: "انجام نشده"},
+		footnotes: "پانویس\u200cها", back: "بازگشت به متن", done: "انجام شد", open: "انجام نشده"},
 	{lang: "he", alerts: [5]string{"הערה", "טיפ", "חשוב", "אזהרה", "זהירות"},
 		footnotes: "הערות שוליים", back: "חזרה להפניה", done: "בוצע", open: "לביצוע"},
 	{lang: "ja", alerts: [5]string{"注", "ヒント", "重要", "警告", "注意"},

@@ -52,16 +52,20 @@ func Palette() []Colour {
 		{Name: "escape", Light: "#0b5c5c", Dark: "#7fdbe0", types: []chroma.TokenType{
 			chroma.LiteralStringEscape, chroma.LiteralStringInterpol, chroma.LiteralStringRegex}},
 		{Name: "operator", Light: "#3f4c57", Dark: "#b9c6d0", types: []chroma.TokenType{chroma.Operator}},
-		{Name: "error", Light: "#a01020", Dark: "#ffa8a0", types: []chroma.TokenType{chroma.Error, chroma.GenericError, chroma.GenericTraceback}},
+		{Name: "error", Light: "#a01020", Dark: "#ffa8a0", types: []chroma.TokenType{
+			chroma.Error, chroma.GenericError, chroma.GenericTraceback}},
 		{Name: "prompt", Light: "#57606a", Dark: "#9aa5b1", types: []chroma.TokenType{chroma.GenericPrompt}, style: "user-select:none"},
 		{Name: "output", Light: "#3f4c57", Dark: "#b9c6d0", types: []chroma.TokenType{chroma.GenericOutput}},
 		{Name: "heading", Light: "#0a4a9e", Dark: "#8cc4ff", types: []chroma.TokenType{
 			chroma.GenericHeading, chroma.GenericSubheading}, style: "font-weight:700"},
-		{Name: "deleted", Light: "#82071e", Dark: "#ffc2bb", LightOn: "#ffebe9", DarkOn: "#5c1a1e", types: []chroma.TokenType{chroma.GenericDeleted}},
-		{Name: "inserted", Light: "#0f5323", Dark: "#b4f1c0", LightOn: "#dafbe1", DarkOn: "#12401f", types: []chroma.TokenType{chroma.GenericInserted}},
+		{Name: "deleted", Light: "#82071e", Dark: "#ffc2bb", LightOn: "#ffebe9", DarkOn: "#5c1a1e", types: []chroma.TokenType{
+			chroma.GenericDeleted}},
+		{Name: "inserted", Light: "#0f5323", Dark: "#b4f1c0", LightOn: "#dafbe1", DarkOn: "#12401f", types: []chroma.TokenType{
+			chroma.GenericInserted}},
 		{Name: "emphasis", Light: lightText, Dark: darkText, types: []chroma.TokenType{chroma.GenericEmph}, style: "font-style:italic"},
 		{Name: "strong", Light: lightText, Dark: darkText, types: []chroma.TokenType{chroma.GenericStrong}, style: "font-weight:700"},
-		{Name: "underline", Light: lightText, Dark: darkText, types: []chroma.TokenType{chroma.GenericUnderline}, style: "text-decoration:underline"},
+		{Name: "underline", Light: lightText, Dark: darkText, types: []chroma.TokenType{
+			chroma.GenericUnderline}, style: "text-decoration:underline"},
 	}
 }
 

@@ -42,8 +42,8 @@ type loop struct{ mark, count int }
 // Bounds for a block of code, far beyond what real code needs. They are counted, not timed, so that the same code
 // always looks the same; chroma gives up a pattern after a quarter of a second.
 const (
-	maxWork  = 20 << 20 // characters looked at and ways tried
-	maxLoops = 100000   // nested calls for the rounds of loops
+	maxWork  = 8 << 20 // characters looked at and ways tried
+	maxLoops = 100000  // nested calls for the rounds of loops
 )
 
 var errUnsupported = errors.New("unsupported pattern")
