@@ -90,6 +90,9 @@ func shortcodesOff(front *value) bool {
 	return ok && !b
 }
 
+// maxParamBytes is the longest front-matter value that text may repeat.
+const maxParamBytes = 1 << 10
+
 // paramOf finds front-matter values for {{< param x >}}; only plain values stand in text.
 func paramOf(front *value) func(string) (string, bool) {
 	return func(name string) (string, bool) {
@@ -102,7 +105,7 @@ func paramOf(front *value) func(string) (string, bool) {
 				v = front.lookup(section + "." + name)
 			}
 		}
-		if v == nil || v.kind == list || v.kind == table || v.kind == null || strings.Contains(v.s, "{{") || strings.Contains(v.s, "{%") {
+		if v == nil || v.kind == list || v.kind == table || v.kind == null || len(v.s) > maxParamBytes || strings.Contains(v.s, "{{") || strings.Contains(v.s, "{%") {
 			return "", false
 		}
 		return v.s, true

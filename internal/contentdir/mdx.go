@@ -25,8 +25,8 @@ func importLine(line string) bool {
 }
 
 // moduleLine returns where the import or export that begins at i ends; 0: it is text.
-func moduleLine(src string, i int) int {
-	rest := src[i:]
+func (t *translator) moduleLine(i int) int {
+	rest := t.src[i:]
 	line, _, _ := strings.Cut(rest, "\n")
 	if importLine(line) {
 		return i + len(line)
@@ -40,7 +40,7 @@ func moduleLine(src string, i int) int {
 	}
 	// A statement goes on to the next blank line outside brackets.
 	depth := 0
-	for at := 0; at < len(rest) && at < 64<<10; {
+	for at := 0; at < len(rest) && at < maxSpanBytes; {
 		l, _, more := strings.Cut(rest[at:], "\n")
 		for j := range len(l) {
 			switch l[j] {
@@ -56,6 +56,7 @@ func moduleLine(src string, i int) int {
 		}
 		at++
 	}
+	t.noModule = i + maxSpanBytes
 	return 0
 }
 
@@ -114,7 +115,10 @@ func (t *translator) jsx(i int) (piece, bool) {
 			break
 		}
 		if s[j] == '{' { // {...props}
-			e := braceEnd(s[j:])
+			e := 0
+			if t.within("}", i+j, maxTagBytes) {
+				e = braceEnd(s[j:])
+			}
 			if e == 0 {
 				return piece{}, false
 			}

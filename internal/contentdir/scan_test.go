@@ -72,7 +72,9 @@ func (w *world) pick() (string, bool) {
 	return names[w.rng.IntN(len(names))], true
 }
 
-func (w *world) random() string { return path.Join(places[w.rng.IntN(len(places))], fileNames[w.rng.IntN(len(fileNames))]) }
+func (w *world) random() string {
+	return path.Join(places[w.rng.IntN(len(places))], fileNames[w.rng.IntN(len(fileNames))])
+}
 
 func (w *world) put(name string, data []byte) string {
 	w.t.Helper()

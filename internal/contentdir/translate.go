@@ -25,7 +25,10 @@ type translator struct {
 	param func(name string) (string, bool) // front-matter values
 	uses  []use
 	src   string
-	line0 int // line of the file at which src begins
+	next  map[string]int // for within
+	// noModule is where imports and exports may be looked for again after one that did not end.
+	noModule int
+	line0    int // line of the file at which src begins
 }
 
 // worth reports whether a text has anything to translate, cheaply.
@@ -60,7 +63,7 @@ func (t *translator) translate(src string, line0 int) string {
 	if !worth(src, t.mdx) {
 		return src
 	}
-	t.src, t.line0 = src, line0
+	t.src, t.line0, t.next, t.noModule = src, line0, nil, 0
 	toks := t.tokens()
 	nodes := pair(toks)
 	var b strings.Builder
@@ -181,7 +184,29 @@ func (t *piece) base() string {
 	return strings.ReplaceAll(strings.ToLower(n), "_", "-")
 }
 
-const maxTagBytes = 8 << 10
+// maxTagBytes is the longest a tag may be, maxSpanBytes a code span, a comment and an export, maxAttrBytes a list of
+// attributes.
+const (
+	maxAttrBytes = 1 << 10
+	maxTagBytes  = 8 << 10
+	maxSpanBytes = 16 << 10
+)
+
+// within reports whether closer follows at from within a distance. It remembers where the next one is, so that tags
+// that nothing closes cost nothing.
+func (t *translator) within(closer string, from, distance int) bool {
+	next, ok := t.next[closer]
+	if !ok || next >= 0 && next < from {
+		if next = strings.Index(t.src[from:], closer); next >= 0 {
+			next += from
+		}
+		if t.next == nil {
+			t.next = map[string]int{}
+		}
+		t.next[closer] = next
+	}
+	return next >= 0 && next-from <= distance
+}
 
 // tokens cuts the source into text, code and tags.
 func (t *translator) tokens() []piece {
@@ -232,19 +257,19 @@ func (t *translator) tokens() []piece {
 					continue
 				}
 			case '<':
-				if strings.HasPrefix(src[i:], "<!--") {
+				if strings.HasPrefix(src[i:], "<!--") && t.within("-->", i, maxSpanBytes) {
 					if e := strings.Index(src[i:], "-->"); e >= 0 {
 						at = i + e + 3
 						continue
 					}
 				}
-				if low := strings.ToLower(src[i:min(len(src), i+6)]); low == "<code>" || strings.HasPrefix(low, "<code ") {
-					if e := strings.Index(strings.ToLower(src[i:c.start]), "</code>"); e >= 0 {
+				if low := strings.ToLower(src[i:min(len(src), i+6)]); (low == "<code>" || strings.HasPrefix(low, "<code ")) && t.within("</", i, maxTagBytes) {
+					if e := strings.Index(strings.ToLower(src[i:min(c.start, i+maxTagBytes)]), "</code>"); e >= 0 {
 						at = i + e + 7
 						continue
 					}
 				}
-				if t.mdx {
+				if t.mdx && t.within(">", i, maxTagBytes) {
 					if tok, ok := t.jsx(i); ok {
 						add(tok)
 						at = max(tok.end, at+1)
@@ -271,7 +296,7 @@ func (t *translator) tokens() []piece {
 					}
 				}
 			case ')':
-				if i+1 < len(src) && src[i+1] == '{' {
+				if i+1 < len(src) && src[i+1] == '{' && t.within("}", i, maxAttrBytes) {
 					if tok, ok := attributes(src, i+1); ok {
 						add(tok)
 						at = max(tok.end, at+1)
@@ -308,8 +333,8 @@ func (t *translator) tokens() []piece {
 					}
 				}
 			case 'i', 'e':
-				if t.mdx && (i == 0 || src[i-1] == '\n') && at >= lit {
-					if end := moduleLine(src, i); end > 0 {
+				if t.mdx && (i == 0 || src[i-1] == '\n') && at >= lit && i >= t.noModule {
+					if end := t.moduleLine(i); end > 0 {
 						add(piece{syntax: replaced, start: i, end: end, text: strings.Repeat("\n", strings.Count(src[i:end], "\n"))})
 						at = end
 						continue
@@ -336,6 +361,7 @@ func lineStart(src string, i int) bool {
 
 // spanEnd finds the end of a code span opened by n backticks, within its paragraph; -1: it has none.
 func spanEnd(s string, n int) int {
+	s = s[:min(len(s), maxSpanBytes)]
 	if i := strings.Index(s, "\n\n"); i >= 0 {
 		s = s[:i]
 	}
@@ -468,6 +494,9 @@ func (t *translator) tag(i int) (piece, bool) {
 		if s[2] == '%' {
 			closer = "%}}"
 		}
+		if !t.within(closer, i, maxTagBytes) {
+			return piece{}, false
+		}
 		end := tagEnd(s[3:], closer)
 		if end < 0 {
 			return piece{}, false
@@ -476,6 +505,9 @@ func (t *translator) tag(i int) (piece, bool) {
 		tok.parse(true)
 		return tok, true
 	case strings.HasPrefix(s, "{{"):
+		if !t.within("}}", i, maxTagBytes) {
+			return piece{}, false
+		}
 		if strings.HasPrefix(s, "{{{") {
 			if e := tagEnd(s[3:], "}}}"); e >= 0 && strings.TrimSpace(s[3:3+e]) != "" {
 				return piece{syntax: expression, start: i, end: i + 3 + e + 3, raw: strings.TrimSpace(s[3 : 3+e])}, true
@@ -502,6 +534,9 @@ func (t *translator) tag(i int) (piece, bool) {
 		}
 		return tok, true
 	case strings.HasPrefix(s, "{%"):
+		if !t.within("%}", i, maxTagBytes) {
+			return piece{}, false
+		}
 		end := tagEnd(s[2:], "%}")
 		if end < 0 {
 			return piece{}, false
@@ -526,7 +561,7 @@ func (t *translator) tag(i int) (piece, bool) {
 		if e := strings.Index(s[2:], "#}"); e >= 0 {
 			return piece{syntax: replaced, start: i, end: i + 4 + e, text: strings.Repeat("\n", strings.Count(s[:e+4], "\n"))}, true
 		}
-	case lineStart(src, i) && attributeLine(s) > 0:
+	case lineStart(src, i) && t.within("}", i, maxAttrBytes) && attributeLine(s) > 0:
 		// Attributes of the block before, as Hugo has them.
 		return piece{syntax: replaced, start: i, end: i + attributeLine(s)}, true
 	case strings.HasPrefix(s, "{:"):
@@ -537,7 +572,7 @@ func (t *translator) tag(i int) (piece, bool) {
 			}
 		}
 	}
-	if t.mdx && s[0] == '{' && !strings.HasPrefix(s, "{{") {
+	if t.mdx && s[0] == '{' && !strings.HasPrefix(s, "{{") && t.within("}", i, maxTagBytes) {
 		if e := braceEnd(s); e > 0 {
 			return piece{syntax: component, start: i, end: i + e, name: "{", raw: strings.TrimSpace(s[1 : e-1]), self: true}, true
 		}
@@ -750,7 +785,7 @@ func divTag(src string, i int) (piece, bool) {
 
 // attributes reads {.class width=300} behind a link; pictures with an alternative text are read by picture.
 func attributes(src string, i int) (piece, bool) {
-	s := src[i:min(len(src), i+maxTagBytes)]
+	s := src[i:min(len(src), i+maxAttrBytes)]
 	if len(s) < 2 || strings.HasPrefix(s, "{{") || strings.HasPrefix(s, "{%") {
 		return piece{}, false
 	}
@@ -763,7 +798,7 @@ func attributes(src string, i int) (piece, bool) {
 
 // attributeLine returns the length of the {style="…"} that s begins with, if nothing else is on the line; 0: none.
 func attributeLine(s string) int {
-	line, _, _ := strings.Cut(s, "\n")
+	line, _, _ := strings.Cut(s[:min(len(s), maxAttrBytes)], "\n")
 	line = strings.TrimRight(line, " \t\r")
 	if len(line) < 3 || line[len(line)-1] != '}' || !attributeList(line[1:len(line)-1]) {
 		return 0

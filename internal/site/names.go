@@ -41,44 +41,92 @@ func MakeSlug(s string) Slug {
 func slugify(s string) string {
 	s = norm.NFC.String(strings.ToLower(norm.NFC.String(strings.ToValidUTF8(s, "-"))))
 	var b strings.Builder
+	var last, joiner rune // last is the rune before; joiner waits for one after
 	hyphen := false
 	for _, r := range s {
 		switch {
-		case unicode.IsLetter(r), unicode.IsDigit(r), unicode.IsMark(r) && b.Len() > 0 && !hyphen, r == '\u200c' || r == '\u200d':
-			if (r == '\u200c' || r == '\u200d') && (b.Len() == 0 || hyphen) {
-				continue // a joiner belongs between letters
+		case r == 'ς':
+			r = 'σ' // Σ may be either; see below
+		case r == 'ſ':
+			r = 's'
+		case ignorable(r):
+			continue
+		case r == '\u200c' || r == '\u200d':
+			// Joiners shape Indic conjuncts and Persian words; elsewhere they only make equal words differ.
+			if !hyphen && (unicode.IsMark(last) || unicode.In(last, unicode.Arabic, unicode.Syriac, unicode.Mongolian)) {
+				joiner = r
 			}
-			if hyphen && b.Len() > 0 {
-				b.WriteByte('-')
-			}
-			hyphen = false
-			b.WriteRune(r)
-		case r == '\'' || r == '’':
-			// "don't" is dont
+			continue
+		case unicode.IsLetter(r), unicode.IsDigit(r), unicode.IsMark(r) && b.Len() > 0 && !hyphen:
 		default:
-			hyphen = true
+			hyphen, joiner = true, 0
+			continue
 		}
+		if hyphen && b.Len() > 0 {
+			b.WriteByte('-')
+		}
+		if joiner != 0 {
+			b.WriteRune(joiner)
+		}
+		hyphen, joiner = false, 0
+		b.WriteRune(r)
+		last = r
 	}
-	out := strings.TrimRight(b.String(), "\u200c\u200d")
+	out := norm.NFC.String(b.String()) // a mark may have come to stand behind its letter only now
 	if len(out) > MaxSlugBytes {
-		cut := MaxSlugBytes
-		for !utf8.RuneStart(out[cut]) {
-			cut--
+		out = strings.TrimRight(out[:cutSlug(out)], "-\u200c\u200d")
+	}
+	if strings.Contains(out, "σ") {
+		parts := strings.Split(out, "-")
+		for i, p := range parts {
+			if stem, ok := strings.CutSuffix(p, "σ"); ok && stem != "" {
+				parts[i] = stem + "ς"
+			}
 		}
-		if i := strings.LastIndexByte(out[:cut], '-'); i > MaxSlugBytes/2 {
-			cut = i
-		}
-		out = strings.TrimRight(out[:cut], "-\u200c\u200d")
+		out = strings.Join(parts, "-")
 	}
 	return out
+}
+
+// ignorable reports runes that change neither letters nor words: apostrophes ("don't" is dont), variation selectors,
+// enclosing marks of emoji, soft hyphens and other invisible ones.
+func ignorable(r rune) bool {
+	switch r {
+	case '\'', '’', '\u00ad', '\u034f', '\u200b', '\u2060', '\ufeff':
+		return true
+	}
+	return unicode.In(r, unicode.Variation_Selector, unicode.Me)
+}
+
+// cutSlug returns where a slug that is too long is cut: after a word, else before a letter.
+func cutSlug(s string) int {
+	cut := MaxSlugBytes
+	for !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	if i := strings.LastIndexByte(s[:cut], '-'); i > MaxSlugBytes/2 {
+		return i
+	}
+	for at := cut; at > MaxSlugBytes/2; {
+		r, _ := utf8.DecodeRuneInString(s[at:])
+		before, n := utf8.DecodeLastRuneInString(s[:at])
+		if !unicode.IsMark(r) && r != '\u200c' && r != '\u200d' && before != '\u200c' && before != '\u200d' && !unicode.Is(unicode.Diacritic, before) {
+			return at
+		}
+		at -= n
+	}
+	return cut
 }
 
 // TagSlug is the address of a tag: as [MakeSlug], but "C++" and "C#" stay apart from "C", and nothing is reserved.
 // It is empty when the tag has no letter or digit.
 func TagSlug(tag string) Slug {
 	tag = strings.TrimLeft(tag, "# \t")
-	return Slug(slugify(strings.NewReplacer("+", " plus ", "#", " sharp ").Replace(tag)))
+	return Slug(slugify(tagSigns.Replace(tag)))
 }
+
+// tagSigns spells out what tells tags apart and would else be lost.
+var tagSigns = strings.NewReplacer("+", " plus ", "#", " sharp ")
 
 // URL is the path as it stands in links: percent-encoded where it must be.
 func (p Path) URL() string { return (&url.URL{Path: string(p)}).EscapedPath() }
@@ -99,3 +147,17 @@ func TopicPath(tag Slug) Path { return Path("/topic/" + string(tag) + "/") }
 
 // AuthorPath is the address of an author's list.
 func AuthorPath(author Slug) Path { return Path("/author/" + string(author) + "/") }
+
+// CleanExt is a file name's extension as it may stand in an address: a dot and up to eight ASCII letters and digits,
+// else nothing.
+func CleanExt(ext string) string {
+	if len(ext) < 2 || len(ext) > 9 || ext[0] != '.' {
+		return ""
+	}
+	for _, c := range ext[1:] {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			return ""
+		}
+	}
+	return ext
+}

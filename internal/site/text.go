@@ -47,6 +47,7 @@ func Excerpt(f Format, text string) string {
 		if b.kind != blockParagraph && b.kind != blockItem && b.kind != blockQuote {
 			continue
 		}
+		b.text = b.text[:runeStart(b.text, 8*ExcerptRunes)]
 		s := b.plain()
 		if !hasWords(s) {
 			continue
@@ -65,6 +66,17 @@ func Excerpt(f Format, text string) string {
 		}
 	}
 	return CutText(weak, ExcerptRunes)
+}
+
+// runeStart is n, or the start of the character there, or the end of s.
+func runeStart(s string, n int) int {
+	if n >= len(s) {
+		return len(s)
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return n
 }
 
 // greetingWidth is the length up to which a paragraph is taken for a greeting: "Hello, Rustaceans!"
@@ -109,9 +121,12 @@ func CutText(s string, n int) string {
 	}
 	cut, runes := 0, 0
 	for i, r := range s {
-		if runes >= n && !unicode.IsMark(r) && r != '\u200d' && r != '\u200c' && (i == 0 || !strings.HasSuffix(s[:i], "\u200d")) {
-			cut = i
-			break
+		if runes >= n && !unicode.IsMark(r) && r != '\u200d' && r != '\u200c' {
+			before, _ := utf8.DecodeLastRuneInString(s[:i])
+			if before != '\u200d' && !(unicode.IsMark(before) && unicode.Is(unicode.Diacritic, before)) { // not within a conjunct
+				cut = i
+				break
+			}
 		}
 		runes++
 		if ideographic(r) {
@@ -335,7 +350,11 @@ func beforeMore(text string) (string, bool) {
 	i := strings.Index(text, "<!--")
 	for i >= 0 {
 		rest := text[i+4:]
-		if end := strings.Index(rest, "-->"); end >= 0 && strings.EqualFold(strings.TrimSpace(rest[:end]), "more") {
+		end := strings.Index(rest, "-->")
+		if end < 0 {
+			break
+		}
+		if strings.EqualFold(strings.TrimSpace(rest[:end]), "more") {
 			return text[:i], true
 		}
 		j := strings.Index(rest, "<!--")
@@ -719,8 +738,17 @@ func runLen(s string, c byte) int {
 	return n
 }
 
+// Inline markup is looked for within bounds, so that text made to have much of it open takes no more than linear time.
+const (
+	maxCodeSpan = 16 << 10
+	maxLink     = 4 << 10
+	maxTag      = 4 << 10
+	maxNested   = 32
+)
+
 // codeSpanEnd returns where a code span opened by n backticks ends, its closing backticks included; -1: nowhere.
 func codeSpanEnd(s string, n int) int {
+	s = s[:min(len(s), maxCodeSpan)]
 	for i := 0; i < len(s); {
 		j := strings.IndexByte(s[i:], '`')
 		if j < 0 {
@@ -739,7 +767,7 @@ func codeSpanEnd(s string, n int) int {
 // tagLen returns the length of the HTML tag or comment that s begins with; 0: none.
 func tagLen(s string) int {
 	if strings.HasPrefix(s, "<!--") {
-		if i := strings.Index(s, "-->"); i >= 0 {
+		if i := strings.Index(s[:min(len(s), maxCodeSpan)], "-->"); i >= 0 {
 			return i + 3
 		}
 		return 0
@@ -747,6 +775,7 @@ func tagLen(s string) int {
 	if len(s) < 3 || s[1] != '/' && s[1] != '!' && !isLetter(s[1]) || s[1] == '/' && !isLetter(s[2]) {
 		return 0
 	}
+	s = s[:min(len(s), maxTag)]
 	quote := byte(0)
 	for i := 1; i < len(s); i++ {
 		switch c := s[i]; {
@@ -771,13 +800,16 @@ func isLetter(b byte) bool { return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
 
 // targetLen returns the length of the link target "(…)" that s begins with; 0: none.
 func targetLen(s string) int {
+	s = s[:min(len(s), maxLink)]
 	depth := 0
 	for i := 0; i < len(s); i++ {
 		switch s[i] {
 		case '\\':
 			i++
 		case '(':
-			depth++
+			if depth++; depth > maxNested {
+				return 0
+			}
 		case ')':
 			if depth--; depth == 0 {
 				return i + 1
@@ -793,6 +825,7 @@ func targetLen(s string) int {
 
 // bracketEnd returns the length of the bracketed text that s begins with; 0: none.
 func bracketEnd(s string) int {
+	s = s[:min(len(s), maxLink)]
 	depth := 0
 	for i := 0; i < len(s); i++ {
 		switch s[i] {
@@ -806,7 +839,9 @@ func bracketEnd(s string) int {
 				i += n - 1
 			}
 		case '[':
-			depth++
+			if depth++; depth > maxNested {
+				return 0
+			}
 		case ']':
 			if depth--; depth == 0 {
 				return i + 1
@@ -863,7 +898,7 @@ func strip(out *strings.Builder, s string, keepAlt bool, depth int) {
 			continue
 		case '{':
 			if i+1 < len(s) && (s[i+1] == '#' || s[i+1] == '.') {
-				if k := strings.IndexByte(s[i:], '}'); k > 0 && !strings.ContainsAny(s[i:i+k], " \n") {
+				if k := strings.IndexByte(s[i:min(len(s), i+256)], '}'); k > 0 && !strings.ContainsAny(s[i:i+k], " \n") {
 					i += k + 1
 					continue
 				}
@@ -887,7 +922,7 @@ func strip(out *strings.Builder, s string, keepAlt bool, depth int) {
 					next += n
 					isLink = true
 					if next < len(s) && s[next] == '{' { // attributes of a picture
-						if k := strings.IndexByte(s[next:], '}'); k > 0 && picture {
+						if k := strings.IndexByte(s[next:min(len(s), next+1024)], '}'); k > 0 && picture {
 							next += k + 1
 						}
 					}
@@ -942,7 +977,10 @@ func strip(out *strings.Builder, s string, keepAlt bool, depth int) {
 }
 
 func autolinkLen(s string) int {
-	i := strings.IndexAny(s, "> \n")
+	if len(s) < 5 || !isLetter(s[1]) && (s[1] < '0' || s[1] > '9') {
+		return 0
+	}
+	i := 1 + strings.IndexAny(s[1:min(len(s), 2048)], "<> \n")
 	if i < 4 || s[i] != '>' {
 		return 0
 	}
