@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -261,12 +262,12 @@ func TestBounds(t *testing.T) {
 		{"10,000 open elements", site.HTML, strings.Repeat("<b><div>", 10000) + "deep", true},
 		{"100 elements", site.HTML, nested("<blockquote>", "deep", "</blockquote>", 100), false},
 		{"JSON", site.TipTap, json, true},
-		{"brackets", site.Markdown, strings.Repeat("[", 50000) + "deep", false},
-		{"emphasis", site.Markdown, strings.Repeat("*a _b", 20000) + "deep", false},
-		{"links", site.Markdown, strings.Repeat("[a](", 10000) + "deep", false},
+		{"brackets", site.Markdown, strings.Repeat("[", 8000) + "deep", false},
+		{"emphasis", site.Markdown, strings.Repeat("*a _b", 4000) + "deep", false},
+		{"links", site.Markdown, strings.Repeat("[a](", 2500) + "deep", false},
 		{"too many links", site.Markdown, strings.Repeat("[a](", 500000) + "deep", true},
 		{"too much emphasis", site.Markdown, strings.Repeat("*a _b", 500000) + "deep", true},
-		{"headings of one name", site.Markdown, strings.Repeat("# a\n", 50000) + "deep", false},
+		{"headings of one name", site.Markdown, strings.Repeat("# a\n", 8000) + "deep", false},
 		{"ordered list in list", site.Markdown, strings.Repeat("1. ", 5000) + "deep", true},
 		{"a long rule", site.Markdown, strings.Repeat("- ", 5000) + "\n\ndeep", false},
 		{"backticks", site.Markdown, backticks(300) + "deep", false},
@@ -362,6 +363,32 @@ func TestProblemLines(t *testing.T) {
 		d := render(t, markup.Input{Format: tt.format, File: "a.md", Body: site.Body{Line: 11, Text: []byte(tt.in)}})
 		if len(d.Problems) != 1 || d.Problems[0].Line != tt.want || d.Problems[0].File != "a.md" {
 			t.Errorf("problems of %q: %+v, want one at a.md:%d", tt.in, d.Problems, tt.want)
+		}
+	}
+}
+
+// TestConcurrent has something to say under the race detector.
+func TestConcurrent(t *testing.T) {
+	r := markup.New(markup.Config{Highlight: true})
+	text := "# A\n\n[x](y.md) <kbd>b</kbd>\n\n```go\nfunc f() {}\n```\n\n```html\n<script>let a = 1</script>\n```\n"
+	var wg sync.WaitGroup
+	outs := make([]string, 8)
+	for i := range outs {
+		wg.Go(func() {
+			for range 3 {
+				d, err := r.Render(source(site.Markdown, text))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				outs[i] = flat(d)
+			}
+		})
+	}
+	wg.Wait()
+	for _, out := range outs {
+		if out != outs[0] {
+			t.Errorf("the same body became %q and %q", outs[0], out)
 		}
 	}
 }
