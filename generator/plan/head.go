@@ -16,9 +16,9 @@ func (p *Planner) makeLayout() *Layout {
 		Title: s.Title, Description: s.Description, BaseURL: s.URL, Lang: s.Language, Dir: dirOf(s.Language), Author: s.Author,
 		LiveReload: p.cfg.LiveReload, Assets: map[string]string{},
 		Feeds: []Feed{
-			{s.Title, "/feed.xml", "application/rss+xml"},
-			{s.Title, "/atom.xml", "application/atom+xml"},
-			{s.Title, "/feed.json", "application/feed+json"},
+			{"RSS", "/feed.xml", "application/rss+xml"},
+			{"Atom", "/atom.xml", "application/atom+xml"},
+			{"JSON Feed", "/feed.json", "application/feed+json"},
 		},
 	}
 	for _, a := range p.cfg.Assets {

@@ -17,12 +17,12 @@ const (
 	relatedMax   = 3 // are shown
 )
 
-// missing reports a picture that the content tree does not have.
-func (pg *Page) missing(b base, name string) {
+// missing reports a file that a document names and the content tree does not have.
+func (pg *Page) missing(b base, what, name string) {
 	pg.Problems = append(pg.Problems, diag.Problem{
 		Severity: diag.Warning, File: b.source, ID: string(b.id),
-		Message: fmt.Sprintf("picture %q is not in the content tree", name),
-		Remedy:  "add the file beside the document or mend its path",
+		Message: fmt.Sprintf("%s %q is not in the content tree", what, name),
+		Remedy:  "add the file or mend its path, which is relative to the document's",
 	})
 }
 

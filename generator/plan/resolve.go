@@ -226,8 +226,11 @@ func (p *Planner) resolveAll(pg *Page, b base, doc *markup.Doc) resolved {
 			f := p.resolve(b, ref.URL)
 			pg.use(f.asset)
 			out.targets[i] = f.target
-			if f.missing && ref.Picture {
-				pg.missing(b, ref.URL)
+			switch name, _, _ := strings.Cut(ref.URL, "#"); {
+			case f.missing && ref.Picture:
+				pg.missing(b, "picture", ref.URL)
+			case f.missing && strings.HasSuffix(name, ".md"):
+				pg.missing(b, "linked document", ref.URL)
 			}
 		}
 		h.Value(ref)
