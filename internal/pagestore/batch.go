@@ -146,6 +146,7 @@ func (b *Batch) Commit(c CommitInfo) (*Generation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("commit: %w", w.cutBack(err))
 	}
+	w.recent = append(w.recent[max(0, len(w.recent)-maxRecent+1):len(w.recent):len(w.recent)], w.current.Load())
 	w.current.Store(gen)
 	return gen, nil
 }

@@ -290,7 +290,7 @@ func TestTornTail(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			copyLog(t, base, dir)
-			step := 3
+			step := 9
 			if name == "cut" {
 				step = 1
 			}
@@ -354,7 +354,8 @@ func TestDamage(t *testing.T) {
 		w, err := pagestore.OpenWriter(pagestore.Config{Dir: dir})
 		if err != nil {
 			refused++
-			if d, ok := errors.AsType[*pagestore.DamageError](err); !ok || d.File != logFile(t, dir) || !strings.Contains(err.Error(), "damaged at byte") {
+			d, ok := errors.AsType[*pagestore.DamageError](err)
+			if !ok || d.File != logFile(t, dir) || !strings.Contains(err.Error(), "damaged at byte") {
 				t.Fatalf("byte %d: %v, want a DamageError", n, err)
 			}
 			continue

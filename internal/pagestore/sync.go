@@ -80,9 +80,6 @@ func (t *Tree) plan(ctx context.Context, g *Generation, full bool) (*syncRun, er
 	lost := m.Lost
 	for _, mk := range append([]mark{m.mark}, m.Targets...) {
 		old, err := t.generation(mk)
-		if mk.Generation == 0 {
-			old, err = &Generation{shards: new(shardTable)}, nil
-		}
 		if err != nil {
 			return s, err
 		}
@@ -104,6 +101,11 @@ func (t *Tree) plan(ctx context.Context, g *Generation, full bool) (*syncRun, er
 				return s, err
 			}
 			s.olds = append(s.olds, old)
+		}
+	}
+	if home := fileName("/"); slices.ContainsFunc(s.olds, func(old *Generation) bool { return file(old, "/") != nil }) {
+		if _, err := t.root.Lstat(home); err != nil && !slices.Contains(m.Skipped, "/") {
+			s.unsure = true
 		}
 	}
 	s.clash()
@@ -292,7 +294,6 @@ func (s *syncRun) run(ctx context.Context) error {
 		if err := s.t.setMarker(m); err != nil {
 			return err
 		}
-		s.t.known[s.g.ID] = s.g
 		if err := s.change(ctx); err != nil {
 			return err
 		}
@@ -303,7 +304,6 @@ func (s *syncRun) run(ctx context.Context) error {
 			return err
 		}
 	}
-	s.t.known = map[uint64]*Generation{s.g.ID: s.g}
 	return nil
 }
 

@@ -61,13 +61,12 @@ type Tree struct {
 	store *Writer
 	opt   TreeOptions
 	dir   string
-	root  *os.Root
 	boot  string // of this machine; empty: unknown
 	folds bool   // the disk takes names for one that differ in upper and lower case or in how accents are written
 
 	mu     sync.Mutex // held while the tree is changed
+	root   *os.Root
 	marker marker
-	known  map[uint64]*Generation // those that the marker names, as far as they are in memory
 }
 
 // marker is the file that says what the tree holds.
@@ -98,22 +97,41 @@ func OpenTree(dir string, store *Writer, opt TreeOptions) (*Tree, error) {
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("open public tree: %w", err)
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, fmt.Errorf("open public tree: %w", err)
-	}
-	t := &Tree{store: store, opt: opt, dir: dir, root: root, boot: bootID(), known: map[uint64]*Generation{}}
-	if err := t.load(); err != nil {
-		_ = root.Close()
+	t := &Tree{store: store, opt: opt, dir: dir, boot: bootID()}
+	if err := t.open(); err != nil {
 		if _, ok := errors.AsType[*NotOwnError](err); ok {
 			return nil, err
 		}
 		return nil, fmt.Errorf("open public tree: %w", err)
 	}
 	return t, nil
+}
+
+// open opens the folder, making it if it is not there, and reads its marker.
+func (t *Tree) open() error {
+	if err := os.MkdirAll(t.dir, 0o755); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(t.dir)
+	if err != nil {
+		return err
+	}
+	t.root = root
+	if err := t.load(); err != nil {
+		_ = root.Close()
+		return err
+	}
+	return nil
+}
+
+// reopen opens the folder again if it is not the one any more that was opened: somebody has removed it.
+func (t *Tree) reopen() error {
+	was, werr := t.root.Stat(".")
+	if is, err := os.Stat(t.dir); werr == nil && err == nil && os.SameFile(was, is) {
+		return nil
+	}
+	_ = t.root.Close()
+	return t.open()
 }
 
 // bootID tells one boot of the machine from the next. It is empty where the system does not say.
@@ -209,10 +227,15 @@ func (t *Tree) setMarker(m marker) error {
 }
 
 // Close lets go of the folder.
-func (t *Tree) Close() error { return t.root.Close() }
+func (t *Tree) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.root.Close()
+}
 
 // Sync brings the tree up to g and returns how many files it wrote and removed. It compares g with the generation that
-// the tree holds; after a crash of the machine, or when that generation is not known any more, with every file.
+// the tree holds; with every file after a crash of the machine, when that generation is not known any more, and when
+// the home page is gone, as after an emptying of the folder by hand.
 // Files change in the order of their kinds, removals come last, and each file is whole at any time. What is stopped
 // or fails is finished by the next Sync, of this or a later generation. Files that freshet did not write are neither
 // removed nor overwritten: if one is in a page's place everything else is done and the error is a *[ForeignError].
@@ -229,6 +252,9 @@ func (t *Tree) Verify(ctx context.Context, g *Generation) (changedFiles int, err
 func (t *Tree) sync(ctx context.Context, g *Generation, full bool) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if err := t.reopen(); err != nil {
+		return 0, fmt.Errorf("open public tree: %w", err)
+	}
 	s, err := t.plan(ctx, g, full)
 	if err == nil {
 		err = s.run(ctx)
@@ -241,19 +267,12 @@ func (t *Tree) sync(ctx context.Context, g *Generation, full bool) (int, error) 
 
 // generation returns one that the marker names; nil when the log does not have it any more.
 func (t *Tree) generation(m mark) (*Generation, error) {
-	g := t.known[m.Generation]
-	if g == nil {
-		var err error
-		g, err = t.store.At(m.Generation)
-		if errors.Is(err, site.ErrNotFound) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	if !g.Commit.Time.Equal(m.Committed) {
+	g, err := t.store.At(m.Generation)
+	if errors.Is(err, site.ErrNotFound) {
 		return nil, nil
 	}
-	return g, nil
+	if err == nil && !g.Commit.Time.Equal(m.Committed) {
+		return nil, nil
+	}
+	return g, err
 }

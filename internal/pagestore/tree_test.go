@@ -323,8 +323,8 @@ func TestTreeRandomly(t *testing.T) {
 		}))
 		dir := t.TempDir()
 		tree := openTree(t, dir, w, pagestore.TreeOptions{})
-		names := []string{"/", "/a/", "/a/b/", "/a/b/c/", "/a/c/", "/assets/x", "/assets/y/z", "/feed.xml", "/blog/", "/blog/p/", "/blog/q/", "/topic/t/",
-			"/x", "/x/y", "/x/y/", "/old/x", "/api/x"}
+		names := []string{"/", "/a/", "/a/b/", "/a/b/c/", "/a/c/", "/assets/x", "/assets/y/z", "/feed.xml", "/blog/", "/blog/p/", "/blog/q/",
+			"/topic/t/", "/x", "/x/y", "/x/y/", "/old/x", "/api/x"}
 		want := pages{}
 		for i := range 60 {
 			change := pages{}
@@ -485,7 +485,8 @@ func TestTreeOwnership(t *testing.T) {
 func TestTreeForeignFiles(t *testing.T) {
 	w := openWriter(t, pagestore.Config{Dir: t.TempDir()})
 	g1 := commit(t, w, pages{"/": "home", "/blog/a/": "a"})
-	g2 := commit(t, w, pages{"/favicon.ico": "icon", "/blog/b/": "b", "/same.txt": "same", "/x/y/": "y", "/dir": "dir", "/link/z/": "z", "/ok/": "ok"})
+	g2 := commit(t, w, pages{"/favicon.ico": "icon", "/blog/b/": "b", "/same.txt": "same", "/x/y/": "y", "/dir": "dir",
+		"/link/z/": "z", "/ok/": "ok"})
 	g3 := commit(t, w, pages{"/favicon.ico": "icon 2", "/": "home 3"})
 	g4 := commit(t, w, pages{"!/favicon.ico": "", "!/same.txt": "", "!/blog/b/": ""})
 	mine := pages{"favicon.ico": "mine", "blog/b/index.html": "mine", "same.txt": "same", "x": "a file", "dir/mine.txt": "mine"}
@@ -599,7 +600,9 @@ func TestTreePathSafety(t *testing.T) {
 	w := openWriter(t, pagestore.Config{Dir: t.TempDir()})
 	tree := openTree(t, dir, w, pagestore.TreeOptions{})
 	long := strings.Repeat("x", 300)
-	for _, p := range []site.Path{"/../a", "/x/../../a", "a", "", "//a", "/a\x00b", `/..\a`, "/" + site.Path(long) + "/", "/.freshet", "/.", "/.."} {
+	for _, p := range []site.Path{
+		"/../a", "/x/../../a", "a", "", "//a", "/a\x00b", `/..\a`, "/" + site.Path(long) + "/", "/.freshet", "/.", "/..",
+	} {
 		b := w.Begin()
 		ref, err := b.Object([]byte("evil"))
 		if err != nil {
@@ -620,6 +623,34 @@ func TestTreePathSafety(t *testing.T) {
 		}
 		commit(t, w, pages{"!" + string(p): ""})
 		syncTree(t, tree, w.Current())
+	}
+}
+
+// TestTreeRemovedByHand: what was removed is written again, whatever was left.
+func TestTreeRemovedByHand(t *testing.T) {
+	w := openWriter(t, pagestore.Config{Dir: t.TempDir()})
+	g := commit(t, w, aSite)
+	dir := filepath.Join(t.TempDir(), "public")
+	tree := openTree(t, dir, w, pagestore.TreeOptions{})
+	syncTree(t, tree, g)
+	for name, remove := range map[string]func() error{
+		"the folder": func() error { return os.RemoveAll(dir) },
+		"its files": func() error {
+			all, err := filepath.Glob(filepath.Join(dir, "[^.]*"))
+			for _, name := range all {
+				err = errors.Join(err, os.RemoveAll(name))
+			}
+			return err
+		},
+		"the folder, made anew": func() error { return errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o755)) },
+	} {
+		if err := remove(); err != nil {
+			t.Fatal(err)
+		}
+		if n := syncTree(t, tree, g); n != len(asFiles(aSite)) {
+			t.Errorf("%s: %d files were written, want %d", name, n, len(asFiles(aSite)))
+		}
+		wantFiles(t, dir, asFiles(aSite))
 	}
 }
 

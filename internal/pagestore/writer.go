@@ -57,7 +57,8 @@ type Writer struct {
 
 	mu      sync.Mutex // protects what follows
 	out     appender
-	spans   []*span // all commits of the segment, oldest first
+	spans   []*span       // all commits of the segment, oldest first
+	recent  []*Generation // a few before the current, newest last: what a tree may hold
 	epoch   uint64
 	objects map[digest.Sum]place // what entries may refer to; nil: to be gathered from the current generation
 	open    int                  // batches
@@ -67,6 +68,9 @@ type Writer struct {
 	broken  error                // why nothing can be written any more
 	closed  bool
 }
+
+// maxRecent bounds how many generations before the current one are held. They share what did not change.
+const maxRecent = 3
 
 // place is where an object's record begins, and how many bytes the object has.
 type place struct{ off, size int64 }
@@ -159,6 +163,7 @@ func (w *Writer) load() error {
 // adopt makes what a follower read the writer's state. The caller holds mu or is alone.
 func (w *Writer) adopt(l *follower) {
 	w.out, w.spans, w.objects = appender{before: w.cfg.before, seg: l.seg, size: l.end()}, l.spans, nil
+	w.recent = nil
 	gen := l.gen
 	if gen == nil {
 		gen = &Generation{seg: l.seg, shards: new(shardTable)}
@@ -276,11 +281,11 @@ func (w *Writer) History() ([]Commit, error) {
 	return history(w.spans), nil
 }
 
-// At returns a generation that is still in the log, by reading the log. The error is site.ErrNotFound when it is not
-// there. Generation 0 is always there.
+// At returns a generation that is still in the log, by reading the log if it is not one of the last few. The error is
+// site.ErrNotFound when it is not there. Generation 0 is always there.
 func (w *Writer) At(id uint64) (*Generation, error) {
 	w.mu.Lock()
-	seg, spans, closed := w.out.seg, w.spans, w.closed
+	seg, spans, recent, current, closed := w.out.seg, w.spans, w.recent, w.current.Load(), w.closed
 	w.mu.Unlock()
 	if closed {
 		return nil, errClosed
@@ -288,8 +293,13 @@ func (w *Writer) At(id uint64) (*Generation, error) {
 	if id == 0 {
 		return &Generation{seg: seg, shards: new(shardTable)}, nil
 	}
-	if current := w.Current(); current.ID == id {
+	if current.ID == id {
 		return current, nil
+	}
+	for _, g := range recent {
+		if g.ID == id {
+			return g, nil
+		}
 	}
 	return seg.at(spans, id)
 }
