@@ -122,7 +122,7 @@ func (t *Tree) plan(ctx context.Context, g *Generation, full bool) (*syncRun, er
 		s.differ()
 	}
 	s.findDrops()
-	return s, nil
+	return s, s.findForeign(ctx)
 }
 
 // clash finds the pages whose files the disk would take for one. The first by path gets the file.
@@ -281,12 +281,72 @@ func (s *syncRun) findDrops() {
 	}
 }
 
+// findForeign takes those pages out of the plan that have another's file in their place, so that the marker names them
+// before anything is written: after a stop in the middle, what is at the place of a new page would pass for it.
+func (s *syncRun) findForeign(ctx context.Context) error {
+	var buf []byte
+	writes := s.writes[:0]
+	for _, w := range s.writes {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if !w.own {
+			missing, blocked, err := s.missing(path.Dir(w.name))
+			if err != nil {
+				return err
+			}
+			if _, ours := s.drops[blocked]; blocked != "" && !ours {
+				s.refuse(w, blocked)
+				continue
+			}
+			if missing == "" && blocked == "" {
+				var free bool
+				if free, buf, err = s.isFree(w, buf); err != nil {
+					return err
+				} else if !free {
+					continue
+				}
+			}
+		}
+		writes = append(writes, w)
+	}
+	s.writes = writes
+	return nil
+}
+
+// isFree reports whether a page's file may be written in a folder that is there. If another's file is in its place the
+// page is refused; if that holds the page already there is nothing to write. buf is scratch.
+func (s *syncRun) isFree(w write, buf []byte) (bool, []byte, error) {
+	info, err := s.t.root.Lstat(w.name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true, buf, nil
+	case err != nil:
+		return false, buf, err
+	case info.IsDir():
+		for name := range s.drops {
+			if strings.HasPrefix(name, w.name+"/") {
+				return true, buf, nil // the folder goes first
+			}
+		}
+		s.refuse(w, w.name)
+		return false, buf, nil
+	case w.own:
+		return true, buf, nil
+	}
+	same, buf, err := s.holds(w.name, s.g, w.e.Object, buf)
+	if err == nil && !same {
+		s.refuse(w, w.name)
+	}
+	return false, buf, err
+}
+
 // run does what was planned. The marker says before the first change and after the last what the tree may hold.
 func (s *syncRun) run(ctx context.Context) error {
 	was := s.t.marker
 	if len(s.writes) > 0 || len(s.drops) > 0 {
 		m := was
-		m.Boot = s.t.boot
+		m.Boot, m.Skipped = s.t.boot, slices.Sorted(maps.Keys(s.skipped))
 		m.Verify = m.Verify || s.unsure // until it is done, whatever the boot
 		if m.Targets = append(slices.Clone(was.Targets), markOf(s.g)); len(m.Targets) > maxTargets {
 			m.Targets, m.Lost = m.Targets[1:], true
@@ -575,18 +635,7 @@ func (s *syncRun) replaceFile(ctx context.Context, w write, buf []byte) ([]byte,
 		return buf, err
 	}
 	if !w.own || s.t.opt.Adopt {
-		switch info, err := s.t.root.Lstat(w.name); {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
-			return buf, err
-		case info.IsDir():
-			s.refuse(w, w.name)
-			return buf, nil
-		case !w.own:
-			same, buf, err := s.holds(w.name, s.g, w.e.Object, buf)
-			if err == nil && !same {
-				s.refuse(w, w.name)
-			}
+		if free, buf, err := s.isFree(w, buf); err != nil || !free {
 			return buf, err
 		}
 	}
@@ -605,7 +654,11 @@ func (s *syncRun) replaceFile(ctx context.Context, w write, buf []byte) ([]byte,
 		return buf, err
 	}
 	if err := s.t.root.Rename(tmp, w.name); err != nil {
-		return buf, err
+		if info, lerr := s.t.root.Lstat(w.name); lerr != nil || !info.IsDir() {
+			return buf, err
+		}
+		s.refuse(w, w.name)
+		return buf, nil
 	}
 	s.count.Add(1)
 	return scratch(body, buf), nil

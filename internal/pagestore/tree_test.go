@@ -309,6 +309,44 @@ func TestTreeCrash(t *testing.T) {
 	}
 }
 
+// TestTreeCrashKeepsForeignFiles: a file in the place of a page that is new is nobody's but its owner's, also when it is
+// no new page any more for the Sync that finishes.
+func TestTreeCrashKeepsForeignFiles(t *testing.T) {
+	var before func(step, name string) error
+	w := openWriter(t, pagestore.WithSteps(pagestore.Config{Dir: t.TempDir()}, func(step, name string) error {
+		if before != nil && strings.HasPrefix(step, "tree") {
+			return before(step, name)
+		}
+		return nil
+	}))
+	g1 := commit(t, w, pages{"/": "home", "/blog/a/": "a", "/x/y/": "y"})
+	change := pages{"/favicon.ico": "icon", "/blog/b/": "b", "/": "home 2", "/new/": "new", "!/x/y/": "", "/x": "x"}
+	g2 := commit(t, w, change)
+	for n := 0; ; n++ {
+		before = nil
+		dir := t.TempDir()
+		tree := openTree(t, dir, w, pagestore.TreeOptions{})
+		syncTree(t, tree, g1)
+		mine := pages{"favicon.ico": "mine", "blog/b/index.html": "mine", "x/mine.txt": "mine"}
+		writeFiles(t, dir, mine)
+		var stopped func() bool
+		before, stopped = stopAt(n)
+		_, _ = tree.Sync(t.Context(), g2)
+		before = nil
+		for range 2 {
+			tree = openTree(t, dir, w, pagestore.TreeOptions{})
+			_, err := tree.Sync(t.Context(), g2)
+			if f, ok := errors.AsType[*pagestore.ForeignError](err); !ok || len(f.Files) != 3 {
+				t.Errorf("step %d: Sync gives %v, want a ForeignError of three", n, err)
+			}
+			wantFiles(t, dir, after(mine, pages{"index.html": "home 2", "blog/a/index.html": "a", "new/index.html": "new"}))
+		}
+		if !stopped() {
+			return
+		}
+	}
+}
+
 // TestTreeRandomly makes random generations, brings the tree up to some of them, sometimes stopped halfway, and
 // compares.
 func TestTreeRandomly(t *testing.T) {
