@@ -135,7 +135,7 @@ func settings() []setting {
 		boolSetting("build.highlight", "", true, "", func(c *config) *bool { return &c.Build.Highlight }),
 		durationSetting("isr.revalidate", "1h", time.Second, func(c *config) *time.Duration { return &c.ISR.Revalidate }),
 		durationSetting("isr.maxStale", "24h", time.Second, func(c *config) *time.Duration { return &c.ISR.MaxStale }),
-		textSetting("isr.onMaxStale", "", "serve", "", func(c *config) *string { return &c.ISR.OnMaxStale }, oneOf("serve", "refuse")),
+		textSetting("isr.onMaxStale", "", "serve", "", func(c *config) *string { return &c.ISR.OnMaxStale }, oneOf("serve", "error")),
 		sizeSetting("cache.memory", "256MB", 1e6, func(c *config) *int64 { return &c.Cache.MemoryBytes }),
 		levelSetting("log.level", "log", "info", "`level` of the log: debug, info, warn or error",
 			func(c *config) *slog.Level { return &c.Log.Level }),

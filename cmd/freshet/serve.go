@@ -117,7 +117,7 @@ func newServer(eff *effective, pages server.Site, logger *slog.Logger, dev *serv
 		Frames:     markup.FrameSources(),
 		Revalidate: eff.ISR.Revalidate,
 		MaxStale:   eff.ISR.MaxStale,
-		Refuse:     eff.ISR.OnMaxStale == "refuse",
+		Refuse:     eff.ISR.OnMaxStale == "error",
 		CacheBytes: eff.Cache.MemoryBytes,
 		Dev:        dev,
 		Verified: func() time.Time {
