@@ -53,6 +53,7 @@ type planned struct {
 	location string
 	assets   []site.Path
 	fresh    bool // was not there before, or was something else
+	moved    bool // its document was not there before
 	problems []diag.Problem
 }
 
@@ -65,10 +66,13 @@ func (g *Generator) begin(opt Options, now time.Time, all bool) *build {
 	return b
 }
 
+// progressStep is how many pages go by between two reports of progress.
+const progressStep = 100
+
 // run plans the targets and renders those that have changed.
 func (b *build) run(ctx context.Context, targets []plan.Target) error {
 	workers, ctx := errgroup.WithContext(ctx)
-	var next atomic.Int64
+	var next, done atomic.Int64
 	for range min(b.g.cfg.Workers, max(len(targets), 1)) {
 		workers.Go(func() error {
 			for {
@@ -81,6 +85,9 @@ func (b *build) run(ctx context.Context, targets []plan.Target) error {
 				}
 				if err := b.target(ctx, targets[i]); err != nil {
 					return err
+				}
+				if n := int(done.Add(1)); b.opt.Progress != nil && (n%progressStep == 0 || n == len(targets)) {
+					b.opt.Progress(n, len(targets))
 				}
 			}
 		})
@@ -120,7 +127,8 @@ func (b *build) target(ctx context.Context, t plan.Target) error {
 			return b.failed(t.Path, err)
 		}
 	}
-	p := planned{path: pg.Path, kind: pg.Kind, doc: pg.Doc, source: pg.Source, location: pg.Location, fresh: fresh, problems: pg.Problems}
+	p := planned{path: pg.Path, kind: pg.Kind, doc: pg.Doc, source: pg.Source, location: pg.Location, fresh: fresh,
+		moved: fresh || old.Doc != pg.Doc, problems: pg.Problems}
 	for i := range pg.Assets {
 		a := &pg.Assets[i]
 		p.assets = append(p.assets, a.Path)

@@ -144,6 +144,9 @@ type Options struct {
 	Full        bool      // render every page, whatever its fingerprint, and look at every public file
 	AllowShrink bool      // however many pages go away
 	Cause       string    // for the log: "build", "file watch" …
+
+	// Progress is called, perhaps by several goroutines at once, while pages are made; nil: it is not.
+	Progress func(done, total int)
 }
 
 // A Report says what a build did. Its JSON form is that of freshet build --json.
@@ -225,7 +228,7 @@ func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
 	g.report(rep)
 	err := g.publish(ctx, opt, rep)
 	if err == nil && opt.Changed == nil {
-		err = g.cfg.Store.SetVerified(now)
+		err = g.cfg.Store.SetVerified(time.Now()) // by the real clock, whatever time the site is built for
 	}
 	return rep, err
 }

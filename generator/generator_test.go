@@ -70,6 +70,13 @@ func TestMemory(t *testing.T) {
 	s.put(&gone, nil)
 	check("lesson taken out", map[site.Path]string{"/courses/c/one/": "410", "/courses/c/": "200"})
 
+	// A document that takes the address another had: its own old one leads there.
+	s.put(newPost("0.md", "zero", -20), map[string]string{"": "Zero."})
+	s.put(newPost("1.md", "one", -21), map[string]string{"": "One."})
+	check("two more", map[site.Path]string{"/blog/zero/": "200", "/blog/one/": "200"})
+	s.put(newPost("0.md", "one", -20), map[string]string{"": "Zero."})
+	check("one takes the other's address", map[site.Path]string{"/blog/zero/": "301 /blog/one/", "/blog/one/": "200"})
+
 	has(t, b.redirects(t), "/blog/a2/ /blog/new/ 301\n", "/blog/a/ /blog/new/ 301\n", "/feed /feed.xml 301\n")
 
 	// Memory survives another process and a full build.

@@ -96,6 +96,12 @@ func (d *departure) decide() (removed int, err error) {
 		if pg.kind == site.KindRedirect && m.redirects[pg.path] != pg.location || pg.fresh && m.redirects[pg.path] != "" {
 			d.redirects = true
 		}
+		if pg.moved && pg.doc != "" {
+			byDoc[pg.doc] = pg.path
+			if pg.source != 0 {
+				bySource[pg.source] = pg.path
+			}
+		}
 		if !pg.fresh {
 			continue
 		}
@@ -104,10 +110,6 @@ func (d *departure) decide() (removed int, err error) {
 		}
 		if pg.doc != "" {
 			d.docsDelta++
-			byDoc[pg.doc] = pg.path
-			if pg.source != 0 {
-				bySource[pg.source] = pg.path
-			}
 		}
 	}
 	for a := range b.assets {
