@@ -226,11 +226,13 @@ func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
 		changed = again
 	}
 	g.report(rep)
-	err := g.publish(ctx, opt, rep)
-	if err == nil && opt.Changed == nil {
-		err = g.cfg.Store.SetVerified(time.Now()) // by the real clock, whatever time the site is built for
+	if opt.Changed == nil {
+		// By the real clock, whatever time the site is built for.
+		if err := g.cfg.Store.SetVerified(time.Now()); err != nil {
+			return rep, err
+		}
 	}
-	return rep, err
+	return rep, g.publish(ctx, opt, rep)
 }
 
 // restart forgets the snapshot, so that a build can take place at an earlier time.
@@ -318,13 +320,13 @@ func (g *Generator) publish(ctx context.Context, opt Options, rep *Report) error
 	}
 	defer rep.time("public")()
 	gen := g.cfg.Store.Current()
+	var err error
 	if opt.Full {
-		if _, err := g.cfg.Tree.Verify(ctx, gen); err != nil {
-			return fmt.Errorf("write the public tree: %w", err)
-		}
-		return nil
+		_, err = g.cfg.Tree.Verify(ctx, gen)
+	} else {
+		_, err = g.cfg.Tree.Sync(ctx, gen)
 	}
-	if _, err := g.cfg.Tree.Sync(ctx, gen); err != nil {
+	if err != nil {
 		return fmt.Errorf("write the public tree: %w", err)
 	}
 	return nil

@@ -85,7 +85,13 @@ func (inv *invocation) build(ctx context.Context, eff *effective, opt generator.
 		return inv.printProblems(err)
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
+	if onTerminal(inv.stderr) {
+		opt.Progress = func(done, total int) { fmt.Fprintf(inv.stderr, "\r\x1b[K%d of %d pages", done, total) }
+	}
 	rep, err := w.build(ctx, opt)
+	if opt.Progress != nil {
+		fmt.Fprint(inv.stderr, "\r\x1b[K")
+	}
 	switch {
 	case ctx.Err() != nil:
 		return failed(errors.New("stopped before the build was committed"), "the site is as it was")

@@ -31,141 +31,174 @@ func codeBlocks(src string) []span {
 	return spans
 }
 
-// A blockScanner follows the block structure of Markdown as far as code needs it.
+// A blockScanner follows the block structure of Markdown as far as code needs it: each line first continues the open
+// quotes and list items, then may open new ones.
 type blockScanner struct {
-	fence      byte
-	fenceLen   int
-	fenceQuote int
-	fenceList  int   // content column of the list item the fence is in
-	lists      []int // content columns of the open list items
-	paragraph  bool  // the last line was text that the next may continue
-	blank      bool  // the last line was blank
+	containers []int // 0: a quote; else a list item, by the columns its content is indented
+	fence      byte  // of the fenced code that is open, in the innermost container
+	fenceLen   int   // 0: none is open
 	until      string
+	paragraph  bool // the last line was text that the next may continue
+	empty      bool // the last line began a list item and nothing else
 }
+
+// maxContainers bounds the depth that is followed.
+const maxContainers = 100
 
 // line takes the next line and reports whether it is code.
 func (c *blockScanner) line(s string) bool {
+	if strings.IndexByte(s, '\t') >= 0 {
+		s = expandTabs(s)
+	}
+	if c.empty && strings.TrimSpace(strings.TrimLeft(s, "> ")) == "" {
+		c.containers = c.containers[:len(c.containers)-1] // an item may begin with one blank line, not two
+	}
+	c.empty = false
+	open := 0
+	for ; open < len(c.containers); open++ {
+		t := strings.TrimLeft(s, " ")
+		w := len(s) - len(t)
+		if need := c.containers[open]; need == 0 {
+			if w > 3 || t == "" || t[0] != '>' {
+				break
+			}
+			s = strings.TrimPrefix(t[1:], " ")
+		} else if t == "" || t == "\r" {
+			s = t
+		} else if w >= need {
+			s = s[need:]
+		} else {
+			break
+		}
+	}
+	all := open == len(c.containers)
+	if !all && (c.fenceLen > 0 || c.until != "") {
+		c.fenceLen, c.until, c.paragraph = 0, "", false // it ends with its container
+	}
 	if c.until != "" {
 		if strings.Contains(strings.ToLower(s), c.until) {
 			c.until = ""
-			c.paragraph, c.blank = false, false
 		}
 		return true
 	}
-	quote := 0
-	rest, col := s, 0
-	for {
-		n, w := indentOf(rest, col)
-		if n < len(rest) && rest[n] == '>' && w <= 3 {
-			quote++
-			rest = rest[n+1:]
-			col += w + 1
-			if rest != "" && (rest[0] == ' ') {
-				rest = rest[1:]
-				col++
-			}
-			continue
-		}
-		break
-	}
-	col0 := col
-	if quote == 0 {
-		col0 = 0
-	}
-	n, w := indentOf(rest, col)
-	t := rest[n:]
-	blank := strings.TrimSpace(t) == ""
 	if c.fenceLen > 0 {
-		if quote >= c.fenceQuote && (blank || w >= c.fenceList) {
-			if len(t) > 0 && t[0] == c.fence && w-c.fenceList < 4 {
-				if k := run(t, c.fence); k >= c.fenceLen && strings.TrimSpace(t[k:]) == "" {
-					c.fenceLen = 0
-					c.paragraph, c.blank = false, false
-				}
+		if t := strings.TrimLeft(s, " "); len(s)-len(t) < 4 {
+			if k := run(t, c.fence); k >= c.fenceLen && strings.TrimSpace(t[k:]) == "" {
+				c.fenceLen = 0
 			}
-			return true
 		}
-		c.fenceLen = 0 // its quote or list item has ended
-		c.paragraph = false
+		return true
 	}
-	if blank {
-		c.blank, c.paragraph = true, false
-		return false
+	lazy := c.paragraph // a paragraph is open, which text continues even outside its containers
+	enter := func(need int) {
+		c.containers = append(c.containers[:open], need)
+		open++
+		all, lazy, c.paragraph = true, false, false
 	}
-	_ = col0
-	for len(c.lists) > 0 && w < c.lists[len(c.lists)-1] {
-		if c.paragraph && !c.blank && !startsBlock(t) {
-			break // a lazy continuation of the item's paragraph
-		}
-		c.lists = c.lists[:len(c.lists)-1]
-	}
-	defer func() { c.blank = false }()
 	for {
-		base := 0
-		if len(c.lists) > 0 {
-			base = c.lists[len(c.lists)-1]
-		}
-		if w-base >= 4 && !c.paragraph {
-			return true
-		}
-		if len(t) >= 3 && (t[0] == '`' || t[0] == '~') && w-base < 4 {
-			if k := run(t, t[0]); k >= 3 && (t[0] == '~' || strings.IndexByte(t[k:], '`') < 0) {
-				c.fence, c.fenceLen, c.fenceQuote, c.fenceList = t[0], k, quote, min(base, w)
-				c.paragraph = false
-				return true
-			}
-		}
-		m := listMarker(t)
-		if m == 0 || isThematic(t) || c.paragraph && !c.blank && !(len(c.lists) > 0) && t[0] >= '0' && t[0] <= '9' && !strings.HasPrefix(t, "1.") && !strings.HasPrefix(t, "1)") {
-			break
-		}
-		if len(c.lists) == 0 || w >= c.lists[len(c.lists)-1] {
-			// a deeper item
-		} else {
-			c.lists = c.lists[:len(c.lists)-1]
-		}
-		sp, sw := indentOf(t[m:], 0)
-		if m+sp >= len(t) {
-			c.lists = append(c.lists, w+m+1)
-			c.paragraph = false
+		t := strings.TrimLeft(s, " ")
+		w := len(s) - len(t)
+		if strings.TrimSpace(t) == "" {
+			c.containers, c.paragraph = c.containers[:open], false
 			return false
 		}
-		c.paragraph = false
-		if sw > 4 {
-			c.lists = append(c.lists, w+m+1)
-		} else {
-			c.lists = append(c.lists, w+m+sw)
+		if w >= 4 {
+			if lazy {
+				return false
+			}
+			c.containers = c.containers[:open]
+			return true
 		}
-		w += m + sw
-		t = t[m+sp:]
-		if len(c.lists) > 100 {
-			break
+		if t[0] == '>' && open < maxContainers {
+			enter(0)
+			s = strings.TrimPrefix(t[1:], " ")
+			continue
 		}
-	}
-	if until := rawUntil(t); until != "" {
-		if i := strings.IndexByte(t, '>'); until == "-->" || i >= 0 || !c.paragraph {
+		if k := run(t, t[0]); k >= 3 && (t[0] == '~' || t[0] == '`' && strings.IndexByte(t[k:], '`') < 0) {
+			c.containers, c.paragraph = c.containers[:open], false
+			c.fence, c.fenceLen = t[0], k
+			return true
+		}
+		if isThematic(t) || isATX(t) || lazy && all && setext(t) {
+			c.containers, c.paragraph = c.containers[:open], false
+			return false
+		}
+		if m := listMarker(t); m > 0 && open < maxContainers {
+			rest := t[m:]
+			content := strings.TrimLeft(rest, " ")
+			empty := strings.TrimSpace(content) == ""
+			if !(lazy && all && (empty || m > 1 && t[:m-1] != "1")) {
+				blanks := len(rest) - len(content)
+				if empty || blanks > 4 {
+					blanks = 1
+				}
+				enter(w + m + blanks)
+				c.empty = empty
+				s = rest[min(blanks, len(rest)):]
+				continue
+			}
+		}
+		if n := footnoteMarker(t); n > 0 {
+			enter(4)
+			s = strings.TrimLeft(t[n:], " ")
+			continue
+		}
+		if until := rawUntil(t); until != "" {
+			c.containers = c.containers[:open]
 			if !strings.Contains(strings.ToLower(t), until) {
-				c.until = until
-				c.paragraph = false
+				c.until, c.paragraph = until, false
 				return true
 			}
-			if strings.HasPrefix(t, "<!--") && strings.HasSuffix(strings.TrimSpace(t), "-->") && strings.Count(t, "-->") == 1 {
-				c.paragraph = false
-				return true
-			}
-			if until != "-->" {
+			if until != "-->" || strings.HasSuffix(strings.TrimSpace(t), "-->") && strings.Count(t, "-->") == 1 {
 				c.paragraph = false
 				return true
 			}
 		}
+		if !(lazy && !all) {
+			c.containers = c.containers[:open]
+		}
+		c.paragraph = true
+		return false
 	}
-	c.paragraph = !(run(t, '#') >= 1 && run(t, '#') <= 6 && (len(t) == run(t, '#') || t[run(t, '#')] == ' ')) && !isThematic(t)
-	return false
 }
 
-// startsBlock reports whether a line begins a block that interrupts a paragraph.
-func startsBlock(t string) bool {
-	return listMarker(t) > 0 || t[0] == '#' || strings.HasPrefix(t, "```") || strings.HasPrefix(t, "~~~") || isThematic(t)
+// footnoteMarker returns the length of the beginning of a footnote, "[^x]:"; 0: it is none.
+func footnoteMarker(t string) int {
+	if !strings.HasPrefix(t, "[^") {
+		return 0
+	}
+	if i := strings.Index(t, "]:"); i > 2 && strings.IndexByte(t[:i], ' ') < 0 {
+		return i + 2
+	}
+	return 0
+}
+
+// setext reports the line under a heading.
+func setext(t string) bool {
+	t = strings.TrimRight(t, " \r")
+	return strings.Trim(t, "=") == "" || strings.Trim(t, "-") == ""
+}
+
+func isATX(t string) bool {
+	n := run(t, '#')
+	return n >= 1 && n <= 6 && (n == len(t) || t[n] == ' ' || t[n] == '\r')
+}
+
+// expandTabs writes tabs as the blanks they stand for.
+func expandTabs(s string) string {
+	var b strings.Builder
+	col := 0
+	for i := range len(s) {
+		if s[i] == '\t' {
+			n := 4 - col%4
+			b.WriteString("    "[:n])
+			col += n
+			continue
+		}
+		b.WriteByte(s[i])
+		col++
+	}
+	return b.String()
 }
 
 func rawUntil(t string) string {
@@ -182,22 +215,6 @@ func rawUntil(t string) string {
 		}
 	}
 	return ""
-}
-
-// indentOf returns the bytes and columns of the blanks a line begins with, at column col.
-func indentOf(s string, col int) (n, width int) {
-	for n < len(s) {
-		switch s[n] {
-		case ' ':
-			width++
-		case '\t':
-			width += 4 - (col+width)%4
-		default:
-			return n, width
-		}
-		n++
-	}
-	return n, width
 }
 
 func run(s string, c byte) int {

@@ -207,7 +207,8 @@ func (k *curriculum) stages(f *folder, top bool) []stage {
 		}
 		out = append(out, s)
 	}
-	for name, d := range f.dirs {
+	for _, d := range f.dirs {
+		name := d.base()
 		if d.markdown == 0 {
 			continue
 		}

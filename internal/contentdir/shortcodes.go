@@ -33,7 +33,7 @@ func (t *translator) known(n *node, before string) (string, bool) {
 		if user == "" && n.get(1) != "" {
 			user, id = id, n.get(1)
 		}
-		if id != "" {
+		if id != "" && strings.Trim(id, "0123456789") == "" {
 			if user == "" {
 				user = "i/web"
 			}
@@ -108,29 +108,31 @@ func (t *translator) known(n *node, before string) (string, bool) {
 		}
 	case "button", "btn", "link-button", "linkbutton", "cta", "link", "a", "external-link", "extlink":
 		href := n.get(-1, "href", "url", "link", "to", "relref")
+		if href == "" {
+			href = n.get(0)
+		}
+		if href == "" {
+			break
+		}
 		label := n.get(-1, "text", "label", "title", "content")
 		if n.paired {
 			if in := strings.TrimSpace(t.inner(n.inner)); in != "" {
 				label = in
 			}
 		}
-		if href == "" {
-			href = n.get(0)
-		}
 		if label == "" {
 			label = href
 		}
-		if href != "" && !strings.Contains(label, "\n\n") {
-			return "[" + label + "](" + mdURL(href) + ")", true
+		if strings.Contains(label, "\n\n") {
+			return label + "\n\n[" + mdText(href) + "](" + mdURL(href) + ")", true
 		}
+		return "[" + label + "](" + mdURL(href) + ")", true
 	case "kbd", "mark", "sub", "sup", "small", "abbr", "u":
 		in := n.get(0)
 		if n.paired {
 			in = t.inner(n.inner)
 		}
-		if in != "" {
-			return "<" + name + ">" + in + "</" + name + ">", true
-		}
+		return "<" + name + ">" + in + "</" + name + ">", in != "" || n.paired
 	case "br", "newline", "linebreak":
 		return "<br>", true
 	case "hr", "divider":

@@ -20,6 +20,7 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"freshet/internal/diag"
 	"freshet/internal/digest"
@@ -191,6 +192,20 @@ func statOf(fi fs.FileInfo) stat {
 	return st
 }
 
+// statAt stats a file of an open folder: half the work of doing so by its whole path.
+func statAt(dir *os.File, base string) (stat, error) {
+	var st unix.Stat_t
+	for {
+		err := unix.Fstatat(int(dir.Fd()), base, &st, unix.AT_SYMLINK_NOFOLLOW)
+		if err == nil {
+			return stat{size: st.Size, mtime: st.Mtim.Nano(), inode: st.Ino}, nil
+		}
+		if !errors.Is(err, unix.EINTR) {
+			return stat{}, err
+		}
+	}
+}
+
 // A found is a file that a walk came across.
 type found struct {
 	path string
@@ -237,11 +252,16 @@ func (w *walk) dir(name string, inLink bool) error {
 	if err := w.ctx.Err(); err != nil {
 		return err
 	}
-	entries, err := os.ReadDir(w.s.file(cmpOr(name, ".")))
+	d, err := os.Open(w.s.file(cmpOr(name, ".")))
 	if err != nil {
 		if name != "" && errors.Is(err, fs.ErrNotExist) {
 			return nil // removed meanwhile
 		}
+		return err
+	}
+	defer d.Close()
+	entries, err := d.ReadDir(-1)
+	if err != nil {
 		return err
 	}
 	var files []found
@@ -264,14 +284,14 @@ func (w *walk) dir(name string, inLink bool) error {
 				}
 			}
 		case e.Type().IsRegular():
-			fi, err := e.Info()
+			st, err := statAt(d, base)
 			if err != nil {
 				if errors.Is(err, fs.ErrNotExist) {
 					continue
 				}
-				return err
+				return &fs.PathError{Op: "stat", Path: full, Err: err}
 			}
-			files = append(files, found{full, statOf(fi)})
+			files = append(files, found{full, st})
 		case e.Type()&fs.ModeSymlink != 0:
 			f, err := w.link(full, inLink)
 			if err != nil {
@@ -385,7 +405,7 @@ func (s *Source) load(r *record, st stat) error {
 					return nil
 				}
 			} else if a, ok := decodeAsset(b); ok {
-				r.stat, r.trusted, r.asset = st, true, a
+				r.stat, r.trusted, r.asset = st, true, &a
 				return nil
 			}
 		}
@@ -446,9 +466,11 @@ func (s *Source) read(r *record, st *stat) (bool, error) {
 		}
 		r.p = parseFile(r.path, data)
 	} else {
-		if r.asset, err = readAsset(f, r.path, st.size); err != nil {
+		a, err := readAsset(f, r.path, st.size)
+		if err != nil {
 			return false, err
 		}
+		r.asset = &a
 	}
 	after, err := f.Stat()
 	if err != nil {

@@ -30,12 +30,17 @@ type record struct {
 	dated      bool // by front matter, address or name
 	broken     bool
 	name       fileName
-	unit       string // the document it is part of; "": none
-	p          *parsed
-	asset      assetInfo
-	problems   []diag.Problem
-	uses       []use
-	skip       *site.Skip
+	unit       string     // the document it is part of; "": none
+	p          *parsed    // of a Markdown file, while it is needed
+	asset      *assetInfo // of any other
+	notes      *notes     // what there is to say about it; nil: nothing
+}
+
+// notes are what is wrong with a file.
+type notes struct {
+	problems []diag.Problem
+	uses     []use
+	skip     *site.Skip
 }
 
 func (r *record) base() string { return path.Base(r.path) }
@@ -54,15 +59,15 @@ func (r *record) unreadable(err error) {
 	prob := &diag.Problem{Severity: diag.Error, Message: reason, Remedy: "check its permissions"}
 	r.p = &parsed{}
 	r.p.fail(prob)
-	r.asset = assetInfo{}
+	r.asset = &assetInfo{}
 }
 
 // A folder is a folder of the tree with sums over what is beneath it.
 type folder struct {
 	path   string
 	parent *folder
-	dirs   map[string]*folder
-	files  map[string]*record
+	dirs   []*folder // by path
+	files  []*record // by path
 	named  []*record // Markdown files with the name of a folder's text
 	zone   zone
 
@@ -100,12 +105,7 @@ func (f *folder) isCourse() bool {
 		if f.numFiles >= 2 || f.numDirs >= 2 {
 			return true
 		}
-		for name := range containers {
-			if d := f.dirs[name]; d != nil && d.numFiles+d.numDirs >= 2 {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(f.dirs, func(d *folder) bool { return containers[d.base()] && d.numFiles+d.numDirs >= 2 })
 	}
 	lessons := f.undated + f.texts - f.ownTexts
 	return lessons >= 2 || lessons == 1 && f.numFiles+f.numDirs > 0
@@ -119,22 +119,16 @@ type tree struct {
 	links    bool // there are symbolic links: what changed cannot be told from paths alone
 	walkBad  []diag.Problem
 	walkSkip []site.Skip
-	noted    map[string]*record        // files with problems, uses or skips
+	noted    map[string]*record        // files with problems or skips
+	kinds    map[string]*kindSum       // dropped template syntax
 	built    map[string][]diag.Problem // problems of units
 	unitSkip map[string]site.Skip
-	docs     map[string]unitDoc // by unit
-	langs    map[string]int     // Markdown files beneath each language folder
-}
-
-// A unitDoc is what a unit was when it was last built.
-type unitDoc struct {
-	id  site.ID
-	rev site.Revision
+	langs    map[string]int // Markdown files beneath each language folder
 }
 
 func newTree(s *Source) *tree {
-	return &tree{s: s, root: newFolder("", nil), records: map[string]*record{}, noted: map[string]*record{}, built: map[string][]diag.Problem{},
-		unitSkip: map[string]site.Skip{}, docs: map[string]unitDoc{}, langs: map[string]int{}}
+	return &tree{s: s, root: newFolder("", nil), records: map[string]*record{}, noted: map[string]*record{}, kinds: map[string]*kindSum{}, built: map[string][]diag.Problem{},
+		unitSkip: map[string]site.Skip{}, langs: map[string]int{}}
 }
 
 func newFolder(name string, parent *folder) *folder {
@@ -166,18 +160,14 @@ func (t *tree) folder(name string, add bool) *folder {
 		} else {
 			end += at
 		}
-		next := f.dirs[name[at:end]]
-		if next == nil {
+		i, ok := slices.BinarySearchFunc(f.dirs, name[:end], func(d *folder, p string) int { return strings.Compare(d.path, p) })
+		if !ok {
 			if !add {
 				return nil
 			}
-			next = newFolder(strings.Clone(name[:end]), f)
-			if f.dirs == nil {
-				f.dirs = map[string]*folder{}
-			}
-			f.dirs[next.path[at:]] = next
+			f.dirs = slices.Insert(f.dirs, i, newFolder(strings.Clone(name[:end]), f))
 		}
-		f, at = next, end+1
+		f, at = f.dirs[i], end+1
 	}
 	return f
 }
@@ -394,14 +384,13 @@ func (t *tree) loadAll(ctx context.Context, files []found) ([]*record, error) {
 
 // facts takes from a parse result what stays in memory.
 func (r *record) facts() {
-	r.problems, r.uses, r.skip = nil, nil, nil
 	if r.p == nil {
 		if strings.HasPrefix(r.path, "static/") || r.stat.size <= maxAssetBytes {
 			return
 		}
 		r.broken = true
-		r.problems = []diag.Problem{{Severity: diag.Warning, Message: fmt.Sprintf("the file has %d MB and is left out", r.stat.size>>20),
-			Remedy: "put it into static/, or link to it elsewhere"}}
+		r.notes = &notes{problems: []diag.Problem{{Severity: diag.Warning, Message: fmt.Sprintf("the file has %d MB and is left out", r.stat.size>>20),
+			Remedy: "put it into static/, or link to it elsewhere"}}}
 		return
 	}
 	r.broken = r.p.broken
@@ -413,9 +402,11 @@ func (r *record) facts() {
 		}
 		_, _, r.dated = dateName(name)
 	}
-	r.problems, r.uses = r.p.problems, r.p.uses
+	if len(r.p.problems)+len(r.p.uses) > 0 || r.broken {
+		r.notes = &notes{problems: r.p.problems, uses: r.p.uses}
+	}
 	if r.broken {
-		r.skip = &site.Skip{ID: site.ID(r.path), Field: r.p.badField, Reason: r.p.reason}
+		r.notes.skip = &site.Skip{ID: site.ID(r.path), Field: r.p.badField, Reason: r.p.reason}
 	}
 }
 
@@ -427,22 +418,50 @@ func (t *tree) put(st *scanState, r *record) {
 	if old := t.records[r.path]; old != nil {
 		t.remove(st, old)
 	}
-	dir, base := path.Split(r.path)
+	dir, _ := path.Split(r.path)
 	r.dir = t.folder(strings.TrimSuffix(dir, "/"), true)
-	if r.dir.files == nil {
-		r.dir.files = map[string]*record{}
-	}
-	r.dir.files[base] = r
+	i, _ := slices.BinarySearchFunc(r.dir.files, r.path, recordPath)
+	r.dir.files = slices.Insert(r.dir.files, i, r)
 	if r.isMarkdown && r.name.text != noText {
 		r.dir.named = append(r.dir.named, r)
 	}
 	t.records[r.path] = r
-	if len(r.problems)+len(r.uses) > 0 || r.skip != nil {
-		t.noted[r.path] = r
-	}
+	t.note(r, true)
 	t.count(r, +1)
 	t.touch(st, r)
 	st.dirty[r] = true
+}
+
+func recordPath(r *record, p string) int { return strings.Compare(r.path, p) }
+
+// note takes what there is to say about a file up, or drops it.
+func (t *tree) note(r *record, add bool) {
+	if r.notes == nil {
+		return
+	}
+	if add && (len(r.notes.problems) > 0 || r.notes.skip != nil) {
+		t.noted[r.path] = r
+	} else {
+		delete(t.noted, r.path)
+	}
+	for i := range r.notes.uses {
+		u := &r.notes.uses[i]
+		k := t.kinds[u.kind]
+		if k == nil {
+			k = &kindSum{}
+			t.kinds[u.kind] = k
+		}
+		at, _ := slices.BinarySearchFunc(k.files, r.path, func(f kindUse, p string) int { return strings.Compare(f.path, p) })
+		if add {
+			k.count += u.count
+			k.files = slices.Insert(k.files, at, kindUse{r.path, u})
+			continue
+		}
+		k.count -= u.count
+		if k.files = slices.Delete(k.files, at, at+1); len(k.files) == 0 {
+			delete(t.kinds, u.kind)
+		}
+	}
 }
 
 func (t *tree) remove(st *scanState, r *record) {
@@ -451,16 +470,18 @@ func (t *tree) remove(st *scanState, r *record) {
 	}
 	t.count(r, -1)
 	t.touch(st, r)
-	delete(r.dir.files, r.base())
+	if i, ok := slices.BinarySearchFunc(r.dir.files, r.path, recordPath); ok {
+		r.dir.files = slices.Delete(r.dir.files, i, i+1)
+	}
 	r.dir.named = slices.DeleteFunc(r.dir.named, func(o *record) bool { return o == r })
 	delete(t.records, r.path)
-	delete(t.noted, r.path)
+	t.note(r, false)
 	delete(st.dirty, r)
 	if r.unit != "" {
 		st.units[r.unit] = true
 	}
 	for f := r.dir; f.parent != nil && len(f.files) == 0 && len(f.dirs) == 0; f = f.parent {
-		delete(f.parent.dirs, f.base())
+		f.parent.dirs = slices.DeleteFunc(f.parent.dirs, func(d *folder) bool { return d == f })
 	}
 }
 
@@ -531,15 +552,16 @@ func (t *tree) touch(st *scanState, r *record) {
 			st.dirty[o] = true
 		}
 		// Courses have twins too.
-		f := t.root.dirs[l]
-		for _, seg := range strings.Split(rest, "/") {
-			if f == nil {
-				break
+		for at := 0; at <= len(rest); at++ {
+			if at == len(rest) || rest[at] == '/' {
+				f := t.folder(l+"/"+rest[:at], false)
+				if f == nil {
+					break
+				}
+				if courseAbove(f) == f {
+					st.units[f.path] = true
+				}
 			}
-			if _, ok := t.docs[f.path]; ok {
-				st.units[f.path] = true
-			}
-			f = f.dirs[seg]
 		}
 	}
 }
@@ -642,12 +664,14 @@ func (t *tree) build(ctx context.Context, st *scanState) (*site.Changes, error) 
 		}
 		if r.doc != nil {
 			t.share(r.doc)
-			t.docs[unit] = unitDoc{r.doc.DocID(), r.doc.DocRevision()}
-		} else {
-			delete(t.docs, unit)
 		}
-		if rec := t.records[unit]; rec != nil && rec.name.text == noText {
-			rec.p = nil // what is left of it is in the document
+		switch d := r.doc.(type) { // what is left of the parse result is in the document
+		case *site.Post:
+			t.records[unit].p = nil
+		case *site.Page:
+			if !d.Section {
+				t.records[unit].p = nil
+			}
 		}
 	}
 	t.report(ch, units, func(i int) site.Document { return results[i].doc })
@@ -667,21 +691,26 @@ func (t *tree) report(ch *site.Changes, units []string, doc func(i int) site.Doc
 		}
 	}
 	drop := func(id site.ID) {
-		delete(known, id)
-		ch.Drop = append(ch.Drop, id)
-	}
-	if t.s.unsure {
-		for id := range known {
-			if _, ok := t.docs[string(id)]; !ok {
-				drop(id)
-			}
+		if _, ok := known[id]; ok {
+			delete(known, id)
+			ch.Drop = append(ch.Drop, id)
 		}
-	} else {
-		for _, unit := range units {
-			if _, ok := t.docs[unit]; !ok {
-				if _, ok := known[site.ID(unit)]; ok {
-					drop(site.ID(unit))
-				}
+	}
+	var built map[site.ID]bool
+	if t.s.unsure { // everything was built
+		built = make(map[site.ID]bool, len(units))
+	}
+	for i, unit := range units {
+		if doc(i) == nil {
+			drop(site.ID(unit))
+		} else if built != nil {
+			built[site.ID(unit)] = true
+		}
+	}
+	if built != nil {
+		for id := range known {
+			if !built[id] {
+				drop(id)
 			}
 		}
 	}
@@ -693,27 +722,13 @@ func (t *tree) report(ch *site.Changes, units []string, doc func(i int) site.Doc
 func (t *tree) problems(ch *site.Changes) {
 	ch.Problems = append(ch.Problems, t.walkBad...)
 	ch.Skipped = append(ch.Skipped, t.walkSkip...)
-	kinds := map[string]*kindSum{}
 	for name, r := range t.noted {
-		for _, p := range r.problems {
+		for _, p := range r.notes.problems {
 			p.File = t.s.shown(name)
 			ch.Problems = append(ch.Problems, p)
 		}
-		if r.skip != nil {
-			ch.Skipped = append(ch.Skipped, *r.skip)
-		}
-		for i := range r.uses {
-			u := &r.uses[i]
-			k := kinds[u.kind]
-			if k == nil {
-				k = &kindSum{}
-				kinds[u.kind] = k
-			}
-			k.count += u.count
-			k.files++
-			if k.first == nil || name < k.file {
-				k.file, k.first = name, u
-			}
+		if r.notes.skip != nil {
+			ch.Skipped = append(ch.Skipped, *r.notes.skip)
 		}
 	}
 	for _, ps := range t.built {
@@ -722,16 +737,17 @@ func (t *tree) problems(ch *site.Changes) {
 	for _, s := range t.unitSkip {
 		ch.Skipped = append(ch.Skipped, s)
 	}
-	for kind, k := range kinds {
+	for kind, k := range t.kinds {
 		msg := kind + " was left out"
 		switch {
-		case k.files > 1:
-			msg += fmt.Sprintf(", %d times in %d files", k.count, k.files)
+		case len(k.files) > 1:
+			msg += fmt.Sprintf(", %d times in %d files", k.count, len(k.files))
 		case k.count > 1:
 			msg += fmt.Sprintf(", %d times in this file", k.count)
 		}
-		ch.Problems = append(ch.Problems, diag.Problem{Severity: diag.Warning, File: t.s.shown(k.file), Line: k.first.line, Col: k.first.col, Text: k.first.text,
-			Message: msg, Remedy: k.first.remedy})
+		first := k.files[0].use
+		ch.Problems = append(ch.Problems, diag.Problem{Severity: diag.Warning, File: t.s.shown(k.files[0].path), Line: first.line, Col: first.col, Text: first.text,
+			Message: msg, Remedy: first.remedy})
 	}
 	diag.Sort(ch.Problems)
 	slices.SortFunc(ch.Skipped, func(a, b site.Skip) int { return strings.Compare(string(a.ID), string(b.ID)) })
@@ -739,9 +755,13 @@ func (t *tree) problems(ch *site.Changes) {
 
 // A kindSum is one kind of dropped syntax over all files.
 type kindSum struct {
-	count, files int
-	file         string
-	first        *use
+	count int
+	files []kindUse // by path
+}
+
+type kindUse struct {
+	path string
+	use  *use
 }
 
 // ensure reads the parse results that a unit needs and that are not in memory.
