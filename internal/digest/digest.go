@@ -101,17 +101,23 @@ func (h *Hash) value(v reflect.Value) {
 		return
 	}
 	t := v.Type()
-	if t.Implements(digesterType) && (v.Kind() != reflect.Pointer && v.Kind() != reflect.Interface || !v.IsNil()) {
-		h.Uint64(uint64(v.Interface().(Digester).Digest()))
-		return
-	}
 	if t == timeType {
-		tm := v.Interface().(time.Time)
+		var tm time.Time
+		if v.CanAddr() {
+			tm = *v.Addr().Interface().(*time.Time) // no copy on the heap
+		} else {
+			tm = v.Interface().(time.Time)
+		}
 		if tm.IsZero() {
 			h.Uint64(0)
 			return
 		}
 		h.Uint64(uint64(tm.UnixNano()))
+		return
+	}
+	// Most types have no methods, which is told much faster than what they implement.
+	if t.NumMethod() > 0 && t.Implements(digesterType) && (v.Kind() != reflect.Pointer && v.Kind() != reflect.Interface || !v.IsNil()) {
+		h.Uint64(uint64(v.Interface().(Digester).Digest()))
 		return
 	}
 	switch v.Kind() {
