@@ -194,15 +194,15 @@ func moduleTitle(n int, lang string) string {
 func (k *curriculum) stages(f *folder, top bool) []stage {
 	var out []stage
 	for _, r := range f.files {
-		if !r.isMarkdown || r == k.own || r.name.text != noText && top && f == k.course {
+		if !r.isMarkdown || r == k.own || r.text != noText && top && f == k.course {
 			continue // another text of the course's own folder, such as a README beside its index
 		}
-		name := r.name.stem
-		if r.name.text != noText {
+		name := r.name().stem
+		if r.text != noText {
 			name = "" // the folder's text comes first
 		}
 		s := stage{at: placeOf(name, r.p), files: []*record{r}}
-		if r.name.text != noText {
+		if r.text != noText {
 			s.at = place{weighted: true, weight: -1 << 40}
 		}
 		out = append(out, s)
@@ -223,7 +223,7 @@ func (k *curriculum) stages(f *folder, top bool) []stage {
 		}
 		s := stage{at: placeOf(name, p)}
 		if top {
-			s.module = d.numFiles+d.numDirs > 0 || own == nil || own.name.text == sectionOwn
+			s.module = d.numFiles+d.numDirs > 0 || own == nil || own.text == sectionOwn
 		}
 		for _, in := range k.stages(d, false) {
 			s.files = append(s.files, in.files...)
@@ -290,8 +290,8 @@ func (k *curriculum) lessonSlug(r *record) site.Slug {
 
 // lessonName is the name of a lesson's file or folder without its number.
 func lessonName(r *record) string {
-	name := r.name.stem
-	if r.name.text != noText {
+	name := r.name().stem
+	if r.text != noText {
 		name = path.Base(path.Dir(r.path))
 	}
 	if n, ok := numbered(name); ok {
@@ -300,8 +300,8 @@ func lessonName(r *record) string {
 	if _, rest, ok := dateName(name); ok {
 		name = rest
 	}
-	if r.name.lang != "" {
-		name += "-" + r.name.lang
+	if r.name().lang != "" {
+		name += "-" + r.name().lang
 	}
 	return name
 }
@@ -314,7 +314,7 @@ func (k *curriculum) lessons(files []*record, slugs map[*record]site.Slug) []sit
 		case p.draft:
 			k.b.problems = append(k.b.problems, diag.Problem{Severity: diag.Warning, File: k.b.t.s.shown(r.path), Field: "draft",
 				Message: "this lesson is a draft and is left out of its course", Remedy: "remove draft when it is ready"})
-		case p.hash == 0 && r.name.text != noText: // a folder's text that only names its module
+		case p.hash == 0 && r.text != noText: // a folder's text that only names its module
 		default:
 			slug := slugs[r]
 			l := site.Lesson{

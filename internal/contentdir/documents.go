@@ -31,7 +31,7 @@ func (b *builder) unit(unit string) site.Document {
 		}
 		return nil
 	}
-	r := b.t.records[unit]
+	r := b.t.record(unit)
 	switch {
 	case r == nil || r.unit != unit || r.broken:
 		return nil
@@ -67,7 +67,7 @@ func (b *builder) unit(unit string) site.Document {
 // isFolderText reports whether a file in a blog is the text of its folder. index.md is a bundle's post except at the
 // top, and so is a README.md that is dated or alone.
 func (b *builder) isFolderText(r *record) bool {
-	switch r.name.text {
+	switch r.text {
 	case noText:
 		return false
 	case sectionOwn:
@@ -100,11 +100,11 @@ func (b *builder) ownText(f *folder) *record {
 }
 
 func (r *record) textBefore(o *record) bool {
-	if (r.name.lang == "") != (o.name.lang == "") {
-		return r.name.lang == ""
+	if (r.name().lang == "") != (o.name().lang == "") {
+		return r.name().lang == ""
 	}
-	if r.name.text != o.name.text {
-		return r.name.text < o.name.text
+	if r.text != o.text {
+		return r.text < o.text
 	}
 	return r.path < o.path
 }
@@ -147,8 +147,8 @@ func (b *builder) lang(r *record) string {
 	switch {
 	case r.p != nil && r.p.lang != "":
 		return canonicalLang(r.p.lang)
-	case r.name.lang != "":
-		return canonicalLang(r.name.lang)
+	case r.name().lang != "":
+		return canonicalLang(r.name().lang)
 	}
 	return canonicalLang(topLang(r.path))
 }
@@ -156,15 +156,15 @@ func (b *builder) lang(r *record) string {
 // plainName is the name a document goes by: its bundle folder's or its file's, less a date, with the language of a
 // translation that lies beside the original.
 func plainName(r *record) (name string, dir string, date time.Time) {
-	name, dir = r.name.stem, path.Dir(r.path)
-	if r.name.text != noText && dir != "." {
+	name, dir = r.name().stem, path.Dir(r.path)
+	if r.text != noText && dir != "." {
 		name, dir = path.Base(dir), path.Dir(dir)
 	}
 	if t, rest, ok := dateName(name); ok {
 		name, date = rest, t
 	}
-	if r.name.lang != "" {
-		name += "-" + r.name.lang
+	if r.name().lang != "" {
+		name += "-" + r.name().lang
 	}
 	if dir == "." {
 		dir = ""
@@ -179,7 +179,7 @@ func (b *builder) post(r *record) site.Document {
 		m.Published = date
 	}
 	m.Draft = m.Draft || r.dir.zone == draftZone
-	if l := b.twin(r.path, func(o string) bool { x := b.t.records[o]; return x != nil && !x.broken }); l != "" {
+	if l := b.twin(r.path, func(o string) bool { x := b.t.record(o); return x != nil && !x.broken }); l != "" {
 		m.Slug = withSuffix(m.Slug, strings.ToLower(l))
 	}
 	p := &site.Post{Meta: m, Authors: r.p.authors, Featured: r.p.featured, Views: r.p.views}

@@ -46,13 +46,12 @@ type Source struct {
 	memo Memo
 	log  *slog.Logger
 
-	mu       sync.Mutex
-	tree     *tree                     // nil before the first scan and after a failed one
-	reported map[site.ID]site.Revision // what the caller knows
-	now      func() time.Time          // for telling whether a modification time can be trusted
-	strings  map[string]string         // one copy of each repeated string: tags, authors, languages
-	unsure   bool                      // reported may hold what the tree does not know of
-	root     *os.Root                  // while a scan runs
+	mu      sync.Mutex
+	tree    *tree             // what is known; nil before the first scan
+	now     func() time.Time  // for telling whether a modification time can be trusted
+	strings map[string]string // one copy of each repeated string: tags, authors, languages
+	unsure  bool              // the next scan must look at everything: none has succeeded since something may have changed
+	root    *os.Root          // while a scan runs
 }
 
 // settled is how old a modification time must be to tell that a file has not changed since it was read: two writes
@@ -71,7 +70,7 @@ func New(cfg Config) (*Source, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Source{dir: cfg.Dir, memo: cfg.Memo, log: log.With("part", "contentdir"), reported: map[site.ID]site.Revision{}, now: time.Now,
+	return &Source{dir: cfg.Dir, memo: cfg.Memo, log: log.With("part", "contentdir"), now: time.Now,
 		strings: map[string]string{}}, nil
 }
 
@@ -86,25 +85,25 @@ func (s *Source) Scan(ctx context.Context, changed []string) (*site.Changes, err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	start := s.now()
-	t := s.tree
-	s.tree = nil
-	if t == nil {
-		t = newTree(s)
-		s.unsure = true
+	if s.tree == nil {
+		s.tree, s.unsure = newTree(s), true
+	}
+	if s.unsure {
 		changed = nil
 	}
+	s.unsure = true // until this one has succeeded
 	root, err := os.OpenRoot(s.dir)
 	if err != nil {
 		return nil, fmt.Errorf("scan %s: %w", s.dir, err)
 	}
 	defer root.Close()
 	s.root = root
-	ch, err := t.scan(ctx, changed)
+	ch, err := s.tree.scan(ctx, changed)
 	s.root = nil
 	if err != nil {
 		return nil, fmt.Errorf("scan %s: %w", s.dir, err)
 	}
-	s.tree, s.unsure = t, false
+	s.unsure = false
 	s.log.Debug("scanned content", "put", len(ch.Put), "drop", len(ch.Drop), "problems", len(ch.Problems), "took", s.now().Sub(start))
 	return ch, nil
 }
@@ -426,13 +425,18 @@ func (s *Source) load(r *record, st stat) error {
 		r.stat, r.trusted = st, trusted && err == nil
 		break
 	}
-	if s.memo != nil && r.trusted {
-		if r.isMarkdown {
-			s.memo.Put(memoKey(r.path, st), r.p.encode())
-		} else {
+	if !r.isMarkdown {
+		if s.memo != nil && r.trusted {
 			s.memo.Put(memoKey(r.path, st), r.asset.encode())
 		}
+		return nil
 	}
+	enc := r.p.encode()
+	if s.memo != nil && r.trusted {
+		s.memo.Put(memoKey(r.path, st), enc)
+	}
+	// Decoding gives one string that all others are parts of, instead of pieces that keep the whole file alive.
+	r.p, _ = decodeParsed(enc)
 	return nil
 }
 

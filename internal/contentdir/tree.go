@@ -29,11 +29,12 @@ type record struct {
 	isMarkdown bool
 	dated      bool // by front matter, address or name
 	broken     bool
-	name       fileName
-	unit       string     // the document it is part of; "": none
-	p          *parsed    // of a Markdown file, while it is needed
-	asset      *assetInfo // of any other
-	notes      *notes     // what there is to say about it; nil: nothing
+	text       textRank
+	rev        site.Revision // of the document reported at its path; 0: none
+	unit       string        // the document it is part of; "": none
+	p          *parsed       // of a Markdown file, while it is needed
+	asset      *assetInfo    // of any other
+	notes      *notes        // what there is to say about it; nil: nothing
 }
 
 // notes are what is wrong with a file.
@@ -43,11 +44,16 @@ type notes struct {
 	skip     *site.Skip
 }
 
+func (r *record) name() fileName {
+	n, _ := markdownName(path.Base(r.path))
+	return n
+}
+
 func (r *record) base() string { return path.Base(r.path) }
 
 // isText reports whether the file is its folder's own text. A dated index.md is a post of its own.
 func (r *record) isText() bool {
-	return r.name.text != noText && !(r.name.text == indexOwn && r.dated && r.dir.zone == freeZone && r.dir.parent != nil)
+	return r.text != noText && !(r.text == indexOwn && r.dated && r.dir.zone == freeZone && r.dir.parent != nil)
 }
 
 // unreadable makes a file that could not be read a broken one.
@@ -115,7 +121,6 @@ func (f *folder) isCourse() bool {
 type tree struct {
 	s        *Source
 	root     *folder
-	records  map[string]*record
 	links    bool // there are symbolic links: what changed cannot be told from paths alone
 	walkBad  []diag.Problem
 	walkSkip []site.Skip
@@ -123,12 +128,13 @@ type tree struct {
 	kinds    map[string]*kindSum       // dropped template syntax
 	built    map[string][]diag.Problem // problems of units
 	unitSkip map[string]site.Skip
-	langs    map[string]int // Markdown files beneath each language folder
+	langs    map[string]int           // Markdown files beneath each language folder
+	courses  map[string]site.Revision // of the courses reported, by unit
 }
 
 func newTree(s *Source) *tree {
-	return &tree{s: s, root: newFolder("", nil), records: map[string]*record{}, noted: map[string]*record{}, kinds: map[string]*kindSum{}, built: map[string][]diag.Problem{},
-		unitSkip: map[string]site.Skip{}, langs: map[string]int{}}
+	return &tree{s: s, root: newFolder("", nil), noted: map[string]*record{}, kinds: map[string]*kindSum{}, built: map[string][]diag.Problem{},
+		unitSkip: map[string]site.Skip{}, langs: map[string]int{}, courses: map[string]site.Revision{}}
 }
 
 func newFolder(name string, parent *folder) *folder {
@@ -172,13 +178,26 @@ func (t *tree) folder(name string, add bool) *folder {
 	return f
 }
 
-// markdownFile reports whether a path is a Markdown document rather than a file to be published.
-func (t *tree) markdownFile(name string) (fileName, bool) {
-	n, ok := markdownName(path.Base(name))
-	if !ok || strings.HasPrefix(name, "static/") {
-		return fileName{}, false
+// record returns what is remembered of a file; nil: nothing.
+func (t *tree) record(name string) *record {
+	dir, _ := path.Split(name)
+	f := t.folder(strings.TrimSuffix(dir, "/"), false)
+	if f == nil {
+		return nil
 	}
-	return n, !housekeeping[n.stem]
+	if i, ok := slices.BinarySearchFunc(f.files, name, recordPath); ok {
+		return f.files[i]
+	}
+	return nil
+}
+
+// markdownFile reports whether a path is a Markdown document rather than a file to be published.
+func (t *tree) markdownFile(name string) (textRank, bool) {
+	n, ok := markdownName(path.Base(name))
+	if !ok || strings.HasPrefix(name, "static/") || housekeeping[n.stem] {
+		return noText, false
+	}
+	return n.text, true
 }
 
 // A scanState gathers what a scan has to look at again.
@@ -186,6 +205,7 @@ type scanState struct {
 	units   map[string]bool
 	touched map[*folder]bool // sums changed
 	dirty   map[*record]bool // unit or content changed
+	lost    map[string]bool  // paths of removed files that had documents
 }
 
 // scan brings the tree up to date with the disk and reports what differs.
@@ -194,20 +214,20 @@ func (t *tree) scan(ctx context.Context, changed []string) (*site.Changes, error
 	if err != nil {
 		return nil, err
 	}
-	st := &scanState{units: map[string]bool{}, touched: map[*folder]bool{}, dirty: map[*record]bool{}}
+	st := &scanState{units: map[string]bool{}, touched: map[*folder]bool{}, dirty: map[*record]bool{}, lost: map[string]bool{}}
 	fresh, err := t.loadAll(ctx, found)
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range gone {
-		t.remove(st, t.records[name])
+		t.remove(st, t.record(name))
 	}
 	for _, r := range fresh {
 		t.put(st, r)
 	}
 	t.reclass(st)
 	t.assign(st)
-	return t.build(ctx, st)
+	return t.build(ctx, st), nil
 }
 
 // look lists what is to be read and what is gone.
@@ -291,7 +311,7 @@ func (t *tree) look(ctx context.Context, changed []string) (files []found, gone 
 	gone = slices.Compact(gone)
 	files = seen[:0]
 	for _, f := range seen {
-		if r := t.records[f.path]; r != nil && r.trusted && r.stat == f.stat {
+		if r := t.record(f.path); r != nil && r.trusted && r.stat == f.stat {
 			continue
 		}
 		files = append(files, f)
@@ -316,7 +336,7 @@ func (t *tree) hidden(name string) bool {
 // under lists the known files at and beneath a path.
 func (t *tree) under(name string) []string {
 	var out []string
-	if t.records[name] != nil {
+	if t.record(name) != nil {
 		out = append(out, name)
 	}
 	var walk func(f *folder)
@@ -368,7 +388,7 @@ func (t *tree) loadAll(ctx context.Context, files []found) ([]*record, error) {
 	out := make([]*record, len(files))
 	err := parallel(ctx, len(files), func(i int) error {
 		r := &record{path: files[i].path}
-		r.name, r.isMarkdown = t.markdownFile(r.path)
+		r.text, r.isMarkdown = t.markdownFile(r.path)
 		if err := t.s.load(r, files[i].stat); err != nil {
 			if errors.Is(err, errVanished) {
 				return nil
@@ -396,8 +416,8 @@ func (r *record) facts() {
 	r.broken = r.p.broken
 	r.dated = r.p.dated
 	if !r.dated {
-		name := r.name.stem
-		if r.name.text != noText {
+		name := r.name().stem
+		if r.text != noText {
 			name = path.Base(path.Dir(r.path))
 		}
 		_, _, r.dated = dateName(name)
@@ -415,17 +435,18 @@ func (t *tree) put(st *scanState, r *record) {
 	if r == nil {
 		return
 	}
-	if old := t.records[r.path]; old != nil {
+	if old := t.record(r.path); old != nil {
 		t.remove(st, old)
+		r.rev = old.rev
+		delete(st.lost, r.path)
 	}
 	dir, _ := path.Split(r.path)
 	r.dir = t.folder(strings.TrimSuffix(dir, "/"), true)
 	i, _ := slices.BinarySearchFunc(r.dir.files, r.path, recordPath)
 	r.dir.files = slices.Insert(r.dir.files, i, r)
-	if r.isMarkdown && r.name.text != noText {
+	if r.isMarkdown && r.text != noText {
 		r.dir.named = append(r.dir.named, r)
 	}
-	t.records[r.path] = r
 	t.note(r, true)
 	t.count(r, +1)
 	t.touch(st, r)
@@ -474,11 +495,14 @@ func (t *tree) remove(st *scanState, r *record) {
 		r.dir.files = slices.Delete(r.dir.files, i, i+1)
 	}
 	r.dir.named = slices.DeleteFunc(r.dir.named, func(o *record) bool { return o == r })
-	delete(t.records, r.path)
 	t.note(r, false)
 	delete(st.dirty, r)
 	if r.unit != "" {
 		st.units[r.unit] = true
+	}
+	if r.rev != 0 {
+		st.lost[r.path] = true
+		st.units[r.path] = true
 	}
 	for f := r.dir; f.parent != nil && len(f.files) == 0 && len(f.dirs) == 0; f = f.parent {
 		f.parent.dirs = slices.DeleteFunc(f.parent.dirs, func(d *folder) bool { return d == f })
@@ -490,7 +514,7 @@ func (t *tree) count(r *record, d int) {
 	if !r.isMarkdown {
 		return
 	}
-	_, isNumbered := numbered(r.name.stem)
+	_, isNumbered := numbered(r.name().stem)
 	if text := r.isText(); text {
 		r.dir.ownTexts += d
 	} else if isNumbered && !r.dated {
@@ -548,7 +572,7 @@ func (t *tree) touch(st *scanState, r *record) {
 		if l == first {
 			continue
 		}
-		if o := t.records[l+"/"+rest]; o != nil {
+		if o := t.record(l + "/" + rest); o != nil {
 			st.dirty[o] = true
 		}
 		// Courses have twins too.
@@ -631,7 +655,10 @@ func (t *tree) assign(st *scanState) {
 }
 
 // build makes the documents of the marked units and reports those that differ from what the caller knows.
-func (t *tree) build(ctx context.Context, st *scanState) (*site.Changes, error) {
+//
+// Nothing in it fails: the tree has changed already, and what is not reported now would be lost.
+func (t *tree) build(ctx context.Context, st *scanState) *site.Changes {
+	ctx = context.WithoutCancel(ctx)
 	units := slices.Sorted(maps.Keys(st.units))
 	type result struct {
 		doc      site.Document
@@ -639,18 +666,13 @@ func (t *tree) build(ctx context.Context, st *scanState) (*site.Changes, error) 
 		skip     *site.Skip
 	}
 	results := make([]result, len(units))
-	// Parse results that are gone from memory are read again first: building is then free of errors.
-	if err := parallel(ctx, len(units), func(i int) error { return t.ensure(units[i]) }); err != nil {
-		return nil, err
-	}
-	if err := parallel(ctx, len(units), func(i int) error {
+	_ = parallel(ctx, len(units), func(i int) error { // never fails
+		t.ensure(units[i])
 		b := builder{t: t}
 		doc := b.unit(units[i])
 		results[i] = result{doc, b.problems, b.skip}
 		return nil
-	}); err != nil {
-		return nil, err
-	}
+	})
 	ch := &site.Changes{}
 	for i, unit := range units {
 		r := &results[i]
@@ -665,57 +687,46 @@ func (t *tree) build(ctx context.Context, st *scanState) (*site.Changes, error) 
 		if r.doc != nil {
 			t.share(r.doc)
 		}
+		t.report(ch, st, unit, r.doc)
 		switch d := r.doc.(type) { // what is left of the parse result is in the document
 		case *site.Post:
-			t.records[unit].p = nil
+			t.record(unit).p = nil
 		case *site.Page:
 			if !d.Section {
-				t.records[unit].p = nil
+				t.record(unit).p = nil
 			}
 		}
 	}
-	t.report(ch, units, func(i int) site.Document { return results[i].doc })
-	return ch, nil
+	t.problems(ch)
+	return ch
 }
 
-// report compares the built units with what the caller knows. After a failed scan that is more than this tree knows.
-func (t *tree) report(ch *site.Changes, units []string, doc func(i int) site.Document) {
-	known := t.s.reported
-	for i, unit := range units {
-		id := site.ID(unit)
-		if d := doc(i); d != nil {
-			if rev, ok := known[id]; !ok || rev != d.DocRevision() {
-				ch.Put = append(ch.Put, d)
-				known[id] = d.DocRevision()
-			}
+// report compares a built unit with what the caller knows of it.
+func (t *tree) report(ch *site.Changes, st *scanState, unit string, doc site.Document) {
+	r := t.record(unit)
+	known, wasCourse := t.courses[unit]
+	if r != nil && r.rev != 0 {
+		known = r.rev
+	}
+	switch {
+	case doc != nil:
+		rev := max(doc.DocRevision(), 1) // 0 says that there was no document
+		if rev != known {
+			ch.Put = append(ch.Put, doc)
+		}
+		if r != nil {
+			r.rev = rev
+			delete(t.courses, unit)
+		} else {
+			t.courses[unit] = rev
+		}
+	case wasCourse || st.lost[unit] || r != nil && r.rev != 0:
+		ch.Drop = append(ch.Drop, site.ID(unit))
+		delete(t.courses, unit)
+		if r != nil {
+			r.rev = 0
 		}
 	}
-	drop := func(id site.ID) {
-		if _, ok := known[id]; ok {
-			delete(known, id)
-			ch.Drop = append(ch.Drop, id)
-		}
-	}
-	var built map[site.ID]bool
-	if t.s.unsure { // everything was built
-		built = make(map[site.ID]bool, len(units))
-	}
-	for i, unit := range units {
-		if doc(i) == nil {
-			drop(site.ID(unit))
-		} else if built != nil {
-			built[site.ID(unit)] = true
-		}
-	}
-	if built != nil {
-		for id := range known {
-			if !built[id] {
-				drop(id)
-			}
-		}
-	}
-	slices.Sort(ch.Drop)
-	t.problems(ch)
 }
 
 // problems gathers what is wrong now, sorted.
@@ -765,9 +776,9 @@ type kindUse struct {
 }
 
 // ensure reads the parse results that a unit needs and that are not in memory.
-func (t *tree) ensure(unit string) error {
+func (t *tree) ensure(unit string) {
 	var members []*record
-	if r := t.records[unit]; r != nil {
+	if r := t.record(unit); r != nil {
 		members = append(members, r)
 	}
 	if f := t.courseFolder(unit); f != nil {
@@ -780,16 +791,12 @@ func (t *tree) ensure(unit string) error {
 		// The record keeps the stat it was classified by: should the file have changed, the next look finds that.
 		again := &record{path: r.path, isMarkdown: true}
 		if err := t.s.load(again, r.stat); err != nil {
-			if !errors.Is(err, errVanished) {
-				return err
-			}
-			again.unreadable(&fs.PathError{Err: fs.ErrNotExist})
+			again.unreadable(err)
 		}
 		if r.p = again.p; again.stat != r.stat {
 			r.trusted = false
 		}
 	}
-	return nil
 }
 
 // courseFolder returns the folder of a course's unit; nil when the unit is a file or nothing.
