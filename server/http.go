@@ -50,7 +50,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) error {
 	a := s.pages.answer(&ask, now)
 	if res := web.ResponseOf(w); res != nil {
 		res.Note(slog.String("cache", a.Outcome), slog.Uint64("generation", a.Generation),
-			slog.String("encoding", a.Encoding.token()))
+			slog.String("encoding", a.Encoding.Token()))
 	}
 	// A page that cannot be read stays so, request after request, until somebody acts: once a second is enough.
 	if a.Err != nil && s.trouble.worth(now) {

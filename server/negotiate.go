@@ -1,45 +1,34 @@
 package server
 
-import "strings"
+import (
+	"strings"
 
-// A coding is a content coding that the server makes.
-type coding uint8
-
-// The codings, worst compression first.
-const (
-	encIdentity coding = iota
-	encGzip
-	encZstd
-	encBrotli
-	encodings // how many there are
+	"freshet/internal/encoding"
 )
 
-// token is the coding's name in Accept-Encoding and Content-Encoding; empty for encIdentity.
-func (e coding) token() string { return [...]string{"", "gzip", "zstd", "br"}[e] }
-
-// suffix is what the coding adds to an entity tag, which must differ between representations.
-func (e coding) suffix() string { return [...]string{"", "-gz", "-zst", "-br"}[e] }
+// tagSuffix is what a coding adds to an entity tag, which must differ between representations.
+func tagSuffix(c encoding.Coding) string { return strings.Replace(c.Ext(), ".", "-", 1) }
 
 // largeBytes is the size from which Brotli is not worth its time: a reader waits for the first encoding of an
 // object, and Brotli's takes about 40 ms a megabyte, Zstandard's 5.
 const largeBytes = 256 << 10
 
 // preferred lists the codings to try for a body of this size, best first.
-func preferred(size int64) [3]coding {
+func preferred(size int64) [3]encoding.Coding {
 	if size > largeBytes {
-		return [3]coding{encZstd, encGzip, encBrotli}
+		return [3]encoding.Coding{encoding.Zstd, encoding.Gzip, encoding.Brotli}
 	}
-	return [3]coding{encBrotli, encZstd, encGzip}
+	return [3]encoding.Coding{encoding.Brotli, encoding.Zstd, encoding.Gzip}
 }
 
 // accepts holds the weights, in thousandths, that an Accept-Encoding header gives the codings. unlisted stands for
 // what the header does not name.
-type accepts [encodings]int16
+type accepts [encoding.Count]int16
 
 const unlisted = -1
 
 // parseAccept reads an Accept-Encoding header (RFC 9110, 12.5.3). An element that is not well formed counts as not
-// being there. No header and an empty one mean encIdentity, which every client takes.
+// being there. No header and an empty one mean encoding.Identity, which every client takes.
 func parseAccept(header string) accepts {
 	a := accepts{unlisted, unlisted, unlisted, unlisted}
 	star := int16(unlisted)
@@ -56,13 +45,13 @@ func parseAccept(header string) accepts {
 		}
 		switch name = strings.Trim(name, " \t"); {
 		case strings.EqualFold(name, "br"):
-			a[encBrotli] = q
+			a[encoding.Brotli] = q
 		case strings.EqualFold(name, "gzip"), strings.EqualFold(name, "x-gzip"):
-			a[encGzip] = q
+			a[encoding.Gzip] = q
 		case strings.EqualFold(name, "zstd"):
-			a[encZstd] = q
+			a[encoding.Zstd] = q
 		case strings.EqualFold(name, "identity"):
-			a[encIdentity] = q
+			a[encoding.Identity] = q
 		case name == "*":
 			star = q
 		}
@@ -100,12 +89,12 @@ func weight(s string) (int16, bool) {
 }
 
 // encoded returns the coding the client likes best among those in order, which come in the server's order of
-// preference; encIdentity when it likes that better or takes none of them.
-func (a accepts) encoded(order [3]coding) coding {
-	best, q := encIdentity, max(a[encIdentity], 0)
+// preference; encoding.Identity when it likes that better or takes none of them.
+func (a accepts) encoded(order [3]encoding.Coding) encoding.Coding {
+	best, q := encoding.Identity, max(a[encoding.Identity], 0)
 	for _, e := range order {
 		// Of equals the encoded form wins, and the earlier one.
-		if a[e] > 0 && (a[e] > q || best == encIdentity && a[e] == q) {
+		if a[e] > 0 && (a[e] > q || best == encoding.Identity && a[e] == q) {
 			best, q = e, a[e]
 		}
 	}
@@ -113,4 +102,4 @@ func (a accepts) encoded(order [3]coding) coding {
 }
 
 // refusesIdentity reports whether the client takes encoded answers only.
-func (a accepts) refusesIdentity() bool { return a[encIdentity] == 0 }
+func (a accepts) refusesIdentity() bool { return a[encoding.Identity] == 0 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"freshet/internal/encoding"
 	"freshet/internal/site"
 )
 
@@ -41,7 +42,7 @@ type answer struct {
 	Stream     *site.Entry // not nil: the body is too big for memory, and Opener opens it
 	Opener     Opener
 	Outcome    string // HIT, STALE or MISS
-	Encoding   coding
+	Encoding   encoding.Coding
 	Generation uint64
 	Modified   time.Time // zero: unknown
 	Ranges     bool      // a 200 of which parts may be asked for

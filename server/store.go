@@ -11,6 +11,7 @@ import (
 	"github.com/maypok86/otter/v2"
 	"golang.org/x/sync/singleflight"
 
+	"freshet/internal/encoding"
 	"freshet/internal/site"
 	"freshet/internal/web"
 )
@@ -27,7 +28,7 @@ const (
 // A version is a page in one encoding, ready to be sent: headers and body. It is immutable.
 type version struct {
 	entry     *site.Entry
-	encoding  coding
+	encoding  encoding.Coding
 	etag      string // strong, with its quotes
 	modified  string // Last-Modified; empty: unknown
 	fields    []field
@@ -35,14 +36,14 @@ type version struct {
 	body      []byte
 	jitter    uint8
 	immutable bool // a hashed asset
-	pointless bool // the encoding does not make the body smaller: send encIdentity; there is no body here
+	pointless bool // the encoding does not make the body smaller: send encoding.Identity; there is no body here
 	stream    bool // too big for memory; there is no body here
 }
 
 // versionKey names a version in the cache.
 type versionKey struct {
 	path     site.Path
-	encoding coding
+	encoding encoding.Coding
 	role     role
 	forced   bool // encoded even if that is larger, because the client takes nothing else
 }
@@ -91,20 +92,20 @@ func (s *store) page(gen Generation, e *site.Entry, acceptEncoding string, as ro
 		a := parseAccept(acceptEncoding)
 		if a.refusesIdentity() {
 			key.encoding = a.encoded(preferred(e.Object.Size))
-			if key.encoding == encIdentity {
+			if key.encoding == encoding.Identity {
 				return nil, errNotAcceptable
 			}
 			if e.Object.Size > s.most {
-				key.encoding = encIdentity // disregarding the header, as a server may: that much is not encoded
+				key.encoding = encoding.Identity // disregarding the header, as a server may: that much is not encoded
 			}
-			key.forced = key.encoding != encIdentity
-		} else if e.Object.Size >= leastBytes && e.Object.Size <= s.most && compressible(e.Type) {
+			key.forced = key.encoding != encoding.Identity
+		} else if e.Object.Size >= encoding.LeastBytes && e.Object.Size <= s.most && encoding.Compressible(e.Type) {
 			key.encoding = a.encoded(preferred(e.Object.Size))
 		}
 	}
 	v, err := s.get(gen, e, key)
 	if err == nil && v.pointless {
-		key.encoding = encIdentity
+		key.encoding = encoding.Identity
 		v, err = s.get(gen, e, key)
 	}
 	return v, err
@@ -140,28 +141,28 @@ func flightName(e *site.Entry, key versionKey) string {
 
 // load makes a version and keeps it if it is not too big.
 func (s *store) load(gen Generation, e *site.Entry, key versionKey) (*version, error) {
-	if key.encoding != encIdentity {
+	if key.encoding != encoding.Identity {
 		if key.forced {
 			s.encoders.start()
 		} else if !s.encoders.tryStart() {
 			// So many others are being encoded that the reader is better off with the plain form.
-			key.encoding = encIdentity
+			key.encoding = encoding.Identity
 			return s.get(gen, e, key)
 		}
 		defer s.encoders.done()
 	}
 	v := &version{entry: e, encoding: key.encoding, jitter: jitter(e.Path), immutable: key.role == asPage && hashed(e.Path)}
-	if _, ok := gen.(Opener); ok && e.Object.Size > streamBytes && key.encoding == encIdentity {
+	if _, ok := gen.(Opener); ok && e.Object.Size > streamBytes && key.encoding == encoding.Identity {
 		v.stream = true
 	} else {
 		body, err := s.plain(gen, e, key)
 		if err != nil {
 			return nil, err
 		}
-		if v.body, err = s.encoders.encode(key.encoding, body); err != nil {
-			return nil, fmt.Errorf("encode %s as %s: %w", e.Path, key.encoding.token(), err)
+		if v.body, err = s.encoders.Encode(key.encoding, body); err != nil {
+			return nil, fmt.Errorf("encode %s as %s: %w", e.Path, key.encoding.Token(), err)
 		}
-		if key.encoding != encIdentity && !key.forced && len(v.body) >= len(body) {
+		if key.encoding != encoding.Identity && !key.forced && len(v.body) >= len(body) {
 			v.pointless, v.body = true, nil
 		}
 	}
@@ -176,8 +177,8 @@ func (s *store) load(gen Generation, e *site.Entry, key versionKey) (*version, e
 
 // plain returns the bytes of e, from memory if it can.
 func (s *store) plain(gen Generation, e *site.Entry, key versionKey) ([]byte, error) {
-	if key.encoding != encIdentity {
-		key.encoding, key.forced = encIdentity, false
+	if key.encoding != encoding.Identity {
+		key.encoding, key.forced = encoding.Identity, false
 		if v, ok := s.cache.GetIfPresent(key); ok && sameEntry(v.entry, e) && !v.stream {
 			return v.body, nil
 		}
@@ -208,7 +209,7 @@ func (s *store) prepare(v *version, key versionKey) {
 	if !v.stream {
 		size = int64(len(v.body))
 	}
-	v.etag = `"` + e.Object.ID.String() + v.encoding.suffix() + `"`
+	v.etag = `"` + e.Object.ID.String() + tagSuffix(v.encoding) + `"`
 	if !e.Changed.IsZero() {
 		v.modified = e.Changed.UTC().Format(httpTime)
 	}
@@ -233,8 +234,8 @@ func (s *store) prepare(v *version, key versionKey) {
 	if e.Type != "" {
 		v.fields = append(v.fields, field{"Content-Type", value(e.Type)})
 	}
-	if v.encoding != encIdentity {
-		v.fields = append(v.fields, field{"Content-Encoding", value(v.encoding.token())})
+	if v.encoding != encoding.Identity {
+		v.fields = append(v.fields, field{"Content-Encoding", value(v.encoding.Token())})
 	}
 	if key.role == asPage {
 		v.fields = append(v.fields, field{"Accept-Ranges", byteRanges})
