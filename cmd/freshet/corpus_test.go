@@ -179,7 +179,10 @@ func (c *corpusTree) excuse(page, link string) string {
 		text := html.UnescapeString(c.markdown[source])
 		there := address == "" || c.has(path.Join(path.Dir(source), name))
 		if strings.HasPrefix(name, "/") {
-			there = c.has(name)
+			// Trees that hold several repositories have links from the root of each.
+			for there = c.has(name); !there && source != "."; there = c.has(path.Join(source, name)) {
+				source = path.Dir(source)
+			}
 		}
 		switch {
 		case address != "" && !mentionsAddress(text, address) && !mentionsAddress(text, name):
