@@ -46,10 +46,16 @@ func (p *parts) simpleYAML() (v *value, ok bool) {
 			open.items = append(open.items, item)
 			continue
 		}
-		key, after, found := strings.Cut(s, ":")
-		if !found || after != "" && after[0] != ' ' || !simpleKey(key) {
+		key, after, found := strings.Cut(s, ": ")
+		if !found {
+			if key, found = strings.CutSuffix(s, ":"); !found {
+				return nil, false
+			}
+		}
+		if !simpleKey(key) {
 			return nil, false
 		}
+		after = " " + after
 		for i := range root.fields {
 			if root.fields[i].key == key {
 				return nil, false
@@ -57,9 +63,13 @@ func (p *parts) simpleYAML() (v *value, ok bool) {
 		}
 		arg := strings.Trim(after, " ")
 		var val *value
-		if strings.HasPrefix(arg, "[") {
+		lines := 0
+		switch {
+		case strings.HasPrefix(arg, "["):
 			val, ok = simpleList(arg, line)
-		} else {
+		case arg == ">-" || arg == "|-":
+			val, rest, lines, ok = simpleBlock(rest, arg[0] == '>')
+		default:
 			val, ok = simpleScalar(arg)
 		}
 		if !ok {
@@ -71,6 +81,7 @@ func (p *parts) simpleYAML() (v *value, ok bool) {
 			open = val
 		}
 		root.fields = append(root.fields, field{key: key, val: val, line: line, col: 1})
+		line += lines
 	}
 	return root, true
 }
@@ -89,7 +100,7 @@ func simpleKey(s string) bool {
 		return false
 	}
 	for i := range len(s) {
-		if c := s[i]; !isLetter(c) && !(c >= '0' && c <= '9') && c != '_' && c != '-' {
+		if c := s[i]; !isLetter(c) && !(c >= '0' && c <= '9') && c != '_' && c != '-' && !(c == ':' && i+1 < len(s) && isLetter(s[i+1])) {
 			return false
 		}
 	}
@@ -143,6 +154,40 @@ func simpleScalar(s string) (*value, bool) {
 		return nil, false
 	}
 	return &value{kind: text, s: s}, true
+}
+
+// simpleBlock reads the lines of a block scalar that are all indented alike, without blank ones between.
+func simpleBlock(b []byte, folded bool) (v *value, rest []byte, lines int, ok bool) {
+	var parts []string
+	indent := 0
+	for len(b) > 0 {
+		raw, more := cutLine(b)
+		s := string(bytes.TrimRight(raw, "\r\n"))
+		t := strings.TrimLeft(s, " ")
+		n := len(s) - len(t)
+		if t == "" || !printable(s) || len(more) == 0 && raw[len(raw)-1] != '\n' {
+			return nil, nil, 0, false
+		}
+		if n == 0 {
+			break
+		}
+		if indent == 0 {
+			indent = n
+		}
+		if n != indent || strings.TrimRight(t, " ") != t || t[0] == '#' {
+			return nil, nil, 0, false
+		}
+		parts = append(parts, t)
+		b = more
+	}
+	if len(parts) == 0 {
+		return nil, nil, 0, false
+	}
+	sep := "\n"
+	if folded {
+		sep = " "
+	}
+	return &value{kind: text, s: strings.Join(parts, sep)}, b, len(parts), true
 }
 
 // simpleList reads [a, "b", c] on one line.
