@@ -1,7 +1,6 @@
 package generator
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -62,7 +61,7 @@ func (g *Generator) begin(opt Options, now time.Time, all bool) *build {
 		g: g, opt: opt, now: now, all: all, gen: g.cfg.Store.Current(), batch: g.cfg.Store.Begin(),
 		broken: map[site.ID]string{}, assets: map[site.Path]struct{}{}, themeErr: map[string]diag.Problem{},
 	}
-	b.buffers.New = func() any { return new(bytes.Buffer) }
+	b.buffers.New = func() any { return new([]byte) }
 	return b
 }
 
@@ -202,13 +201,13 @@ func (b *build) render(ctx context.Context, t plan.Target, pg *plan.Page, old *s
 	data := pg.Data
 	switch {
 	case pg.View != nil:
-		buf := b.buffers.Get().(*bytes.Buffer)
+		buf := b.buffers.Get().(*[]byte)
 		defer b.buffers.Put(buf)
-		buf.Reset()
-		if err := b.g.cfg.Theme.Execute(buf, pg.Template, pg.View); err != nil {
+		var err error
+		if *buf, err = b.g.cfg.Theme.Append((*buf)[:0], pg.Template, pg.View); err != nil {
 			return &ThemeError{[]diag.Problem{b.g.cfg.Theme.problem(err)}}
 		}
-		data = buf.Bytes()
+		data = *buf
 	case pg.File != nil:
 		var err error
 		if data, err = b.read(ctx, pg.File); err != nil {

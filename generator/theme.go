@@ -1,17 +1,19 @@
 package generator
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"html/template"
-	"io"
 	"io/fs"
 	"maps"
 	"path"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"text/template/parse"
 	"time"
 	"unicode"
@@ -23,16 +25,20 @@ import (
 
 	"freshet/generator/markup"
 	"freshet/generator/plan"
+	"freshet/generator/stencil"
 	"freshet/internal/diag"
 	"freshet/internal/digest"
 )
 
-// A Theme is the templates and assets that pages are made with. It is immutable.
+// A Theme is the templates and assets that pages are made with. It may be used by many goroutines at once.
 type Theme struct {
 	sets    map[string]*template.Template // by entry
 	digests map[string]digest.Sum         // by entry: of the template and all it includes
 	files   map[string]string             // text of every template file, for errors
 	assets  []plan.Asset
+
+	mu       sync.Mutex
+	stencils map[stencilKey]*stencil.Stencil // guarded by mu; nil: html/template executes the entry
 }
 
 // LoadTheme reads the built-in theme with the files that replace its own or add to it; override may be nil. Mistakes
@@ -42,7 +48,7 @@ func LoadTheme(builtin, override fs.FS) (*Theme, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read templates: %w", err)
 	}
-	t := &Theme{sets: map[string]*template.Template{}, digests: map[string]digest.Sum{}, files: map[string]string{}}
+	t := &Theme{sets: map[string]*template.Template{}, digests: map[string]digest.Sum{}, files: map[string]string{}, stencils: map[stencilKey]*stencil.Stencil{}}
 	var shared []string
 	for name, data := range files {
 		if path.Ext(name) == ".html" && !strings.HasPrefix(name, "assets/") {
@@ -103,9 +109,35 @@ func (t *Theme) Digest(entry string) digest.Sum { return t.digests[entry] }
 // Assets are the theme's files, each at an address that names its content.
 func (t *Theme) Assets() []plan.Asset { return t.assets }
 
-// Execute writes a page.
-func (t *Theme) Execute(w io.Writer, entry string, view any) error {
-	return t.sets[entry].Execute(w, view)
+// Append appends a page to dst. A template that stencils do not know, or that fails, is html/template's to execute,
+// which says best what is wrong.
+func (t *Theme) Append(dst []byte, entry string, view any) ([]byte, error) {
+	if s := t.stencil(entry, view); s != nil {
+		if out, err := s.Append(dst, view); err == nil {
+			return out, nil
+		}
+	}
+	buf := bytes.NewBuffer(dst)
+	err := t.sets[entry].Execute(buf, view)
+	return buf.Bytes(), err
+}
+
+// stencil is the compiled form of an entry template; nil if it has none.
+func (t *Theme) stencil(entry string, view any) *stencil.Stencil {
+	key := stencilKey{entry, reflect.TypeOf(view)}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s, ok := t.stencils[key]
+	if !ok {
+		s, _ = stencil.Compile(t.sets[entry], functions, view) // an error: html/template executes it
+		t.stencils[key] = s
+	}
+	return s
+}
+
+type stencilKey struct {
+	entry string
+	view  reflect.Type
 }
 
 // overlay returns the files of builtin with those of override in place of its own.
