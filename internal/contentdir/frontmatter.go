@@ -72,10 +72,11 @@ type field struct {
 	line, col int
 }
 
-// maxNesting bounds the depth of front matter, maxNodes its size once its aliases are followed.
+// maxNesting bounds the depth of front matter, maxNodes its size once its aliases are followed, maxFrontBytes its length.
 const (
-	maxNesting = 64
-	maxNodes   = 100_000
+	maxFrontBytes = 64 << 10 // no longer, because parsers recurse
+	maxNesting    = 64
+	maxNodes      = 100_000
 )
 
 // split cuts the front matter off. data is valid UTF-8 without a byte order mark.
@@ -190,6 +191,22 @@ func (p *parts) decode() (v *value, prob *diag.Problem) {
 			v, prob = nil, p.problem(p.frontLine, 1, "front matter cannot be read", "check its quotes, brackets and indentation")
 		}
 	}()
+	if len(p.front) > maxFrontBytes {
+		return nil, p.problem(p.frontLine, 1, fmt.Sprintf("the front matter has more than %d KB", maxFrontBytes>>10), "move text into the body")
+	}
+	depth := 0
+	for i, c := range p.front {
+		switch c {
+		case '[', '{':
+			depth++
+		case ']', '}':
+			depth--
+		}
+		if depth > 4*maxNesting {
+			line, col := p.position(i)
+			return nil, p.problem(line, col, "front matter is nested too deeply", "make it simpler")
+		}
+	}
 	switch p.dialect {
 	case yamlFront:
 		return p.decodeYAML()
