@@ -108,7 +108,6 @@ type curriculum struct {
 	course *folder
 	own    *record
 	lang   string
-	slugs  map[site.Slug]bool
 }
 
 // A stage is something in a course with a place among its siblings: a file or a folder of lessons.

@@ -1,7 +1,6 @@
 package contentdir
 
 import (
-	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -383,11 +382,4 @@ func aliasesOf(p *parsed, own site.Path) []string {
 		}
 	}
 	return out
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return fmt.Sprintf("1 %s", what)
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -100,6 +100,7 @@ func TestTranslate(t *testing.T) {
 		{"plain", "a {b} c", "a {b} c", ""},
 		{"TeX", "$x_{{ab}} + \\frac{{a}}{b}$", "$x_{{ab}} + \\frac{{a}}{b}$", ""},
 		{"heading id", "# A {#id}", "# A {#id}", ""},
+		{"Pandoc spans", "[commit]{#c} [b]{.x} [d]{e} [f](g) [h]", "<span id=\"c\">commit</span> b [d]{e} [f](g) [h]", ""},
 		{"escaped braces", `\{{ x }}`, `\{{ x }}`, ""},
 		{"unclosed", "a {{< b", "a {{< b", ""},
 		{"closing tag alone", "a{{< /b >}}c", "ac", ""},

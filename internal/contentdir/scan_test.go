@@ -336,6 +336,31 @@ func TestBody(t *testing.T) {
 	}
 }
 
+// TestBodyOtherThanRemembered has a memo that remembers another body, as one that an older program wrote may: the scan
+// after the failed Body mends it.
+func TestBodyOtherThanRemembered(t *testing.T) {
+	dir := t.TempDir()
+	memo := newMapMemo()
+	write(t, dir, "blog/a.md", []byte("# One"))
+	scan(t, newSource(t, dir, memo), nil)
+	write(t, dir, "blog/a.md", []byte("# Two")) // the same size, time and inode
+	s := newSource(t, dir, memo)
+	post := scan(t, s, nil).Put[0].(*site.Post)
+	if _, err := s.Body(t.Context(), post.Body); !errors.Is(err, site.ErrChanged) {
+		t.Fatalf("Body = %v, want ErrChanged", err)
+	}
+	ch := scan(t, s, []string{})
+	if len(ch.Put) != 1 || ch.Put[0].(*site.Post).Title != "Two" {
+		t.Fatalf("the scan reports %v", ch.Put)
+	}
+	if _, err := s.Body(t.Context(), ch.Put[0].(*site.Post).Body); err != nil {
+		t.Error(err)
+	}
+	if ch := scan(t, newSource(t, dir, memo), nil); ch.Put[0].(*site.Post).Title != "Two" {
+		t.Error("the memo still has the first text")
+	}
+}
+
 func TestScanOfAMissingTree(t *testing.T) {
 	s := newSource(t, filepath.Join(t.TempDir(), "none"), nil)
 	if _, err := s.Scan(t.Context(), nil); !errors.Is(err, os.ErrNotExist) {

@@ -46,6 +46,9 @@ type Source struct {
 	memo Memo
 	log  *slog.Logger
 
+	doubtMu sync.Mutex
+	doubts  map[string]bool // files whose body was not as scanned
+
 	mu      sync.Mutex
 	tree    *tree             // what is known; nil before the first scan
 	now     func() time.Time  // for telling whether a modification time can be trusted
@@ -98,9 +101,16 @@ func (s *Source) Scan(ctx context.Context, changed []string) (*site.Changes, err
 	}
 	defer root.Close()
 	s.root = root
-	ch, err := s.tree.scan(ctx, changed)
+	s.doubtMu.Lock()
+	doubts := s.doubts
+	s.doubts = nil
+	s.doubtMu.Unlock()
+	ch, err := s.tree.scan(ctx, changed, doubts)
 	s.root = nil
 	if err != nil {
+		for name := range doubts {
+			s.doubt(name)
+		}
 		return nil, fmt.Errorf("scan %s: %w", s.dir, err)
 	}
 	s.unsure = false
@@ -126,13 +136,25 @@ func (s *Source) Body(_ context.Context, ref site.BodyRef) (site.Body, error) {
 	}
 	p, prob := prepare(data)
 	if prob != nil {
+		s.doubt(name)
 		return site.Body{}, fmt.Errorf("read body of %s: %w", name, site.ErrChanged)
 	}
 	body, _ := bodyOf(name, &p, nil)
 	if h := bodyHash(body); h != ref.Hash {
+		s.doubt(name)
 		return site.Body{}, fmt.Errorf("read body of %s: %w", name, site.ErrChanged)
 	}
 	return site.Body{Text: []byte(body), Line: p.bodyLine}, nil
+}
+
+// doubt makes the next scan read a file again whatever its times say.
+func (s *Source) doubt(name string) {
+	s.doubtMu.Lock()
+	defer s.doubtMu.Unlock()
+	if s.doubts == nil {
+		s.doubts = map[string]bool{}
+	}
+	s.doubts[name] = true
 }
 
 func bodyHash(body string) digest.Sum {
@@ -393,10 +415,10 @@ func (s *Source) trusted(st stat) bool {
 	return age >= int64(settled)
 }
 
-// load fills a record from the memo or from disk. st is what the walk saw.
-func (s *Source) load(r *record, st stat) error {
+// load fills a record from the memo, unless that is in doubt, or from disk. st is what the walk saw.
+func (s *Source) load(r *record, st stat, doubted bool) error {
 	key := memoKey(r.path, st)
-	if s.memo != nil && s.trusted(st) {
+	if s.memo != nil && !doubted && s.trusted(st) {
 		if b, ok := s.memo.Get(key); ok {
 			if r.isMarkdown {
 				if p, ok := decodeParsed(b); ok {

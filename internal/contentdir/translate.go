@@ -51,7 +51,7 @@ func worth(s string, mdx bool) bool {
 		if i == 1 || s[i-2] == '\n' || s[i-2] == ' ' {
 			return true
 		}
-		if i > 1 && s[i-2] == ')' {
+		if i > 1 && (s[i-2] == ')' || s[i-2] == ']') {
 			return true
 		}
 	}
@@ -322,6 +322,11 @@ func (t *translator) tokens() []piece {
 							break
 						}
 					}
+				}
+				if tok, ok := t.bracketed(i); ok {
+					add(tok)
+					at = max(tok.end, at+1)
+					continue
 				}
 				if i+1 < len(src) && src[i] == '[' && i > 0 && src[i-1] == '!' {
 					if tok, ok := picture(src[:c.start], i-1); ok {
@@ -820,6 +825,28 @@ func attributeList(s string) bool {
 		}
 	}
 	return true
+}
+
+// bracketed reads Pandoc's [text]{#id .class}: the text, with its id.
+func (t *translator) bracketed(i int) (piece, bool) {
+	src := t.src
+	s := src[i:min(len(src), i+maxAttrBytes)]
+	end := strings.IndexAny(s[1:], "[]\n`{") + 1
+	if end < 2 || s[end] != ']' || !strings.HasPrefix(s[end+1:], "{") || i > 0 && src[i-1] == '!' {
+		return piece{}, false
+	}
+	attrs, ok := attributes(src, i+end+1)
+	if !ok {
+		return piece{}, false
+	}
+	text := s[1:end]
+	for _, f := range strings.Fields(src[i+end+2 : attrs.end-1]) {
+		if len(f) > 1 && f[0] == '#' {
+			text = `<span id="` + attr(f[1:]) + `">` + text + "</span>"
+			break
+		}
+	}
+	return piece{syntax: replaced, start: i, end: attrs.end, text: text}, true
 }
 
 // picture reads ![](src){alt='…'} at i and puts the alternative text where Markdown has it.

@@ -49,8 +49,6 @@ func (r *record) name() fileName {
 	return n
 }
 
-func (r *record) base() string { return path.Base(r.path) }
-
 // isText reports whether the file is its folder's own text. A dated index.md is a post of its own.
 func (r *record) isText() bool {
 	return r.text != noText && !(r.text == indexOwn && r.dated && r.dir.zone == freeZone && r.dir.parent != nil)
@@ -209,13 +207,16 @@ type scanState struct {
 }
 
 // scan brings the tree up to date with the disk and reports what differs.
-func (t *tree) scan(ctx context.Context, changed []string) (*site.Changes, error) {
-	found, gone, err := t.look(ctx, changed)
+func (t *tree) scan(ctx context.Context, changed []string, doubts map[string]bool) (*site.Changes, error) {
+	if changed != nil {
+		changed = slices.AppendSeq(slices.Clip(changed), maps.Keys(doubts))
+	}
+	found, gone, err := t.look(ctx, changed, doubts)
 	if err != nil {
 		return nil, err
 	}
 	st := &scanState{units: map[string]bool{}, touched: map[*folder]bool{}, dirty: map[*record]bool{}, lost: map[string]bool{}}
-	fresh, err := t.loadAll(ctx, found)
+	fresh, err := t.loadAll(ctx, found, doubts)
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +232,7 @@ func (t *tree) scan(ctx context.Context, changed []string) (*site.Changes, error
 }
 
 // look lists what is to be read and what is gone.
-func (t *tree) look(ctx context.Context, changed []string) (files []found, gone []string, err error) {
+func (t *tree) look(ctx context.Context, changed []string, doubts map[string]bool) (files []found, gone []string, err error) {
 	dirs := []string{""}
 	full := changed == nil || t.links
 	var seen []found
@@ -311,7 +312,7 @@ func (t *tree) look(ctx context.Context, changed []string) (files []found, gone 
 	gone = slices.Compact(gone)
 	files = seen[:0]
 	for _, f := range seen {
-		if r := t.record(f.path); r != nil && r.trusted && r.stat == f.stat {
+		if r := t.record(f.path); r != nil && r.trusted && r.stat == f.stat && !doubts[f.path] {
 			continue
 		}
 		files = append(files, f)
@@ -384,12 +385,12 @@ func parallel(ctx context.Context, n int, f func(i int) error) error {
 }
 
 // loadAll reads files into new records.
-func (t *tree) loadAll(ctx context.Context, files []found) ([]*record, error) {
+func (t *tree) loadAll(ctx context.Context, files []found, doubts map[string]bool) ([]*record, error) {
 	out := make([]*record, len(files))
 	err := parallel(ctx, len(files), func(i int) error {
 		r := &record{path: files[i].path}
 		r.text, r.isMarkdown = t.markdownFile(r.path)
-		if err := t.s.load(r, files[i].stat); err != nil {
+		if err := t.s.load(r, files[i].stat, doubts[r.path]); err != nil {
 			if errors.Is(err, errVanished) {
 				return nil
 			}
@@ -790,7 +791,7 @@ func (t *tree) ensure(unit string) {
 		}
 		// The record keeps the stat it was classified by: should the file have changed, the next look finds that.
 		again := &record{path: r.path, isMarkdown: true}
-		if err := t.s.load(again, r.stat); err != nil {
+		if err := t.s.load(again, r.stat, false); err != nil {
 			again.unreadable(err)
 		}
 		if r.p = again.p; again.stat != r.stat {
