@@ -185,7 +185,7 @@ func (g *garden) edit() string {
 // TestIncrementalEqualsClean edits a site at random. After each step the incremental generation and its public tree
 // must be byte for byte those of a clean build, and the pages rendered those whose bytes changed.
 func TestIncrementalEqualsClean(t *testing.T) {
-	seeds, steps := uint64(5), 20
+	seeds, steps := uint64(3), 15
 	if testing.Short() {
 		seeds, steps = 2, 10
 	}
