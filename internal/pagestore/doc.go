@@ -22,7 +22,8 @@
 //
 // The public tree ([OpenTree]) is brought up to a generation after it was committed, changed files only. Its files are
 // not synced one by one: a marker in the tree says which generation and which boot of the machine it is of, and a
-// tree from before a crash of the machine is compared file by file.
+// tree from before a crash of the machine is compared file by file. Beside its files it may keep compressed ones, for
+// web servers that send those as they are; none is ever there of another page than the file beside it.
 //
 // The package works on Unix systems.
 package pagestore

@@ -1,7 +1,10 @@
 package pagestore_test
 
 import (
+	"encoding/hex"
 	"errors"
+	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -50,4 +53,57 @@ func TestFullDisk(t *testing.T) {
 	wantFiles(t, filepath.Join(dir, "public"), asFiles(after(want, less)))
 	closeWriter(t, w)
 	wantContents(t, openReader(t, w.Dir()).Current(), after(want, less))
+}
+
+// TestFormsOnFullDisk: where there is no room for a file's forms, or for it, the old one keeps its own.
+func TestFormsOnFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=2m"); err != nil {
+		t.Skipf("mount a small disk: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	w := openWriter(t, pagestore.Config{Dir: t.TempDir()})
+	tree := openTree(t, dir, w, compressed)
+	old := pages{"/": long("home"), "/a/": long("a"), "/b/": long("b")}
+	syncTree(t, tree, commit(t, w, old))
+	r := rand.New(rand.NewPCG(3, 3))
+	body := make([]byte, 100_000)
+	for i := range body {
+		body[i] = byte(r.Uint32())
+	}
+	next := after(old, pages{"/a/": hex.EncodeToString(body), "/new/": hex.EncodeToString(body[:50_000])})
+	g := commit(t, w, next)
+	want := withForms(t, asFiles(next))
+	for _, room := range []int64{0, 100_000, 220_000, 320_000, 420_000, 520_000} {
+		filler := make([]byte, 2<<20)
+		_ = os.WriteFile(filepath.Join(dir, "mine"), filler, 0o644) // as much as there is room for
+		info, err := os.Stat(filepath.Join(dir, "mine"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(filepath.Join(dir, "mine"), max(info.Size()-room, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tree.Sync(t.Context(), g); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("Sync gives %v with room for %d bytes", err, room)
+		}
+		checkForms(t, dir)
+		there := files(t, dir)
+		for _, name := range []string{"index.html", "index.html.br", "b/index.html.gz"} {
+			if there[name] != want[name] {
+				t.Errorf("%s has changed with room for %d bytes", name, room)
+			}
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, "mine")); err != nil {
+		t.Fatal(err)
+	}
+	syncTree(t, tree, g)
+	if diff := diffFiles(t, dir, want); diff != "" {
+		t.Error(diff)
+	}
 }

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"freshet/internal/digest"
+	"freshet/internal/encoding"
 	"freshet/internal/site"
 )
 
@@ -39,6 +40,15 @@ type syncRun struct {
 	clashes []error
 	count   atomic.Int64
 
+	was          marker
+	lost         bool // it is not known what freshet wrote
+	makesForms   bool
+	hadForms     bool // forms may be there
+	reformAll    bool
+	reforms      []write         // files that stay and whose forms are to be looked at
+	noForm       map[string]bool // names that folders are to have
+	foreignForms map[string]bool // forms that others' files are in the place of
+
 	mu   sync.Mutex      // protects what follows while files are written
 	dirs map[string]bool // folders known to be there
 	tmp  int             // names used in the staging folder
@@ -49,11 +59,16 @@ type write struct {
 	e    *site.Entry
 	name string
 	own  bool // the file that may be there is freshet's
+
+	makes formSet // forms to write if they are smaller
+	owns  formSet // forms that are freshet's if they are there
+	made  int     // forms written
 }
 
 // drop is a file to be removed if it holds one of these objects.
 type drop struct {
 	objects []oldObject
+	owns    formSet
 }
 
 type oldObject struct {
@@ -76,7 +91,8 @@ func (s *syncRun) refused() error {
 func (t *Tree) plan(ctx context.Context, g *Generation, full bool) (*syncRun, error) {
 	m := &t.marker
 	s := &syncRun{t: t, g: g, unsure: m.Verify || m.Boot != t.boot, drops: map[string]drop{}, skipped: map[site.Path]bool{},
-		foreign: map[string]bool{}, dirs: map[string]bool{".": true}}
+		foreign: map[string]bool{}, dirs: map[string]bool{".": true}, was: *m, makesForms: t.opt.Precompress, hadForms: m.Forms != "",
+		reformAll: m.Forms != t.forms || m.Reform, noForm: map[string]bool{}, foreignForms: map[string]bool{}}
 	lost := m.Lost
 	for _, mk := range append([]mark{m.mark}, m.Targets...) {
 		old, err := t.generation(mk)
@@ -108,6 +124,7 @@ func (t *Tree) plan(ctx context.Context, g *Generation, full bool) (*syncRun, er
 			s.unsure = true
 		}
 	}
+	s.lost = lost
 	s.clash()
 	for _, p := range m.Skipped { // what was in its place may be gone
 		if e := file(g, p); e != nil && !s.skipped[p] {
@@ -115,14 +132,18 @@ func (t *Tree) plan(ctx context.Context, g *Generation, full bool) (*syncRun, er
 		}
 	}
 	if full || s.unsure || lost {
-		if err := s.compare(ctx, lost); err != nil {
+		if err := s.compare(ctx); err != nil {
 			return s, err
 		}
 	} else {
 		s.differ()
 	}
 	s.findDrops()
-	return s, s.findForeign(ctx)
+	s.planForms()
+	if err := s.findForeign(ctx); err != nil {
+		return s, err
+	}
+	return s, s.findForeignForms(ctx)
 }
 
 // clash finds the pages whose files the disk would take for one. The first by path gets the file.
@@ -142,6 +163,14 @@ func (s *syncRun) clash() {
 			continue
 		}
 		first[name] = e.Path
+	}
+	for e := range s.g.All() {
+		for c := encoding.Gzip; c < encoding.Count && hasFile(e.Kind); c++ {
+			form := fileName(e.Path) + c.Ext()
+			if _, ok := first[fold(form)]; ok {
+				s.noForm[form] = true
+			}
+		}
 	}
 }
 
@@ -173,7 +202,8 @@ func (s *syncRun) want(e *site.Entry, own bool) {
 		s.clashes = append(s.clashes, err)
 		return
 	}
-	s.writes = append(s.writes, write{e: e, name: fileName(e.Path), own: own})
+	name := fileName(e.Path)
+	s.writes = append(s.writes, write{e: e, name: name, own: own || s.isOwnForm(name)})
 }
 
 // differ plans the files that are different between the generation and what the tree holds.
@@ -188,6 +218,11 @@ func (s *syncRun) differ() {
 				continue
 			}
 			if was != nil && hasFile(was.Kind) && was.Object.ID == is.Object.ID && was.Object.Size == is.Object.Size {
+				if hasForms(was) != hasForms(is) {
+					w := write{e: is, name: fileName(is.Path)}
+					s.setForms(&w)
+					s.reforms = append(s.reforms, w)
+				}
 				continue
 			}
 			seen[is.Path] = true
@@ -196,13 +231,13 @@ func (s *syncRun) differ() {
 	}
 }
 
-// compare plans the files that do not hold what they should. lost says that it is not known what freshet wrote: then
-// all is taken for its own that has the name of a page.
-func (s *syncRun) compare(ctx context.Context, lost bool) error {
+// compare plans the files that do not hold what they should. If it is not known what freshet wrote, all is taken for
+// its own that has the name of a page.
+func (s *syncRun) compare(ctx context.Context) error {
 	var pages []write
 	for e := range s.g.All() {
 		if hasFile(e.Kind) && !s.skipped[e.Path] && !slices.Contains(s.t.marker.Skipped, e.Path) {
-			pages = append(pages, write{e: e, name: fileName(e.Path), own: lost || s.own(e.Path)})
+			pages = append(pages, write{e: e, name: fileName(e.Path), own: s.lost || s.own(e.Path)})
 		}
 	}
 	var mu sync.Mutex
@@ -218,11 +253,21 @@ func (s *syncRun) compare(ctx context.Context, lost bool) error {
 			if err != nil {
 				return err
 			}
-			if !same {
-				mu.Lock()
-				s.want(w.e, w.own)
-				mu.Unlock()
+			formed := true
+			if same && !s.reformAll {
+				s.setForms(&w)
+				if formed, err = s.formsHold(w, buf); err != nil {
+					return err
+				}
 			}
+			mu.Lock()
+			switch {
+			case !same:
+				s.want(w.e, w.own)
+			case !formed:
+				s.reforms = append(s.reforms, w)
+			}
+			mu.Unlock()
 		}
 		return nil
 	})
@@ -295,7 +340,7 @@ func (s *syncRun) findForeign(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if _, ours := s.drops[blocked]; blocked != "" && !ours {
+			if _, ours := s.drops[blocked]; blocked != "" && !ours && !s.isOwnForm(blocked) {
 				s.refuse(w, blocked)
 				continue
 			}
@@ -304,6 +349,9 @@ func (s *syncRun) findForeign(ctx context.Context) error {
 				if free, buf, err = s.isFree(w, buf); err != nil {
 					return err
 				} else if !free {
+					if !s.skipped[w.e.Path] { // the file holds the page already
+						s.reforms = append(s.reforms, w)
+					}
 					continue
 				}
 			}
@@ -343,11 +391,17 @@ func (s *syncRun) isFree(w write, buf []byte) (bool, []byte, error) {
 
 // run does what was planned. The marker says before the first change and after the last what the tree may hold.
 func (s *syncRun) run(ctx context.Context) error {
-	was := s.t.marker
-	if len(s.writes) > 0 || len(s.drops) > 0 {
+	was := s.was
+	if len(s.writes) > 0 || len(s.drops) > 0 || len(s.reforms) > 0 {
 		m := was
 		m.Boot, m.Skipped = s.t.boot, slices.Sorted(maps.Keys(s.skipped))
 		m.Verify = m.Verify || s.unsure // until it is done, whatever the boot
+		if m.Reform = s.reformAll; m.Forms == "" {
+			m.Forms = s.t.forms
+		}
+		m.ForeignForms = slices.Concat(was.ForeignForms, slices.Collect(maps.Keys(s.foreignForms)))
+		slices.Sort(m.ForeignForms)
+		m.ForeignForms = slices.Compact(m.ForeignForms)
 		if m.Targets = append(slices.Clone(was.Targets), markOf(s.g)); len(m.Targets) > maxTargets {
 			m.Targets, m.Lost = m.Targets[1:], true
 		}
@@ -358,7 +412,8 @@ func (s *syncRun) run(ctx context.Context) error {
 			return err
 		}
 	}
-	now := marker{Site: was.Site, mark: markOf(s.g), Boot: s.t.boot, Skipped: slices.Sorted(maps.Keys(s.skipped))}
+	now := marker{Site: was.Site, mark: markOf(s.g), Boot: s.t.boot, Skipped: slices.Sorted(maps.Keys(s.skipped)),
+		Forms: s.t.forms, ForeignForms: slices.Sorted(maps.Keys(s.foreignForms))}
 	if !now.equal(s.t.marker) {
 		if err := s.t.setMarker(now); err != nil {
 			return err
@@ -369,7 +424,8 @@ func (s *syncRun) run(ctx context.Context) error {
 
 func (m marker) equal(o marker) bool {
 	return m.Site == o.Site && m.mark == o.mark && slices.Equal(m.Targets, o.Targets) && m.Boot == o.Boot && m.Verify == o.Verify &&
-		m.Lost == o.Lost && slices.Equal(m.Skipped, o.Skipped)
+		m.Lost == o.Lost && slices.Equal(m.Skipped, o.Skipped) && m.Forms == o.Forms && m.Reform == o.Reform &&
+		slices.Equal(m.ForeignForms, o.ForeignForms)
 }
 
 // change writes and removes files.
@@ -402,13 +458,13 @@ func (s *syncRun) change(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return s.reform(ctx)
 }
 
 // makeRoom removes those files first that are in the way: a file where a folder is to be, and the other way round,
 // and on a disk that folds names a file that would be taken for a new one.
 func (s *syncRun) makeRoom() error {
-	if len(s.drops) == 0 {
+	if len(s.drops) == 0 && !s.hadForms {
 		return nil
 	}
 	wanted := map[string]bool{}
@@ -421,6 +477,10 @@ func (s *syncRun) makeRoom() error {
 		for dir := path.Dir(w.name); dir != "."; dir = path.Dir(dir) {
 			if _, ok := s.drops[dir]; ok {
 				early = append(early, dir)
+			} else if s.isOwnForm(dir) {
+				if _, err := s.removeForm(dir); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -446,7 +506,14 @@ func (s *syncRun) makeRoom() error {
 
 // drop removes a file, and the folders that it leaves empty, unless somebody else has put another in its place.
 func (s *syncRun) drop(name string) error {
+	d := s.drops[name]
+	if err := s.dropForms(name, d.owns, d.objects); err != nil {
+		return err
+	}
 	info, err := s.t.root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) && d.owns != 0 {
+		s.removeEmpty(path.Dir(name)) // of forms that were left
+	}
 	if err != nil || info.IsDir() {
 		return nil // it is gone, or another page has a folder there
 	}
@@ -461,13 +528,15 @@ func (s *syncRun) drop(name string) error {
 		return err
 	}
 	s.count.Add(1)
-	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-		if s.t.root.Remove(dir) != nil {
-			break // it is not empty
-		}
+	s.removeEmpty(path.Dir(name))
+	return nil
+}
+
+// removeEmpty removes a folder if it is empty, and those above that this leaves empty.
+func (s *syncRun) removeEmpty(dir string) {
+	for ; dir != "." && s.t.root.Remove(dir) == nil; dir = path.Dir(dir) {
 		delete(s.dirs, dir)
 	}
-	return nil
 }
 
 // isOurs reports whether a file that is to go holds what freshet wrote. One that cannot be read is not known to.
@@ -543,7 +612,9 @@ func (s *syncRun) write(ctx context.Context, phase []write) error {
 			return err
 		}
 		s.dirs[f.name] = true
-		s.count.Add(int64(len(f.files)))
+		for _, w := range f.files {
+			s.count.Add(1 + int64(w.made))
+		}
 	}
 	return nil
 }
@@ -650,6 +721,18 @@ func (s *syncRun) replaceFile(ctx context.Context, w write, buf []byte) ([]byte,
 	if err := writeFile(s.t.root, tmp, body); err != nil {
 		return buf, err
 	}
+	made, err := s.encode(w, body)
+	if err != nil {
+		return buf, err
+	}
+	staged, err := s.stageForms(w, made) // before anything changes: the disk may be full
+	if err != nil {
+		return buf, err
+	}
+	gone, err := s.clearForms(w)
+	if err != nil {
+		return buf, err
+	}
 	if err := s.t.store.cfg.before("tree rename", w.name); err != nil {
 		return buf, err
 	}
@@ -661,7 +744,7 @@ func (s *syncRun) replaceFile(ctx context.Context, w write, buf []byte) ([]byte,
 		return buf, nil
 	}
 	s.count.Add(1)
-	return scratch(body, buf), nil
+	return scratch(body, buf), s.placeForms(w, staged, gone)
 }
 
 // scratch returns the larger of two buffers for the next object; body has the record's head before it.
@@ -700,7 +783,7 @@ func (s *syncRun) fill(ctx context.Context, staged, name string, files []write, 
 	do := func(part []write) error {
 		made := "."
 		var buf []byte
-		for _, w := range part {
+		for i, w := range part {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -726,6 +809,23 @@ func (s *syncRun) fill(ctx context.Context, staged, name string, files []write, 
 			}
 			if err := writeFile(root, rel, body); err != nil {
 				return fmt.Errorf("write %s: %w", w.name, err)
+			}
+			made, err := s.encode(w, body)
+			if err != nil {
+				return err
+			}
+			for c, form := range made {
+				if form == nil {
+					continue
+				}
+				ext := encoding.Coding(c).Ext()
+				if err := s.t.store.cfg.before("tree write", w.name+ext); err != nil {
+					return err
+				}
+				if err := writeFile(root, rel+ext, form); err != nil {
+					return fmt.Errorf("write %s%s: %w", w.name, ext, err)
+				}
+				part[i].made++
 			}
 		}
 		return nil

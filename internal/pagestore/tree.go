@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"freshet/internal/encoding"
 	"freshet/internal/site"
 )
 
@@ -20,8 +21,11 @@ import (
 type TreeOptions struct {
 	// Adopt takes over a folder that freshet did not write: files where pages are to be are overwritten; all others
 	// stay as they are.
-	Adopt  bool
-	Logger *slog.Logger // nil: silent
+	Adopt bool
+	// Precompress keeps beside each file that shrinks its Brotli, gzip and Zstandard forms, named NAME.br, NAME.gz and
+	// NAME.zst. A tree that has forms and is to have none loses those that freshet wrote.
+	Precompress bool
+	Logger      *slog.Logger // nil: silent
 }
 
 // A NotOwnError says that a folder is not empty and was not written for this site.
@@ -62,7 +66,10 @@ type Tree struct {
 	opt   TreeOptions
 	dir   string
 	boot  string // of this machine; empty: unknown
+	forms string // version of the encoders; empty: there are to be no forms
 	folds bool   // the disk takes names for one that differ in upper and lower case or in how accents are written
+
+	encoder *encoding.Encoder // nil: there are to be no forms
 
 	mu     sync.Mutex // held while the tree is changed
 	root   *os.Root
@@ -78,6 +85,10 @@ type marker struct {
 	Verify  bool        `json:"verify,omitempty"`  // the files may hold anything: all are to be compared
 	Lost    bool        `json:"lost,omitempty"`    // it is not known any more which files are freshet's
 	Skipped []site.Path `json:"skipped,omitempty"` // pages that have no file because another is in its place
+
+	Forms        string   `json:"forms,omitempty"`        // version of the encoders that forms were made with; empty: there are none
+	Reform       bool     `json:"reform,omitempty"`       // forms are missing, or of other versions, or left over
+	ForeignForms []string `json:"foreignForms,omitempty"` // names of forms that are not there because another file is
 }
 
 // mark names a generation. The time tells it from one of the same number in a log that was put back.
@@ -98,6 +109,13 @@ func OpenTree(dir string, store *Writer, opt TreeOptions) (*Tree, error) {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
 	t := &Tree{store: store, opt: opt, dir: dir, boot: bootID()}
+	if opt.Precompress {
+		var err error
+		if t.encoder, err = encoding.New(treeWorkers); err != nil {
+			return nil, fmt.Errorf("open public tree: %w", err)
+		}
+		t.forms = encoding.Version()
+	}
 	if err := t.open(); err != nil {
 		if _, ok := errors.AsType[*NotOwnError](err); ok {
 			return nil, err
@@ -148,7 +166,7 @@ func (t *Tree) load() error {
 	case err == nil:
 		if json.Unmarshal(b, &t.marker) != nil || t.marker.Site == "" {
 			// Torn by a crash of the machine: the tree is somebody's who runs freshet here, and may hold anything.
-			t.marker = marker{Site: own, Verify: true, Lost: true}
+			t.marker = marker{Site: own, Verify: true, Lost: true, Forms: unknownForms}
 		}
 	case errors.Is(err, fs.ErrNotExist):
 		empty, err := t.isEmpty()
@@ -168,7 +186,7 @@ func (t *Tree) load() error {
 		if !t.opt.Adopt {
 			return &NotOwnError{Dir: t.dir, Other: true}
 		}
-		if err := t.setMarker(marker{Site: own, Boot: t.boot, Verify: true}); err != nil {
+		if err := t.setMarker(marker{Site: own, Boot: t.boot, Verify: true, Forms: t.marker.Forms}); err != nil {
 			return err
 		}
 	}
@@ -240,6 +258,10 @@ func (t *Tree) Close() error {
 // or fails is finished by the next Sync, of this or a later generation. Files that freshet did not write are neither
 // removed nor overwritten: if one is in a page's place everything else is done and the error is a *[ForeignError].
 // Two pages that need the same file are a *[CollisionError], also after everything else is done.
+//
+// Compressed forms of a file are removed before it changes or goes, and written after it, so none is ever there of
+// another page than the file's. They are made and removed for all files when [TreeOptions].Precompress is another than
+// it was.
 func (t *Tree) Sync(ctx context.Context, g *Generation) (changedFiles int, err error) {
 	return t.sync(ctx, g, false)
 }

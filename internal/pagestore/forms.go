@@ -1,0 +1,498 @@
+package pagestore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+
+	"freshet/internal/encoding"
+	"freshet/internal/site"
+)
+
+// Forms are files beside a page's file that hold it encoded: index.html.br, .gz and .zst. A form is there only while its
+// file holds what it was made of: it goes before its file changes or goes, and comes after it. So a web server that
+// prefers forms never sends an older page than the file is, wherever a Sync was stopped.
+
+// unknownForms is the marker's version of forms when it is not known whether there are any.
+const unknownForms = "unknown"
+
+// formSet is a set of codings.
+type formSet uint8
+
+func (f formSet) has(c encoding.Coding) bool { return f&(1<<c) != 0 }
+
+func (f *formSet) add(c encoding.Coding) { *f |= 1 << c }
+
+func (f *formSet) remove(c encoding.Coding) { *f &^= 1 << c }
+
+// forms are encoded bodies; nil where there is none.
+type forms [encoding.Count][]byte
+
+// hasForms reports whether an entry's file gets those forms that are smaller than it. The files that are read by hosts
+// and not by readers get none.
+func hasForms(e *site.Entry) bool {
+	return e.Object.Size >= encoding.LeastBytes && encoding.Compressible(e.Type) && e.Path != "/_redirects" && e.Path != "/_headers"
+}
+
+// setForms finds out which forms of a file are to be made, and which that may be there are freshet's.
+func (s *syncRun) setForms(w *write) {
+	makes := s.makesForms && hasForms(w.e)
+	owns := s.hadForms && (s.lost || s.hadFormsAt(w.e.Path))
+	if !makes && !owns {
+		return
+	}
+	for c := encoding.Gzip; c < encoding.Count; c++ {
+		name := w.name + c.Ext()
+		if file(s.g, pageOf(name)) != nil || len(path.Base(name)) > maxSegmentBytes {
+			continue // the name is another page's
+		}
+		if owns && !s.wasForeign(name) && !slices.ContainsFunc(s.olds, func(old *Generation) bool { return file(old, pageOf(name)) != nil }) {
+			w.owns.add(c)
+		}
+		if makes && !s.noForm[name] {
+			w.makes.add(c)
+			if s.t.opt.Adopt {
+				w.owns.add(c)
+			}
+		}
+	}
+}
+
+// pageOf is the path whose file has a name that ends in no slash.
+func pageOf(name string) site.Path { return site.Path("/" + name) }
+
+// pagesOf are the paths whose file may have a name.
+func pagesOf(name string) []site.Path {
+	paths := []site.Path{pageOf(name)}
+	if name == "index.html" || strings.HasSuffix(name, "/index.html") {
+		paths = append(paths, site.Path("/"+strings.TrimSuffix(name, "index.html")))
+	}
+	return paths
+}
+
+// wasForeign reports whether somebody else's file was in the place of a form.
+func (s *syncRun) wasForeign(form string) bool { return slices.Contains(s.was.ForeignForms, form) }
+
+// hadFormsAt reports whether the forms of the file at p may be there, and freshet's.
+func (s *syncRun) hadFormsAt(p site.Path) bool {
+	return s.hadForms && !slices.Contains(s.was.Skipped, p) && slices.ContainsFunc(s.olds, func(old *Generation) bool {
+		e := file(old, p)
+		return e != nil && hasForms(e)
+	})
+}
+
+// isOwnForm reports whether a file of that name, if there is one and it is no page's, is a form that freshet wrote.
+func (s *syncRun) isOwnForm(name string) bool {
+	if !s.hadForms || s.wasForeign(name) {
+		return false
+	}
+	plain, c := encoding.Split(name)
+	return c != encoding.Identity && slices.ContainsFunc(pagesOf(plain), s.hadFormsAt) &&
+		!slices.ContainsFunc(s.olds, func(old *Generation) bool { return file(old, pageOf(name)) != nil })
+}
+
+// planForms plans what is to be done to forms, once it is known what is to be done to files.
+func (s *syncRun) planForms() {
+	if !s.makesForms && !s.hadForms {
+		return
+	}
+	writes := map[string]bool{}
+	beside := map[string]bool{} // files whose forms have a name that is taken or becomes free
+	take := func(name string) {
+		for ; name != "."; name = path.Dir(name) {
+			if plain, c := encoding.Split(name); c != encoding.Identity {
+				beside[plain] = true
+			}
+		}
+	}
+	for _, w := range s.writes {
+		writes[w.name] = true
+		for dir := path.Dir(w.name); dir != "."; dir = path.Dir(dir) {
+			s.noForm[dir] = true
+		}
+	}
+	for i := range s.writes {
+		s.setForms(&s.writes[i])
+	}
+	for name, d := range s.drops {
+		take(name)
+		if slices.ContainsFunc(pagesOf(name), s.hadFormsAt) || s.lost && s.hadForms {
+			for c := encoding.Gzip; c < encoding.Count; c++ {
+				if form := name + c.Ext(); file(s.g, pageOf(form)) == nil && !s.wasForeign(form) {
+					d.owns.add(c)
+				}
+			}
+			s.drops[name] = d
+		}
+	}
+	if s.reformAll {
+		s.reforms = s.reforms[:0]
+		for e := range s.g.All() {
+			if hasFile(e.Kind) && !s.skipped[e.Path] && !slices.Contains(s.was.Skipped, e.Path) && !writes[fileName(e.Path)] {
+				w := write{e: e, name: fileName(e.Path), own: true}
+				s.setForms(&w)
+				s.reforms = append(s.reforms, w)
+			}
+		}
+	}
+	for plain := range beside {
+		for _, p := range pagesOf(plain) {
+			if e := file(s.g, p); e != nil && !s.skipped[p] {
+				w := write{e: e, name: plain}
+				s.setForms(&w)
+				s.reforms = append(s.reforms, w)
+			}
+		}
+	}
+	for _, form := range s.was.ForeignForms { // what was in its place may be gone
+		plain, c := encoding.Split(form)
+		for _, p := range pagesOf(plain) {
+			if e := file(s.g, p); e != nil && !s.skipped[p] && !writes[plain] && !s.reformAll {
+				w := write{e: e, name: plain}
+				s.setForms(&w)
+				w.makes &= 1 << c
+				w.owns &= 1 << c
+				s.reforms = append(s.reforms, w)
+			}
+		}
+	}
+}
+
+// findForeignForms takes those forms out of the plan that have another's file in their place.
+func (s *syncRun) findForeignForms(ctx context.Context) error {
+	for reforms, all := range [][]write{s.writes, s.reforms} {
+		for i := range all {
+			w := &all[i]
+			if w.makes&^w.owns == 0 {
+				continue
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if missing, blocked, err := s.missing(path.Dir(w.name)); err != nil {
+				return err
+			} else if missing != "" || blocked != "" {
+				continue
+			}
+			for c := encoding.Gzip; c < encoding.Count; c++ {
+				if !(w.makes &^ w.owns).has(c) {
+					continue
+				}
+				if _, going := s.drops[w.name+c.Ext()]; going {
+					if reforms == 0 {
+						w.makes.remove(c) // it is one of the reforms as well, which come after what goes
+					}
+					continue
+				}
+				switch free, err := s.isFreeForm(w, c); {
+				case err != nil:
+					return err
+				case !free:
+					w.makes.remove(c)
+				}
+			}
+		}
+	}
+	slices.SortFunc(s.reforms, func(a, b write) int { return strings.Compare(a.name, b.name) })
+	reforms := s.reforms[:0]
+	for _, w := range s.reforms {
+		if n := len(reforms); n > 0 && reforms[n-1].name == w.name {
+			reforms[n-1].makes |= w.makes
+			reforms[n-1].owns |= w.owns
+		} else if w.makes|w.owns != 0 {
+			reforms = append(reforms, w)
+		}
+	}
+	s.reforms = reforms
+	return nil
+}
+
+// isFreeForm reports whether a form that is not freshet's may be written. If another's file is in its place it is
+// refused; if that holds the page already there is nothing to write.
+func (s *syncRun) isFreeForm(w *write, c encoding.Coding) (bool, error) {
+	name := w.name + c.Ext()
+	info, err := s.t.root.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true, nil
+	case err != nil:
+		return false, err
+	case info.IsDir():
+		return true, nil // if it is still there then, no form is written
+	}
+	same, err := s.formHolds(name, c, []oldObject{{s.g, w.e.Object}})
+	if err == nil && !same {
+		s.refuseForm(name)
+	}
+	return false, err
+}
+
+// refuseForm leaves a file without a form, because of a file that is not freshet's.
+func (s *syncRun) refuseForm(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.foreignForms[name] = true
+	s.foreign[name] = true
+}
+
+// readForm returns what a form holds; nil when it is not there, or cannot be one of a file of so many bytes.
+func (s *syncRun) readForm(name string, size int64) ([]byte, error) {
+	f, err := s.t.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.EIO) {
+			return nil, err
+		}
+		return nil, nil // it is not there, or is something else
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() >= size {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(f, size))
+}
+
+// formHolds reports whether a form is of one of these objects. It need not be the one that freshet would make: another
+// version of it had other encoders.
+func (s *syncRun) formHolds(name string, c encoding.Coding, objects []oldObject) (bool, error) {
+	for _, o := range objects {
+		form, err := s.readForm(name, o.ref.Size)
+		if err != nil {
+			return false, err
+		}
+		if form == nil {
+			continue
+		}
+		body, err := o.g.Object(o.ref)
+		if err != nil {
+			return false, err
+		}
+		if encoding.Holds(c, form, body) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// formsHold reports whether all forms that a file may have are there and hold body.
+func (s *syncRun) formsHold(w write, body []byte) (bool, error) {
+	for c := encoding.Gzip; c < encoding.Count; c++ {
+		if !w.makes.has(c) {
+			continue
+		}
+		form, err := s.readForm(w.name+c.Ext(), int64(len(body)))
+		if err != nil || form == nil || !encoding.Holds(c, form, body) {
+			return false, err
+		}
+	}
+	return w.owns&^w.makes == 0, nil
+}
+
+// encode makes those of a file's forms that are smaller than it.
+func (s *syncRun) encode(w write, body []byte) (made forms, err error) {
+	for c := encoding.Gzip; c < encoding.Count; c++ {
+		if !w.makes.has(c) {
+			continue
+		}
+		form, err := s.t.encoder.Encode(c, body)
+		if err != nil {
+			return made, err
+		}
+		if len(form) < len(body) {
+			made[c] = form
+		}
+	}
+	return made, nil
+}
+
+// stageForms writes forms under temporary names, and returns these.
+func (s *syncRun) stageForms(w write, made forms) (staged [encoding.Count]string, err error) {
+	for c, form := range made {
+		if form == nil {
+			continue
+		}
+		staged[c] = s.temp()
+		if err := s.t.store.cfg.before("tree write", w.name+encoding.Coding(c).Ext()); err != nil {
+			return staged, err
+		}
+		if err := writeFile(s.t.root, staged[c], form); err != nil {
+			return staged, err
+		}
+	}
+	return staged, nil
+}
+
+// placeForms gives forms their names. gone says which were there before.
+func (s *syncRun) placeForms(w write, staged [encoding.Count]string, gone formSet) error {
+	for i, tmp := range staged {
+		c := encoding.Coding(i)
+		if tmp == "" {
+			if gone.has(c) {
+				s.count.Add(1)
+			}
+			continue
+		}
+		if err := s.placeForm(tmp, w.name+c.Ext()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *syncRun) placeForm(tmp, name string) error {
+	if info, err := s.t.root.Lstat(name); err == nil && info.IsDir() {
+		return nil // somebody's folder has the name
+	}
+	if err := s.t.store.cfg.before("tree rename", name); err != nil {
+		return err
+	}
+	if err := s.t.root.Rename(tmp, name); err != nil {
+		return err
+	}
+	s.count.Add(1)
+	return nil
+}
+
+// clearForms removes the forms of a file that is about to change.
+func (s *syncRun) clearForms(w write) (gone formSet, err error) {
+	for c := encoding.Gzip; c < encoding.Count; c++ {
+		if !w.owns.has(c) {
+			continue
+		}
+		removed, err := s.removeForm(w.name + c.Ext())
+		if err != nil {
+			return gone, err
+		}
+		if removed {
+			gone.add(c)
+		}
+	}
+	return gone, nil
+}
+
+// removeForm removes a form that may be there.
+func (s *syncRun) removeForm(name string) (bool, error) {
+	if info, err := s.t.root.Lstat(name); err != nil || info.IsDir() {
+		return false, nil // it is gone, or a page has a folder there
+	}
+	if err := s.t.store.cfg.before("tree remove", name); err != nil {
+		return false, err
+	}
+	return true, s.t.root.Remove(name)
+}
+
+// dropForms removes the forms of a file that is to have none, unless somebody else has put others in their place.
+func (s *syncRun) dropForms(name string, owns formSet, objects []oldObject) error {
+	for c := encoding.Gzip; c < encoding.Count; c++ {
+		if !owns.has(c) {
+			continue
+		}
+		form := name + c.Ext()
+		if info, err := s.t.root.Lstat(form); err != nil || info.IsDir() {
+			continue
+		}
+		if !s.unsure {
+			if ours, err := s.formHolds(form, c, objects); err != nil || !ours { // what cannot be read is not known to be
+				s.t.opt.Logger.Warn("public tree: a compressed file that is not needed any more was changed by somebody else and stays", "file", form)
+				continue
+			}
+		}
+		removed, err := s.removeForm(form)
+		if err != nil {
+			return err
+		}
+		if removed {
+			s.count.Add(1)
+		}
+	}
+	return nil
+}
+
+// reform brings the forms of files up that stay as they are.
+func (s *syncRun) reform(ctx context.Context) error {
+	if len(s.reforms) == 0 {
+		return nil
+	}
+	if err := s.stage(); err != nil {
+		return err
+	}
+	return inParallel(ctx, s.reforms, func(part []write) error {
+		for _, w := range part {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := s.reformFile(w); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (s *syncRun) reformFile(w write) error {
+	if _, err := s.t.root.Lstat(w.name); err != nil {
+		w.makes = 0 // somebody has removed the file: a form alone would be of nothing
+	}
+	var made forms
+	if w.makes != 0 {
+		body, err := s.g.Object(w.e.Object)
+		if err != nil {
+			return err
+		}
+		if made, err = s.encode(w, body); err != nil {
+			return err
+		}
+	}
+	rest := w.owns
+	for i, form := range made {
+		if form == nil {
+			continue
+		}
+		c := encoding.Coding(i)
+		name := w.name + c.Ext()
+		rest.remove(c)
+		is, err := s.readForm(name, w.e.Object.Size)
+		if err != nil {
+			return err
+		}
+		if is != nil && bytes.Equal(is, form) {
+			continue
+		}
+		if !w.owns.has(c) {
+			free, err := s.isFreeForm(&w, c)
+			if err != nil {
+				return err
+			}
+			if !free {
+				continue // somebody has been quicker
+			}
+		}
+		tmp := s.temp()
+		if err := s.t.store.cfg.before("tree write", name); err != nil {
+			return err
+		}
+		if err := writeFile(s.t.root, tmp, form); err != nil {
+			return err
+		}
+		if err := s.placeForm(tmp, name); err != nil {
+			return err
+		}
+	}
+	if rest == 0 {
+		return nil
+	}
+	objects := []oldObject{{s.g, w.e.Object}}
+	for _, old := range s.olds {
+		if e := file(old, w.e.Path); e != nil && e.Object.ID != w.e.Object.ID {
+			objects = append(objects, oldObject{old, e.Object})
+		}
+	}
+	return s.dropForms(w.name, rest, objects)
+}
