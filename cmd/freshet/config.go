@@ -40,6 +40,8 @@ type buildConfig struct {
 	MaxShrink float64 // share of the pages that one build may take away, 0 to 1
 	Keep      int     // generations kept for rollback, 1 to 10000
 	Highlight bool    // colour code
+
+	Precompress bool // keep compressed files in the static tree too
 }
 
 type isrConfig struct {
@@ -133,6 +135,7 @@ func settings() []setting {
 		percentSetting("build.maxShrink", "20%", func(c *config) *float64 { return &c.Build.MaxShrink }),
 		intSetting("build.keep", 20, 1, 10000, func(c *config) *int { return &c.Build.Keep }),
 		boolSetting("build.highlight", "", true, "", func(c *config) *bool { return &c.Build.Highlight }),
+		boolSetting("build.precompress", "", false, "", func(c *config) *bool { return &c.Build.Precompress }),
 		durationSetting("isr.revalidate", "1h", time.Second, func(c *config) *time.Duration { return &c.ISR.Revalidate }),
 		durationSetting("isr.maxStale", "24h", time.Second, func(c *config) *time.Duration { return &c.ISR.MaxStale }),
 		textSetting("isr.onMaxStale", "", "serve", "", func(c *config) *string { return &c.ISR.OnMaxStale }, oneOf("serve", "error")),
@@ -151,7 +154,7 @@ func later(key string) bool {
 		return true
 	}
 	switch key {
-	case "build.prerender", "build.precompress", "isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen":
+	case "build.prerender", "isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen":
 		return true
 	}
 	return false
@@ -164,7 +167,7 @@ func laterEnv(name string) bool {
 			return true
 		}
 	}
-	for _, key := range []string{"admin", "cdn", "build.prerender", "build.precompress", "isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen"} {
+	for _, key := range []string{"admin", "cdn", "build.prerender", "isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen"} {
 		if name == envName(key) {
 			return true
 		}

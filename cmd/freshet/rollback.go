@@ -68,7 +68,7 @@ func (inv *invocation) rollback(ctx context.Context, eff *effective, id uint64, 
 		return err
 	}
 	if eff.Public != "" && !release {
-		tree, err := pagestore.OpenTree(eff.Public, store, pagestore.TreeOptions{})
+		tree, err := pagestore.OpenTree(eff.Public, store, pagestore.TreeOptions{Precompress: eff.Build.Precompress})
 		if err != nil {
 			return explainTree(err)
 		}

@@ -72,7 +72,9 @@ func openWorkshop(cfg *config, opt workshopOptions) (_ *workshop, err error) {
 	}
 	var tree *pagestore.Tree
 	if cfg.Public != "" {
-		if tree, err = pagestore.OpenTree(cfg.Public, w.store, pagestore.TreeOptions{Adopt: opt.adopt, Logger: opt.logger}); err != nil {
+		tree, err = pagestore.OpenTree(cfg.Public, w.store,
+			pagestore.TreeOptions{Adopt: opt.adopt, Precompress: cfg.Build.Precompress, Logger: opt.logger})
+		if err != nil {
 			return nil, explainTree(err)
 		}
 	}
