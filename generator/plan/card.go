@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"bytes"
+	"html"
 	"html/template"
 	"math"
 	"strconv"
@@ -138,4 +140,36 @@ func (p *Planner) body(pg *Page, b base, doc *markup.Doc) *Body {
 		Headings: doc.Headings,
 		sum:      r.key,
 	}
+}
+
+// standfirst is the excerpt where it says more than the text it stands above: one made of the text's beginning is
+// left out.
+func standfirst(excerpt string, doc *markup.Doc) string {
+	if doc == nil || excerpt == "" {
+		return excerpt
+	}
+	if strings.HasPrefix(openingText(doc.HTML, len(excerpt)), strings.Join(strings.Fields(strings.TrimSuffix(excerpt, "…")), " ")) {
+		return ""
+	}
+	return excerpt
+}
+
+// openingText is the text of the first paragraph in safe HTML, at least so many bytes of it if it is that long.
+func openingText(h []byte, atLeast int) string {
+	if i := bytes.Index(h, []byte("<p")); i >= 0 {
+		h = h[i:]
+	}
+	var text []byte
+	in := false
+	for _, c := range h[:min(len(h), 8*atLeast+1000)] {
+		switch {
+		case c == '<':
+			in = true
+		case c == '>' && in:
+			in = false
+		case !in:
+			text = append(text, c)
+		}
+	}
+	return strings.Join(strings.Fields(html.UnescapeString(string(text))), " ")
 }

@@ -114,8 +114,19 @@ func (p *Planner) resolve(b base, raw string) found {
 		if f, ok := byAddress(name); ok {
 			return f
 		}
-		if f, ok := bySource(name); ok {
-			return f
+		// From the root of the tree, or of a repository that lies in a folder of it.
+		for dir := path.Dir(b.source); b.source != ""; dir = path.Dir(dir) {
+			if f, ok := bySource(path.Join(dir, name)); ok {
+				return f
+			}
+			if dir == "." || dir == "/" {
+				break
+			}
+		}
+		if b.source == "" {
+			if f, ok := bySource(name); ok {
+				return f
+			}
 		}
 		return literal
 	}

@@ -1,0 +1,41 @@
+package plan
+
+import (
+	"testing"
+
+	"freshet/generator/markup"
+)
+
+func TestMoney(t *testing.T) {
+	for _, tt := range []struct {
+		amount   float64
+		currency string
+		want     string
+	}{
+		{0, "INR", "₹0"}, {999, "INR", "₹999"}, {1000, "", "₹1,000"}, {100000, "INR", "₹1,00,000"}, {12345678, "inr", "₹1,23,45,678"},
+		{1234567.5, "USD", "$1,234,567.50"}, {19.99, "EUR", "€19.99"}, {1000, "CHF", "CHF 1,000"},
+	} {
+		if got := money(tt.amount, tt.currency); got != tt.want {
+			t.Errorf("money(%v, %q) = %q, want %q", tt.amount, tt.currency, got, tt.want)
+		}
+	}
+}
+
+func TestStandfirst(t *testing.T) {
+	doc := &markup.Doc{HTML: []byte("<h2 id=\"a\">A</h2>\n<p>The rivers &amp; the <em>long</em>\nroad go on and on.</p>")}
+	for _, tt := range []struct{ excerpt, want string }{
+		{"The rivers & the long road…", ""}, {"The rivers & the long road go on and on.", ""}, {"About rivers", "About rivers"}, {"", ""},
+	} {
+		if got := standfirst(tt.excerpt, doc); got != tt.want {
+			t.Errorf("standfirst(%q) = %q, want %q", tt.excerpt, got, tt.want)
+		}
+	}
+}
+
+func TestDirOf(t *testing.T) {
+	for lang, want := range map[string]string{"en": "ltr", "ar": "rtl", "he-IL": "rtl", "ur": "rtl", "ur-Latn": "ltr", "hi": "ltr", "": "ltr"} {
+		if got := dirOf(lang); got != want {
+			t.Errorf("dirOf(%q) = %s, want %s", lang, got, want)
+		}
+	}
+}
