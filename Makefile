@@ -28,12 +28,14 @@ check: ## gofmt, vet, staticcheck, import table
 	$(GO) test -count=1 -run '^TestImports$$' ./cmd/freshet
 
 setup: ## install what the tests need, when root on Debian
-	@if ! command -v gcc >/dev/null; then \
-		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			echo "installing gcc, which the race detector needs"; \
-			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null; \
-		else echo "the race detector needs gcc: install it, or run go test ./... without -race"; exit 1; fi; \
-	fi
+	@missing=; \
+	command -v gcc >/dev/null || missing="gcc libc6-dev"; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing what the tests need: $$missing"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi; \
+	command -v gcc >/dev/null || { echo "the race detector needs gcc: install it, or run go test ./... without -race"; exit 1; }
 
 test: setup ## all tests with the race detector, and what was skipped
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m -json ./... | $(GO) run ./internal/testenv/report
