@@ -1,6 +1,7 @@
 package contentdir
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -178,6 +179,12 @@ func (b *builder) post(r *record) site.Document {
 		m.Published = date
 	}
 	m.Draft = m.Draft || r.dir.zone == draftZone
+	if suffix := b.t.rivalSuffix(r); suffix != "" {
+		taken := m.Slug
+		m.Slug = withSuffix(m.Slug, suffix)
+		b.warn(r.path, "slug", fmt.Sprintf("the slug %q is that of %s, so this post is at %s", taken, b.t.rivals[r.rivals][0].path, site.PostPath(m.Slug)),
+			"choose another with slug:")
+	}
 	if l := b.twin(r.path, func(o string) bool { x := b.t.record(o); return x != nil && !x.broken }); l != "" {
 		m.Slug = withSuffix(m.Slug, strings.ToLower(l))
 	}

@@ -10,6 +10,7 @@ import (
 	"path"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"freshet/internal/diag"
+	"freshet/internal/digest"
 	"freshet/internal/site"
 )
 
@@ -35,6 +37,8 @@ type record struct {
 	p          *parsed       // of a Markdown file, while it is needed
 	asset      *assetInfo    // of any other
 	notes      *notes        // what there is to say about it; nil: nothing
+	rivals     digest.Sum    // the slug it takes from its name or address, for tree.rivals; 0: none
+	day        int32         // of a post with rivals: when it was published, as yyyymmdd; 0: unknown
 }
 
 // notes are what is wrong with a file.
@@ -128,11 +132,12 @@ type tree struct {
 	unitSkip map[string]site.Skip
 	langs    map[string]int           // Markdown files beneath each language folder
 	courses  map[string]site.Revision // of the courses reported, by unit
+	rivals   map[digest.Sum][]*record // posts that take one slug from their names, by path
 }
 
 func newTree(s *Source) *tree {
 	return &tree{s: s, root: newFolder("", nil), noted: map[string]*record{}, kinds: map[string]*kindSum{}, built: map[string][]diag.Problem{},
-		unitSkip: map[string]site.Skip{}, langs: map[string]int{}, courses: map[string]site.Revision{}}
+		unitSkip: map[string]site.Skip{}, langs: map[string]int{}, courses: map[string]site.Revision{}, rivals: map[digest.Sum][]*record{}}
 }
 
 func newFolder(name string, parent *folder) *folder {
@@ -449,12 +454,75 @@ func (t *tree) put(st *scanState, r *record) {
 		r.dir.named = append(r.dir.named, r)
 	}
 	t.note(r, true)
+	t.rival(st, r)
 	t.count(r, +1)
 	t.touch(st, r)
 	st.dirty[r] = true
 }
 
 func recordPath(r *record, p string) int { return strings.Compare(r.path, p) }
+
+// rival enters a post into those that take the same slug from their names: a blog that has the same name in another
+// year. Each of them looks different when one comes or goes.
+func (t *tree) rival(st *scanState, r *record) {
+	r.rivals = 0
+	if !r.isMarkdown || r.broken || r.p == nil || r.p.slug != "" || r.p.draft || !r.dated && r.dir.zone != blogZone {
+		return
+	}
+	name, _, date := plainName(r)
+	if !r.p.published.IsZero() {
+		date = r.p.published
+	}
+	r.day = 0
+	if !date.IsZero() {
+		r.day = int32(date.Year()*10000 + int(date.Month())*100 + date.Day())
+	}
+	h := digest.New()
+	h.String(topLang(r.path))
+	h.String(string((&builder{t: t}).meta(r, name).Slug))
+	r.rivals = h.Sum()
+	group := t.rivals[r.rivals]
+	for _, o := range group {
+		st.dirty[o] = true
+	}
+	i, _ := slices.BinarySearchFunc(group, r.path, recordPath)
+	t.rivals[r.rivals] = slices.Insert(group, i, r)
+}
+
+// rivalSuffix is what tells a post apart from those before it that take the same slug from their names: its year, or
+// its date where one of them is of that year; empty where it is the first, or nothing does.
+func (t *tree) rivalSuffix(r *record) string {
+	group := t.rivals[r.rivals]
+	if r.rivals == 0 || group[0] == r || r.day == 0 {
+		return ""
+	}
+	suffix := strconv.Itoa(int(r.day / 10000))
+	for _, o := range group {
+		switch {
+		case o == r:
+			return suffix
+		case o.day == r.day:
+			return ""
+		case o.day/10000 == r.day/10000:
+			suffix = fmt.Sprintf("%d-%02d-%02d", r.day/10000, r.day/100%100, r.day%100)
+		}
+	}
+	return suffix
+}
+
+func (t *tree) unrival(st *scanState, r *record) {
+	if r.rivals == 0 {
+		return
+	}
+	group := slices.DeleteFunc(t.rivals[r.rivals], func(o *record) bool { return o == r })
+	for _, o := range group {
+		st.dirty[o] = true
+	}
+	if t.rivals[r.rivals] = group; len(group) == 0 {
+		delete(t.rivals, r.rivals)
+	}
+	r.rivals = 0
+}
 
 // note takes what there is to say about a file up, or drops it.
 func (t *tree) note(r *record, add bool) {
@@ -490,6 +558,7 @@ func (t *tree) remove(st *scanState, r *record) {
 	if r == nil {
 		return
 	}
+	t.unrival(st, r)
 	t.count(r, -1)
 	t.touch(st, r)
 	if i, ok := slices.BinarySearchFunc(r.dir.files, r.path, recordPath); ok {
