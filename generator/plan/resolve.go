@@ -114,17 +114,10 @@ func (p *Planner) resolve(b base, raw string) found {
 		if f, ok := byAddress(name); ok {
 			return f
 		}
-		// From the root of the tree, or of a repository that lies in a folder of it.
-		for dir := path.Dir(b.source); b.source != ""; dir = path.Dir(dir) {
-			if f, ok := bySource(path.Join(dir, name)); ok {
-				return f
-			}
-			if dir == "." || dir == "/" {
-				break
-			}
-		}
-		if b.source == "" {
-			if f, ok := bySource(name); ok {
+		// From the root of the tree, or of a repository that lies in a folder of it: the outermost that has it.
+		dirs := strings.Split(path.Dir(b.source), "/")
+		for n := range len(dirs) + 1 {
+			if f, ok := bySource(path.Join(path.Join(dirs[:n]...), name)); ok {
 				return f
 			}
 		}
