@@ -102,7 +102,10 @@ func (r *Revalidator) Run(ctx context.Context) error {
 			return err
 		}
 		done := make(chan error, 1)
-		go func() { done <- w.run(ctx) }()
+		go func() {
+			done <- w.run(ctx)
+			close(done) // Run may have received the error already when it waits for the end
+		}()
 		watching = done
 		defer func() { cancel(); <-done }()
 	}

@@ -203,3 +203,31 @@ func TestWatch(t *testing.T) {
 	write("templates/post.html")
 	await("a theme that was not there before", func(c revalidator.Change) bool { return c.Theme })
 }
+
+// TestStopsAtAnyMoment ends many revalidators right after they began.
+func TestStopsAtAnyMoment(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 200 {
+		r, err := revalidator.New(revalidator.Config{Content: dir, Build: func(context.Context, revalidator.Change) error { return nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- r.Run(ctx) }()
+		if i%2 == 0 {
+			if err := os.WriteFile(filepath.Join(dir, "a.md"), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cancel()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatalf("Run: %v", err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("Run does not return")
+		}
+	}
+}
