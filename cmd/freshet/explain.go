@@ -164,7 +164,7 @@ func explainEntry(eff *effective, gen *pagestore.Generation, e *site.Entry) (*ex
 		x.Documents = append(x.Documents, document{d.ID, d.Revision.String()})
 	}
 	if !verified.IsZero() {
-		x.Verified, x.Fresh = &verified, time.Since(verified) < eff.ISR.Revalidate
+		x.Verified, x.Fresh = &verified, !gen.Pinned() && time.Since(verified) < eff.ISR.Revalidate
 	}
 	return x, nil
 }
@@ -209,6 +209,8 @@ func (inv *invocation) printExplanation(x *explanation) {
 	}
 	line("site", "generation %d%s", x.Site, pinned)
 	switch {
+	case x.Pinned:
+		line("freshness", "stale: pinned by a rollback, whatever its source says")
 	case x.Verified == nil:
 		line("freshness", "stale: never compared with its source")
 	case x.Fresh:

@@ -109,7 +109,16 @@ to the files, and serves them. No settings are needed: content/ is the source, p
 	root.SetOut(inv.stdout)
 	root.SetErr(inv.stderr)
 	root.SetHelpTemplate(helpTemplate)
-	root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true}) // --help is enough
+	root.SetHelpCommand(&cobra.Command{
+		Use: "help [command]", Short: "Show what a command does", Example: "  freshet help build", Hidden: true,
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return knownCommand(root, args)
+			}
+			return cmd.Help()
+		},
+	})
 	root.PersistentFlags().StringVar(&inv.config, "config", "",
 		"settings `file`: YAML, TOML or JSON (default freshet.yaml, .toml or .json in the working directory)")
 	root.AddCommand(

@@ -121,6 +121,9 @@ func newServer(eff *effective, pages server.Site, logger *slog.Logger, dev *serv
 		CacheBytes: eff.Cache.MemoryBytes,
 		Dev:        dev,
 		Verified: func() time.Time {
+			if p, ok := pages.Current().(server.Pinner); ok && p.Pinned() {
+				return time.Time{} // it is known to be other than its source
+			}
 			t, err := pagestore.Verified(eff.State)
 			if err != nil {
 				logger.Warn("cannot tell whether the site is fresh", "error", err)

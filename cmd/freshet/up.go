@@ -118,6 +118,9 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 	if err != nil {
 		return err
 	}
+	if dev == nil && eff.Public != "" {
+		inv.warnSource(eff)
+	}
 	inv.announce(ln)
 	closeListener = false // the server does
 	g, ctx := errgroup.WithContext(ctx)
@@ -150,6 +153,7 @@ type builds struct {
 	dev      *server.DevEvents // nil: nobody writes
 	logger   *slog.Logger
 	said     map[string]bool // problems of the last build: they are not told again
+	tree     string          // what was wrong with the public folder after the last build
 }
 
 // build is what the revalidator calls; it does so for one change at a time.
@@ -167,6 +171,15 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) error {
 		return err
 	}
 	rep, err := b.workshop.build(ctx, opt)
+	if tree, ok := errors.AsType[*treeError](err); ok && tree.lasting() {
+		if text := tree.Error(); text != b.tree { // once, not at every build
+			b.logger.Error("the site is built and served, but the public folder is not whole", "error", tree.err)
+			b.tree = text
+		}
+		err = nil
+	} else if err == nil {
+		b.tree = ""
+	}
 	if err != nil {
 		b.tell(problemsOf(err))
 		return err

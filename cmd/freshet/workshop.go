@@ -124,8 +124,11 @@ func (w *workshop) build(ctx context.Context, opt generator.Options) (*generator
 		return nil, failed(&pinnedError{gen.ID}, "freshet rollback --release lets builds change the site again")
 	}
 	rep, err := w.gen.Build(ctx, opt)
+	if err != nil && rep != nil && rep.Generation > 0 {
+		return rep, &treeError{err}
+	}
 	if err != nil {
-		return rep, explainBuild(err)
+		return nil, explainBuild(err)
 	}
 	// A whole scan has asked for all that files were read to; only a build that planned every page has asked for
 	// all that bodies were rendered to. What was not asked for is of files that are no more.
@@ -162,6 +165,20 @@ func (w *workshop) reloadTheme(changed bool) error {
 	w.gen.SetTheme(theme)
 	w.broken = false
 	return nil
+}
+
+// A treeError says that the site was built, but the public folder is not all that it should be.
+type treeError struct{ err error }
+
+func (e *treeError) Error() string { return e.err.Error() }
+
+func (e *treeError) Unwrap() error { return e.err }
+
+// lasting reports whether trying again changes nothing: somebody must move files away.
+func (e *treeError) lasting() bool {
+	_, foreign := errors.AsType[*pagestore.ForeignError](e.err)
+	_, collision := errors.AsType[*pagestore.CollisionError](e.err)
+	return foreign || collision
 }
 
 // A pinnedError says that the site was rolled back and stays where it is.

@@ -960,6 +960,13 @@ func strip(out *strings.Builder, s string, keepAlt bool, depth int) {
 					out.WriteByte(' ')
 				}
 				i += n
+				if name := rawElement(s[i-n:]); name == "script" || name == "style" { // its text is none
+					if k := strings.Index(strings.ToLower(s[i:]), "</"+name); k >= 0 {
+						i += k
+					} else {
+						i = len(s)
+					}
+				}
 				continue
 			}
 		case '&':
@@ -1043,10 +1050,12 @@ func htmlBlocks(text string, yield func(block) bool) {
 				return
 			}
 			end := strings.Index(strings.ToLower(text[i:]), "</"+name)
-			if end < 0 || strings.HasSuffix(tag, "/>") {
-				continue
+			switch {
+			case end >= 0 && !strings.HasSuffix(tag, "/>"):
+				i += end
+			case name == "script" || name == "style":
+				i = len(text) // its text is none of the document's, closed or not
 			}
-			i += end
 		case "p", "div", "section", "article", "ul", "ol", "table", "tr", "figure", "figcaption", "blockquote", "li", "dt", "dd", "td", "th",
 			"h1", "h2", "h3", "h4", "h5", "h6", "hr", "details", "summary", "header", "footer", "aside", "main", "nav":
 			if !flush() {

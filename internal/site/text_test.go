@@ -125,3 +125,15 @@ func FuzzText(f *testing.F) {
 		}
 	})
 }
+
+func TestExcerptHoldsNoScript(t *testing.T) {
+	for _, text := range []string{
+		"<b onclick=x>hi</b> <script>alert(1)</script> there", "hi <style>p{color:red}</style> there", "hi <script src=x>alert(1)",
+	} {
+		for _, f := range []site.Format{site.Markdown, site.HTML} {
+			if got := site.Excerpt(f, text); strings.Contains(got, "alert") || strings.Contains(got, "color") {
+				t.Errorf("Excerpt(%s, %q) = %q", f, text, got)
+			}
+		}
+	}
+}
