@@ -186,7 +186,7 @@ func (l *linkers) get(n site.Name) []site.ID {
 	return l.of[nameSum(n)]
 }
 
-// fresh starts a page of its own kind with a view for a template.
+// page begins a page that a template makes; seal ends it.
 func (p *Planner) page(path site.Path, kind site.Kind, template string, keys ...string) *Page {
 	return &Page{Entry: site.Entry{
 		Path: path, Kind: kind, Status: 200, Type: "text/html; charset=utf-8", Template: template, Keys: keys,

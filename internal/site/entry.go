@@ -47,6 +47,6 @@ type Entry struct {
 	Generation  uint64     // in which it was last changed
 	Changed     time.Time  // when that was committed, whole seconds
 	Remembered  time.Time  // not zero: a memory of a page that was here, and since when
-	Source      digest.Sum // of a remembered page: identity of its document; see Entry.Doc
+	Source      digest.Sum // what its document says, whatever its name: finds where the content moved to; 0: nothing to find
 	Doc         ID         // the document whose own page this is; empty for lists and assets
 }
