@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
 
 	"freshet/generator/markup"
@@ -36,6 +38,23 @@ func TestDirOf(t *testing.T) {
 	for lang, want := range map[string]string{"en": "ltr", "ar": "rtl", "he-IL": "rtl", "ur": "rtl", "ur-Latn": "ltr", "hi": "ltr", "": "ltr"} {
 		if got := dirOf(lang); got != want {
 			t.Errorf("dirOf(%q) = %s, want %s", lang, got, want)
+		}
+	}
+}
+
+func TestAppendJSON(t *testing.T) {
+	for _, s := range []string{"", "plain", `a "quoted" \ one`, "</script><!-- & -->", "tab\tnewline\nnul\x00", "नदी \u2028 \u2029 \U0001F30A", "bad \xff byte"} {
+		b := appendJSON(nil, s)
+		var got string
+		if err := json.Unmarshal(b, &got); err != nil {
+			t.Errorf("appendJSON(%q) = %s: %v", s, b, err)
+			continue
+		}
+		if want := strings.ToValidUTF8(s, "\uFFFD"); got != want {
+			t.Errorf("appendJSON(%q) reads as %q", s, got)
+		}
+		if strings.ContainsAny(string(b), "<>&") {
+			t.Errorf("appendJSON(%q) = %s, which means something to HTML", s, b)
 		}
 	}
 }

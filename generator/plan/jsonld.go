@@ -70,19 +70,25 @@ func (o ld) strs(name string, items []string) ld {
 func appendJSON(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')
-	for _, r := range s {
+	start := 0
+	for i := 0; i < len(s); {
+		r, size := rune(s[i]), 1
+		if r >= utf8.RuneSelf {
+			r, size = utf8.DecodeRuneInString(s[i:])
+		}
 		switch {
 		case r == '"' || r == '\\':
-			b = append(b, '\\', byte(r))
-		case r == '\n':
-			b = append(b, '\\', 'n')
-		case r < 0x20, r == '<', r == '>', r == '&', r == 0x2028, r == 0x2029, r == 0x7f:
-			b = append(b, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
+			b = append(append(b, s[start:i]...), '\\', byte(r))
+		case r < 0x20, r == '<', r == '>', r == '&', r == 0x2028, r == 0x2029, r == 0x7f, r == utf8.RuneError && size == 1:
+			b = append(append(b, s[start:i]...), '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 		default:
-			b = utf8.AppendRune(b, r)
+			i += size
+			continue
 		}
+		i += size
+		start = i
 	}
-	return append(b, '"')
+	return append(append(b, s[start:]...), '"')
 }
 
 func graph(items ...ld) template.JS {
