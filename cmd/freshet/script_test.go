@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "end": end, "fetch": fetch, "post": post,
+			"start": start, "end": end, "fetch": fetch, "await": await, "post": post,
 		},
 	})
 }
@@ -125,6 +125,22 @@ func end(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Logf("[stdout]\n%s[stderr]\n%s", p.stdout.String(), p.stderr.String())
 	if (p.err != nil) != neg {
 		ts.Fatalf("%s ended with %v", args[0], p.err)
+	}
+}
+
+// await FILE waits until the file is there: the public folder follows a commit that readers may already see.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await FILE")
+	}
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		_, err := os.Stat(ts.MkAbs(args[0]))
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%v", err)
+		}
 	}
 }
 
