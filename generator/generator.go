@@ -57,6 +57,7 @@ type Config struct {
 	Drafts     bool          // drafts and what is scheduled are built too
 	LiveReload bool          // pages reload themselves when they change
 	MaxShrink  float64       // a build that takes away more than this share of the documents' pages, and at least 10, is refused
+	Policy     string        // Content-Security-Policy of pages, for web servers that read a _headers file
 	State      string        // folder for what lets the next process begin where this one ends; empty: it begins anew
 	KeepAssets time.Duration // how long assets that no page uses any more are still answered; 0: 24 h
 	Folder     string        // of the content tree, as messages name it; empty: messages name files as the source does
@@ -125,7 +126,7 @@ func New(cfg Config) (*Generator, error) {
 func (g *Generator) newPlanner() *plan.Planner {
 	return plan.New(plan.Config{
 		Site: g.cfg.Site, PerPage: g.cfg.PerPage, Bodies: &bodies{g.cfg.Source, g.cfg.Markup}, Templates: g.cfg.Theme,
-		Assets: g.cfg.Theme.Assets(), LiveReload: g.cfg.LiveReload, Version: g.version, Frames: markup.FrameSources(),
+		Assets: g.cfg.Theme.Assets(), LiveReload: g.cfg.LiveReload, Version: g.version, Policy: g.cfg.Policy,
 	})
 }
 

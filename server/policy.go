@@ -2,10 +2,10 @@ package server
 
 import "strings"
 
-// contentPolicy is the Content-Security-Policy of pages: scripts and styles from our own files only, pictures from
+// ContentPolicy is the Content-Security-Policy of pages: scripts and styles from our own files only, pictures from
 // anywhere safe, frames from the embeds that content may hold, and no page within another site's frame. A source
 // that holds a separator is left out: it would begin another directive.
-func contentPolicy(frames []string) string {
+func ContentPolicy(frames []string) string {
 	var ok []string
 	for _, f := range frames {
 		if f != "" && !strings.ContainsAny(f, " \t\r\n;,'\"") {

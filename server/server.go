@@ -79,7 +79,7 @@ func New(cfg Config) (*Server, error) {
 			return nil, fmt.Errorf("server: Extra %q does not begin with a slash or takes all pages", pattern)
 		}
 	}
-	policy := contentPolicy(cfg.Frames)
+	policy := ContentPolicy(cfg.Frames)
 	if cfg.Foreign {
 		policy = ""
 	}

@@ -16,6 +16,7 @@ import (
 	"freshet/internal/diag"
 	"freshet/internal/memo"
 	"freshet/internal/pagestore"
+	"freshet/server"
 	"freshet/templates"
 )
 
@@ -90,6 +91,7 @@ func openWorkshop(cfg *config, opt workshopOptions) (_ *workshop, err error) {
 		Drafts:     cfg.Build.Drafts,
 		LiveReload: opt.liveReload,
 		MaxShrink:  cfg.Build.MaxShrink,
+		Policy:     server.ContentPolicy(markup.FrameSources()),
 		State:      cfg.State,
 		KeepAssets: cfg.ISR.MaxStale,
 		Folder:     cfg.Content,

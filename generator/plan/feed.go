@@ -481,22 +481,11 @@ func (p *Planner) headers(context.Context) (*Page, error) {
   X-Content-Type-Options: nosniff
   Referrer-Policy: strict-origin-when-cross-origin
   X-Frame-Options: DENY
-  Content-Security-Policy: ` + ContentSecurityPolicy(p.cfg.Frames) + `
+  Content-Security-Policy: ` + p.cfg.Policy + `
   Cache-Control: public, max-age=0, must-revalidate
 /assets/*
   ! Cache-Control
   Cache-Control: public, max-age=31536000, immutable
 `
 	return p.data("/_headers", site.KindFeed, "text/plain; charset=utf-8", []byte(text)), nil
-}
-
-// ContentSecurityPolicy is what a page of the default theme may load.
-func ContentSecurityPolicy(frames []string) string {
-	frame := "'none'"
-	if len(frames) > 0 {
-		frame = strings.Join(frames, " ")
-	}
-	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; media-src 'self' https:; " +
-		"font-src 'self'; connect-src 'self'; manifest-src 'self'; frame-src " + frame +
-		"; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 }

@@ -68,7 +68,7 @@ type Config struct {
 	Assets     []Asset // the theme's, published with every build
 	LiveReload bool    // pages load the theme's dev.js
 	Version    digest.Sum
-	Frames     []string // what pages may embed, for the headers file
+	Policy     string // Content-Security-Policy of pages, for the headers file
 }
 
 // A Page is one address of the site: what is there, and why.
@@ -127,7 +127,7 @@ func (p *Planner) ConfigSum() digest.Sum {
 	h.Value(p.cfg.Site)
 	h.Value([]int{p.cfg.PerPage})
 	h.Value(p.cfg.LiveReload)
-	h.Value(p.cfg.Frames)
+	h.String(p.cfg.Policy)
 	for _, entry := range Entries {
 		h.Uint64(uint64(p.cfg.Templates.Digest(entry)))
 	}
