@@ -122,7 +122,7 @@ func (b *builder) meta(r *record, names ...string) site.Meta {
 	p := r.p
 	m := site.Meta{
 		ID: site.ID(r.path), Source: r.path, Title: p.title, Excerpt: p.excerpt, Tags: p.tags, Cover: p.cover, SEO: p.seo, Draft: p.draft,
-		Published: p.published, Modified: p.modified, Expires: p.expires, Minutes: p.minutes, Math: p.math, Lang: b.lang(r),
+		Published: p.published, Modified: p.modified, Expires: p.expires, Minutes: p.minutes, Lang: b.lang(r),
 	}
 	if m.Title == "" {
 		m.Title = p.heading

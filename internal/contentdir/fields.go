@@ -32,7 +32,7 @@ type parsed struct {
 	modified, expires time.Time
 	hash              digest.Sum
 	bytes, minutes    int
-	math, featured    bool
+	featured          bool
 	nav               bool
 	views             int64
 	weight            int
@@ -87,7 +87,6 @@ const (
 	keyFeatured
 	keyViews
 	keyWeight
-	keyMath
 	keyNav
 	keyMenu
 	keyFree
@@ -141,7 +140,6 @@ var keys = map[string]keyRank{
 	"permalink": {keyAddress, 8}, "url": {keyAddress, 9}, "path": {keyAddress, 7},
 	"lang": {keyLang, 9}, "language": {keyLang, 8}, "locale": {keyLang, 7},
 	"featured": {keyFeatured, 9}, "views": {keyViews, 9}, "weight": {keyWeight, 9}, "order": {keyWeight, 8}, "navOrder": {keyWeight, 7}, "sidebarPosition": {keyWeight, 7},
-	"math": {keyMath, 9}, "mathjax": {keyMath, 8}, "katex": {keyMath, 8}, "useMath": {keyMath, 8},
 	"nav": {keyNav, 9}, "menu": {keyMenu, 8}, "menus": {keyMenu, 8},
 	"free": {keyFree, 9}, "shortcodes": {keyShortcodes, 9},
 	"price": {keyPrice, 9}, "originalPrice": {keyOriginalPrice, 9}, "currency": {keyCurrency, 9}, "level": {keyLevel, 9}, "difficulty": {keyLevel, 8},
@@ -156,7 +154,7 @@ var keys = map[string]keyRank{
 	"type": {keyIgnored, 0}, "kind": {keyIgnored, 0}, "series": {keyIgnored, 0}, "toc": {keyIgnored, 0}, "readTime": {keyIgnored, 0}, "site": {keyIgnored, 0},
 	"id": {keyIgnored, 0}, "_id": {keyIgnored, 0}, "image_alt": {keyCoverAlt, 8}, "content": {keyIgnored, 0}, "comments": {keyIgnored, 0}, "comment": {keyIgnored, 0},
 	"cascade": {keyIgnored, 0}, "outputs": {keyIgnored, 0}, "resources": {keyIgnored, 0}, "related": {keyIgnored, 0}, "release": {keyIgnored, 0},
-	"dates": {keyIgnored, 0}, "source": {keyIgnored, 0}, "team": {keyIgnored, 0}, "teams": {keyIgnored, 0}, "titles": {keyIgnored, 0}, "page": {keyIgnored, 0},
+	"dates": {keyIgnored, 0}, "source": {keyIgnored, 0}, "team": {keyIgnored, 0}, "teams": {keyIgnored, 0}, "titles": {keyIgnored, 0}, "page": {keyIgnored, 0}, "math": {keyIgnored, 0},
 }
 
 // spellings are the names of keys in a fixed order, and the same reduced for comparison.
@@ -294,7 +292,7 @@ func (r *reader) table(front *value, extra bool) {
 		}
 		if extra {
 			switch k.key {
-			case keyAuthors, keyCover, keyCoverAlt, keyMath, keyFeatured, keyCanonical, keyLang:
+			case keyAuthors, keyCover, keyCoverAlt, keyFeatured, keyCanonical, keyLang:
 				k.rank = 1
 			default:
 				continue
@@ -440,9 +438,6 @@ func (r *reader) take(k key, f *field) bool {
 			return false
 		}
 		out.weight, out.weighted = int(n), true
-	case keyMath:
-		b, ok := boolOf(v)
-		out.math = b || !ok
 	case keyNav:
 		out.nav, _ = boolOf(v)
 	case keyMenu:

@@ -166,7 +166,7 @@ func TestRevision(t *testing.T) {
 	first := render(nil, "Text\n")
 	for _, change := range []map[string]string{
 		{"title": "U"}, {"date": "2024-01-03"}, {"description": "E"}, {"tags": "[a]"}, {"author": "Ann"}, {"cover": "a.png"}, {"draft": "true"}, {"lastmod": "2024-02-02"},
-		{"expiryDate": "2030-01-01"}, {"aliases": "[/x]"}, {"slug": "b"}, {"lang": "hi"}, {"featured": "true"}, {"math": "true"}, {"seo": "{title: X}"}, {"keywords": "[a]"},
+		{"expiryDate": "2030-01-01"}, {"aliases": "[/x]"}, {"slug": "b"}, {"lang": "hi"}, {"featured": "true"}, {"seo": "{title: X}"}, {"keywords": "[a]"},
 		{"canonical": "https://example.org/"}, {"noindex": "true"},
 	} {
 		if d := render(change, "Text\n"); d.DocRevision() == first.DocRevision() {

@@ -101,8 +101,7 @@ type Meta struct {
 	Expires   time.Time // UTC; zero: never
 	Aliases   []string  // former addresses, absolute paths on this site, as written
 	Body      BodyRef
-	Minutes   int  // reading time
-	Math      bool // reserved for bodies that ask for it
+	Minutes   int // reading time
 }
 
 // DocID returns the document's ID.
