@@ -2,6 +2,7 @@ package plan
 
 import (
 	"encoding/json"
+	"encoding/xml"
 	"strings"
 	"testing"
 
@@ -55,6 +56,22 @@ func TestAppendJSON(t *testing.T) {
 		}
 		if strings.ContainsAny(string(b), "<>&") {
 			t.Errorf("appendJSON(%q) = %s, which means something to HTML", s, b)
+		}
+	}
+}
+
+func TestAppendXML(t *testing.T) {
+	for _, tt := range []struct{ s, want string }{
+		{"", ""}, {"plain", "plain"}, {`a "quoted" & <b>`, "a &#34;quoted&#34; &amp; &lt;b&gt;"}, {"tab\tline\nnul\x00\r", "tab\tline\nnul\uFFFD\uFFFD"},
+		{"नदी \ufffe\uffff \U0001F30A", "नदी \uFFFD\uFFFD \U0001F30A"}, {"bad \xff byte", "bad \uFFFD byte"}, {"]]>", "]]&gt;"},
+	} {
+		got := string(appendXML([]byte("<t>"), tt.s))
+		if got != "<t>"+tt.want {
+			t.Errorf("appendXML(%q) = %q, want %q", tt.s, got, "<t>"+tt.want)
+		}
+		var text string
+		if err := xml.Unmarshal([]byte(got+"</t>"), &text); err != nil {
+			t.Errorf("appendXML(%q) = %q: %v", tt.s, got, err)
 		}
 	}
 }

@@ -25,23 +25,33 @@ func newest(posts site.Order[*site.Post], n int) []*site.Post {
 
 // appendXML appends s with the characters escaped that mean something to XML, and without those XML cannot hold.
 func appendXML(b []byte, s string) []byte {
-	for _, r := range s {
+	start := 0
+	for i := 0; i < len(s); {
+		r, size := rune(s[i]), 1
+		if r >= utf8.RuneSelf {
+			r, size = utf8.DecodeRuneInString(s[i:])
+		}
+		var escaped string
 		switch {
 		case r == '&':
-			b = append(b, "&amp;"...)
+			escaped = "&amp;"
 		case r == '<':
-			b = append(b, "&lt;"...)
+			escaped = "&lt;"
 		case r == '>':
-			b = append(b, "&gt;"...)
+			escaped = "&gt;"
 		case r == '"':
-			b = append(b, "&#34;"...)
-		case r < 0x20 && r != '\n' && r != '\t', r == 0xfffe, r == 0xffff:
-			b = append(b, "\uFFFD"...)
+			escaped = "&#34;"
+		case r < 0x20 && r != '\n' && r != '\t', r == 0xfffe, r == 0xffff, r == utf8.RuneError && size == 1:
+			escaped = "\uFFFD"
 		default:
-			b = utf8.AppendRune(b, r)
+			i += size
+			continue
 		}
+		b = append(append(b, s[start:i]...), escaped...)
+		i += size
+		start = i
 	}
-	return b
+	return append(b, s[start:]...)
 }
 
 // appendElement appends <name>text</name>.
