@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"freshet/generator"
 	"freshet/internal/site"
@@ -83,6 +84,7 @@ func BenchmarkEdit(b *testing.B) {
 			rendered := 0
 			for i := 0; b.Loop(); i++ {
 				p := newPost(fmt.Sprintf("new/%d-%d.md", b.N, i), fmt.Sprintf("new-%d-%d", b.N, i), 0, "tag 1", "tag 2")
+				p.Published = p.Published.Add(time.Duration(i) * time.Second) // the newest of all, not one among others of its time
 				s.put(p, map[string]string{"": prose(3, 700)})
 				rendered += bench.build(b, generator.Options{Changed: []string{}}).Rendered
 			}
