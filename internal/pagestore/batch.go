@@ -24,10 +24,10 @@ type Batch struct {
 	done bool
 }
 
-// pending is what is to be at a path: an entry and its record's payload, or nothing.
+// pending is what is to be at a path: an entry and the documents that made it, or nothing.
 type pending struct {
-	node    *node
-	payload []byte
+	node *node
+	docs []site.DocRef
 }
 
 // Begin begins a batch. Several may be open; each Commit makes a generation of its own.
@@ -65,21 +65,20 @@ func (b *Batch) fail(err error) {
 // Put sets the entry at e.Path. Its Object must come from this batch's Object or from an entry of the current
 // generation. Commit sets Generation and Changed: to those of the new generation, or, if readers get the same response
 // as before, to what they were. docs are the documents that made the page; they are kept for [Generation.Docs] and
-// not in memory. What is wrong with an entry is Commit's to return.
+// not in memory, and must not change until the batch has ended. What is wrong with an entry is Commit's to return.
 func (b *Batch) Put(e site.Entry, docs []site.DocRef) {
 	if err := checkEntry(&e); err != nil {
 		b.fail(err)
 		return
 	}
-	payload := encodeEntry(&e, docs)
-	n, err := decodeEntry(payload, 0, &b.w.names)
+	n, err := decodeEntry(encodeEntry(nil, &e, nil), 0, &b.w.names) // as the next process will read it
 	if err != nil {
 		b.fail(fmt.Errorf("entry %s: %w", e.Path, err))
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.puts[n.Path] = pending{n, payload}
+	b.puts[n.Path] = pending{n, docs}
 }
 
 // Remove leaves the new generation without an entry at p. It is no error if there is none.
@@ -176,7 +175,6 @@ func (w *Writer) settle(b *Batch) error {
 		} else {
 			n.Object.Offset = 0
 		}
-		setObjectOffset(put.payload, n.Object.Offset)
 		if !hasFile(n.Kind) {
 			continue
 		}
@@ -208,6 +206,7 @@ func (w *Writer) commit(b *Batch, info CommitInfo) (*Generation, error) {
 		c.prev, c.dead = w.spans[last].off, w.spans[last].dead
 	}
 	var head [headSize]byte
+	var buf []byte
 	changes := make([]change, 0, len(b.puts))
 	for p, put := range b.puts {
 		was := current.find(p)
@@ -219,12 +218,12 @@ func (w *Writer) commit(b *Batch, info CommitInfo) (*Generation, error) {
 		}
 		kind, payload := byte(typeRemoval), []byte(p)
 		if n := put.node; n != nil {
-			kind, payload = typeEntry, put.payload
 			n.Generation, n.Changed = c.Generation, time.Unix(now.Unix(), 0).UTC()
 			if was != nil && sameResponse(&n.Entry, &was.Entry) {
 				n.Generation, n.Changed = was.Generation, was.Changed
 			}
-			setCommitted(payload, n.Generation, n.Changed)
+			buf = encodeEntry(buf[:0], &n.Entry, put.docs)
+			kind, payload = typeEntry, buf
 		}
 		off, err := w.out.append(appendHead(head[:0], w.out.seg.salt, kind, payload), payload)
 		if err != nil {

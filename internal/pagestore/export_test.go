@@ -22,12 +22,11 @@ func Offset(g *Generation, p site.Path) int64 { return g.find(p).off }
 
 // PutUnchecked is Put that takes any path.
 func PutUnchecked(b *Batch, e site.Entry) {
-	payload := encodeEntry(&e, nil)
-	n, err := decodeEntry(payload, 0, &b.w.names)
+	n, err := decodeEntry(encodeEntry(nil, &e, nil), 0, &b.w.names)
 	if err != nil {
 		panic(err)
 	}
-	b.puts[n.Path] = pending{n, payload}
+	b.puts[n.Path] = pending{node: n}
 }
 
 // Interned is how many strings the writer shares between entries.
@@ -45,7 +44,7 @@ var (
 )
 
 // EncodeEntry is the payload of an entry's record.
-func EncodeEntry(e *site.Entry, docs []site.DocRef) []byte { return encodeEntry(e, docs) }
+func EncodeEntry(e *site.Entry, docs []site.DocRef) []byte { return encodeEntry(nil, e, docs) }
 
 // DecodeEntry reads what EncodeEntry wrote.
 func DecodeEntry(b []byte) (*site.Entry, []site.DocRef, error) {

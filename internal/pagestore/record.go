@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,8 +114,8 @@ type node struct {
 	off int64 // of the entry's record
 }
 
-// encodeEntry returns an entry's payload. Times are kept in whole seconds.
-func encodeEntry(e *site.Entry, docs []site.DocRef) []byte {
+// encodeEntry appends an entry's payload to b. Times are kept in whole seconds.
+func encodeEntry(b []byte, e *site.Entry, docs []site.DocRef) []byte {
 	n := entryFixed + len(e.Path) + len(e.Type) + len(e.Location) + len(e.Template) + len(e.Cause) + len(e.Doc) + 16
 	for _, k := range e.Keys {
 		n += len(k) + 2
@@ -122,7 +123,7 @@ func encodeEntry(e *site.Entry, docs []site.DocRef) []byte {
 	for _, d := range docs {
 		n += len(d.ID) + 10
 	}
-	b := make([]byte, 0, n)
+	b = slices.Grow(b, n)
 	b = binary.LittleEndian.AppendUint64(b, uint64(e.Object.Offset))
 	b = binary.LittleEndian.AppendUint64(b, uint64(e.Object.Size))
 	b = binary.LittleEndian.AppendUint64(b, uint64(e.Object.ID))
@@ -148,13 +149,8 @@ func encodeEntry(e *site.Entry, docs []site.DocRef) []byte {
 	return b
 }
 
-// setObjectOffset, setCommitted change in an entry's payload what is known only when it is written.
+// setObjectOffset changes in an entry's payload where its object is.
 func setObjectOffset(payload []byte, off int64) { binary.LittleEndian.PutUint64(payload, uint64(off)) }
-
-func setCommitted(payload []byte, generation uint64, changed time.Time) {
-	binary.LittleEndian.PutUint64(payload[24:], generation)
-	binary.LittleEndian.PutUint64(payload[32:], uint64(changed.Unix()))
-}
 
 // objectOf is the object in an entry's payload.
 func objectOf(payload []byte) (ref site.ObjectRef, status int) {
