@@ -124,6 +124,7 @@ func (p *Planner) All() []Target {
 	for name := range s.NamesIn(site.ByAlias) {
 		t.at(site.Path(name))
 	}
+	t.seen = nil // plans hold on to t
 	return t.out
 }
 
