@@ -223,7 +223,7 @@ func withSuffix(s site.Slug, suffix string) site.Slug {
 func (b *builder) postAliases(r *record, dir, name string, date time.Time, own site.Path) []string {
 	var out []string
 	add := func(s string) {
-		if s = sitePath(s); s != "" && s != string(own) && s+"/" != string(own) {
+		if s = site.OldPath(s); s != "" && s != string(own) && s+"/" != string(own) {
 			out = appendNew(out, s)
 		}
 	}
@@ -232,7 +232,7 @@ func (b *builder) postAliases(r *record, dir, name string, date time.Time, own s
 	}
 	if r.p.address != "" {
 		a := r.p.address
-		if sitePath(a) != "" && !strings.HasSuffix(a, "/") && path.Ext(a) != ".html" && path.Ext(a) != ".htm" {
+		if site.OldPath(a) != "" && !strings.HasSuffix(a, "/") && path.Ext(a) != ".html" && path.Ext(a) != ".htm" {
 			a += "/"
 		}
 		add(a)
@@ -337,7 +337,7 @@ func (b *builder) page(r *record) site.Document {
 	}
 	pg := &site.Page{Meta: m, Weight: r.p.weight, Nav: r.p.nav}
 	segs := []string{}
-	if a := sitePath(r.p.address); a != "" && lastSegment(a) != "" {
+	if a := site.OldPath(r.p.address); a != "" && lastSegment(a) != "" {
 		a = strings.TrimSuffix(strings.TrimSuffix(strings.TrimRight(a, "/"), "/index.html"), "/index.htm")
 		if i := strings.LastIndexByte(strings.Trim(a, "/"), '/'); i >= 0 {
 			segs = strings.Split(strings.Trim(a, "/")[:i], "/")
@@ -372,7 +372,7 @@ func (b *builder) page(r *record) site.Document {
 	at.WriteString(string(last) + "/")
 	pg.Path = site.Path(at.String())
 	for _, a := range append(slices.Clone(r.p.aliases), r.p.address, hugoPath(path.Join(dir, name))) {
-		if a = sitePath(a); a != "" && strings.TrimRight(a, "/") != strings.TrimRight(string(pg.Path), "/") {
+		if a = site.OldPath(a); a != "" && strings.TrimRight(a, "/") != strings.TrimRight(string(pg.Path), "/") {
 			pg.Aliases = appendNew(pg.Aliases, a)
 		}
 	}
@@ -384,7 +384,7 @@ func (b *builder) page(r *record) site.Document {
 func aliasesOf(p *parsed, own site.Path) []string {
 	var out []string
 	for _, a := range append(slices.Clone(p.aliases), p.address) {
-		if a = sitePath(a); a != "" && strings.TrimRight(a, "/") != strings.TrimRight(string(own), "/") {
+		if a = site.OldPath(a); a != "" && strings.TrimRight(a, "/") != strings.TrimRight(string(own), "/") {
 			out = appendNew(out, a)
 		}
 	}

@@ -89,6 +89,46 @@ func TestPathURL(t *testing.T) {
 	}
 }
 
+func TestOldPath(t *testing.T) {
+	for _, test := range []struct{ in, want string }{
+		{"/2024/rivers/", "/2024/rivers/"}, {"blog/rivers.html", "/blog/rivers.html"}, {"/a%20b", "/a b"}, {"/a?b#c", "/a"}, {"/a//b/./c", "/a/b/c"},
+		{"", ""}, {"/", ""}, {"//example.org/a", ""}, {"https://example.org/a", ""}, {"mailto:a", ""}, {"/../etc", ""}, {"/%2e%2e/etc", ""}, {"/a\\b", ""},
+		{"/index.html", ""}, {"/a\x00", ""},
+	} {
+		if got := site.OldPath(test.in); got != test.want {
+			t.Errorf("OldPath(%q) = %q, want %q", test.in, got, test.want)
+		}
+	}
+}
+
+func TestLanguage(t *testing.T) {
+	for _, test := range []struct {
+		in, want string
+		ok       bool
+	}{
+		{"en", "en", true}, {" HI ", "hi", true}, {"pt_br", "pt-BR", true}, {"zh-hans", "zh-Hans", true}, {"es-419", "es-419", true},
+		{"", "", false}, {"english", "", false}, {"e", "", false}, {"e<", "", false},
+	} {
+		if got, ok := site.Language(test.in); got != test.want || ok != test.ok {
+			t.Errorf("Language(%q) = %q, %v, want %q, %v", test.in, got, ok, test.want, test.ok)
+		}
+	}
+}
+
+func TestParseStatus(t *testing.T) {
+	for _, test := range []struct {
+		in           string
+		draft, known bool
+	}{
+		{"published", false, true}, {" Published ", false, true}, {"live", false, true}, {"draft", true, true}, {"scheduled", true, true},
+		{"", true, false}, {"publishd", true, false},
+	} {
+		if draft, known := site.ParseStatus(test.in); draft != test.draft || known != test.known {
+			t.Errorf("ParseStatus(%q) = %v, %v, want %v, %v", test.in, draft, known, test.draft, test.known)
+		}
+	}
+}
+
 func FuzzMakeSlug(f *testing.F) {
 	for _, s := range []string{"", "Rivers", "..", "/", "a\u0308", "क\u094d\u200dष", "İstanbul", "ΣΑΣ", strings.Repeat("é", 100), "page", "\x00", "a'\u0308b", "1️⃣", "ſ", "ﬁ", "K"} {
 		f.Add(s)
