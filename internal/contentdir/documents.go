@@ -181,12 +181,12 @@ func (b *builder) post(r *record) site.Document {
 	m.Draft = m.Draft || r.dir.zone == draftZone
 	if suffix := b.t.rivalSuffix(r); suffix != "" {
 		taken := m.Slug
-		m.Slug = withSuffix(m.Slug, suffix)
+		m.Slug = m.Slug.WithSuffix(suffix)
 		b.warn(r.path, "slug", fmt.Sprintf("the slug %q is that of %s, so this post is at %s", taken, b.t.rivals[r.rivals][0].path, site.PostPath(m.Slug)),
 			"choose another with slug:")
 	}
 	if l := b.twin(r.path, func(o string) bool { x := b.t.record(o); return x != nil && !x.broken }); l != "" {
-		m.Slug = withSuffix(m.Slug, strings.ToLower(l))
+		m.Slug = m.Slug.WithSuffix(strings.ToLower(l))
 	}
 	p := &site.Post{Meta: m, Authors: r.p.authors, Featured: r.p.featured, Views: r.p.views}
 	p.Aliases = b.postAliases(r, dir, name, date, site.PostPath(m.Slug))
@@ -209,14 +209,6 @@ func (b *builder) twin(name string, exists func(other string) bool) string {
 		}
 	}
 	return ""
-}
-
-func withSuffix(s site.Slug, suffix string) site.Slug {
-	out := string(s) + "-" + suffix
-	if len(out) > site.MaxSlugBytes {
-		out = string(site.MakeSlug(string(s)[:site.MaxSlugBytes-len(suffix)-1])) + "-" + suffix
-	}
-	return site.MakeSlug(out)
 }
 
 // postAliases are the addresses that a post had in the tool its tree was written for.

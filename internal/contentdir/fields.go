@@ -277,6 +277,7 @@ func (p *parts) read(name string, front *value, out *parsed) {
 	} else if len(out.categories) > 0 {
 		out.tags = appendNew(out.tags, out.categories...)
 	}
+	out.tags = site.UniqueTags(out.tags)
 }
 
 func (r *reader) table(front *value, extra bool) {

@@ -3,6 +3,7 @@ package site
 import (
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -119,11 +120,34 @@ func cutSlug(s string) int {
 	return cut
 }
 
+// WithSuffix is the slug with something behind it that tells it from another, shortened where it must be.
+func (s Slug) WithSuffix(suffix string) Slug {
+	out := string(s) + "-" + suffix
+	if len(out) > MaxSlugBytes {
+		out = string(MakeSlug(string(s)[:MaxSlugBytes-len(suffix)-1])) + "-" + suffix
+	}
+	return MakeSlug(out)
+}
+
 // TagSlug is the address of a tag: as [MakeSlug], but "C++" and "C#" stay apart from "C", and nothing is reserved.
 // It is empty when the tag has no letter or digit.
 func TagSlug(tag string) Slug {
 	tag = strings.TrimLeft(tag, "# \t")
 	return Slug(slugify(tagSigns.Replace(tag)))
+}
+
+// UniqueTags leaves out what has the address of a tag before it: "go" behind "Go".
+func UniqueTags(tags []string) []string {
+	var out []string
+	seen := make([]Slug, 0, len(tags))
+	for _, t := range tags {
+		slug := TagSlug(t)
+		if slug != "" && slices.Contains(seen, slug) || slug == "" && slices.Contains(out, t) {
+			continue
+		}
+		seen, out = append(seen, slug), append(out, t)
+	}
+	return out
 }
 
 // tagSigns spells out what tells tags apart and would else be lost.

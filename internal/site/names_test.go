@@ -1,6 +1,7 @@
 package site_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -85,6 +86,25 @@ func TestPathURL(t *testing.T) {
 	} {
 		if got := test.in.URL(); got != test.want {
 			t.Errorf("Path(%q).URL() = %q, want %q", test.in, got, test.want)
+		}
+	}
+}
+
+func TestUniqueTags(t *testing.T) {
+	got := site.UniqueTags([]string{"Go", "go", "C", "C++", "c", "!", "!", " GO "})
+	if want := []string{"Go", "C", "C++", "!"}; !slices.Equal(got, want) {
+		t.Errorf("UniqueTags = %q, want %q", got, want)
+	}
+}
+
+func TestWithSuffix(t *testing.T) {
+	long := site.MakeSlug(strings.Repeat("a", 300))
+	for _, test := range []struct {
+		slug         site.Slug
+		suffix, want string
+	}{{"a", "2", "a-2"}, {"page-1", "2", "page-1-2"}, {long, "10", strings.Repeat("a", site.MaxSlugBytes-3) + "-10"}} {
+		if got := test.slug.WithSuffix(test.suffix); string(got) != test.want {
+			t.Errorf("%s.WithSuffix(%q) = %q, want %q", test.slug, test.suffix, got, test.want)
 		}
 	}
 }
