@@ -134,7 +134,7 @@ func (b *builder) meta(r *record, names ...string) site.Meta {
 		m.Excerpt = p.intro
 	}
 	if p.hash != 0 {
-		m.Body = site.BodyRef{Doc: m.ID, Format: site.Markdown, Hash: p.hash, Bytes: p.bytes}
+		m.Body = site.BodyRef{Doc: m.ID, Format: p.bodyFormat(), Hash: p.hash, Bytes: p.bytes}
 	}
 	m.Slug = firstSlug(append([]string{p.slug, lastSegment(p.address)}, append(names, m.Title)...)...)
 	if m.Slug == "" {
@@ -178,7 +178,7 @@ func (b *builder) post(r *record) site.Document {
 	if m.Published.IsZero() {
 		m.Published = date
 	}
-	m.Draft = m.Draft || r.dir.zone == draftZone
+	m.Draft = m.Draft || r.dir.zone == draftZone || r.p.stored && !r.p.hasStatus // which is what MongoDB's collection takes it for
 	if suffix := b.t.rivalSuffix(r); suffix != "" {
 		taken := m.Slug
 		m.Slug = m.Slug.WithSuffix(suffix)
@@ -222,6 +222,10 @@ func (b *builder) postAliases(r *record, dir, name string, date time.Time, own s
 	for _, a := range r.p.aliases {
 		add(a)
 	}
+	if r.p.stored {
+		add(storedAddress("/blog/", r.p.slug))
+		return out
+	}
 	if r.p.address != "" {
 		a := r.p.address
 		if site.OldPath(a) != "" && !strings.HasSuffix(a, "/") && path.Ext(a) != ".html" && path.Ext(a) != ".htm" {
@@ -255,6 +259,15 @@ func (b *builder) postAliases(r *record, dir, name string, date time.Time, own s
 		}
 	}
 	return out
+}
+
+// storedAddress is the address that a document of MongoDB's had by its slug as it was stored; "" where it can have had
+// none.
+func storedAddress(folder, slug string) string {
+	if slug == "" || strings.ContainsAny(slug, "?#%/\\") {
+		return ""
+	}
+	return folder + slug + "/"
 }
 
 func (f *folder) zoneBase() string {
@@ -375,7 +388,11 @@ func (b *builder) page(r *record) site.Document {
 // aliasesOf are the explicit former addresses of a document that lies where courses and lessons do.
 func aliasesOf(p *parsed, own site.Path) []string {
 	var out []string
-	for _, a := range append(slices.Clone(p.aliases), p.address) {
+	former := append(slices.Clone(p.aliases), p.address)
+	if p.stored {
+		former = append(slices.Clone(p.aliases), storedAddress("/courses/", p.slug))
+	}
+	for _, a := range former {
 		if a = site.OldPath(a); a != "" && strings.TrimRight(a, "/") != strings.TrimRight(string(own), "/") {
 			out = appendNew(out, a)
 		}

@@ -59,19 +59,26 @@ func BothYAML(front string) (fast, full string, ok bool) {
 	return v.dump(), w.dump(), true
 }
 
-// dump shows kinds, values and lines.
-func (v *value) dump() string {
+// dump shows kinds, values and the places of the keys that are none of another's: those within a line of JSON are
+// found by its own key.
+func (v *value) dump() string { return v.dumpAt(0) }
+
+func (v *value) dumpAt(depth int) string {
 	switch v.kind {
 	case list:
 		var b strings.Builder
 		for _, i := range v.items {
-			b.WriteString(i.dump() + ",")
+			b.WriteString(i.dumpAt(depth+1) + ",")
 		}
 		return "[" + b.String() + "]"
 	case table:
 		var b strings.Builder
 		for _, f := range v.fields {
-			fmt.Fprintf(&b, "%d:%d %q: %s\n", f.line, f.col, f.key, f.val.dump())
+			at := ""
+			if depth == 0 {
+				at = fmt.Sprintf("%d:%d ", f.line, f.col)
+			}
+			fmt.Fprintf(&b, "%s%q: %s\n", at, f.key, f.val.dumpAt(depth+1))
 		}
 		return "{" + b.String() + "}"
 	}

@@ -2,6 +2,7 @@ package contentdir
 
 import (
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strconv"
@@ -50,6 +51,12 @@ type parsed struct {
 	uses              []use
 	reason, badField  string // of a broken file
 	shortcodesOff     bool
+	format            site.Format // of the body; empty: Markdown
+	stored            bool        // the file holds a document of MongoDB's: what it leaves out means what it means there
+	hasStatus         bool
+	discount          float64
+	gratis            bool      // a price is given, and it is 0
+	born              time.Time // the time in the _id
 }
 
 // A key is what a front-matter key means.
@@ -101,6 +108,11 @@ const (
 	keyLearn
 	keyRequirements
 	keyRating
+	keyDiscount
+	keyFormat
+	keyOrigin
+	keyID
+	keyAuthorImage
 	keyEnroll
 	keyExtra
 )
@@ -114,11 +126,11 @@ type keyRank struct {
 // keys are the canonical names and their synonyms in Hugo, Zola, Jekyll and Astro. Names are matched without regard
 // to "_", "-" and the case of the first letter.
 var keys = map[string]keyRank{
-	"title": {keyTitle, 9}, "name": {keyTitle, 1}, "headline": {keyTitle, 2},
+	"title": {keyTitle, 9}, "moduleName": {keyTitle, 2}, "name": {keyTitle, 1}, "headline": {keyTitle, 2},
 	"slug":    {keySlug, 9},
 	"excerpt": {keyExcerpt, 9}, "shortDescription": {keyExcerpt, 8}, "description": {keyExcerpt, 7}, "summary": {keyExcerpt, 6},
 	"abstract": {keyExcerpt, 4}, "subtitle": {keyExcerpt, 2}, "desc": {keyExcerpt, 3},
-	"author": {keyAuthors, 8}, "authors": {keyAuthors, 9}, "byline": {keyAuthors, 2}, "writers": {keyAuthors, 1},
+	"author": {keyAuthors, 8}, "authors": {keyAuthors, 9}, "byline": {keyAuthors, 2}, "authorImage": {keyAuthorImage, 9}, "writers": {keyAuthors, 1},
 	"tags": {keyTags, 9}, "tag": {keyTags, 8}, "topics": {keyTags, 5},
 	"categories": {keyCategories, 9}, "category": {keyCategories, 8}, "taxonomies": {keyTaxonomies, 9},
 	"status": {keyStatus, 9}, "draft": {keyDraft, 9}, "isDraft": {keyDraft, 8}, "published": {keyPublished, 5},
@@ -133,25 +145,25 @@ var keys = map[string]keyRank{
 	"image": {keyCover, 6}, "images": {keyCover, 5}, "thumbnail": {keyCover, 4}, "banner": {keyCover, 3}, "hero": {keyCover, 3}, "ogImage": {keySEOImage, 8},
 	"coverAlt": {keyCoverAlt, 9}, "coverImageAlt": {keyCoverAlt, 9}, "imageAlt": {keyCoverAlt, 8}, "heroImageAlt": {keyCoverAlt, 8}, "featuredImageAlt": {keyCoverAlt, 8},
 	"seo": {keySEO, 9}, "metaTitle": {keySEOTitle, 8}, "seoTitle": {keySEOTitle, 9}, "metaDescription": {keySEODescription, 8}, "seoDescription": {keySEODescription, 9},
-	"keywords": {keyKeywords, 8}, "canonical": {keyCanonical, 8}, "canonicalUrl": {keyCanonical, 8}, "canonicalURL": {keyCanonical, 8}, "noindex": {keyNoIndex, 8},
+	"keywords": {keyKeywords, 8}, "metaKeywords": {keyKeywords, 7}, "canonical": {keyCanonical, 8}, "canonicalUrl": {keyCanonical, 8}, "canonicalURL": {keyCanonical, 8}, "noindex": {keyNoIndex, 8},
 	"noIndex": {keyNoIndex, 8},
 	"aliases": {keyAliases, 9}, "alias": {keyAliases, 8}, "redirectFrom": {keyAliases, 7},
 	"permalink": {keyAddress, 8}, "url": {keyAddress, 9}, "path": {keyAddress, 7},
 	"lang": {keyLang, 9}, "language": {keyLang, 8}, "locale": {keyLang, 7},
 	"featured": {keyFeatured, 9}, "views": {keyViews, 9}, "weight": {keyWeight, 9}, "order": {keyWeight, 8}, "navOrder": {keyWeight, 7}, "sidebarPosition": {keyWeight, 7},
 	"nav": {keyNav, 9}, "menu": {keyMenu, 8}, "menus": {keyMenu, 8},
-	"free": {keyFree, 9}, "shortcodes": {keyShortcodes, 9},
+	"free": {keyFree, 9}, "shortcodes": {keyShortcodes, 9}, "format": {keyFormat, 9}, "origin": {keyOrigin, 9}, "_id": {keyID, 9},
 	"price": {keyPrice, 9}, "originalPrice": {keyOriginalPrice, 9}, "currency": {keyCurrency, 9}, "level": {keyLevel, 9}, "difficulty": {keyLevel, 8},
 	"instructor": {keyInstructors, 8}, "instructors": {keyInstructors, 9}, "teacher": {keyInstructors, 7}, "duration": {keyDuration, 9},
 	"teaching": {keyTeaching, 5}, "exercises": {keyTeaching, 5},
 	"features": {keyFeatures, 9}, "whatYouLearn": {keyLearn, 9}, "whatYouWillLearn": {keyLearn, 8}, "outcomes": {keyLearn, 7},
-	"requirements": {keyRequirements, 9}, "prerequisites": {keyRequirements, 8}, "rating": {keyRating, 9},
+	"requirements": {keyRequirements, 9}, "prerequisites": {keyRequirements, 8}, "rating": {keyRating, 9}, "discount": {keyDiscount, 9},
 	"enrollRedirectUrl": {keyEnroll, 9}, "enrollUrl": {keyEnroll, 8}, "enrollURL": {keyEnroll, 8},
 	"extra": {keyExtra, 1}, "params": {keyExtra, 1},
 	// Known to the tools, of no use here; listed so that they are not near misses of others.
 	"updatedAt": {keyIgnored, 0}, "linkTitle": {keyIgnored, 0}, "linktitle": {keyIgnored, 0}, "layout": {keyIgnored, 0}, "template": {keyIgnored, 0},
 	"type": {keyIgnored, 0}, "kind": {keyIgnored, 0}, "series": {keyIgnored, 0}, "toc": {keyIgnored, 0}, "readTime": {keyIgnored, 0}, "site": {keyIgnored, 0},
-	"id": {keyIgnored, 0}, "_id": {keyIgnored, 0}, "image_alt": {keyCoverAlt, 8}, "content": {keyIgnored, 0}, "comments": {keyIgnored, 0}, "comment": {keyIgnored, 0},
+	"id": {keyIgnored, 0}, "image_alt": {keyCoverAlt, 8}, "content": {keyIgnored, 0}, "comments": {keyIgnored, 0}, "comment": {keyIgnored, 0},
 	"cascade": {keyIgnored, 0}, "outputs": {keyIgnored, 0}, "resources": {keyIgnored, 0}, "related": {keyIgnored, 0}, "release": {keyIgnored, 0},
 	"dates": {keyIgnored, 0}, "source": {keyIgnored, 0}, "team": {keyIgnored, 0}, "teams": {keyIgnored, 0}, "titles": {keyIgnored, 0}, "page": {keyIgnored, 0}, "math": {keyIgnored, 0},
 }
@@ -246,6 +258,7 @@ type reader struct {
 	ranks [keyExtra + 1]int8
 	tags  []string
 	alt   string
+	image string // of the only author
 	// Jekyll parts tags at blanks.
 	blanks bool
 }
@@ -268,6 +281,12 @@ func (r *reader) fail(f *field, message, remedy string) {
 func (p *parts) read(name string, front *value, out *parsed) {
 	r := &reader{parts: p, out: out, blanks: strings.Contains("/"+name, "/_posts/") || strings.Contains("/"+name, "/_drafts/")}
 	r.table(front, false)
+	if r.image != "" && len(out.authors) == 1 && out.authors[0].Image == "" {
+		out.authors[0].Image = r.image
+	}
+	if out.stored {
+		out.likeStored()
+	}
 	if r.alt != "" && out.cover.Src != "" && out.cover.Alt == "" {
 		out.cover.Alt = r.alt
 	}
@@ -280,9 +299,23 @@ func (p *parts) read(name string, front *value, out *parsed) {
 	out.tags = site.UniqueTags(out.tags)
 }
 
+// originMongoDB is the value of the key origin in files that hold documents of MongoDB's.
+const originMongoDB = "mongodb"
+
+// likeStored fills in what a document of MongoDB's means by what it leaves out.
+func (p *parsed) likeStored() {
+	if p.published.IsZero() {
+		p.published = p.born
+	}
+	if p.discount > 0 && p.discount <= 100 && p.original <= p.price {
+		p.original, p.price = p.price, math.Round(p.price*(100-p.discount))/100
+	}
+}
+
 func (r *reader) table(front *value, extra bool) {
 	for i := range front.fields {
 		f := &front.fields[i]
+		f.val = f.val.plainValue()
 		k, near := findKey(f.key)
 		if near != "" && !extra {
 			r.warn(f, fmt.Sprintf("unknown key %q", f.key), fmt.Sprintf("did you mean %q?", near))
@@ -341,6 +374,7 @@ func (r *reader) take(k key, f *field) bool {
 		}
 	case keyStatus:
 		draft, known := site.ParseStatus(v.s)
+		out.hasStatus = true
 		out.draft = out.draft || draft
 		if !known {
 			r.warn(f, fmt.Sprintf("status %q is not known, so this counts as a draft", v.s), "write published or draft")
@@ -458,7 +492,7 @@ func (r *reader) take(k key, f *field) bool {
 		if !ok {
 			r.fail(f, fmt.Sprintf("price %q is not a number", clip(f.val.s)), "write digits only, and the currency as currency: INR")
 		}
-		out.price = n
+		out.price, out.gratis = n, ok && n == 0
 		return ok
 	case keyOriginalPrice:
 		return r.number(f, &out.original)
@@ -496,6 +530,27 @@ func (r *reader) take(k key, f *field) bool {
 		out.learn = linesOf(v)
 	case keyRequirements:
 		out.requirements = linesOf(v)
+	case keyDiscount:
+		return r.number(f, &out.discount)
+	case keyFormat:
+		switch format := site.Format(strings.ToLower(strings.TrimSpace(v.s))); format {
+		case site.Markdown, site.HTML, site.TipTap:
+			out.format = format
+		default:
+			r.warn(f, fmt.Sprintf("format %q is not known, so the body is read as Markdown", clip(v.s)), "write markdown, html or tiptap")
+			return false
+		}
+	case keyOrigin:
+		out.stored = v.s == originMongoDB
+		return out.stored
+	case keyID:
+		if id := v.get("$oid"); v.kind == table && id != nil && len(id.s) == 24 {
+			if seconds, err := strconv.ParseUint(id.s[:8], 16, 32); err == nil {
+				out.born = time.Unix(int64(seconds), 0).UTC()
+			}
+		}
+	case keyAuthorImage:
+		r.image = pictureOf(v).Src
 	case keyEnroll:
 		return r.absolute(f, &out.enroll)
 	case keyExtra:
@@ -536,6 +591,9 @@ func (r *reader) date(f *field, to *time.Time) bool {
 	if !ok {
 		r.fail(f, fmt.Sprintf("%s %q is not a date", f.key, clip(f.val.s)), "write it as 2006-01-02 or 2006-01-02T15:04:05Z")
 		return false
+	}
+	if t.Year() <= 1 {
+		return false // a zero value of some program's: none was set
 	}
 	*to = t.UTC()
 	return true
@@ -672,7 +730,7 @@ func pictureOf(v *value) site.Picture {
 		}
 	case table:
 		var p site.Picture
-		for _, k := range [...]string{"url", "src", "image", "path", "file", "filename", "relative"} {
+		for _, k := range [...]string{"url", "src", "image", "imageUrl", "path", "file", "filename", "relative"} {
 			if s := v.lookup(k); s != nil && s.kind == text && s.s != "" {
 				p.Src = strings.TrimSpace(s.s)
 				break
