@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"freshet/internal/diag"
+	"freshet/internal/extjson"
 )
 
 // For tests in the _test package.
@@ -83,4 +84,19 @@ func (v *value) dumpAt(depth int) string {
 		return "{" + b.String() + "}"
 	}
 	return fmt.Sprintf("%d(%q)", v.kind, v.s)
+}
+
+// StoreAndRead writes the first file of a document and reads it back; the lists that are files of their own are put
+// back as they were.
+func StoreAndRead(coll string, d extjson.Doc) (extjson.Doc, error) {
+	data := encodePost(d)
+	if coll == Courses {
+		data = encodeCourse(d, "c")[0].data
+	}
+	file, err := decodeFields(data)
+	if err == nil && file.list != "" {
+		v, _ := d.Get(file.list)
+		file.doc = file.doc.Set(file.list, v)
+	}
+	return file.doc, err
 }

@@ -114,7 +114,7 @@ func printable(s string) bool {
 }
 
 func simpleKey(s string) bool {
-	if s == "" || !isLetter(s[0]) {
+	if s == "" || !isLetter(s[0]) && s[0] != '_' {
 		return false
 	}
 	for i := range len(s) {
@@ -218,7 +218,7 @@ func simpleNumber(s string) bool {
 	if point && (fraction == "" || strings.Trim(fraction, "0123456789") != "") {
 		return false
 	}
-	return whole != "" && strings.Trim(whole, "0123456789") == "" && (len(whole) == 1 || whole[0] != '0') && len(s) < 18 && s != "-0"
+	return whole != "" && strings.Trim(whole, "0123456789") == "" && (len(whole) == 1 || whole[0] != '0') && (len(s) < 18 || point && len(s) < 40) && s != "-0"
 }
 
 // simpleTime reports a moment as this package writes it: 2006-01-02T15:04:05Z, with a fraction or without.
@@ -270,12 +270,14 @@ func simpleScalar(s string) (*value, bool) {
 		return nil, false
 	}
 	switch strings.ToLower(s) {
+	case "on", "off":
+		return &value{kind: text, s: s, plain: true}, true
 	case "true", "false":
 		if s == "true" || s == "false" {
 			return &value{kind: boolean, s: s}, true
 		}
 		return nil, false
-	case "null", "yes", "no", "on", "off", "y", "n", "nan", "inf":
+	case "null", "yes", "no", "y", "n", "nan", "inf":
 		return nil, false
 	}
 	return &value{kind: text, s: s, plain: true}, true
