@@ -21,6 +21,7 @@ var parts = map[string]struct {
 	"internal/diag":     {why: "problems are the bottom: everything may report them"},
 	"internal/site":     {may: []string{"internal/digest", "internal/diag"}, why: "nouns know no technology"},
 	"internal/extjson":  {may: []string{"internal/diag"}, why: "stored documents are values: those who keep them may speak of them, and they of nobody"},
+	"internal/transfer": {may: []string{"internal/extjson", "internal/diag"}, why: "moving documents needs to know no place that they are kept in"},
 	"internal/encoding": {why: "encoded forms are functions of bytes: the server sends them, the public tree keeps them, and both must mean the same"},
 	"internal/memo":     {may: []string{"internal/digest"}, why: "remembering results needs to know none of them"},
 	"internal/pagestore": {may: []string{"internal/site", "internal/digest", "internal/diag", "internal/encoding"},

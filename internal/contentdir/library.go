@@ -27,7 +27,7 @@ type Library struct {
 	byID   map[string]*kept // by collection and _id
 	bySlug map[string][]*kept
 	all    []*kept
-	paths  map[string]bool // of files and folders that documents have
+	byPath map[string]*kept // by the path of the file, or of the course's folder
 }
 
 // A kept is a document of the tree.
@@ -46,7 +46,7 @@ func OpenLibrary(ctx context.Context, dir string) (*Library, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Library{dir: dir, src: src, byID: map[string]*kept{}, bySlug: map[string][]*kept{}, paths: map[string]bool{}}
+	l := &Library{dir: dir, src: src, byID: map[string]*kept{}, bySlug: map[string][]*kept{}, byPath: map[string]*kept{}}
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return l, nil
 	}
@@ -86,17 +86,17 @@ func OpenLibrary(ctx context.Context, dir string) (*Library, error) {
 	for _, d := range ch.Put {
 		switch d := d.(type) {
 		case *site.Post:
-			if !l.paths[d.Source] {
+			if l.byPath[d.Source] == nil {
 				l.add(&kept{coll: Blogs, path: d.Source, slug: string(d.Slug), written: d})
 			}
 		case *site.Course:
-			if !l.paths[d.Source] {
+			if l.byPath[d.Source] == nil {
 				l.add(&kept{coll: Courses, path: cmp.Or(d.Source, string(d.ID)), slug: string(d.Slug), written: d})
 			}
 		}
 	}
 	for _, skip := range ch.Skipped {
-		if name := string(skip.ID); !l.paths[name] {
+		if name := string(skip.ID); l.byPath[name] == nil {
 			k := &kept{coll: Blogs, path: name, bad: errors.New(skip.Reason)}
 			if r := src.tree.record(name); r != nil && courseAbove(r.dir) != nil {
 				k.coll = Courses
@@ -144,9 +144,9 @@ func (l *Library) note(coll, name string, d extjson.Doc) *kept {
 
 func (l *Library) add(k *kept) {
 	l.all = append(l.all, k)
-	l.paths[k.path] = true
-	if path.Base(k.path) == "_index.md" {
-		l.paths[path.Dir(k.path)] = true
+	l.byPath[k.path] = k
+	if n, _ := markdownName(path.Base(k.path)); n.text != noText && path.Dir(k.path) != "." {
+		l.byPath[path.Dir(k.path)] = k
 	}
 	if k.id != "" {
 		l.byID[k.coll+"\x00"+k.id] = k
@@ -411,7 +411,7 @@ func (l *Library) newName(coll string, d extjson.Doc) string {
 			name, taken = "courses/"+try+"/_index.md", "courses/"+try
 		}
 		_, err := os.Lstat(l.src.file(taken))
-		if !l.paths[taken] && errors.Is(err, fs.ErrNotExist) {
+		if l.byPath[taken] == nil && errors.Is(err, fs.ErrNotExist) {
 			return name
 		}
 		switch {

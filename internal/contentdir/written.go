@@ -3,7 +3,11 @@ package contentdir
 import (
 	"context"
 	"fmt"
+	"net/url"
+	"path"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"freshet/internal/extjson"
@@ -23,7 +27,7 @@ func (l *Library) convert(ctx context.Context, doc site.Document) (extjson.Doc, 
 			return nil, err
 		}
 		b.authors(doc.Authors)
-		b.meta(&doc.Meta)
+		b.meta(l, &doc.Meta)
 		if doc.Featured {
 			b.put("featured", extjson.Truth(true))
 		}
@@ -52,7 +56,7 @@ func (l *Library) convert(ctx context.Context, doc site.Document) (extjson.Doc, 
 		b.texts("whatYouLearn", doc.Learn)
 		b.texts("requirements", doc.Requirements)
 		b.text("enrollRedirectUrl", doc.EnrollURL)
-		b.meta(&doc.Meta)
+		b.meta(l, &doc.Meta)
 		if doc.Weight != 0 {
 			b.put("weight", extjson.Whole(int64(doc.Weight)))
 		}
@@ -96,6 +100,10 @@ func (l *Library) body(ctx context.Context, b *docBuilder, field string, ref sit
 	if err != nil {
 		return err
 	}
+	from := string(ref.Doc)
+	if ref.Part != "" {
+		from = ref.Part
+	}
 	switch ref.Format {
 	case site.TipTap:
 		d, _, err := extjson.Parse(body.Text)
@@ -104,11 +112,65 @@ func (l *Library) body(ctx context.Context, b *docBuilder, field string, ref sit
 		}
 		b.put(field, extjson.Embedded(d))
 	case site.HTML:
-		b.put("htmlContent", extjson.Text(string(body.Text)))
+		b.put("htmlContent", extjson.Text(l.absolute(from, string(body.Text))))
 	default:
-		b.put(field, extjson.Text(string(body.Text)))
+		b.put(field, extjson.Text(l.absolute(from, string(body.Text))))
 	}
 	return nil
+}
+
+// addresses are where bodies name other files: links and pictures of Markdown, definitions of such, and HTML.
+var addresses = regexp.MustCompile(`(\]\(\s*<?|(?m:^ {0,3}\[[^\]\n]+\]:[ \t]*<?)|\b(?:src|href|poster)\s*=\s*["'])([^\s"'<>()]+)`)
+
+// absolute gives a body addresses that mean the same wherever it is kept: those of other documents on the site, and of
+// files below /uploads/. Those in code stay.
+func (l *Library) absolute(from, body string) string {
+	code := codeBlocks(body)
+	var out strings.Builder
+	at := 0
+	for _, m := range addresses.FindAllStringSubmatchIndex(body, -1) {
+		for len(code) > 0 && code[0].end <= m[0] {
+			code = code[1:]
+		}
+		if len(code) > 0 && code[0].start <= m[0] {
+			continue
+		}
+		out.WriteString(body[at:m[4]])
+		out.WriteString(l.address(from, body[m[4]:m[5]]))
+		at = m[5]
+	}
+	return out.String() + body[at:]
+}
+
+// address is absolute for one address.
+func (l *Library) address(from, link string) string {
+	name, fragment, _ := strings.Cut(link, "#")
+	if name == "" || strings.Contains(name, ":") || strings.HasPrefix(name, "//") || strings.Contains(name, "?") {
+		return link
+	}
+	if fragment != "" {
+		fragment = "#" + fragment
+	}
+	file, err := url.PathUnescape(name)
+	if err != nil {
+		return link
+	}
+	if strings.HasPrefix(file, "/") {
+		if r := l.src.tree.record("static" + path.Clean(file)); r != nil {
+			return "/uploads/" + (&url.URL{Path: r.path}).EscapedPath()
+		}
+		return link
+	}
+	file = path.Join(path.Dir(from), file)
+	for _, try := range [...]string{file, file + ".md", path.Join(file, "index.md")} {
+		if k := l.byPath[try]; k != nil && k.written != nil {
+			return site.PathOf(k.written).URL() + fragment
+		}
+	}
+	if r := l.src.tree.record(file); r != nil && !r.isMarkdown {
+		return "/uploads/" + (&url.URL{Path: r.path}).EscapedPath() + fragment
+	}
+	return link
 }
 
 // A docBuilder gathers fields; empty ones are left out.
@@ -137,7 +199,8 @@ func (b *docBuilder) date(key string, t time.Time) {
 }
 
 // meta puts what all documents have, after their texts.
-func (b *docBuilder) meta(m *site.Meta) {
+func (b *docBuilder) meta(l *Library, m *site.Meta) {
+	cover, preview := l.picture(m, m.Cover.Src), l.picture(m, m.SEO.Image)
 	b.texts("tags", m.Tags)
 	status := "published"
 	if m.Draft {
@@ -149,16 +212,16 @@ func (b *docBuilder) meta(m *site.Meta) {
 	b.date("expiresAt", m.Expires)
 	switch {
 	case m.Cover.Alt != "":
-		b.put("coverImage", extjson.Embedded(extjson.Doc{{Key: "url", Value: extjson.Text(m.Cover.Src)}, {Key: "alt", Value: extjson.Text(m.Cover.Alt)}}))
+		b.put("coverImage", extjson.Embedded(extjson.Doc{{Key: "url", Value: extjson.Text(cover)}, {Key: "alt", Value: extjson.Text(m.Cover.Alt)}}))
 	default:
-		b.text("coverImage", m.Cover.Src)
+		b.text("coverImage", cover)
 	}
 	var seo docBuilder
 	seo.text("title", m.SEO.Title)
 	seo.text("description", m.SEO.Description)
 	seo.texts("keywords", m.SEO.Keywords)
 	seo.text("canonical", m.SEO.Canonical)
-	seo.text("image", m.SEO.Image)
+	seo.text("image", preview)
 	if m.SEO.NoIndex {
 		seo.put("noindex", extjson.Truth(true))
 	}
@@ -167,6 +230,14 @@ func (b *docBuilder) meta(m *site.Meta) {
 	}
 	b.text("lang", m.Lang)
 	b.texts("aliases", m.Aliases)
+}
+
+// picture is the address of a picture that a document's own fields name.
+func (l *Library) picture(m *site.Meta, src string) string {
+	if src == "" || m.Source == "" {
+		return src
+	}
+	return l.address(m.Source, src)
 }
 
 // authors puts one name as text, where that reads back as one; else a list.
