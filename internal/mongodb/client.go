@@ -104,7 +104,7 @@ func Open(_ context.Context, cfg Config) (*DB, error) {
 		SetServerSelectionTimeout(selectTimeout).SetRetryReads(true).
 		// Not strict: text indexes are in no version of the Stable API, and compatible servers refuse what is strict.
 		SetServerAPIOptions(options.ServerAPI(options.ServerAPIVersion1)).
-		SetMonitor(db.monitor.command()).SetPoolMonitor(db.monitor.pool()).SetServerMonitor(db.monitor.servers())
+		SetMonitor(db.monitor.command()).SetPoolMonitor(db.monitor.pools()).SetServerMonitor(db.monitor.servers())
 	db.pref = opts.ReadPreference
 	if cfg.ReadPreference != "" {
 		mode, err := readpref.ModeFromString(cfg.ReadPreference)
@@ -132,6 +132,9 @@ func (db *DB) Close() error {
 	defer cancel()
 	return db.client.Disconnect(ctx)
 }
+
+// Format prints the DB by its URI's hosts, whatever the verb: its fields hold the password.
+func (db *DB) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "mongodb.DB(%s)", db.uri) }
 
 // Name is the database of the content.
 func (db *DB) Name() string { return db.name }
@@ -229,6 +232,12 @@ func (db *DB) run(ctx context.Context, c class, what string, f func(context.Cont
 	if !trial && err != nil && ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", what, context.Cause(ctx))
 	}
+	if errors.Is(err, context.Canceled) && asked.Err() != nil {
+		err = fmt.Errorf("%w: %v", context.DeadlineExceeded, err) // nobody but the limit has cancelled it
+	}
+	if failure := db.monitor.poolFailure(); failure != nil && poolCleared(err) {
+		err = fmt.Errorf("%w: %w", err, failure)
+	}
 	db.breaker.record(unwell(err))
 	return db.explain(what, limit, err)
 }
@@ -250,9 +259,9 @@ type query struct {
 	filter     bson.D
 	projection bson.D
 	hint       string // name of an index; empty: as the server likes
-	limit      int
-	batch      int // documents of a batch; 0: as the server likes
-	batches    int // about how many there will be; 0: one
+	limit      int    // all in one batch; 0: none
+	batch      int    // documents of a batch; 0: as the server likes
+	batches    int    // about how many there will be; 0: one
 }
 
 // batchSize is how many documents of a scan come at a time.
@@ -272,7 +281,7 @@ func (db *DB) find(ctx context.Context, q query, each func(bson.Raw) error) erro
 		cmd = append(cmd, bson.E{Key: "hint", Value: q.hint})
 	}
 	if q.limit > 0 {
-		cmd = append(cmd, bson.E{Key: "limit", Value: int64(q.limit)})
+		cmd = append(cmd, bson.E{Key: "limit", Value: int64(q.limit)}, bson.E{Key: "singleBatch", Value: true})
 	}
 	if q.batch > 0 {
 		cmd = append(cmd, bson.E{Key: "batchSize", Value: int32(q.batch)})
@@ -286,12 +295,28 @@ func (db *DB) find(ctx context.Context, q query, each func(bson.Raw) error) erro
 	return db.drain(ctx, q.class, what, cur, each)
 }
 
-// cursor runs a command that answers with a cursor.
+// An undated context ends as its parent does, but says neither when nor that its time is over. The driver adds a
+// maxTimeMS of its own to commands whose context has a deadline, and a server refuses what has two; and of a context
+// without one it ends what waits for the server only when it is cancelled.
+type undated struct{ context.Context }
+
+// Deadline says that there is none.
+func (undated) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Err says that the context was cancelled, if it has ended.
+func (c undated) Err() error {
+	if c.Context.Err() == nil {
+		return nil
+	}
+	return context.Canceled
+}
+
+// cursor runs a command that answers with a cursor and has a maxTimeMS.
 func (db *DB) cursor(ctx context.Context, c class, what, name string, cmd bson.D) (*mongo.Cursor, error) {
 	var cur *mongo.Cursor
 	err := db.run(ctx, c, what, func(ctx context.Context) error {
 		return retrying(ctx, func() (err error) {
-			cur, err = db.client.Database(name).RunCommandCursor(ctx, cmd, options.RunCmd().SetReadPreference(db.pref))
+			cur, err = db.client.Database(name).RunCommandCursor(undated{ctx}, cmd, options.RunCmd().SetReadPreference(db.pref))
 			return err
 		})
 	})

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver"
 )
 
 // ErrUnavailable says that MongoDB could not be asked: it is away, too slow, or the breaker is open. It says nothing
@@ -38,6 +40,7 @@ func (e *Error) Unwrap() error { return e.err }
 
 // Codes of servers. Their texts and names differ between servers, and are never looked at.
 const (
+	codeBadValue             = 2
 	codeHostUnreachable      = 6
 	codeHostNotFound         = 7
 	codeUserNotFound         = 11
@@ -48,15 +51,15 @@ const (
 	codeMaxTimeMSExpired     = 50
 	codeCommandNotFound      = 59
 	codeInvalidNamespace     = 73
+	codeCannotCreateIndex    = 67
 	codeIndexOptions         = 85
 	codeIndexKeySpecs        = 86
 	codeNetworkTimeout       = 89
 	codeShutdownInProgress   = 91
-	codeNotSupportedOnView   = 166
+	codeCommandNotSupported  = 115
 	codePrimarySteppedDown   = 189
 	codeNotImplemented       = 238
 	codeExceededTimeLimit    = 262
-	codeAPIVersion           = 322
 	codeMechanismUnavailable = 334
 	codeAtlas                = 8000 // Atlas refuses a sign-in
 	codeSocketException      = 9001
@@ -75,27 +78,48 @@ var passing = []int{
 	codeNotPrimaryNoFallback, codeNotPrimaryOrAny,
 }
 
-// hasCode reports whether a server gave one of the codes.
+// hasCode reports whether an error, or any that it wraps, is a server's with one of the codes.
 func hasCode(err error, codes ...int) bool {
-	se, ok := errors.AsType[mongo.ServerError](err)
-	return ok && slices.ContainsFunc(codes, se.HasErrorCode)
+	switch e := err.(type) {
+	case nil:
+		return false
+	case driver.Error: // as the pool's and the monitor's events have it
+		if slices.Contains(codes, int(e.Code)) {
+			return true
+		}
+	case mongo.ServerError:
+		if slices.ContainsFunc(codes, e.HasErrorCode) {
+			return true
+		}
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return hasCode(e.Unwrap(), codes...)
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(e.Unwrap(), func(err error) bool { return hasCode(err, codes...) })
+	}
+	return false
 }
 
 // unwell reports whether an error says that the server is away or overloaded. That is what opens the breaker.
 func unwell(err error) bool {
-	return err != nil && (mongo.IsTimeout(err) || mongo.IsNetworkError(err) || hasCode(err, passing...) || broken(err))
-}
-
-// broken reports a connection that did not hold. While connecting the driver's error has no label that says so.
-func broken(err error) bool {
-	_, isNet := errors.AsType[net.Error](err)
-	return isNet
+	_, isNet := errors.AsType[net.Error](err) // while connecting, the driver's error has no label that says so
+	return err != nil && (isNet || mongo.IsTimeout(err) || mongo.IsNetworkError(err) || hasCode(err, passing...))
 }
 
 // again reports whether a read is worth a second try at once: the connection was cut, or the server changed its role.
 // What took too long would take too long again.
 func again(err error) bool {
-	return err != nil && !mongo.IsTimeout(err) && (mongo.IsNetworkError(err) || hasCode(err, passing...))
+	return err != nil && !mongo.IsTimeout(err) && (mongo.IsNetworkError(err) || hasCode(err, passing...) || poolCleared(err))
+}
+
+// poolCleared reports whether a command got no connection because another had failed.
+func poolCleared(err error) bool {
+	_, ok := errors.AsType[interface {
+		error
+		driver.RetryablePoolError
+	}](err)
+	return ok
 }
 
 // explain makes one clear line of a failure. what is what was being done.
@@ -118,9 +142,6 @@ func (db *DB) explain(what string, limit time.Duration, err error) error {
 	case hasCode(err, codeUnauthorized):
 		e.Message = fmt.Sprintf("%s: the user of mongo.uri (MONGODB_URI) has no permission for it", what)
 		e.Remedy = fmt.Sprintf("grant that user the role read on the database %s (readWrite for import and indexes), or name another with mongo.db (MONGODB_DB)", db.name)
-	case hasCode(err, codeNotSupportedOnView):
-		e.Message = what + ": it is a view, not a collection"
-		e.Remedy = "name the database that holds the collection itself with mongo.db (MONGODB_DB)"
 	case hasCode(err, codeInvalidNamespace):
 		e.Message = fmt.Sprintf("%s: %q is no name for a database (mongo.db, MONGODB_DB)", what, db.name)
 		e.Remedy = "correct it"
@@ -128,7 +149,10 @@ func (db *DB) explain(what string, limit time.Duration, err error) error {
 		e.err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 		e.Message, e.Remedy = db.away(what, host, limit, err)
 	default:
-		e.Message = fmt.Sprintf("%s: MongoDB at %s refuses it: %v", what, host, err)
+		e.Message = fmt.Sprintf("%s: MongoDB at %s refuses it", what, host)
+		if text := err.Error(); !db.uri.taints(text) {
+			e.Message += ": " + text
+		}
 	}
 	return e
 }
@@ -141,8 +165,8 @@ func (db *DB) away(what, host string, limit time.Duration, err error) (message, 
 		return fmt.Sprintf("%s: MongoDB at %s took longer than %v", what, host, limit),
 			"freshet indexes creates what is missing; mongo.blogTimeout, mongo.listTimeout and mongo.aggregateTimeout set the time"
 	}
-	if hb := db.monitor.lastHeartbeatError(); hb != nil && !hasCode(err, passing...) {
-		cause = hb
+	if failure := db.monitor.heartbeatFailure(); failure != nil && !hasCode(err, passing...) {
+		cause = failure
 	}
 	_, isCert := errors.AsType[*tls.CertificateVerificationError](cause)
 	_, isAuthority := errors.AsType[x509.UnknownAuthorityError](cause)
@@ -164,4 +188,26 @@ func (db *DB) away(what, host string, limit time.Duration, err error) (message, 
 			"see that it runs and can be reached from here; Atlas wants this address in its access list"
 	}
 	return fmt.Sprintf("%s: MongoDB at %s (mongo.uri, MONGODB_URI) closed the connection", what, host), "see that it runs; try again"
+}
+
+// isView says that something is no collection of its own.
+func (db *DB) isView(coll string) error {
+	return &Error{Message: fmt.Sprintf("%s.%s (mongo.db, MONGODB_DB) is a view, not a collection", db.name, coll),
+		Remedy: "name the database that holds the collection itself with mongo.db; a view has no indexes"}
+}
+
+// noCollections says that a database is not the one meant.
+func (db *DB) noCollections(others []string) error {
+	e := &Error{Message: fmt.Sprintf("the database %s (mongo.db, MONGODB_DB) at %s has neither %s nor %s", db.name, db.uri.hosts(), blogs, courses),
+		Remedy: "name the one that has them with mongo.db, or fill it with freshet import"}
+	if len(others) > 0 {
+		e.Message += ", but " + strings.Join(others[:min(len(others), 5)], ", ")
+	}
+	return e
+}
+
+// noDocuments says that there is nothing to build, which is more likely a mistake than meant.
+func (db *DB) noDocuments() error {
+	return &Error{Message: fmt.Sprintf("the collections %s and %s of the database %s (mongo.db, MONGODB_DB) at %s are empty", blogs, courses, db.name, db.uri.hosts()),
+		Remedy: "name the database that has documents with mongo.db, or fill it with freshet import; nothing was changed"}
 }

@@ -53,7 +53,8 @@ type monitor struct {
 
 	mu        sync.Mutex // protects what follows
 	commands  map[commandKey]*Command
-	lastError error // of the last heartbeat; nil: it succeeded
+	heartbeat error // of the last heartbeat; nil: it succeeded
+	pool      error // why a pool was last cleared
 }
 
 type commandKey struct{ name, outcome string }
@@ -62,7 +63,7 @@ func newMonitor(log *slog.Logger) *monitor {
 	return &monitor{log: log, commands: map[commandKey]*Command{}}
 }
 
-func (m *monitor) pool() *event.PoolMonitor {
+func (m *monitor) pools() *event.PoolMonitor {
 	return &event.PoolMonitor{Event: func(e *event.PoolEvent) {
 		switch e.Type {
 		case event.ConnectionCreated:
@@ -79,6 +80,9 @@ func (m *monitor) pool() *event.PoolMonitor {
 			}
 		case event.ConnectionPoolCleared:
 			m.cleared.Add(1)
+			m.mu.Lock()
+			m.pool = e.Error
+			m.mu.Unlock()
 			m.log.Warn("mongodb connection pool cleared", "server", e.Address)
 		}
 	}}
@@ -89,12 +93,12 @@ func (m *monitor) servers() *event.ServerMonitor {
 		ServerHeartbeatFailed: func(e *event.ServerHeartbeatFailedEvent) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			m.lastError = e.Failure
+			m.heartbeat = e.Failure
 		},
 		ServerHeartbeatSucceeded: func(*event.ServerHeartbeatSucceededEvent) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			m.lastError = nil
+			m.heartbeat = nil
 		},
 		ServerDescriptionChanged: func(e *event.ServerDescriptionChangedEvent) {
 			if e.PreviousDescription.Kind != e.NewDescription.Kind {
@@ -104,11 +108,18 @@ func (m *monitor) servers() *event.ServerMonitor {
 	}
 }
 
-// lastHeartbeatError is why a server could not be reached, if none has answered since.
-func (m *monitor) lastHeartbeatError() error {
+// heartbeatFailure is why a server could not be reached, if none has answered since.
+func (m *monitor) heartbeatFailure() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.lastError
+	return m.heartbeat
+}
+
+// poolFailure is why a pool was last cleared.
+func (m *monitor) poolFailure() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.pool
 }
 
 func (m *monitor) command() *event.CommandMonitor {
@@ -127,7 +138,7 @@ func outcome(err error) string {
 		return "cancelled"
 	case mongo.IsTimeout(err):
 		return "timeout"
-	case mongo.IsNetworkError(err) || broken(err):
+	case unwell(err):
 		return "network"
 	}
 	return "refused"
