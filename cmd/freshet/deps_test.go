@@ -26,6 +26,8 @@ var parts = map[string]struct {
 		why: "adapters know the nouns, never each other"},
 	"internal/contentdir": {may: []string{"internal/site", "internal/digest", "internal/diag"},
 		why: "adapters know the nouns, never each other"},
+	"internal/mongodb": {may: []string{"internal/site", "internal/digest", "internal/diag"},
+		why: "adapters know the nouns, never each other"},
 	"generator/markup/highlight": {why: "colouring is a function of a language and its code"},
 	"generator/markup":           {may: []string{"generator/markup/highlight", "internal/site", "internal/digest", "internal/diag"}, why: "markup is a function of one body"},
 	"generator/plan": {may: []string{"generator/markup", "internal/site", "internal/digest", "internal/diag"},
@@ -61,7 +63,8 @@ var drivers = map[string][]string{
 	"github.com/tdewolff/minify/v2":      {"generator"},
 	"github.com/spf13/cobra":             {wiring},
 	"github.com/spf13/pflag":             {wiring},
-	"golang.org/x/image":                 {"internal/contentdir", "generator/markup"},
+	"go.mongodb.org/mongo-driver/v2":     {"internal/mongodb"},
+	"golang.org/x/image":                 {"internal/contentdir", "internal/mongodb", "generator/markup"},
 	"golang.org/x/net":                   {"internal/contentdir", "generator/markup"},
 	"golang.org/x/sync":                  nil, // nil: anybody
 	"golang.org/x/sys":                   nil,

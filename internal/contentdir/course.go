@@ -80,7 +80,7 @@ func (b *builder) course(f *folder) *site.Course {
 		c.Body.Doc = c.ID
 	}
 	if l := b.twin(f.path, func(o string) bool { d := b.t.folder(o, false); return d != nil && d.markdown > 0 }); l != "" && f.parent != nil && f.parent.parent != nil {
-		c.Slug = withSuffix(c.Slug, strings.ToLower(l))
+		c.Slug = c.Slug.WithSuffix(strings.ToLower(l))
 	}
 	if own != nil {
 		c.Aliases = aliasesOf(own.p, site.CoursePath(c.Slug))
@@ -271,7 +271,7 @@ func (k *curriculum) lessonSlugs(stages []stage) map[*record]site.Slug {
 		}
 		s := k.lessonSlug(r)
 		for n := 2; taken[s]; n++ {
-			s = withSuffix(k.lessonSlug(r), fmt.Sprint(n))
+			s = k.lessonSlug(r).WithSuffix(fmt.Sprint(n))
 		}
 		taken[s] = true
 		out[r] = s

@@ -3,16 +3,11 @@ package contentdir
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"freshet/internal/diag"
 )
 
 // For tests in the _test package.
-
-func ParseDate(s string) (time.Time, bool) { return parseDate(s) }
-
-func SplitNames(s string) []string { return splitNames(s) }
 
 // Translate translates a body and lists the kinds dropped.
 func Translate(name, body string, params map[string]string) (string, []string) {

@@ -3,7 +3,6 @@ package contentdir
 import (
 	"fmt"
 	"net/url"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -278,6 +277,7 @@ func (p *parts) read(name string, front *value, out *parsed) {
 	} else if len(out.categories) > 0 {
 		out.tags = appendNew(out.tags, out.categories...)
 	}
+	out.tags = site.UniqueTags(out.tags)
 }
 
 func (r *reader) table(front *value, extra bool) {
@@ -340,12 +340,9 @@ func (r *reader) take(k key, f *field) bool {
 			}
 		}
 	case keyStatus:
-		switch strings.ToLower(v.s) {
-		case "published", "publish", "public", "live":
-		case "draft", "scheduled", "private", "archived", "pending", "hidden", "unpublished", "future":
-			out.draft = true
-		default:
-			out.draft = true
+		draft, known := site.ParseStatus(v.s)
+		out.draft = out.draft || draft
+		if !known {
 			r.warn(f, fmt.Sprintf("status %q is not known, so this counts as a draft", v.s), "write published or draft")
 		}
 	case keyDraft:
@@ -421,8 +418,8 @@ func (r *reader) take(k key, f *field) bool {
 		}
 		return false
 	case keyLang:
-		s := strings.ReplaceAll(strings.TrimSpace(v.s), "_", "-")
-		if !langLike(s) {
+		s, ok := site.Language(v.s)
+		if !ok {
 			r.warn(f, fmt.Sprintf("%q is not a language", v.s), "write a code such as en or hi")
 			return false
 		}
@@ -534,7 +531,7 @@ func (r *reader) string(f *field, to *string) bool {
 func (r *reader) date(f *field, to *time.Time) bool {
 	t, ok := f.val.t, f.val.kind == moment
 	if !ok {
-		t, ok = parseDate(f.val.s)
+		t, ok = site.ParseDate(f.val.s)
 	}
 	if !ok {
 		r.fail(f, fmt.Sprintf("%s %q is not a date", f.key, clip(f.val.s)), "write it as 2006-01-02 or 2006-01-02T15:04:05Z")
@@ -702,7 +699,7 @@ func authorsOf(v *value) []site.Author {
 	}
 	switch v.kind {
 	case text, number:
-		for _, n := range splitNames(v.s) {
+		for _, n := range site.SplitNames(v.s) {
 			add(site.Author{Name: n})
 		}
 	case list:
@@ -714,11 +711,11 @@ func authorsOf(v *value) []site.Author {
 				}
 			case text, number:
 				if strings.Contains(it.s, "](") || strings.Contains(it.s, " and ") && !strings.Contains(it.s, ",") {
-					for _, n := range splitNames(it.s) {
+					for _, n := range site.SplitNames(it.s) {
 						add(site.Author{Name: n})
 					}
 				} else {
-					add(site.Author{Name: bareName(it.s)})
+					add(site.Author{Name: site.BareName(it.s)})
 				}
 			}
 		}
@@ -726,7 +723,7 @@ func authorsOf(v *value) []site.Author {
 		a := site.Author{}
 		for _, k := range [...]string{"name", "title", "display_name", "displayName", "id"} {
 			if s := v.lookup(k); s != nil && s.kind == text {
-				a.Name = bareName(s.s)
+				a.Name = site.BareName(s.s)
 				break
 			}
 		}
@@ -739,119 +736,6 @@ func authorsOf(v *value) []site.Author {
 		add(a)
 	}
 	return out
-}
-
-// splitNames takes the names out of a line such as "[Ann](https://…) (Acme), [Bob](…) and Carl (Acme)". Next to
-// linked names a bare one counts only when a company in brackets or an "and" shows that it is a person's.
-func splitNames(s string) []string {
-	s = clean(s)
-	linked := strings.Contains(s, "](")
-	if a, b, ok := strings.Cut(s, " and "); ok && !linked && person(a) && person(b) {
-		return []string{a, b}
-	}
-	var out []string
-	for _, part := range splitList(s, linked) {
-		name, company, isLink := part.text, false, false
-		if i := strings.IndexByte(name, '['); i >= 0 && strings.Contains(name[i:], "](") {
-			end := strings.Index(name[i:], "](")
-			name, isLink = name[i+1:i+end], true
-		}
-		if i := strings.Index(name, " ("); i > 0 {
-			company = true
-		}
-		name = bareName(name)
-		if name == "" || linked && !isLink && !company && !part.and {
-			continue
-		}
-		if !isLink && len(out) > 0 && suffixes[strings.ToLower(strings.Trim(name, "."))] {
-			out[len(out)-1] += ", " + name
-			continue
-		}
-		out = append(out, name)
-	}
-	return out
-}
-
-// person reports whether a name is that of one person, and not of "The Docs" or of a team.
-func person(s string) bool {
-	words := strings.Fields(s)
-	if len(words) < 2 || len(words) > 4 || strings.Contains(s, ",") {
-		return false
-	}
-	for _, w := range words {
-		r, _ := utf8.DecodeRuneInString(w)
-		if groups[strings.ToLower(w)] || !unicode.IsUpper(r) {
-			return false
-		}
-	}
-	return true
-}
-
-// groups are words that names of groups have.
-var groups = set("the", "team", "teams", "group", "wg", "committee", "project", "working", "sig", "community", "maintainers", "developers", "authors", "contributors", "board")
-
-// suffixes stand after a comma and belong to the name before it.
-var suffixes = set("inc", "ltd", "llc", "gmbh", "jr", "sr", "phd", "ph.d", "md", "ii", "iii")
-
-type listPart struct {
-	text string
-	and  bool // "and" stood before it
-}
-
-// splitList parts a line at commas outside brackets and, among linked names or after a comma, at "and" and "&".
-func splitList(s string, linked bool) []listPart {
-	var out []listPart
-	depth, start, and := 0, 0, false
-	cut := func(end, next int, nextAnd bool) {
-		if t := strings.TrimSpace(s[start:end]); t != "" {
-			out = append(out, listPart{t, and})
-		}
-		start, and = next, nextAnd
-	}
-	for i := 0; i < len(s); i++ {
-		switch s[i] {
-		case '(', '[':
-			depth++
-		case ')', ']':
-			depth = max(depth-1, 0)
-		case ',', ';':
-			if depth == 0 {
-				cut(i, i+1, false)
-			}
-		case ' ':
-			if depth > 0 {
-				continue
-			}
-			for _, w := range [...]string{" and ", " & ", " with "} {
-				if strings.HasPrefix(s[i:], w) && (linked || len(out) > 0) {
-					cut(i, i+len(w), true)
-					i += len(w) - 1
-					break
-				}
-			}
-		}
-	}
-	cut(len(s), len(s), false)
-	return out
-}
-
-// bareName drops a company in brackets, an address in angle brackets and a leading "and" or "by".
-func bareName(s string) string {
-	s = clean(s)
-	if strings.HasPrefix(s, "[") {
-		if i := strings.Index(s, "]("); i > 0 {
-			s = s[1:i]
-		}
-	}
-	for _, p := range [...]string{"and ", "by ", "By "} {
-		s = strings.TrimPrefix(s, p)
-	}
-	for _, open := range [...]string{" (", " <"} {
-		if i := strings.Index(s, open); i > 0 {
-			s = s[:i]
-		}
-	}
-	return strings.Trim(s, " *_`")
 }
 
 func instructorsOf(v *value) []site.Instructor {
@@ -886,48 +770,4 @@ func instructorsOf(v *value) []site.Instructor {
 		out = append(out, site.Instructor{Name: a.Name})
 	}
 	return out
-}
-
-// langLike reports whether s has the shape of a language tag.
-func langLike(s string) bool {
-	main, rest, _ := strings.Cut(s, "-")
-	if len(main) < 2 || len(main) > 3 || len(rest) > 12 {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i]; !isLetter(c) && c != '-' && !(c >= '0' && c <= '9') {
-			return false
-		}
-	}
-	return true
-}
-
-// sitePath makes an absolute path on this site of an address as an old system wrote it; "" when it is none.
-func sitePath(s string) string {
-	s = strings.TrimSpace(s)
-	s, _, _ = strings.Cut(s, "#")
-	s, _, _ = strings.Cut(s, "?")
-	if s == "" || strings.HasPrefix(s, "//") || strings.Contains(s, "://") || strings.Contains(s, ":") && !strings.HasPrefix(s, "/") {
-		return ""
-	}
-	if d, err := url.PathUnescape(s); err == nil && utf8.ValidString(d) {
-		s = d
-	}
-	if strings.ContainsAny(s, "\\{}*") || strings.ContainsFunc(s, unicode.IsControl) || len(s) > 1000 {
-		return ""
-	}
-	for _, seg := range strings.Split(s, "/") {
-		if seg == ".." {
-			return ""
-		}
-	}
-	dir := strings.HasSuffix(s, "/")
-	s = path.Clean("/" + s)
-	if dir && s != "/" {
-		s += "/"
-	}
-	if s == "/" || s == "/index.html" || s == "/index/" {
-		return ""
-	}
-	return s
 }

@@ -184,8 +184,8 @@ func metadataLang(body string) string {
 	if end < 0 || end > 2000 {
 		return ""
 	}
-	if m := languageCode.FindStringSubmatch(body[:end]); m != nil && langLike(m[1]) {
-		return m[1]
+	if m := languageCode.FindStringSubmatch(body[:end]); m != nil {
+		return canonicalLang(m[1])
 	}
 	return ""
 }
