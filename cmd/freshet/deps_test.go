@@ -64,6 +64,7 @@ var drivers = map[string][]string{
 	"github.com/spf13/cobra":             {wiring},
 	"github.com/spf13/pflag":             {wiring},
 	"go.mongodb.org/mongo-driver/v2":     {"internal/mongodb"},
+	"github.com/failsafe-go/failsafe-go": {"internal/mongodb"},
 	"golang.org/x/image":                 {"internal/contentdir", "internal/mongodb", "generator/markup"},
 	"golang.org/x/net":                   {"internal/contentdir", "generator/markup"},
 	"golang.org/x/sync":                  nil, // nil: anybody

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -159,14 +160,14 @@ func (db *DB) explain(what string, limit time.Duration, err error) error {
 
 // away says why a server does not answer.
 func (db *DB) away(what, host string, limit time.Duration, err error) (message, remedy string) {
-	// Looking for a server only times out. Why it was not found is what its last heartbeat said.
-	cause := err
 	if hasCode(err, codeMaxTimeMSExpired) {
 		return fmt.Sprintf("%s: MongoDB at %s took longer than %v", what, host, limit),
 			"freshet indexes creates what is missing; mongo.blogTimeout, mongo.listTimeout and mongo.aggregateTimeout set the time"
 	}
+	// Looking for a server only times out. Why it was not found is what its last heartbeat said.
+	cause := err
 	if failure := db.monitor.heartbeatFailure(); failure != nil && !hasCode(err, passing...) {
-		cause = failure
+		cause, limit = failure, min(limit, selectTimeout)
 	}
 	_, isCert := errors.AsType[*tls.CertificateVerificationError](cause)
 	_, isAuthority := errors.AsType[x509.UnknownAuthorityError](cause)
@@ -181,6 +182,9 @@ func (db *DB) away(what, host string, limit time.Duration, err error) (message, 
 	case isCert, isAuthority, isRecord:
 		return fmt.Sprintf("%s: there is no secure connection to MongoDB at %s (mongo.uri, MONGODB_URI): TLS fails", what, host),
 			"tls=true, tlsCAFile=… in the URI say how; a server without TLS wants tls=false"
+	case cause != err && (errors.Is(cause, io.EOF) || errors.Is(cause, syscall.ECONNRESET)):
+		return fmt.Sprintf("%s: MongoDB at %s (mongo.uri, MONGODB_URI) closes every connection", what, host),
+			"see that it is MongoDB that listens there; one with TLS wants tls=true in the URI, one without tls=false"
 	case hasCode(err, passing...):
 		return fmt.Sprintf("%s: MongoDB at %s (mongo.uri) is shutting down or is not primary", what, host), "try again"
 	case mongo.IsTimeout(err):

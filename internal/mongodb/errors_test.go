@@ -134,7 +134,7 @@ func TestBadInput(t *testing.T) {
 		{"empty collections", func(r *responder) { r.docs["blogs"] = r.docs["blogs"][:0] }, "", "", "", false,
 			[]string{"blogs and courses of the database db (mongo.db, MONGODB_DB)", "are empty", "freshet import"}},
 		{"view", func(r *responder) { r.types["blogs"] = "view" }, "", "", "", false, []string{"db.blogs (mongo.db, MONGODB_DB) is a view", "name the database"}},
-		{"no TLS", nil, "user:s3cret@", "", "?tls=true", true, []string{"mongo.uri"}},
+		{"no TLS", nil, "user:s3cret@", "", "?tls=true", true, []string{"mongo.uri", "closes every connection", "tls=false"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -2,6 +2,7 @@ package mongodb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -254,8 +255,12 @@ func (db *DB) createIndex(ctx context.Context, w wantedIndex, line *Index) error
 		if w.isText() {
 			line.Message = "this server has no text indexes: search does without"
 		}
-	default:
+	case errors.Is(err, ErrUnavailable), hasCode(err, codeUnauthorized, codeAuthenticationFailed), ctx.Err() != nil:
 		return err
+	default:
+		line.State = IndexConflicting
+		line.Message = err.Error()
+		line.Remedy = "freshet works without it, more slowly"
 	}
 	return nil
 }
