@@ -166,7 +166,8 @@ func (db *DB) away(what, host string, limit time.Duration, err error) (message, 
 	}
 	// Looking for a server only times out. Why it was not found is what its last heartbeat said.
 	cause := err
-	if failure := db.monitor.heartbeatFailure(); failure != nil && !hasCode(err, passing...) {
+	failure := db.monitor.heartbeatFailure()
+	if failure != nil && !hasCode(err, passing...) {
 		cause, limit = failure, min(limit, selectTimeout)
 	}
 	_, isCert := errors.AsType[*tls.CertificateVerificationError](cause)
@@ -182,7 +183,7 @@ func (db *DB) away(what, host string, limit time.Duration, err error) (message, 
 	case isCert, isAuthority, isRecord:
 		return fmt.Sprintf("%s: there is no secure connection to MongoDB at %s (mongo.uri, MONGODB_URI): TLS fails", what, host),
 			"tls=true, tlsCAFile=… in the URI say how; a server without TLS wants tls=false"
-	case cause != err && (errors.Is(cause, io.EOF) || errors.Is(cause, syscall.ECONNRESET)):
+	case errors.Is(failure, io.EOF) || errors.Is(failure, syscall.ECONNRESET):
 		return fmt.Sprintf("%s: MongoDB at %s (mongo.uri, MONGODB_URI) closes every connection", what, host),
 			"see that it is MongoDB that listens there; one with TLS wants tls=true in the URI, one without tls=false"
 	case hasCode(err, passing...):

@@ -28,3 +28,6 @@ func (db *DB) Client() *mongo.Client { return db.client }
 
 // SelectTimeout is how long a command waits for a server to be found.
 const SelectTimeout time.Duration = selectTimeout
+
+// PostProjection is what is read of a post.
+var PostProjection = postProjection

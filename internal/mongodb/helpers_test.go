@@ -68,7 +68,7 @@ func (l *watchedLog) logger() *slog.Logger {
 }
 
 // open opens a DB that is closed when the test ends.
-func open(t *testing.T, cfg mongodb.Config) *mongodb.DB {
+func open(t testing.TB, cfg mongodb.Config) *mongodb.DB {
 	t.Helper()
 	db, err := mongodb.Open(t.Context(), cfg)
 	if err != nil {
@@ -82,7 +82,7 @@ func open(t *testing.T, cfg mongodb.Config) *mongodb.DB {
 	return db
 }
 
-func newSource(t *testing.T, db *mongodb.DB) *mongodb.Source {
+func newSource(t testing.TB, db *mongodb.DB) *mongodb.Source {
 	t.Helper()
 	s, err := mongodb.NewSource(db)
 	if err != nil {
@@ -92,7 +92,7 @@ func newSource(t *testing.T, db *mongodb.DB) *mongodb.Source {
 }
 
 // onServer opens a database of the test's own on a real server. It is dropped when the test ends.
-func onServer(t *testing.T) *mongodb.DB {
+func onServer(t testing.TB) *mongodb.DB {
 	t.Helper()
 	uri := testenv.Mongo(t)
 	name := "freshet_test_" + strings.ToLower(strings.Map(func(r rune) rune {
@@ -114,7 +114,7 @@ func onServer(t *testing.T) *mongodb.DB {
 }
 
 // insert writes documents in batches below a hundred: some servers hang at more in one command.
-func insert(t *testing.T, db *mongodb.DB, coll string, docs ...bson.D) {
+func insert(t testing.TB, db *mongodb.DB, coll string, docs ...bson.D) {
 	t.Helper()
 	for part := range slices.Chunk(docs, 90) {
 		if _, err := db.Client().Database(db.Name()).Collection(coll).InsertMany(t.Context(), part); err != nil {
@@ -123,7 +123,7 @@ func insert(t *testing.T, db *mongodb.DB, coll string, docs ...bson.D) {
 	}
 }
 
-func update(t *testing.T, db *mongodb.DB, coll string, id any, set bson.D) {
+func update(t testing.TB, db *mongodb.DB, coll string, id any, set bson.D) {
 	t.Helper()
 	_, err := db.Client().Database(db.Name()).Collection(coll).UpdateOne(t.Context(), bson.D{{Key: "_id", Value: id}}, bson.D{{Key: "$set", Value: set}})
 	if err != nil {
@@ -131,7 +131,7 @@ func update(t *testing.T, db *mongodb.DB, coll string, id any, set bson.D) {
 	}
 }
 
-func remove(t *testing.T, db *mongodb.DB, coll string, id any) {
+func remove(t testing.TB, db *mongodb.DB, coll string, id any) {
 	t.Helper()
 	if _, err := db.Client().Database(db.Name()).Collection(coll).DeleteOne(t.Context(), bson.D{{Key: "_id", Value: id}}); err != nil {
 		t.Fatal(err)
@@ -146,7 +146,7 @@ func summary(ch *site.Changes) (put, drop []site.ID) {
 	return put, ch.Drop
 }
 
-func scan(t *testing.T, s *mongodb.Source, changed ...string) *site.Changes {
+func scan(t testing.TB, s *mongodb.Source, changed ...string) *site.Changes {
 	t.Helper()
 	ch, err := s.Scan(t.Context(), changed)
 	if err != nil {
