@@ -109,7 +109,7 @@ func (names bodyFields) read(f fields) stored {
 // normal is text without a byte order mark, with line feeds as ends of lines, and valid.
 func normal(s string) string {
 	s = strings.TrimPrefix(s, "\ufeff")
-	s = strings.ToValidUTF8(s, "\ufffd")
+	s = valid(s)
 	if strings.Contains(s, "\r") {
 		s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
 	}

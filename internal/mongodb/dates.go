@@ -94,7 +94,7 @@ func slashDate(s string) (t time.Time, ok, ambiguous bool) {
 
 // clip shortens what a message shows of a value.
 func clip(s string) string {
-	s = strings.ToValidUTF8(s, "\ufffd")
+	s = valid(s)
 	if r := []rune(s); len(r) > 40 {
 		return string(r[:40]) + "…"
 	}

@@ -119,7 +119,7 @@ func (d *decoder) begin(coll string, raw bson.Raw) (*reader, bool) {
 	r := &reader{d: d, coll: coll}
 	var err error
 	r.fields, err = fieldsOf(raw)
-	id := r.fields.get("_id").v
+	id := r.fields.id()
 	if isNull(id) {
 		r.id = documentID(coll, bson.RawValue{Type: bson.TypeNull})
 		r.skip("_id", "the document has no _id to know it by", "give it one: what the database stores itself has one")
@@ -328,7 +328,7 @@ func (r *reader) aliases(folder string, own site.Path) []string {
 	}
 	if b, ok := stringBytes(r.fields.get("slug").v); ok {
 		if s := strings.TrimSpace(string(b)); !strings.ContainsAny(s, "?#%/\\") {
-			add(folder + strings.ToValidUTF8(s, "\ufffd") + "/")
+			add(folder + valid(s) + "/")
 		}
 	}
 	return out
@@ -572,7 +572,7 @@ func (r *reader) picture(name, base string, v bson.RawValue) site.Picture {
 	switch v.Type {
 	case bson.TypeString:
 		b, _ := stringBytes(v)
-		p.Src = strings.TrimSpace(strings.ToValidUTF8(string(b), "\ufffd"))
+		p.Src = strings.TrimSpace(valid(string(b)))
 	case bson.TypeArray:
 		if list := items(v); len(list) > 0 && list[0].Type != bson.TypeArray {
 			return r.picture(name, base, list[0])
@@ -581,7 +581,7 @@ func (r *reader) picture(name, base string, v bson.RawValue) site.Picture {
 		f := object(v)
 		for _, k := range [...]string{"url", "src", "image", "imageUrl", "path", "file", "filename", "relative"} {
 			if b, ok := stringBytes(f.get(k).v); ok {
-				p.Src = strings.TrimSpace(strings.ToValidUTF8(string(b), "\ufffd"))
+				p.Src = strings.TrimSpace(valid(string(b)))
 				break
 			}
 		}
@@ -605,13 +605,18 @@ func (r *reader) embed(name, base, uri string) string {
 		return ""
 	}
 	f := &site.File{
-		ID: r.id + "#" + site.ID(base), Revision: p.sum, Size: p.bytes, Width: p.width, Height: p.height,
+		Revision: p.sum, Size: p.bytes, Width: p.width, Height: p.height,
 		Name: fmt.Sprintf("%s/%s/%s/%s%s", site.TagSlug(r.coll), digest.String(string(r.id)), p.sum, base, p.ext),
 	}
 	if f.Name == r.want {
 		r.uri = uri
 	}
-	if !slices.ContainsFunc(r.out.files, func(o *site.File) bool { return o.ID == f.ID }) {
+	taken := func(o *site.File) bool { return o.ID == f.ID }
+	f.ID = r.id + "#picture/" + site.ID(base)
+	for n := 2; slices.ContainsFunc(r.out.files, taken); n++ {
+		f.ID = r.id + "#picture/" + site.ID(base+strconv.Itoa(n))
+	}
+	if !slices.ContainsFunc(r.out.files, func(o *site.File) bool { return o.Name == f.Name }) {
 		r.out.files = append(r.out.files, f)
 	}
 	return "/" + f.Name
@@ -805,7 +810,7 @@ func (d *decoder) body(coll string, raw bson.Raw, part string) (text []byte, for
 	var b stored
 	switch {
 	case part != "":
-		r := &reader{d: d, fields: f, coll: coll, id: documentID(coll, f.get("_id").v), quiet: true}
+		r := &reader{d: d, fields: f, coll: coll, id: documentID(coll, f.id()), quiet: true}
 		for _, m := range r.curriculum() {
 			for i := range m.lessons {
 				if l := &m.lessons[i]; string(l.id) == part {

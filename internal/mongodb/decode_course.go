@@ -297,7 +297,7 @@ func (r *reader) lesson(l *rawLesson, slugs map[site.Slug]bool, keys map[string]
 	l.slug = slug
 	key := "/" + string(slug)
 	if own.name != "" {
-		if k := strings.ReplaceAll(escapeID(idText(own.v), false), "/", "%2F"); !keys[k] {
+		if k := strings.ReplaceAll(idEscapes.Replace(idText(own.v)), "/", "%2F"); !keys[k] {
 			key = k
 		}
 	}
@@ -334,7 +334,7 @@ func (r *reader) modules(gratis bool) []site.Module {
 				lesson.Body = b.ref(r.id, string(l.id))
 				lesson.Minutes = site.Minutes(b.format, b.text)
 				if lesson.Open { // what a closed one says is not for all
-					lesson.Excerpt = l.fields.str("excerpt")
+					lesson.Excerpt = oneLine(l.fields.str("excerpt"))
 					if lesson.Excerpt == "" {
 						lesson.Excerpt = strings.Clone(site.Excerpt(b.format, b.text))
 					}

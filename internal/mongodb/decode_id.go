@@ -18,7 +18,7 @@ import (
 // string, in quotes where it could be taken for something else, and "blogs:={…}" with Extended JSON for all other
 // types. No two of them are alike. '%' and '#' are percent-encoded, so that what follows a '#' can name a part.
 func documentID(coll string, id bson.RawValue) site.ID {
-	return site.ID(escapeID(coll, true) + ":" + escapeID(idText(id), false))
+	return site.ID(collEscapes.Replace(coll) + ":" + idEscapes.Replace(idText(id)))
 }
 
 func idText(id bson.RawValue) string {
@@ -55,13 +55,11 @@ func plainID(s string) bool {
 	return !strings.ContainsFunc(s, unicode.IsControl)
 }
 
-func escapeID(s string, colon bool) string {
-	r := strings.NewReplacer("%", "%25", "#", "%23")
-	if colon {
-		r = strings.NewReplacer("%", "%25", "#", "%23", ":", "%3A")
-	}
-	return r.Replace(s)
-}
+// Within an ID '#' begins a part, and ':' ends the collection.
+var (
+	idEscapes   = strings.NewReplacer("%", "%25", "#", "%23")
+	collEscapes = strings.NewReplacer("%", "%25", "#", "%23", ":", "%3A")
+)
 
 // ownerID is the document that an ID belongs to: those of lessons and of pictures held as data are their document's
 // with a part behind a '#'.

@@ -79,12 +79,19 @@ func TestPictures(t *testing.T) {
 func TestPictureOfCourse(t *testing.T) {
 	d := newDecoder("posts", "classes")
 	uri := "data:image/png;base64," + base64.StdEncoding.EncodeToString(pngOf(t, 1, 1))
-	raw := changed(t, baseCourse, json.RawMessage(`{"coverImage": {"url": "`+uri+`"}, "instructor": {"name": "Asha Verma", "image": "`+uri+`"}}`))
+	other := "data:image/png;base64," + base64.StdEncoding.EncodeToString(pngOf(t, 2, 1))
+	raw := changed(t, baseCourse, json.RawMessage(`{"coverImage": {"url": "`+uri+`"}, "instructors": [{"name": "Asha Verma", "image": "`+uri+`"},
+		{"name": "Ben Roe", "image": "`+other+`"}, {"name": "Carl Poe", "image": "`+other+`"}]}`))
 	out := d.course(raw)
-	if len(out.files) != 2 || out.files[0].Name == out.files[1].Name || out.files[0].ID == out.files[1].ID {
-		t.Fatalf("files %+v", out.files)
+	if len(out.files) != 3 {
+		t.Fatalf("files %+v, want the cover and two instructors, of whom one is shown twice", out.files)
 	}
+	ids := map[site.ID]bool{}
 	for _, f := range out.files {
+		if ids[f.ID] {
+			t.Errorf("two files are %q", f.ID)
+		}
+		ids[f.ID] = true
 		if _, err := d.file(raw, f.Name); err != nil {
 			t.Error(err)
 		}
