@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"freshet/internal/diag"
@@ -414,12 +415,12 @@ func (l *Library) newName(coll string, d extjson.Doc) string {
 		if l.byPath[taken] == nil && errors.Is(err, fs.ErrNotExist) {
 			return name
 		}
-		switch {
-		case i == 0 && id.Text != "":
-			try = string(site.Slug(slug).WithSuffix(string(site.MakeSlug(id.Text))))
-		default:
-			try = string(site.Slug(slug).WithSuffix(fmt.Sprint(i + 2)))
+		// "_" sorts behind ".": of documents that claim one address, the one that came first keeps it.
+		suffix := strconv.Itoa(i + 2)
+		if i == 0 && id.Text != "" {
+			suffix = string(site.MakeSlug(id.Text))
 		}
+		try = slug + "_" + suffix
 	}
 }
 

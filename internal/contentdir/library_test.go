@@ -131,7 +131,7 @@ func TestLibraryPut(t *testing.T) {
 	put("blogs", `{"title":"No id again","slug":"hand"}`)
 	put("courses", `{"_id":1,"title":"C","slug":"c","curriculum":[{"title":"One","lessons":[{"title":"L"},{"title":"M"}]},{"title":"Two","lessons":[{"title":"N"}]}]}`)
 	put("courses", `{"_id":1,"title":"C","slug":"c","curriculum":[{"title":"One","lessons":[{"title":"M"}]}]}`)
-	want := []string{"blog/a-2.md", "blog/a.md", "blog/hand-2.md", "blog/hand.md", "courses/c/01-one/01-m.md", "courses/c/01-one/_index.md", "courses/c/_index.md"}
+	want := []string{"blog/a.md", "blog/a_2.md", "blog/hand.md", "blog/hand_2.md", "courses/c/01-one/01-m.md", "courses/c/01-one/_index.md", "courses/c/_index.md"}
 	var got []string
 	for _, f := range txtar.Parse([]byte(filesIn(t, dir))).Files {
 		got = append(got, f.Name)
