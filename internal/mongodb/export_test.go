@@ -5,7 +5,10 @@ import (
 	"log/slog"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"freshet/internal/extjson"
 )
 
 // NewGate returns a DB that has a gate and nothing behind it.
@@ -31,3 +34,8 @@ const SelectTimeout time.Duration = selectTimeout
 
 // PostProjection is what is read of a post.
 var PostProjection = postProjection
+
+// ToBSON and FromBSON are what a Library stores and reads.
+func ToBSON(d extjson.Doc) (bson.Raw, error) { return toBSON(d) }
+
+func FromBSON(raw bson.Raw) (extjson.Doc, error) { return fromBSON(raw) }
