@@ -93,12 +93,32 @@ func (l *Library) Put(ctx context.Context, coll string, docs []extjson.Doc) (ref
 		models = append(models, mongo.NewReplaceOneModel().SetFilter(filter).SetReplacement(raw).SetUpsert(true))
 		at = append(at, i)
 	}
+	cut, err := l.write(ctx, coll, models, at, refused)
+	if err == nil || !cut || len(models) == 1 {
+		return refused, err
+	}
+	// Some servers end the connection at a document with something that they do not store. The others need not suffer.
+	for i := range models {
+		cut, err := l.write(ctx, coll, models[i:i+1], at[i:i+1], refused)
+		switch {
+		case cut:
+			refused[at[i]] = errors.New("the server ends the connection at this document: it may not store what is in it, such as Decimal128 or names with dots")
+		case err != nil:
+			return refused, err
+		}
+	}
+	return refused, nil
+}
+
+// write sends one command. cut reports that the server took it and ended the connection.
+func (l *Library) write(ctx context.Context, coll string, models []mongo.WriteModel, at []int, refused map[int]error) (cut bool, err error) {
 	if len(models) == 0 {
-		return refused, nil
+		return false, nil
 	}
 	what := fmt.Sprintf("store documents in %s.%s", l.db.name, coll)
 	err = l.db.run(ctx, aggregate, what, func(ctx context.Context) error {
 		_, err := l.db.client.Database(l.db.name).Collection(coll).BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
+		cut = err != nil && mongo.IsNetworkError(err) && !mongo.IsTimeout(err)
 		bulk, ok := errors.AsType[mongo.BulkWriteException](err)
 		if !ok || bulk.WriteConcernError != nil {
 			return err
@@ -111,7 +131,7 @@ func (l *Library) Put(ctx context.Context, coll string, docs []extjson.Doc) (ref
 		}
 		return nil
 	})
-	return refused, err
+	return cut, err
 }
 
 // explainWrite says why MongoDB does not store one document.
