@@ -243,9 +243,16 @@ func (db *DB) run(ctx context.Context, c class, what string, f func(context.Cont
 }
 
 // retrying calls f once more if that promises something. The driver does so for its own reads, but not for commands
-// that are run as such.
+// that are run as such. That a command got no connection, because another had failed, is no try of its own; but it is
+// so every time while the server refuses whoever connects.
 func retrying(ctx context.Context, f func() error) error {
 	err := f()
+	for range 3 {
+		if !poolCleared(err) || ctx.Err() != nil {
+			break
+		}
+		err = f()
+	}
 	if again(err) && ctx.Err() == nil {
 		err = f()
 	}
@@ -362,6 +369,21 @@ func orEmpty(d bson.D) bson.D {
 		return bson.D{}
 	}
 	return d
+}
+
+// count is how many documents a collection of the content has by the server's own books, which are right unless it has
+// crashed.
+func (db *DB) count(ctx context.Context, coll string) (int, error) {
+	cmd := bson.D{{Key: "count", Value: coll}, {Key: "maxTimeMS", Value: db.limit(list).Milliseconds()}}
+	var reply struct {
+		N int `bson:"n"`
+	}
+	err := db.run(ctx, list, fmt.Sprintf("count %s.%s", db.name, coll), func(ctx context.Context) error {
+		return retrying(ctx, func() error {
+			return db.client.Database(db.name).RunCommand(undated{ctx}, cmd, options.RunCmd().SetReadPreference(db.pref)).Decode(&reply)
+		})
+	})
+	return reply.N, err
 }
 
 // collections returns the types of those named that the database has: "collection", "view" …, and the names of some

@@ -79,6 +79,9 @@ var passing = []int{
 	codeNotPrimaryNoFallback, codeNotPrimaryOrAny,
 }
 
+// signIn are the codes of a server that refuses a user.
+var signIn = []int{codeAuthenticationFailed, codeUserNotFound, codeAtlas, codeMechanismUnavailable}
+
 // hasCode reports whether an error, or any that it wraps, is a server's with one of the codes.
 func hasCode(err error, codes ...int) bool {
 	switch e := err.(type) {
@@ -105,7 +108,8 @@ func hasCode(err error, codes ...int) bool {
 // unwell reports whether an error says that the server is away or overloaded. That is what opens the breaker.
 func unwell(err error) bool {
 	_, isNet := errors.AsType[net.Error](err) // while connecting, the driver's error has no label that says so
-	return err != nil && (isNet || mongo.IsTimeout(err) || mongo.IsNetworkError(err) || hasCode(err, passing...))
+	return err != nil && (isNet || mongo.IsTimeout(err) || mongo.IsNetworkError(err) || hasCode(err, passing...) ||
+		poolCleared(err) && !hasCode(err, signIn...))
 }
 
 // again reports whether a read is worth a second try at once: the connection was cut, or the server changed its role.
@@ -134,7 +138,7 @@ func (db *DB) explain(what string, limit time.Duration, err error) error {
 	e := &Error{err: err}
 	host := db.uri.hosts()
 	switch {
-	case hasCode(err, codeAuthenticationFailed, codeUserNotFound, codeAtlas, codeMechanismUnavailable):
+	case hasCode(err, signIn...):
 		e.Message = fmt.Sprintf("%s: MongoDB at %s refuses the user or password of mongo.uri (MONGODB_URI)", what, host)
 		e.Remedy = "correct them, percent-encoded; authSource=… in the URI names the database that knows the user"
 	case hasCode(err, codeUnauthorized) && !db.signedIn:

@@ -47,7 +47,7 @@ func TestScanFaults(t *testing.T) {
 		n       int
 		repeats bool // every command of the name from the nth on fails
 	}{
-		{"listCollections", 1, true}, {"find", 2, true}, {"getMore", 1, true}, {"find", 1, false}, {"find", 2, false}, {"getMore", 2, false},
+		{"listCollections", 1, true}, {"find", 2, true}, {"getMore", 1, true}, {"find", 1, false}, {"find", 2, false}, {"count", 1, true}, {"count", 1, false}, {"getMore", 2, false},
 	}
 	for _, kind := range kinds {
 		t.Run(kind.name, func(t *testing.T) {
@@ -133,16 +133,18 @@ func TestShortScan(t *testing.T) {
 	for _, test := range []struct {
 		posts, found int
 		fails        bool
-	}{{3000, 100, true}, {3000, 2900, false}, {900, 0, false}} {
+		cut          int // the query that is cut; 0: none
+	}{{3000, 100, true, 0}, {3000, 2900, false, 0}, {900, 0, false, 0}, {3000, 2900, true, 2}, {3000, 2900, true, 3}, {3000, 2900, true, 4}} {
 		r := newResponder(t)
 		r.fill(0, test.posts)
 		db := open(t, to(r, false))
 		s := newSource(t, db)
 		r.hide("blogs", test.found)
+		r.set(func(name string, n int) fault { return fault{cut: test.cut > 0 && name == "find" && n >= test.cut} })
 		ch, err := s.Scan(t.Context(), nil)
 		switch {
 		case test.fails && !errors.Is(err, mongodb.ErrUnavailable):
-			t.Errorf("a scan that finds %d of %d: error %v, want ErrUnavailable", test.found, test.posts, err)
+			t.Errorf("a scan that finds %d of %d, cut %d: error %v, want ErrUnavailable", test.found, test.posts, test.cut, err)
 		case !test.fails && err != nil:
 			t.Errorf("a scan that finds %d of %d: %v", test.found, test.posts, err)
 		case !test.fails && len(ch.Put) != test.posts:
@@ -228,8 +230,10 @@ func TestQueriesHaveLimitsAndIndexes(t *testing.T) {
 	scan(t, s)
 	scan(t, s, string(postID(1)), "blog:post-2", "course:course-1", "pages:blog")
 	scan(t, s, string(postID(9999)))
+	r.hide("blogs", 1100)
+	scan(t, s)
 	_, _ = s.Body(t.Context(), site.BodyRef{Doc: postID(1)})
-	_, _ = s.Open(t.Context(), &site.File{ID: postID(1) + "#cover", Name: string(postID(1)) + "#cover"})
+	_, _ = s.Open(t.Context(), &site.File{ID: postID(1) + "#picture/cover", Name: "blogs/x.png"})
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	seen := map[string]bool{}
@@ -239,11 +243,17 @@ func TestQueriesHaveLimitsAndIndexes(t *testing.T) {
 		if api, _ := cmd.Lookup("apiVersion").StringValueOK(); api != "1" && name != "getMore" {
 			t.Errorf("%s has no apiVersion: %s", name, cmd)
 		}
-		if name != "find" {
+		if name == "getMore" || name == "killCursors" {
 			continue
 		}
 		if len(slices.Collect(maxTimes(cmd))) != 1 {
 			t.Errorf("not one maxTimeMS in %s", cmd)
+		}
+		if name != "find" {
+			if !slices.Contains([]string{"listCollections", "count"}, name) || !cmd.Lookup("query").IsZero() {
+				t.Errorf("an unknown command: %s", cmd)
+			}
+			continue
 		}
 		coll := cmd.Lookup("find").StringValue()
 		var fields []string
@@ -256,6 +266,9 @@ func TestQueriesHaveLimitsAndIndexes(t *testing.T) {
 		case shape == "_id", shape == "slug", shape == "updatedAt+_id":
 		case shape == "" && (coll == "blogs" || coll == "courses"):
 			shape = "whole " + coll
+			if hint, ok := cmd.Lookup("hint").StringValueOK(); ok {
+				shape = "hint " + hint
+			}
 		default:
 			t.Errorf("a query that no index serves: %s", cmd)
 		}
@@ -268,7 +281,7 @@ func TestQueriesHaveLimitsAndIndexes(t *testing.T) {
 			t.Errorf("a query without a projection: %s", cmd)
 		}
 	}
-	for _, shape := range []string{"_id", "slug", "whole blogs", "whole courses"} {
+	for _, shape := range []string{"_id", "slug", "whole blogs", "whole courses", "hint _id_"} {
 		if !seen[shape] {
 			t.Errorf("there was no query by %s: the test does not look at all of them", shape)
 		}

@@ -255,7 +255,7 @@ func (db *DB) createIndex(ctx context.Context, w wantedIndex, line *Index) error
 		if w.isText() {
 			line.Message = "this server has no text indexes: search does without"
 		}
-	case errors.Is(err, ErrUnavailable), hasCode(err, codeUnauthorized, codeAuthenticationFailed), ctx.Err() != nil:
+	case errors.Is(err, ErrUnavailable), hasCode(err, codeUnauthorized), hasCode(err, signIn...), ctx.Err() != nil:
 		return err
 	default:
 		line.State = IndexConflicting

@@ -192,6 +192,8 @@ func (r *responder) answer(name string, cmd bson.Raw) bson.D {
 			batch = int64(len(rest))
 		}
 		return bson.D{{Key: "cursor", Value: r.batch("nextBatch", db+"."+cmd.Lookup("collection").StringValue(), rest, int(batch), id)}, ok}
+	case "count":
+		return bson.D{{Key: "n", Value: int32(len(r.docs[cmd.Lookup("count").StringValue()]))}, ok}
 	case "listCollections":
 		var list []bson.Raw
 		for coll := range r.docs {

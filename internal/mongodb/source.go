@@ -264,33 +264,46 @@ func (r *reading) everything(ctx context.Context) error {
 	return r.sections(ctx)
 }
 
-// collection reads all documents of a collection, and counts them. A census of the ids, taken before, tells whether
-// the scan has come to its end: what it missed is asked for by its id, and gone only if it is not found that way.
+// collection reads all documents of a collection, and counts them. Where the server counts as many and everything that
+// is known was among them, the scan has come to its end. Else a census of the ids tells: what the scan missed is asked
+// for by its id, and gone only if it is not found that way.
 func (r *reading) collection(ctx context.Context, coll string) (int, error) {
-	missing, err := r.s.census(ctx, coll)
+	seen := map[site.ID]bool{}
+	err := r.s.stream(ctx, coll, func(raw bson.Raw) { seen[r.take(coll, raw)] = true })
 	if err != nil {
 		return 0, err
 	}
-	counted := len(missing)
-	n := 0
-	err = r.s.stream(ctx, coll, counted, func(raw bson.Raw) {
-		n++
-		delete(missing, r.take(coll, raw))
-	})
+	counted, err := r.s.db.count(ctx, coll)
+	if err != nil || counted == len(seen) && r.s.allOf(coll, seen) {
+		return counted, err
+	}
+	ids, err := r.s.census(ctx, coll)
 	if err != nil {
 		return 0, err
 	}
-	if len(missing) > batchSize {
-		return 0, &Error{Message: fmt.Sprintf("read %s.%s: the scan came to its end without %d of %d documents", r.s.db.name, coll, len(missing), counted),
+	counted = len(ids)
+	maps.DeleteFunc(ids, func(id site.ID, _ bool) bool { return seen[id] })
+	if len(ids) > batchSize {
+		return 0, &Error{Message: fmt.Sprintf("read %s.%s: the scan came to its end without %d of %d documents", r.s.db.name, coll, len(ids), counted),
 			Remedy: "try again; nothing was changed", err: ErrUnavailable}
 	}
-	return max(n, counted), r.byID(ctx, coll, missing)
+	return max(len(seen), counted), r.byID(ctx, coll, ids)
+}
+
+// allOf reports whether every document that is known of a collection is among ids.
+func (s *Source) allOf(coll string, ids map[site.ID]bool) bool {
+	for id := range s.docs {
+		if of, _, _ := strings.Cut(string(id), ":"); of == coll && !ids[id] {
+			return false
+		}
+	}
+	return true
 }
 
 // census returns the ids of all documents of a collection, from the index alone.
 func (s *Source) census(ctx context.Context, coll string) (map[site.ID]bool, error) {
 	ids := map[site.ID]bool{}
-	q := query{db: s.db.name, coll: coll, class: list, projection: bson.D{{Key: "_id", Value: 1}}, hint: "_id_", batch: censusBatch, batches: censusBatches}
+	q := query{db: s.db.name, coll: coll, class: list, projection: bson.D{{Key: "_id", Value: 1}}, hint: "_id_", batch: censusBatch, batches: manyBatches}
 	err := s.db.find(ctx, q, func(raw bson.Raw) error {
 		ids[documentID(coll, raw.Lookup("_id"))] = true
 		return nil
@@ -298,10 +311,9 @@ func (s *Source) census(ctx context.Context, coll string) (map[site.ID]bool, err
 	return ids, err
 }
 
-// An id is some 30 bytes long.
 const (
-	censusBatch   = 10_000
-	censusBatches = 100 // bounds the server's whole time for a million documents
+	censusBatch = 10_000 // an id is some 30 bytes long
+	manyBatches = 1000   // of a scan: what hangs is found by the deadline of a batch
 )
 
 // A chunk is some documents of a scan, one after the other.
@@ -314,7 +326,7 @@ type chunk struct {
 const maxChunkBytes = 4 << 20
 
 // stream reads a whole collection. One goroutine waits for the server while the caller's decodes.
-func (s *Source) stream(ctx context.Context, coll string, count int, each func(bson.Raw)) error {
+func (s *Source) stream(ctx context.Context, coll string, each func(bson.Raw)) error {
 	full, empty := make(chan *chunk, 1), make(chan *chunk, 3)
 	for range cap(empty) {
 		empty <- &chunk{}
@@ -332,7 +344,7 @@ func (s *Source) stream(ctx context.Context, coll string, count int, each func(b
 				return ctx.Err()
 			}
 		}
-		q := query{db: s.db.name, coll: coll, class: list, projection: projectionOf(coll), batch: batchSize, batches: count/batchSize + 2}
+		q := query{db: s.db.name, coll: coll, class: list, projection: projectionOf(coll), batch: batchSize, batches: manyBatches}
 		err := s.db.find(ctx, q, func(raw bson.Raw) error {
 			c.data = append(c.data, raw...)
 			c.ends = append(c.ends, len(c.data))

@@ -70,8 +70,8 @@ func TestScanOnServer(t *testing.T) {
 		}, []string{string(postID(9))}, []site.ID{postID(9)}, nil},
 		{"a cover held as data", func() {
 			update(t, db, "blogs", oid(10), bson.D{{Key: "coverImage", Value: bson.D{{Key: "url", Value: pixel}, {Key: "alt", Value: "x"}}}})
-		}, []string{string(postID(10))}, []site.ID{postID(10), postID(10) + "#cover"}, nil},
-		{"that is gone", func() { update(t, db, "blogs", oid(10), bson.D{{Key: "coverImage", Value: nil}}) }, nil, []site.ID{postID(10)}, []site.ID{postID(10) + "#cover"}},
+		}, []string{string(postID(10))}, []site.ID{postID(10), postID(10) + "#picture/cover"}, nil},
+		{"that is gone", func() { update(t, db, "blogs", oid(10), bson.D{{Key: "coverImage", Value: nil}}) }, nil, []site.ID{postID(10)}, []site.ID{postID(10) + "#picture/cover"}},
 		{"the hero of the list", func() {
 			insert(t, db, "pages", bson.D{{Key: "_id", Value: 1}, {Key: "slug", Value: "blog"}, {Key: "content", Value: bson.D{{Key: "hero", Value: bson.D{{Key: "title", Value: "<b>Notes</b>"}}}}}})
 		}, []string{"pages:blog"}, []site.ID{"pages:blog"}, nil},
