@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -75,10 +74,7 @@ type exportedPart struct {
 }
 
 func (inv *invocation) export(ctx context.Context, eff *effective, name string, flags exportFlags) (err error) {
-	if _, err := os.Stat(eff.Content); errors.Is(err, fs.ErrNotExist) {
-		return failed(fmt.Errorf("there is no content folder %s", eff.Content), "name it with --content")
-	}
-	from, err := inv.openPlace(ctx, eff)
+	from, err := inv.openPlace(ctx, eff, true)
 	if err != nil {
 		return err
 	}

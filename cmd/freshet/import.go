@@ -65,7 +65,7 @@ func (inv *invocation) importPath(ctx context.Context, eff *effective, name stri
 	if in.tree != "" && (within(in.tree, eff.Content) || within(eff.Content, in.tree)) {
 		return misuse("name another folder, or another content folder with --content", "%s is the content folder itself, or part of it", name)
 	}
-	to, err := inv.openPlace(ctx, eff)
+	to, err := inv.openPlace(ctx, eff, false)
 	if err != nil {
 		return err
 	}

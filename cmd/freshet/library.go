@@ -13,10 +13,14 @@ import (
 	"freshet/internal/contentdir"
 	"freshet/internal/diag"
 	"freshet/internal/extjson"
+	"freshet/internal/mongodb"
 	"freshet/internal/transfer"
 )
 
-var _ transfer.Library = (*contentdir.Library)(nil)
+var (
+	_ transfer.Library = (*contentdir.Library)(nil)
+	_ transfer.Library = (*mongodb.Library)(nil)
+)
 
 // A place is a library that import and export work with.
 type place struct {
@@ -27,9 +31,23 @@ type place struct {
 	close       func() error
 }
 
-// openPlace opens where the settings say that documents are kept.
-func (inv *invocation) openPlace(ctx context.Context, eff *effective) (*place, error) {
+// openPlace opens where the settings say that documents are kept. reading says that there must be something.
+func (inv *invocation) openPlace(ctx context.Context, eff *effective, reading bool) (*place, error) {
+	if reading {
+		if _, err := os.Stat(eff.Content); errors.Is(err, fs.ErrNotExist) {
+			return nil, failed(fmt.Errorf("there is no content folder %s", eff.Content), "name it with --content")
+		}
+	}
 	return openContent(ctx, eff.Content)
+}
+
+// mongoPlace is a database, which is closed with the place.
+func mongoPlace(db *mongodb.DB) (*place, error) {
+	l, err := mongodb.NewLibrary(db)
+	if err != nil {
+		return nil, err
+	}
+	return &place{Library: l, name: "the database " + db.Name(), close: db.Close}, nil
 }
 
 // openContent opens a content tree, which need not exist.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"freshet/internal/contentdir"
+	"freshet/internal/extjson"
 	"freshet/internal/mongodb"
 	"freshet/internal/site"
 	"freshet/internal/testenv"
@@ -31,27 +33,35 @@ func TestSourcesAgree(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(func() {
-				if err := db.Close(); err != nil {
-					t.Error(err)
-				}
-			})
-			library, err := mongodb.NewLibrary(db)
+			library, err := mongoPlace(db)
 			if err != nil {
 				t.Fatal(err)
 			}
+			t.Cleanup(func() {
+				if err := library.close(); err != nil {
+					t.Error(err)
+				}
+			})
 			for _, name := range files {
 				file := filepath.Join(exports, name)
 				importReport(t, exitDone, file, "--content", content)
-				im, err := transfer.NewImporter(transfer.Config{To: library})
-				if err != nil {
+				if rep := importInto(t, library, file); rep.Added != rep.Read {
+					t.Fatalf("%s: %+v", name, rep)
+				}
+				if rep := importInto(t, library, file); rep.Unchanged != rep.Read {
+					t.Errorf("%s again: %+v", name, rep)
+				}
+				coll := transfer.Blogs
+				if name == "courses.ndjson" {
+					coll = transfer.Courses
+				}
+				out := filepath.Join(t.TempDir(), name)
+				inv := &invocation{stdout: io.Discard, stderr: io.Discard}
+				if _, _, err := inv.exportFile(t.Context(), library, coll, out, extjson.Canonical); err != nil {
 					t.Fatal(err)
 				}
-				if err := importFile(t.Context(), im, file); err != nil {
-					t.Fatal(err)
-				}
-				if rep, err := im.Finish(t.Context()); err != nil || rep.Added != rep.Read {
-					t.Fatalf("%+v: %v", rep, err)
+				if diff := cmp.Diff(documents(t, file), documents(t, out)); diff != "" {
+					t.Errorf("%s as it comes out of MongoDB (-want +got):\n%.1500s", name, diff)
 				}
 			}
 			fromFiles, err := contentdir.New(contentdir.Config{Dir: content})
@@ -80,6 +90,22 @@ func TestSourcesAgree(t *testing.T) {
 			}
 		})
 	}
+}
+
+func importInto(t *testing.T, to *place, file string) *transfer.Report {
+	t.Helper()
+	im, err := transfer.NewImporter(transfer.Config{To: to})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := importFile(t.Context(), im, file); err != nil {
+		t.Fatal(err)
+	}
+	rep, err := im.Finish(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rep
 }
 
 // shownDocuments are the posts and courses of a source by kind and slug.
