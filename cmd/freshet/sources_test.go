@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"maps"
 	"path/filepath"
@@ -25,11 +24,11 @@ import (
 // sources make of them are the same, but for their names.
 func TestSourcesAgree(t *testing.T) {
 	exports := filepath.Join(testenv.Corpus(t), "mongo-export")
-	uri := testenv.Mongo(t)
 	for _, files := range [][]string{{"blogs.ndjson", "courses.ndjson"}, {"blogs.tiptap.ndjson"}} {
 		t.Run(files[0], func(t *testing.T) {
 			content := filepath.Join(t.TempDir(), "content")
-			db, err := mongodb.Open(t.Context(), mongodb.Config{URI: mongodb.URI(uri), DB: fmt.Sprintf("freshet_test_agree_%d", time.Now().UnixNano()), ListTimeout: 20 * time.Second})
+			uri, name := testenv.MongoDatabase(t)
+			db, err := mongodb.Open(t.Context(), mongodb.Config{URI: mongodb.URI(uri), DB: name, ListTimeout: 20 * time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -137,6 +137,9 @@ func (b *builder) meta(r *record, names ...string) site.Meta {
 		m.Body = site.BodyRef{Doc: m.ID, Format: p.bodyFormat(), Hash: p.hash, Bytes: p.bytes}
 	}
 	m.Slug = firstSlug(append([]string{p.slug, lastSegment(p.address)}, append(names, m.Title)...)...)
+	if p.stored {
+		m.Slug = firstSlug(append([]string{p.slug, m.Title}, names...)...) // its file is called as import found best
+	}
 	if m.Slug == "" {
 		m.Slug = site.Slug("untitled-" + digest.String(r.path).String()[:8])
 	}

@@ -4,6 +4,7 @@
 package testenv
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	mongodriver "go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
 // What FRESHET_TEST_REQUIRE can name.
@@ -42,6 +48,26 @@ func Mongo(t testing.TB) string {
 		missing(t, mongo, "there is no MongoDB: set FRESHET_TEST_MONGO to the URI of one that tests may write to")
 	}
 	return uri
+}
+
+// MongoDatabase returns the URI of a MongoDB that tests may write to, and the name of a database of the test's own. It is
+// dropped when the test ends.
+func MongoDatabase(t testing.TB) (uri, name string) {
+	t.Helper()
+	uri = Mongo(t)
+	name = "freshet_test_" + bson.NewObjectID().Hex()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
+		defer cancel()
+		client, err := mongodriver.Connect(options.Client().ApplyURI(uri))
+		if err == nil {
+			err = errors.Join(client.Database(name).Drop(ctx), client.Disconnect(ctx))
+		}
+		if err != nil {
+			t.Errorf("drop the test's database: %v", err)
+		}
+	})
+	return uri, name
 }
 
 // Corpus returns the folder of real blogs and courses: $FRESHET_TEST_CORPUS, else ../shared/corpus beside the module.
