@@ -243,13 +243,17 @@ func (db *DB) run(ctx context.Context, c class, what string, f func(context.Cont
 }
 
 // retrying calls f once more if that promises something. The driver does so for its own reads, but not for commands
-// that are run as such. That a command got no connection, because another had failed, is no try of its own; but it is
-// so every time while the server refuses whoever connects.
+// that are run as such. That a command got no connection, because another had failed, is no try of its own: the pool
+// opens again with the next heartbeat, half a second later, unless the server refuses whoever connects.
 func retrying(ctx context.Context, f func() error) error {
 	err := f()
-	for range 3 {
-		if !poolCleared(err) || ctx.Err() != nil {
-			break
+	for wait := 10 * time.Millisecond; poolCleared(err) && wait < time.Second; wait *= 2 {
+		pause := time.NewTimer(wait)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return err
 		}
 		err = f()
 	}

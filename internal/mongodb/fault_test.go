@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -297,4 +298,31 @@ func maxTimes(cmd bson.Raw) iter.Seq[int64] {
 			}
 		}
 	}
+}
+
+// TestFaultBesideOthers cuts one of many reads at once: all succeed, for the others only lose their connection.
+func TestFaultBesideOthers(t *testing.T) {
+	r := newResponder(t)
+	r.fill(0, 100)
+	db := open(t, to(r, false))
+	s := newSource(t, db)
+	refs := make(chan site.BodyRef, 100)
+	for _, d := range scan(t, s).Put {
+		refs <- d.(*site.Post).Body
+	}
+	close(refs)
+	r.set(func(name string, n int) fault {
+		return fault{cut: name == "find" && n == 10, code: map[bool]int{true: 91}[name == "find" && n == 50]}
+	})
+	var readers sync.WaitGroup
+	for range 8 {
+		readers.Go(func() {
+			for ref := range refs {
+				if _, err := s.Body(t.Context(), ref); err != nil {
+					t.Errorf("Body(%s): %v", ref.Doc, err)
+				}
+			}
+		})
+	}
+	readers.Wait()
 }
