@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"freshet/generator"
+	"freshet/internal/digest"
 	"freshet/internal/site"
 )
 
@@ -167,6 +168,23 @@ func TestPictures(t *testing.T) {
 	if kind(second) != site.KindHidden {
 		t.Error("a picture just dropped is no longer answered")
 	}
+}
+
+// TestPictureOfDocument: a document that lies in no tree, as those of a database, names its pictures from the root.
+func TestPictureOfDocument(t *testing.T) {
+	s := newShelf()
+	s.putFile("blogs/66d1/0123/cover.png", []byte("1"), "")
+	p := newPost("blogs:66d1", "a", -1)
+	p.Source, p.Cover = "", site.Picture{Src: "/blogs/66d1/0123/cover.png"}
+	s.put(p, map[string]string{"": "Text."})
+	b := newBench(t, benchOptions{source: s})
+	rep := b.build(t, generator.Options{})
+	if len(rep.Problems) > 0 {
+		t.Errorf("problems %+v", rep.Problems)
+	}
+	page := b.page(t, "/blog/a/")
+	has(t, page, "/assets/cover."+digest.Bytes([]byte("1")).String()+".png")
+	has(t, page, `width="10" height="1"`)
 }
 
 func TestShrinkIsRefused(t *testing.T) {

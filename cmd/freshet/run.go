@@ -123,7 +123,7 @@ to the files, and serves them. No settings are needed: content/ is the source, p
 		"settings `file`: YAML, TOML or JSON (default freshet.yaml, .toml or .json in the working directory)")
 	root.AddCommand(
 		inv.upCommand(), inv.devCommand(), inv.buildCommand(), inv.serveCommand(),
-		inv.explainCommand(), inv.logCommand(), inv.rollbackCommand(),
+		inv.importCommand(), inv.exportCommand(), inv.explainCommand(), inv.logCommand(), inv.rollbackCommand(),
 		inv.configCommand(), inv.versionCommand(), inv.completionCommand(),
 	)
 	return root

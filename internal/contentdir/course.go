@@ -32,7 +32,7 @@ func (b *builder) courseOf(r *record, m site.Meta) *site.Course {
 		Meta: m, Price: p.price, OriginalPrice: p.original, Currency: p.currency, Level: p.level, Duration: p.duration, Rating: p.rating,
 		Instructors: p.instructors, Features: p.features, Learn: p.learn, Requirements: p.requirements, EnrollURL: p.enroll, Weight: p.weight,
 	}
-	if len(c.Instructors) == 0 {
+	if len(c.Instructors) == 0 && !p.stored {
 		for _, a := range p.authors {
 			c.Instructors = append(c.Instructors, site.Instructor{Name: a.Name, Image: a.Image})
 		}
@@ -80,7 +80,7 @@ func (b *builder) course(f *folder) *site.Course {
 		c.Body.Doc = c.ID
 	}
 	if l := b.twin(f.path, func(o string) bool { d := b.t.folder(o, false); return d != nil && d.markdown > 0 }); l != "" && f.parent != nil && f.parent.parent != nil {
-		c.Slug = withSuffix(c.Slug, strings.ToLower(l))
+		c.Slug = c.Slug.WithSuffix(strings.ToLower(l))
 	}
 	if own != nil {
 		c.Aliases = aliasesOf(own.p, site.CoursePath(c.Slug))
@@ -109,6 +109,9 @@ type curriculum struct {
 	own    *record
 	lang   string
 }
+
+// stored reports whether the course is a document of MongoDB's.
+func (k *curriculum) stored() bool { return k.own != nil && k.own.p != nil && k.own.p.stored }
 
 // A stage is something in a course with a place among its siblings: a file or a folder of lessons.
 type stage struct {
@@ -230,7 +233,7 @@ func (k *curriculum) stages(f *folder, top bool) []stage {
 		if own != nil && !own.broken {
 			s.title = cmpOr(own.p.title, own.p.heading)
 		}
-		if s.title == "" {
+		if s.title == "" && !k.stored() {
 			s.title = titleOf(name)
 		}
 		out = append(out, s)
@@ -271,7 +274,7 @@ func (k *curriculum) lessonSlugs(stages []stage) map[*record]site.Slug {
 		}
 		s := k.lessonSlug(r)
 		for n := 2; taken[s]; n++ {
-			s = withSuffix(k.lessonSlug(r), fmt.Sprint(n))
+			s = k.lessonSlug(r).WithSuffix(fmt.Sprint(n))
 		}
 		taken[s] = true
 		out[r] = s
@@ -320,11 +323,17 @@ func (k *curriculum) lessons(files []*record, slugs map[*record]site.Slug) []sit
 				ID: site.ID(r.path), Source: r.path, Slug: slug, Title: cmpOr(p.title, p.heading), Excerpt: cmpOr(p.excerpt, p.intro), Duration: p.duration,
 				Open: p.free >= 0, Minutes: p.minutes,
 			}
+			if k.stored() {
+				l.Open = p.free > 0 || k.own.p.gratis
+				if !l.Open {
+					l.Excerpt = "" // what a closed one says is not for all
+				}
+			}
 			if l.Title == "" {
 				l.Title = titleOf(lessonName(r))
 			}
 			if p.hash != 0 {
-				l.Body = site.BodyRef{Doc: site.ID(courseID(k.course)), Part: r.path, Format: site.Markdown, Hash: p.hash, Bytes: p.bytes}
+				l.Body = site.BodyRef{Doc: site.ID(courseID(k.course)), Part: r.path, Format: p.bodyFormat(), Hash: p.hash, Bytes: p.bytes}
 			}
 			l.Aliases = aliasesOf(p, "")
 			out = append(out, l)

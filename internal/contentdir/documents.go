@@ -134,9 +134,12 @@ func (b *builder) meta(r *record, names ...string) site.Meta {
 		m.Excerpt = p.intro
 	}
 	if p.hash != 0 {
-		m.Body = site.BodyRef{Doc: m.ID, Format: site.Markdown, Hash: p.hash, Bytes: p.bytes}
+		m.Body = site.BodyRef{Doc: m.ID, Format: p.bodyFormat(), Hash: p.hash, Bytes: p.bytes}
 	}
 	m.Slug = firstSlug(append([]string{p.slug, lastSegment(p.address)}, append(names, m.Title)...)...)
+	if p.stored {
+		m.Slug = firstSlug(append([]string{p.slug, m.Title}, names...)...) // its file is called as import found best
+	}
 	if m.Slug == "" {
 		m.Slug = site.Slug("untitled-" + digest.String(r.path).String()[:8])
 	}
@@ -178,15 +181,15 @@ func (b *builder) post(r *record) site.Document {
 	if m.Published.IsZero() {
 		m.Published = date
 	}
-	m.Draft = m.Draft || r.dir.zone == draftZone
+	m.Draft = m.Draft || r.dir.zone == draftZone || r.p.stored && !r.p.hasStatus // which is what MongoDB's collection takes it for
 	if suffix := b.t.rivalSuffix(r); suffix != "" {
 		taken := m.Slug
-		m.Slug = withSuffix(m.Slug, suffix)
+		m.Slug = m.Slug.WithSuffix(suffix)
 		b.warn(r.path, "slug", fmt.Sprintf("the slug %q is that of %s, so this post is at %s", taken, b.t.rivals[r.rivals][0].path, site.PostPath(m.Slug)),
 			"choose another with slug:")
 	}
 	if l := b.twin(r.path, func(o string) bool { x := b.t.record(o); return x != nil && !x.broken }); l != "" {
-		m.Slug = withSuffix(m.Slug, strings.ToLower(l))
+		m.Slug = m.Slug.WithSuffix(strings.ToLower(l))
 	}
 	p := &site.Post{Meta: m, Authors: r.p.authors, Featured: r.p.featured, Views: r.p.views}
 	p.Aliases = b.postAliases(r, dir, name, date, site.PostPath(m.Slug))
@@ -211,28 +214,24 @@ func (b *builder) twin(name string, exists func(other string) bool) string {
 	return ""
 }
 
-func withSuffix(s site.Slug, suffix string) site.Slug {
-	out := string(s) + "-" + suffix
-	if len(out) > site.MaxSlugBytes {
-		out = string(site.MakeSlug(string(s)[:site.MaxSlugBytes-len(suffix)-1])) + "-" + suffix
-	}
-	return site.MakeSlug(out)
-}
-
 // postAliases are the addresses that a post had in the tool its tree was written for.
 func (b *builder) postAliases(r *record, dir, name string, date time.Time, own site.Path) []string {
 	var out []string
 	add := func(s string) {
-		if s = sitePath(s); s != "" && s != string(own) && s+"/" != string(own) {
+		if s = site.OldPath(s); s != "" && s != string(own) && s+"/" != string(own) {
 			out = appendNew(out, s)
 		}
 	}
 	for _, a := range r.p.aliases {
 		add(a)
 	}
+	if r.p.stored {
+		add(storedAddress("/blog/", r.p.slug))
+		return out
+	}
 	if r.p.address != "" {
 		a := r.p.address
-		if sitePath(a) != "" && !strings.HasSuffix(a, "/") && path.Ext(a) != ".html" && path.Ext(a) != ".htm" {
+		if site.OldPath(a) != "" && !strings.HasSuffix(a, "/") && path.Ext(a) != ".html" && path.Ext(a) != ".htm" {
 			a += "/"
 		}
 		add(a)
@@ -263,6 +262,15 @@ func (b *builder) postAliases(r *record, dir, name string, date time.Time, own s
 		}
 	}
 	return out
+}
+
+// storedAddress is the address that a document of MongoDB's had by its slug as it was stored; "" where it can have had
+// none.
+func storedAddress(folder, slug string) string {
+	if slug == "" || strings.ContainsAny(slug, "?#%/\\") {
+		return ""
+	}
+	return folder + slug + "/"
 }
 
 func (f *folder) zoneBase() string {
@@ -337,7 +345,7 @@ func (b *builder) page(r *record) site.Document {
 	}
 	pg := &site.Page{Meta: m, Weight: r.p.weight, Nav: r.p.nav}
 	segs := []string{}
-	if a := sitePath(r.p.address); a != "" && lastSegment(a) != "" {
+	if a := site.OldPath(r.p.address); a != "" && lastSegment(a) != "" {
 		a = strings.TrimSuffix(strings.TrimSuffix(strings.TrimRight(a, "/"), "/index.html"), "/index.htm")
 		if i := strings.LastIndexByte(strings.Trim(a, "/"), '/'); i >= 0 {
 			segs = strings.Split(strings.Trim(a, "/")[:i], "/")
@@ -372,7 +380,7 @@ func (b *builder) page(r *record) site.Document {
 	at.WriteString(string(last) + "/")
 	pg.Path = site.Path(at.String())
 	for _, a := range append(slices.Clone(r.p.aliases), r.p.address, hugoPath(path.Join(dir, name))) {
-		if a = sitePath(a); a != "" && strings.TrimRight(a, "/") != strings.TrimRight(string(pg.Path), "/") {
+		if a = site.OldPath(a); a != "" && strings.TrimRight(a, "/") != strings.TrimRight(string(pg.Path), "/") {
 			pg.Aliases = appendNew(pg.Aliases, a)
 		}
 	}
@@ -383,8 +391,12 @@ func (b *builder) page(r *record) site.Document {
 // aliasesOf are the explicit former addresses of a document that lies where courses and lessons do.
 func aliasesOf(p *parsed, own site.Path) []string {
 	var out []string
-	for _, a := range append(slices.Clone(p.aliases), p.address) {
-		if a = sitePath(a); a != "" && strings.TrimRight(a, "/") != strings.TrimRight(string(own), "/") {
+	former := append(slices.Clone(p.aliases), p.address)
+	if p.stored {
+		former = append(slices.Clone(p.aliases), storedAddress("/courses/", p.slug))
+	}
+	for _, a := range former {
+		if a = site.OldPath(a); a != "" && strings.TrimRight(a, "/") != strings.TrimRight(string(own), "/") {
 			out = appendNew(out, a)
 		}
 	}

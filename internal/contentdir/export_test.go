@@ -3,16 +3,12 @@ package contentdir
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"freshet/internal/diag"
+	"freshet/internal/extjson"
 )
 
 // For tests in the _test package.
-
-func ParseDate(s string) (time.Time, bool) { return parseDate(s) }
-
-func SplitNames(s string) []string { return splitNames(s) }
 
 // Translate translates a body and lists the kinds dropped.
 func Translate(name, body string, params map[string]string) (string, []string) {
@@ -64,21 +60,43 @@ func BothYAML(front string) (fast, full string, ok bool) {
 	return v.dump(), w.dump(), true
 }
 
-// dump shows kinds, values and lines.
-func (v *value) dump() string {
+// dump shows kinds, values and the places of the keys that are none of another's: those within a line of JSON are
+// found by its own key.
+func (v *value) dump() string { return v.dumpAt(0) }
+
+func (v *value) dumpAt(depth int) string {
 	switch v.kind {
 	case list:
 		var b strings.Builder
 		for _, i := range v.items {
-			b.WriteString(i.dump() + ",")
+			b.WriteString(i.dumpAt(depth+1) + ",")
 		}
 		return "[" + b.String() + "]"
 	case table:
 		var b strings.Builder
 		for _, f := range v.fields {
-			fmt.Fprintf(&b, "%d:%d %q: %s\n", f.line, f.col, f.key, f.val.dump())
+			at := ""
+			if depth == 0 {
+				at = fmt.Sprintf("%d:%d ", f.line, f.col)
+			}
+			fmt.Fprintf(&b, "%s%q: %s\n", at, f.key, f.val.dumpAt(depth+1))
 		}
 		return "{" + b.String() + "}"
 	}
 	return fmt.Sprintf("%d(%q)", v.kind, v.s)
+}
+
+// StoreAndRead writes the first file of a document and reads it back; the lists that are files of their own are put
+// back as they were.
+func StoreAndRead(coll string, d extjson.Doc) (extjson.Doc, error) {
+	data := encodePost(d)
+	if coll == Courses {
+		data = encodeCourse(d, "c")[0].data
+	}
+	file, err := decodeFields(data)
+	if err == nil && file.list != "" {
+		v, _ := d.Get(file.list)
+		file.doc = file.doc.Set(file.list, v)
+	}
+	return file.doc, err
 }

@@ -2,8 +2,8 @@ package contentdir
 
 import (
 	"fmt"
+	"math"
 	"net/url"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,6 +51,12 @@ type parsed struct {
 	uses              []use
 	reason, badField  string // of a broken file
 	shortcodesOff     bool
+	format            site.Format // of the body; empty: Markdown
+	stored            bool        // the file holds a document of MongoDB's: what it leaves out means what it means there
+	hasStatus         bool
+	discount          float64
+	gratis            bool      // a price is given, and it is 0
+	born              time.Time // the time in the _id
 }
 
 // A key is what a front-matter key means.
@@ -102,6 +108,11 @@ const (
 	keyLearn
 	keyRequirements
 	keyRating
+	keyDiscount
+	keyFormat
+	keyOrigin
+	keyID
+	keyAuthorImage
 	keyEnroll
 	keyExtra
 )
@@ -115,11 +126,11 @@ type keyRank struct {
 // keys are the canonical names and their synonyms in Hugo, Zola, Jekyll and Astro. Names are matched without regard
 // to "_", "-" and the case of the first letter.
 var keys = map[string]keyRank{
-	"title": {keyTitle, 9}, "name": {keyTitle, 1}, "headline": {keyTitle, 2},
+	"title": {keyTitle, 9}, "moduleName": {keyTitle, 2}, "name": {keyTitle, 1}, "headline": {keyTitle, 2},
 	"slug":    {keySlug, 9},
 	"excerpt": {keyExcerpt, 9}, "shortDescription": {keyExcerpt, 8}, "description": {keyExcerpt, 7}, "summary": {keyExcerpt, 6},
 	"abstract": {keyExcerpt, 4}, "subtitle": {keyExcerpt, 2}, "desc": {keyExcerpt, 3},
-	"author": {keyAuthors, 8}, "authors": {keyAuthors, 9}, "byline": {keyAuthors, 2}, "writers": {keyAuthors, 1},
+	"author": {keyAuthors, 8}, "authors": {keyAuthors, 9}, "byline": {keyAuthors, 2}, "authorImage": {keyAuthorImage, 9}, "writers": {keyAuthors, 1},
 	"tags": {keyTags, 9}, "tag": {keyTags, 8}, "topics": {keyTags, 5},
 	"categories": {keyCategories, 9}, "category": {keyCategories, 8}, "taxonomies": {keyTaxonomies, 9},
 	"status": {keyStatus, 9}, "draft": {keyDraft, 9}, "isDraft": {keyDraft, 8}, "published": {keyPublished, 5},
@@ -134,25 +145,25 @@ var keys = map[string]keyRank{
 	"image": {keyCover, 6}, "images": {keyCover, 5}, "thumbnail": {keyCover, 4}, "banner": {keyCover, 3}, "hero": {keyCover, 3}, "ogImage": {keySEOImage, 8},
 	"coverAlt": {keyCoverAlt, 9}, "coverImageAlt": {keyCoverAlt, 9}, "imageAlt": {keyCoverAlt, 8}, "heroImageAlt": {keyCoverAlt, 8}, "featuredImageAlt": {keyCoverAlt, 8},
 	"seo": {keySEO, 9}, "metaTitle": {keySEOTitle, 8}, "seoTitle": {keySEOTitle, 9}, "metaDescription": {keySEODescription, 8}, "seoDescription": {keySEODescription, 9},
-	"keywords": {keyKeywords, 8}, "canonical": {keyCanonical, 8}, "canonicalUrl": {keyCanonical, 8}, "canonicalURL": {keyCanonical, 8}, "noindex": {keyNoIndex, 8},
+	"keywords": {keyKeywords, 8}, "metaKeywords": {keyKeywords, 7}, "canonical": {keyCanonical, 8}, "canonicalUrl": {keyCanonical, 8}, "canonicalURL": {keyCanonical, 8}, "noindex": {keyNoIndex, 8},
 	"noIndex": {keyNoIndex, 8},
 	"aliases": {keyAliases, 9}, "alias": {keyAliases, 8}, "redirectFrom": {keyAliases, 7},
 	"permalink": {keyAddress, 8}, "url": {keyAddress, 9}, "path": {keyAddress, 7},
 	"lang": {keyLang, 9}, "language": {keyLang, 8}, "locale": {keyLang, 7},
 	"featured": {keyFeatured, 9}, "views": {keyViews, 9}, "weight": {keyWeight, 9}, "order": {keyWeight, 8}, "navOrder": {keyWeight, 7}, "sidebarPosition": {keyWeight, 7},
 	"nav": {keyNav, 9}, "menu": {keyMenu, 8}, "menus": {keyMenu, 8},
-	"free": {keyFree, 9}, "shortcodes": {keyShortcodes, 9},
+	"free": {keyFree, 9}, "shortcodes": {keyShortcodes, 9}, "format": {keyFormat, 9}, "origin": {keyOrigin, 9}, "_id": {keyID, 9},
 	"price": {keyPrice, 9}, "originalPrice": {keyOriginalPrice, 9}, "currency": {keyCurrency, 9}, "level": {keyLevel, 9}, "difficulty": {keyLevel, 8},
 	"instructor": {keyInstructors, 8}, "instructors": {keyInstructors, 9}, "teacher": {keyInstructors, 7}, "duration": {keyDuration, 9},
 	"teaching": {keyTeaching, 5}, "exercises": {keyTeaching, 5},
 	"features": {keyFeatures, 9}, "whatYouLearn": {keyLearn, 9}, "whatYouWillLearn": {keyLearn, 8}, "outcomes": {keyLearn, 7},
-	"requirements": {keyRequirements, 9}, "prerequisites": {keyRequirements, 8}, "rating": {keyRating, 9},
+	"requirements": {keyRequirements, 9}, "prerequisites": {keyRequirements, 8}, "rating": {keyRating, 9}, "discount": {keyDiscount, 9},
 	"enrollRedirectUrl": {keyEnroll, 9}, "enrollUrl": {keyEnroll, 8}, "enrollURL": {keyEnroll, 8},
 	"extra": {keyExtra, 1}, "params": {keyExtra, 1},
 	// Known to the tools, of no use here; listed so that they are not near misses of others.
 	"updatedAt": {keyIgnored, 0}, "linkTitle": {keyIgnored, 0}, "linktitle": {keyIgnored, 0}, "layout": {keyIgnored, 0}, "template": {keyIgnored, 0},
 	"type": {keyIgnored, 0}, "kind": {keyIgnored, 0}, "series": {keyIgnored, 0}, "toc": {keyIgnored, 0}, "readTime": {keyIgnored, 0}, "site": {keyIgnored, 0},
-	"id": {keyIgnored, 0}, "_id": {keyIgnored, 0}, "image_alt": {keyCoverAlt, 8}, "content": {keyIgnored, 0}, "comments": {keyIgnored, 0}, "comment": {keyIgnored, 0},
+	"id": {keyIgnored, 0}, "image_alt": {keyCoverAlt, 8}, "content": {keyIgnored, 0}, "comments": {keyIgnored, 0}, "comment": {keyIgnored, 0},
 	"cascade": {keyIgnored, 0}, "outputs": {keyIgnored, 0}, "resources": {keyIgnored, 0}, "related": {keyIgnored, 0}, "release": {keyIgnored, 0},
 	"dates": {keyIgnored, 0}, "source": {keyIgnored, 0}, "team": {keyIgnored, 0}, "teams": {keyIgnored, 0}, "titles": {keyIgnored, 0}, "page": {keyIgnored, 0}, "math": {keyIgnored, 0},
 }
@@ -247,6 +258,7 @@ type reader struct {
 	ranks [keyExtra + 1]int8
 	tags  []string
 	alt   string
+	image string // of the only author
 	// Jekyll parts tags at blanks.
 	blanks bool
 }
@@ -269,6 +281,12 @@ func (r *reader) fail(f *field, message, remedy string) {
 func (p *parts) read(name string, front *value, out *parsed) {
 	r := &reader{parts: p, out: out, blanks: strings.Contains("/"+name, "/_posts/") || strings.Contains("/"+name, "/_drafts/")}
 	r.table(front, false)
+	if r.image != "" && len(out.authors) == 1 && out.authors[0].Image == "" {
+		out.authors[0].Image = r.image
+	}
+	if out.stored {
+		out.likeStored()
+	}
 	if r.alt != "" && out.cover.Src != "" && out.cover.Alt == "" {
 		out.cover.Alt = r.alt
 	}
@@ -278,11 +296,26 @@ func (p *parts) read(name string, front *value, out *parsed) {
 	} else if len(out.categories) > 0 {
 		out.tags = appendNew(out.tags, out.categories...)
 	}
+	out.tags = site.UniqueTags(out.tags)
+}
+
+// originMongoDB is the value of the key origin in files that hold documents of MongoDB's.
+const originMongoDB = "mongodb"
+
+// likeStored fills in what a document of MongoDB's means by what it leaves out.
+func (p *parsed) likeStored() {
+	if p.published.IsZero() {
+		p.published = p.born
+	}
+	if p.discount > 0 && p.discount <= 100 && p.original <= p.price {
+		p.original, p.price = p.price, math.Round(p.price*(100-p.discount))/100
+	}
 }
 
 func (r *reader) table(front *value, extra bool) {
 	for i := range front.fields {
 		f := &front.fields[i]
+		f.val = f.val.plainValue()
 		k, near := findKey(f.key)
 		if near != "" && !extra {
 			r.warn(f, fmt.Sprintf("unknown key %q", f.key), fmt.Sprintf("did you mean %q?", near))
@@ -340,12 +373,10 @@ func (r *reader) take(k key, f *field) bool {
 			}
 		}
 	case keyStatus:
-		switch strings.ToLower(v.s) {
-		case "published", "publish", "public", "live":
-		case "draft", "scheduled", "private", "archived", "pending", "hidden", "unpublished", "future":
-			out.draft = true
-		default:
-			out.draft = true
+		draft, known := site.ParseStatus(v.s)
+		out.hasStatus = true
+		out.draft = out.draft || draft
+		if !known {
 			r.warn(f, fmt.Sprintf("status %q is not known, so this counts as a draft", v.s), "write published or draft")
 		}
 	case keyDraft:
@@ -421,8 +452,8 @@ func (r *reader) take(k key, f *field) bool {
 		}
 		return false
 	case keyLang:
-		s := strings.ReplaceAll(strings.TrimSpace(v.s), "_", "-")
-		if !langLike(s) {
+		s, ok := site.Language(v.s)
+		if !ok {
 			r.warn(f, fmt.Sprintf("%q is not a language", v.s), "write a code such as en or hi")
 			return false
 		}
@@ -461,7 +492,7 @@ func (r *reader) take(k key, f *field) bool {
 		if !ok {
 			r.fail(f, fmt.Sprintf("price %q is not a number", clip(f.val.s)), "write digits only, and the currency as currency: INR")
 		}
-		out.price = n
+		out.price, out.gratis = n, ok && n == 0
 		return ok
 	case keyOriginalPrice:
 		return r.number(f, &out.original)
@@ -499,6 +530,27 @@ func (r *reader) take(k key, f *field) bool {
 		out.learn = linesOf(v)
 	case keyRequirements:
 		out.requirements = linesOf(v)
+	case keyDiscount:
+		return r.number(f, &out.discount)
+	case keyFormat:
+		switch format := site.Format(strings.ToLower(strings.TrimSpace(v.s))); format {
+		case site.Markdown, site.HTML, site.TipTap:
+			out.format = format
+		default:
+			r.warn(f, fmt.Sprintf("format %q is not known, so the body is read as Markdown", clip(v.s)), "write markdown, html or tiptap")
+			return false
+		}
+	case keyOrigin:
+		out.stored = v.s == originMongoDB
+		return out.stored
+	case keyID:
+		if id := v.get("$oid"); v.kind == table && id != nil && len(id.s) == 24 {
+			if seconds, err := strconv.ParseUint(id.s[:8], 16, 32); err == nil {
+				out.born = time.Unix(int64(seconds), 0).UTC()
+			}
+		}
+	case keyAuthorImage:
+		r.image = pictureOf(v).Src
 	case keyEnroll:
 		return r.absolute(f, &out.enroll)
 	case keyExtra:
@@ -534,11 +586,14 @@ func (r *reader) string(f *field, to *string) bool {
 func (r *reader) date(f *field, to *time.Time) bool {
 	t, ok := f.val.t, f.val.kind == moment
 	if !ok {
-		t, ok = parseDate(f.val.s)
+		t, ok = site.ParseDate(f.val.s)
 	}
 	if !ok {
 		r.fail(f, fmt.Sprintf("%s %q is not a date", f.key, clip(f.val.s)), "write it as 2006-01-02 or 2006-01-02T15:04:05Z")
 		return false
+	}
+	if t.Year() <= 1 {
+		return false // a zero value of some program's: none was set
 	}
 	*to = t.UTC()
 	return true
@@ -675,7 +730,7 @@ func pictureOf(v *value) site.Picture {
 		}
 	case table:
 		var p site.Picture
-		for _, k := range [...]string{"url", "src", "image", "path", "file", "filename", "relative"} {
+		for _, k := range [...]string{"url", "src", "image", "imageUrl", "path", "file", "filename", "relative"} {
 			if s := v.lookup(k); s != nil && s.kind == text && s.s != "" {
 				p.Src = strings.TrimSpace(s.s)
 				break
@@ -702,7 +757,7 @@ func authorsOf(v *value) []site.Author {
 	}
 	switch v.kind {
 	case text, number:
-		for _, n := range splitNames(v.s) {
+		for _, n := range site.SplitNames(v.s) {
 			add(site.Author{Name: n})
 		}
 	case list:
@@ -714,11 +769,11 @@ func authorsOf(v *value) []site.Author {
 				}
 			case text, number:
 				if strings.Contains(it.s, "](") || strings.Contains(it.s, " and ") && !strings.Contains(it.s, ",") {
-					for _, n := range splitNames(it.s) {
+					for _, n := range site.SplitNames(it.s) {
 						add(site.Author{Name: n})
 					}
 				} else {
-					add(site.Author{Name: bareName(it.s)})
+					add(site.Author{Name: site.BareName(it.s)})
 				}
 			}
 		}
@@ -726,7 +781,7 @@ func authorsOf(v *value) []site.Author {
 		a := site.Author{}
 		for _, k := range [...]string{"name", "title", "display_name", "displayName", "id"} {
 			if s := v.lookup(k); s != nil && s.kind == text {
-				a.Name = bareName(s.s)
+				a.Name = site.BareName(s.s)
 				break
 			}
 		}
@@ -739,119 +794,6 @@ func authorsOf(v *value) []site.Author {
 		add(a)
 	}
 	return out
-}
-
-// splitNames takes the names out of a line such as "[Ann](https://…) (Acme), [Bob](…) and Carl (Acme)". Next to
-// linked names a bare one counts only when a company in brackets or an "and" shows that it is a person's.
-func splitNames(s string) []string {
-	s = clean(s)
-	linked := strings.Contains(s, "](")
-	if a, b, ok := strings.Cut(s, " and "); ok && !linked && person(a) && person(b) {
-		return []string{a, b}
-	}
-	var out []string
-	for _, part := range splitList(s, linked) {
-		name, company, isLink := part.text, false, false
-		if i := strings.IndexByte(name, '['); i >= 0 && strings.Contains(name[i:], "](") {
-			end := strings.Index(name[i:], "](")
-			name, isLink = name[i+1:i+end], true
-		}
-		if i := strings.Index(name, " ("); i > 0 {
-			company = true
-		}
-		name = bareName(name)
-		if name == "" || linked && !isLink && !company && !part.and {
-			continue
-		}
-		if !isLink && len(out) > 0 && suffixes[strings.ToLower(strings.Trim(name, "."))] {
-			out[len(out)-1] += ", " + name
-			continue
-		}
-		out = append(out, name)
-	}
-	return out
-}
-
-// person reports whether a name is that of one person, and not of "The Docs" or of a team.
-func person(s string) bool {
-	words := strings.Fields(s)
-	if len(words) < 2 || len(words) > 4 || strings.Contains(s, ",") {
-		return false
-	}
-	for _, w := range words {
-		r, _ := utf8.DecodeRuneInString(w)
-		if groups[strings.ToLower(w)] || !unicode.IsUpper(r) {
-			return false
-		}
-	}
-	return true
-}
-
-// groups are words that names of groups have.
-var groups = set("the", "team", "teams", "group", "wg", "committee", "project", "working", "sig", "community", "maintainers", "developers", "authors", "contributors", "board")
-
-// suffixes stand after a comma and belong to the name before it.
-var suffixes = set("inc", "ltd", "llc", "gmbh", "jr", "sr", "phd", "ph.d", "md", "ii", "iii")
-
-type listPart struct {
-	text string
-	and  bool // "and" stood before it
-}
-
-// splitList parts a line at commas outside brackets and, among linked names or after a comma, at "and" and "&".
-func splitList(s string, linked bool) []listPart {
-	var out []listPart
-	depth, start, and := 0, 0, false
-	cut := func(end, next int, nextAnd bool) {
-		if t := strings.TrimSpace(s[start:end]); t != "" {
-			out = append(out, listPart{t, and})
-		}
-		start, and = next, nextAnd
-	}
-	for i := 0; i < len(s); i++ {
-		switch s[i] {
-		case '(', '[':
-			depth++
-		case ')', ']':
-			depth = max(depth-1, 0)
-		case ',', ';':
-			if depth == 0 {
-				cut(i, i+1, false)
-			}
-		case ' ':
-			if depth > 0 {
-				continue
-			}
-			for _, w := range [...]string{" and ", " & ", " with "} {
-				if strings.HasPrefix(s[i:], w) && (linked || len(out) > 0) {
-					cut(i, i+len(w), true)
-					i += len(w) - 1
-					break
-				}
-			}
-		}
-	}
-	cut(len(s), len(s), false)
-	return out
-}
-
-// bareName drops a company in brackets, an address in angle brackets and a leading "and" or "by".
-func bareName(s string) string {
-	s = clean(s)
-	if strings.HasPrefix(s, "[") {
-		if i := strings.Index(s, "]("); i > 0 {
-			s = s[1:i]
-		}
-	}
-	for _, p := range [...]string{"and ", "by ", "By "} {
-		s = strings.TrimPrefix(s, p)
-	}
-	for _, open := range [...]string{" (", " <"} {
-		if i := strings.Index(s, open); i > 0 {
-			s = s[:i]
-		}
-	}
-	return strings.Trim(s, " *_`")
 }
 
 func instructorsOf(v *value) []site.Instructor {
@@ -886,48 +828,4 @@ func instructorsOf(v *value) []site.Instructor {
 		out = append(out, site.Instructor{Name: a.Name})
 	}
 	return out
-}
-
-// langLike reports whether s has the shape of a language tag.
-func langLike(s string) bool {
-	main, rest, _ := strings.Cut(s, "-")
-	if len(main) < 2 || len(main) > 3 || len(rest) > 12 {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i]; !isLetter(c) && c != '-' && !(c >= '0' && c <= '9') {
-			return false
-		}
-	}
-	return true
-}
-
-// sitePath makes an absolute path on this site of an address as an old system wrote it; "" when it is none.
-func sitePath(s string) string {
-	s = strings.TrimSpace(s)
-	s, _, _ = strings.Cut(s, "#")
-	s, _, _ = strings.Cut(s, "?")
-	if s == "" || strings.HasPrefix(s, "//") || strings.Contains(s, "://") || strings.Contains(s, ":") && !strings.HasPrefix(s, "/") {
-		return ""
-	}
-	if d, err := url.PathUnescape(s); err == nil && utf8.ValidString(d) {
-		s = d
-	}
-	if strings.ContainsAny(s, "\\{}*") || strings.ContainsFunc(s, unicode.IsControl) || len(s) > 1000 {
-		return ""
-	}
-	for _, seg := range strings.Split(s, "/") {
-		if seg == ".." {
-			return ""
-		}
-	}
-	dir := strings.HasSuffix(s, "/")
-	s = path.Clean("/" + s)
-	if dir && s != "/" {
-		s += "/"
-	}
-	if s == "/" || s == "/index.html" || s == "/index/" {
-		return ""
-	}
-	return s
 }

@@ -57,20 +57,21 @@ func prepare(data []byte) (parts, *diag.Problem) {
 	return p, prob
 }
 
-// bodyOf returns the translated body. front is the decoded front matter, or nil when it is to be read if needed.
+// bodyOf returns the translated body, and stored HTML and editors' documents as they are. front is the decoded front matter, or nil when it is to be read if needed.
 func bodyOf(name string, p *parts, front *value) (string, []use) {
 	body := string(p.body)
 	if strings.Contains(body, "\r") {
 		body = strings.ReplaceAll(strings.ReplaceAll(body, "\r\n", "\n"), "\r", "\n")
 	}
+	body = strings.TrimPrefix(body, "\ufeff")
 	mdx := isMDX(name, body)
 	if !worth(body, mdx) {
 		return body, nil
 	}
-	if front == nil && (bytes.Contains(p.front, []byte("shortcodes")) || strings.Contains(body, "{")) {
+	if front == nil && (bytes.Contains(p.front, []byte("shortcodes")) || bytes.Contains(p.front, []byte("format")) || strings.Contains(body, "{")) {
 		front, _ = p.decode()
 	}
-	if shortcodesOff(front) {
+	if shortcodesOff(front) || !isMarkdown(front) {
 		return body, nil
 	}
 	t := translator{mdx: mdx, param: paramOf(front)}
@@ -88,6 +89,15 @@ func shortcodesOff(front *value) bool {
 	}
 	b, ok := boolOf(v)
 	return ok && !b
+}
+
+// isMarkdown reports whether a front matter names no other format for the body.
+func isMarkdown(front *value) bool {
+	if front == nil {
+		return true
+	}
+	v := front.get("format")
+	return v == nil || !strings.EqualFold(v.s, string(site.HTML)) && !strings.EqualFold(v.s, string(site.TipTap))
 }
 
 // maxParamBytes is the longest front-matter value that text may repeat.
@@ -155,18 +165,27 @@ func parseFile(name string, data []byte) *parsed {
 		if out.hash == 0 {
 			out.hash = 1 // 0 says that there is no body
 		}
-		if out.title == "" {
+		format := out.bodyFormat()
+		if out.title == "" && format == site.Markdown {
 			out.heading = firstHeading(body)
 		}
 		if out.excerpt == "" {
-			out.intro = site.Excerpt(site.Markdown, body)
+			out.intro = site.Excerpt(format, body)
 		}
-		out.minutes = site.Minutes(site.Markdown, body)
-		if out.lang == "" {
+		out.minutes = site.Minutes(format, body)
+		if out.lang == "" && format == site.Markdown && !out.stored {
 			out.lang = metadataLang(body)
 		}
 	}
 	return out
+}
+
+// bodyFormat is how the body is written.
+func (p *parsed) bodyFormat() site.Format {
+	if p.format == "" {
+		return site.Markdown
+	}
+	return p.format
 }
 
 // dateHint finds a date key in front matter that cannot be read, so that a mistake in the only dated file of a folder
@@ -184,8 +203,8 @@ func metadataLang(body string) string {
 	if end < 0 || end > 2000 {
 		return ""
 	}
-	if m := languageCode.FindStringSubmatch(body[:end]); m != nil && langLike(m[1]) {
-		return m[1]
+	if m := languageCode.FindStringSubmatch(body[:end]); m != nil {
+		return canonicalLang(m[1])
 	}
 	return ""
 }

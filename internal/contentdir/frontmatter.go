@@ -58,6 +58,7 @@ const (
 // not the number 1.1.
 type value struct {
 	kind   kind
+	plain  bool // text that stood without quotes
 	s      string
 	t      time.Time
 	items  []*value
@@ -77,6 +78,8 @@ const (
 	maxFrontBytes = 64 << 10 // no longer, because parsers recurse
 	maxNesting    = 64
 	maxNodes      = 100_000
+	maxSimple     = 10_000 // fields that the fast reader takes, because it compares each with all
+	maxLineDepth  = 256    // of JSON on one line, which a parser without recursion reads
 )
 
 // split cuts the front matter off. data is valid UTF-8 without a byte order mark.
@@ -191,6 +194,12 @@ func (p *parts) decode() (v *value, prob *diag.Problem) {
 			v, prob = nil, p.problem(p.frontLine, 1, "front matter cannot be read", "check its quotes, brackets and indentation")
 		}
 	}()
+	if p.dialect == yamlFront && (len(p.front) <= maxFrontBytes || bytes.Contains(p.front, []byte("\norigin: "+originMongoDB+"\n"))) {
+		// What the fast reader takes has no depth that a parser could suffer from. Stored documents may be long.
+		if v, ok := p.simpleYAML(); ok {
+			return v, nil
+		}
+	}
 	if len(p.front) > maxFrontBytes {
 		return nil, p.problem(p.frontLine, 1, fmt.Sprintf("the front matter has more than %d KB", maxFrontBytes>>10), "move text into the body")
 	}
@@ -209,7 +218,7 @@ func (p *parts) decode() (v *value, prob *diag.Problem) {
 	}
 	switch p.dialect {
 	case yamlFront:
-		return p.decodeYAML()
+		return p.fullYAML()
 	case tomlFront:
 		return p.decodeTOML()
 	case jsonFront:
@@ -233,13 +242,6 @@ func (p *parts) lineText(line int) string {
 	}
 	l, _ := cutLine(rest)
 	return string(bytes.TrimRight(l, "\r\n"))
-}
-
-func (p *parts) decodeYAML() (*value, *diag.Problem) {
-	if v, ok := p.simpleYAML(); ok {
-		return v, nil
-	}
-	return p.fullYAML()
 }
 
 func (p *parts) fullYAML() (*value, *diag.Problem) {
@@ -342,6 +344,7 @@ func (c *yamlConverter) convert(n ast.Node, depth int) (*value, *diag.Problem) {
 		v.kind, v.s = text, n.GetToken().Value
 	case *ast.StringNode:
 		v.kind, v.s = text, n.Value
+		v.plain = n.Token != nil && n.Token.Type == token.StringType
 	case *ast.LiteralNode:
 		v.kind, v.s = text, n.Value.Value
 	case *ast.TagNode:
@@ -604,6 +607,30 @@ func (p *parts) jsonValue(d *json.Decoder, depth int) (*value, error) {
 		v.kind, v.s = boolean, strconv.FormatBool(tok)
 	}
 	return v, nil
+}
+
+// plainValue is what a value of Extended JSON stands for: its number or its date. Any other is itself.
+func (v *value) plainValue() *value {
+	if v.kind != table || len(v.fields) != 1 || !strings.HasPrefix(v.fields[0].key, "$") {
+		return v
+	}
+	inner := v.fields[0].val
+	out := &value{kind: number, s: inner.s, line: v.line, col: v.col}
+	switch v.fields[0].key {
+	case "$numberInt", "$numberLong", "$numberDouble", "$numberDecimal":
+		return out
+	case "$date":
+		if inner.kind == table {
+			inner = inner.plainValue()
+		}
+		out.kind, out.s = text, inner.s
+		if ms, err := strconv.ParseInt(inner.s, 10, 64); err == nil {
+			out.kind, out.t = moment, time.UnixMilli(ms).UTC()
+			out.s = out.t.Format(time.RFC3339Nano)
+		}
+		return out
+	}
+	return v
 }
 
 // get returns the value of a key, or nil.

@@ -67,20 +67,10 @@ func set(names ...string) map[string]bool {
 	return m
 }
 
-// canonicalLang writes a language code as BCP 47 has it: pt-BR, zh-Hans.
+// canonicalLang is the tag of a language that a name has.
 func canonicalLang(s string) string {
-	main, sub, ok := strings.Cut(s, "-")
-	main = strings.ToLower(main)
-	if !ok {
-		return main
-	}
-	switch len(sub) {
-	case 2:
-		sub = strings.ToUpper(sub)
-	case 4:
-		sub = strings.ToUpper(sub[:1]) + strings.ToLower(sub[1:])
-	}
-	return main + "-" + sub
+	tag, _ := site.Language(s)
+	return tag
 }
 
 // housekeeping files of repositories are no pages. Their names are written in capitals.
@@ -279,7 +269,7 @@ func titleOf(name string) string {
 
 // lastSegment is the last part of an address, without the extensions of web pages; "" for none or an index.
 func lastSegment(address string) string {
-	s := sitePath(address)
+	s := site.OldPath(address)
 	for s != "" {
 		s = strings.TrimRight(s, "/")
 		seg := s[strings.LastIndexByte(s, '/')+1:]

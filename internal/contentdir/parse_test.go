@@ -3,63 +3,12 @@ package contentdir_test
 import (
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"freshet/internal/contentdir"
 	"freshet/internal/site"
 )
-
-func TestParseDate(t *testing.T) {
-	day := "2024-10-24T00:00:00Z"
-	for _, test := range []struct{ in, want string }{
-		{"2024-10-24", day}, {"2024/10/24", day}, {"2024.10.24", day}, {"2024-10-24 ", day}, {"20241024", day},
-		{"Oct 24, 2024", day}, {"Oct 24 2024", day}, {"Oct. 24, 2024", day}, {"October 24, 2024", day}, {"24 October 2024", day}, {"24 Oct 2024", day},
-		{"24th October 2024", day}, {"October 24th, 2024", day}, {"Thu, 24 Oct 2024", day}, {"Thursday, October 24, 2024", day}, {"Sept 1, 2024", "2024-09-01T00:00:00Z"},
-		{"2024-1-2", "2024-01-02T00:00:00Z"},
-		{"2024-10-24T15:04:05Z", "2024-10-24T15:04:05Z"}, {"2024-10-24T15:04:05.678Z", "2024-10-24T15:04:05.678Z"}, {"2024-10-24T15:04:05+05:30", "2024-10-24T09:34:05Z"},
-		{"2024-10-24T15:04:05", "2024-10-24T15:04:05Z"}, {"2024-10-24 15:04:05", "2024-10-24T15:04:05Z"}, {"2024-10-24 15:04", "2024-10-24T15:04:00Z"},
-		{"2024-10-24 15:04:05 +0530", "2024-10-24T09:34:05Z"}, {"2024-10-24 15:04:05 +05:30", "2024-10-24T09:34:05Z"}, {"2024-10-24 15:04:05 UTC", "2024-10-24T15:04:05Z"},
-		{"2024-10-24 15:04:05 +0000 UTC", "2024-10-24T15:04:05Z"}, {"2024-10-24T15:04Z", "2024-10-24T15:04:00Z"}, {"2024-10-24 3:04 PM", "2024-10-24T15:04:00Z"},
-		{"Thu, 24 Oct 2024 15:04:05 GMT", "2024-10-24T15:04:05Z"}, {"Thu, 24 Oct 2024 15:04:05 +0530", "2024-10-24T09:34:05Z"},
-		{"Thu Oct 24 2024 15:04:05 GMT+0530 (India Standard Time)", "2024-10-24T09:34:05Z"},
-		{"1729782245", "2024-10-24T15:04:05Z"}, {"1729782245678", "2024-10-24T15:04:05.678Z"},
-		{"", ""}, {"soon", ""}, {"2024", ""}, {"31 Feb 2024", ""}, {"2024-13-01", ""}, {"10/24/2024", ""}, {"99999999", ""}, {"2024-10-24T25:00:00Z", ""}, {strings.Repeat("1", 400), ""},
-	} {
-		got, ok := contentdir.ParseDate(test.in)
-		want := test.want
-		if ok != (want != "") || ok && got.Format(time.RFC3339Nano) != want {
-			t.Errorf("ParseDate(%q) = %v, %v, want %q", test.in, got.Format(time.RFC3339Nano), ok, want)
-		}
-	}
-}
-
-func TestSplitNames(t *testing.T) {
-	for _, test := range []struct {
-		in   string
-		want []string
-	}{
-		{"Ann Lee", []string{"Ann Lee"}},
-		{"Ann Lee, Bob Roe", []string{"Ann Lee", "Bob Roe"}},
-		{"Ann Lee, Bob Roe, and Carl Poe", []string{"Ann Lee", "Bob Roe", "Carl Poe"}},
-		{"Ann Lee and Bob Roe", []string{"Ann Lee", "Bob Roe"}},
-		{"The Docs and Tools Team", []string{"The Docs and Tools Team"}},
-		{"[Ann Lee](https://example.org/(a)) (Acme)", []string{"Ann Lee"}},
-		{"[Ann](https://a), Acme", []string{"Ann"}},
-		{"[Ann](https://a) (Acme), Bob (Acme) and [Carl](https://c)", []string{"Ann", "Bob", "Carl"}},
-		{"Ann Lee (Acme, Inc.)", []string{"Ann Lee"}},
-		{"Acme, Inc.", []string{"Acme, Inc."}},
-		{"Ann <ann@example.org>", []string{"Ann"}},
-		{"आशा राव, 山田", []string{"आशा राव", "山田"}},
-		{" , ", nil},
-	} {
-		if got := contentdir.SplitNames(test.in); !slices.Equal(got, test.want) {
-			t.Errorf("SplitNames(%q) = %q, want %q", test.in, got, test.want)
-		}
-	}
-}
 
 func TestCodeLines(t *testing.T) {
 	// Lines that hold x are code, the others are not.

@@ -466,7 +466,7 @@ func recordPath(r *record, p string) int { return strings.Compare(r.path, p) }
 // year. Each of them looks different when one comes or goes.
 func (t *tree) rival(st *scanState, r *record) {
 	r.rivals = 0
-	if !r.isMarkdown || r.broken || r.p == nil || r.p.slug != "" || r.p.draft || !r.dated && r.dir.zone != blogZone {
+	if !r.isMarkdown || r.broken || r.p == nil || r.p.slug != "" || r.p.stored || r.p.draft || !r.dated && r.dir.zone != blogZone {
 		return
 	}
 	name, _, date := plainName(r)

@@ -2,6 +2,8 @@ package site
 
 import (
 	"net/url"
+	"path"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -118,11 +120,34 @@ func cutSlug(s string) int {
 	return cut
 }
 
+// WithSuffix is the slug with something behind it that tells it from another, shortened where it must be.
+func (s Slug) WithSuffix(suffix string) Slug {
+	out := string(s) + "-" + suffix
+	if len(out) > MaxSlugBytes {
+		out = string(MakeSlug(string(s)[:MaxSlugBytes-len(suffix)-1])) + "-" + suffix
+	}
+	return MakeSlug(out)
+}
+
 // TagSlug is the address of a tag: as [MakeSlug], but "C++" and "C#" stay apart from "C", and nothing is reserved.
 // It is empty when the tag has no letter or digit.
 func TagSlug(tag string) Slug {
 	tag = strings.TrimLeft(tag, "# \t")
 	return Slug(slugify(tagSigns.Replace(tag)))
+}
+
+// UniqueTags leaves out what has the address of a tag before it: "go" behind "Go".
+func UniqueTags(tags []string) []string {
+	var out []string
+	seen := make([]Slug, 0, len(tags))
+	for _, t := range tags {
+		slug := TagSlug(t)
+		if slug != "" && slices.Contains(seen, slug) || slug == "" && slices.Contains(out, t) {
+			continue
+		}
+		seen, out = append(seen, slug), append(out, t)
+	}
+	return out
 }
 
 // tagSigns spells out what tells tags apart and would else be lost.
@@ -160,4 +185,70 @@ func CleanExt(ext string) string {
 		}
 	}
 	return ext
+}
+
+// OldPath makes an absolute path on this site of an address as an old system wrote it; "" when it is none.
+func OldPath(s string) string {
+	s = strings.TrimSpace(s)
+	s, _, _ = strings.Cut(s, "#")
+	s, _, _ = strings.Cut(s, "?")
+	if s == "" || strings.HasPrefix(s, "//") || strings.Contains(s, "://") || strings.Contains(s, ":") && !strings.HasPrefix(s, "/") {
+		return ""
+	}
+	if d, err := url.PathUnescape(s); err == nil && utf8.ValidString(d) {
+		s = d
+	}
+	if strings.ContainsAny(s, "\\{}*") || strings.ContainsFunc(s, unicode.IsControl) || len(s) > 1000 {
+		return ""
+	}
+	for _, seg := range strings.Split(s, "/") {
+		if seg == ".." {
+			return ""
+		}
+	}
+	dir := strings.HasSuffix(s, "/")
+	s = path.Clean("/" + s)
+	if dir && s != "/" {
+		s += "/"
+	}
+	if s == "/" || s == "/index.html" || s == "/index/" {
+		return ""
+	}
+	return s
+}
+
+// Language writes a language code as BCP 47 has it: pt-BR, zh-Hans. ok is false when s has not the shape of one.
+func Language(s string) (tag string, ok bool) {
+	s = strings.ReplaceAll(strings.TrimSpace(s), "_", "-")
+	main, sub, _ := strings.Cut(s, "-")
+	if len(main) < 2 || len(main) > 3 || len(sub) > 12 {
+		return "", false
+	}
+	for i := range len(s) {
+		if c := s[i]; !isLetter(c) && c != '-' && (c < '0' || c > '9') {
+			return "", false
+		}
+	}
+	main = strings.ToLower(main)
+	switch len(sub) {
+	case 0:
+		return main, true
+	case 2:
+		sub = strings.ToUpper(sub)
+	case 4:
+		sub = strings.ToUpper(sub[:1]) + strings.ToLower(sub[1:])
+	}
+	return main + "-" + sub, true
+}
+
+// ParseStatus reads the status of a document: whether it is a draft, and whether the word is known. What is not known
+// is a draft.
+func ParseStatus(s string) (draft, known bool) {
+	switch strings.ToLower(strings.TrimSpace(s)) {
+	case "published", "publish", "public", "live":
+		return false, true
+	case "draft", "scheduled", "private", "archived", "pending", "hidden", "unpublished", "future":
+		return true, true
+	}
+	return true, false
 }

@@ -1,6 +1,7 @@
 package site_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -85,6 +86,65 @@ func TestPathURL(t *testing.T) {
 	} {
 		if got := test.in.URL(); got != test.want {
 			t.Errorf("Path(%q).URL() = %q, want %q", test.in, got, test.want)
+		}
+	}
+}
+
+func TestUniqueTags(t *testing.T) {
+	got := site.UniqueTags([]string{"Go", "go", "C", "C++", "c", "!", "!", " GO "})
+	if want := []string{"Go", "C", "C++", "!"}; !slices.Equal(got, want) {
+		t.Errorf("UniqueTags = %q, want %q", got, want)
+	}
+}
+
+func TestWithSuffix(t *testing.T) {
+	long := site.MakeSlug(strings.Repeat("a", 300))
+	for _, test := range []struct {
+		slug         site.Slug
+		suffix, want string
+	}{{"a", "2", "a-2"}, {"page-1", "2", "page-1-2"}, {long, "10", strings.Repeat("a", site.MaxSlugBytes-3) + "-10"}} {
+		if got := test.slug.WithSuffix(test.suffix); string(got) != test.want {
+			t.Errorf("%s.WithSuffix(%q) = %q, want %q", test.slug, test.suffix, got, test.want)
+		}
+	}
+}
+
+func TestOldPath(t *testing.T) {
+	for _, test := range []struct{ in, want string }{
+		{"/2024/rivers/", "/2024/rivers/"}, {"blog/rivers.html", "/blog/rivers.html"}, {"/a%20b", "/a b"}, {"/a?b#c", "/a"}, {"/a//b/./c", "/a/b/c"},
+		{"", ""}, {"/", ""}, {"//example.org/a", ""}, {"https://example.org/a", ""}, {"mailto:a", ""}, {"/../etc", ""}, {"/%2e%2e/etc", ""}, {"/a\\b", ""},
+		{"/index.html", ""}, {"/a\x00", ""},
+	} {
+		if got := site.OldPath(test.in); got != test.want {
+			t.Errorf("OldPath(%q) = %q, want %q", test.in, got, test.want)
+		}
+	}
+}
+
+func TestLanguage(t *testing.T) {
+	for _, test := range []struct {
+		in, want string
+		ok       bool
+	}{
+		{"en", "en", true}, {" HI ", "hi", true}, {"pt_br", "pt-BR", true}, {"zh-hans", "zh-Hans", true}, {"es-419", "es-419", true},
+		{"", "", false}, {"english", "", false}, {"e", "", false}, {"e<", "", false},
+	} {
+		if got, ok := site.Language(test.in); got != test.want || ok != test.ok {
+			t.Errorf("Language(%q) = %q, %v, want %q, %v", test.in, got, ok, test.want, test.ok)
+		}
+	}
+}
+
+func TestParseStatus(t *testing.T) {
+	for _, test := range []struct {
+		in           string
+		draft, known bool
+	}{
+		{"published", false, true}, {" Published ", false, true}, {"live", false, true}, {"draft", true, true}, {"scheduled", true, true},
+		{"", true, false}, {"publishd", true, false},
+	} {
+		if draft, known := site.ParseStatus(test.in); draft != test.draft || known != test.known {
+			t.Errorf("ParseStatus(%q) = %v, %v, want %v, %v", test.in, draft, known, test.draft, test.known)
 		}
 	}
 }

@@ -1042,7 +1042,7 @@ func htmlBlocks(text string, yield func(block) bool) {
 			name = name[:k]
 		}
 		switch name {
-		case "script", "style", "pre", "template", "svg", "iframe", "noscript":
+		case "script", "style", "pre", "template", "svg", "iframe", "noscript", "title":
 			if closing {
 				continue
 			}

@@ -41,6 +41,8 @@ func TestExcerpt(t *testing.T) {
 		{"Japanese lines are joined", site.Markdown, "これは最初の行です。\nこれは二番目の行です。\nそしてこれは三番目の行で、少し長くなります。", "これは最初の行です。これは二番目の行です。そしてこれは三番目の行で、少し長くなります。"},
 		{"html", site.HTML, "<h2>Title</h2><p>Rivers &amp; lakes <b>carry</b> water,<br>and much more than only that, to the sea.</p><script>x()</script><p>More</p>",
 			"Rivers & lakes carry water, and much more than only that, to the sea."},
+		{"a whole document", site.HTML, "<!DOCTYPE html><html><head><title>A title that is long enough to be taken for the first paragraph of the text</title></head><body><p>Text.</p></body></html>",
+			"Text."},
 		{"tiptap", site.TipTap, `{"type":"doc","content":[{"type":"heading","content":[{"type":"text","text":"T"}]},{"type":"paragraph","content":[{"type":"text","text":"Rivers "},{"type":"text","marks":[{"type":"bold"}],"text":"carry"},{"type":"hardBreak"},{"type":"text","text":"water from the hills down to the sea, all year long."}]}]}`,
 			"Rivers carry water from the hills down to the sea, all year long."},
 		{"broken tiptap", site.TipTap, `{"type":`, ""},

@@ -1,26 +1,73 @@
-// Package testenv finds what tests need from outside the module. What is absent makes a test skip and say why; under
-// FRESHET_TEST_REQUIRE=1, as in continuous integration, it makes it fail.
+// Package testenv finds what tests need from outside the module. What is absent makes a test skip and say why, unless
+// FRESHET_TEST_REQUIRE says that it must be there: then the test fails. Its value is a list of names, chromium, corpus
+// and mongo; 1 means all that can be installed anywhere, which is all but the corpus.
 package testenv
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	mongodriver "go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// missing ends the test.
-func missing(t testing.TB, format string, args ...any) {
+// What FRESHET_TEST_REQUIRE can name.
+const (
+	corpus   = "corpus"
+	chromium = "chromium"
+	mongo    = "mongo"
+)
+
+// missing ends the test for want of something.
+func missing(t testing.TB, name, format string, args ...any) {
 	t.Helper()
 	reason := fmt.Sprintf(format, args...)
-	if os.Getenv("FRESHET_TEST_REQUIRE") == "1" {
-		t.Fatalf("FRESHET_TEST_REQUIRE=1, but %s", reason)
+	require := os.Getenv("FRESHET_TEST_REQUIRE")
+	if slices.Contains(strings.Split(require, ","), name) || require == "1" && name != corpus {
+		t.Fatalf("FRESHET_TEST_REQUIRE=%s, but %s", require, reason)
 	}
 	t.Skip(reason)
+}
+
+// Mongo returns the URI of a MongoDB, or of a server compatible with it, that tests may make databases on:
+// $FRESHET_TEST_MONGO.
+func Mongo(t testing.TB) string {
+	t.Helper()
+	uri := os.Getenv("FRESHET_TEST_MONGO")
+	if uri == "" {
+		missing(t, mongo, "there is no MongoDB: set FRESHET_TEST_MONGO to the URI of one that tests may write to")
+	}
+	return uri
+}
+
+// MongoDatabase returns the URI of a MongoDB that tests may write to, and the name of a database of the test's own. It is
+// dropped when the test ends.
+func MongoDatabase(t testing.TB) (uri, name string) {
+	t.Helper()
+	uri = Mongo(t)
+	name = "freshet_test_" + bson.NewObjectID().Hex()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
+		defer cancel()
+		client, err := mongodriver.Connect(options.Client().ApplyURI(uri))
+		if err == nil {
+			err = errors.Join(client.Database(name).Drop(ctx), client.Disconnect(ctx))
+		}
+		if err != nil {
+			t.Errorf("drop the test's database: %v", err)
+		}
+	})
+	return uri, name
 }
 
 // Corpus returns the folder of real blogs and courses: $FRESHET_TEST_CORPUS, else ../shared/corpus beside the module.
@@ -31,7 +78,7 @@ func Corpus(t testing.TB) string {
 		dir = filepath.Join(Root(t), "..", "shared", "corpus")
 	}
 	if _, err := os.Stat(filepath.Join(dir, "blogs-hugo")); err != nil {
-		missing(t, "there is no corpus of real content at %s: set FRESHET_TEST_CORPUS to its folder", dir)
+		missing(t, corpus, "there is no corpus of real content at %s: set FRESHET_TEST_CORPUS to its folder", dir)
 	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -51,7 +98,7 @@ func Chromium(t testing.TB) string {
 			return exe
 		}
 	}
-	missing(t, "there is no chromium: install Debian's package, or set FRESHET_TEST_CHROMIUM to a browser's program")
+	missing(t, chromium, "there is no chromium: install Debian's package, or set FRESHET_TEST_CHROMIUM to a browser's program")
 	return ""
 }
 

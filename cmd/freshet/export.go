@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"freshet/internal/contentdir"
+	"freshet/internal/diag"
+	"freshet/internal/extjson"
+	"freshet/internal/transfer"
+)
+
+// exportFlags is how an export is to be done.
+type exportFlags struct {
+	collection, as string
+	canonical      bool
+}
+
+func (inv *invocation) exportCommand() *cobra.Command {
+	var flags exportFlags
+	cmd := &cobra.Command{
+		Use:   "export PATH",
+		Short: "Write the documents as mongoexport does, or as Markdown files",
+		Long: `Writes the documents that the site is built from. PATH is a folder, which gets a file for each
+collection (blogs.ndjson, courses.ndjson), one document a line; a file for one collection, which
+--collection or its name tells; or - for standard output. With --as markdown it is a folder that gets
+a tree of Markdown files.
+
+Documents that were imported come out as they went in. Posts and courses that authors wrote as Markdown
+files come out with the fields that MongoDB has for them, template syntax of other tools translated.
+
+The exit status is 1 when a document was left out; the last line of standard error then names them.`,
+		Example: "  freshet export backup",
+		Args:    cobra.ExactArgs(1),
+		RunE: inv.start(func(ctx context.Context, cmd *cobra.Command, args []string) error {
+			eff, err := inv.load(cmd)
+			if err != nil {
+				return err
+			}
+			if flags.as != "ndjson" && flags.as != "markdown" {
+				return misuse("ndjson or markdown", "--as cannot be %q", flags.as)
+			}
+			if flags.as == "markdown" && flags.canonical {
+				return misuse("leave one of them out", "--canonical says nothing about Markdown files")
+			}
+			return inv.export(ctx, eff, args[0], flags)
+		}),
+	}
+	inv.jsonFlag(cmd)
+	addSettingFlags(cmd, "source", "content", "log")
+	f := cmd.Flags()
+	f.StringVar(&flags.collection, "collection", "", "`name` of the only collection to write")
+	f.StringVar(&flags.as, "as", "ndjson", "`form` of the export: ndjson or markdown")
+	f.BoolVar(&flags.canonical, "canonical", false, "write canonical Extended JSON, which spells out every type")
+	return cmd
+}
+
+// An exportReport says what an export wrote.
+type exportReport struct {
+	Files    []exportedPart `json:"files"`
+	Problems []diag.Problem `json:"problems"`
+}
+
+type exportedPart struct {
+	Collection string `json:"collection"`
+	File       string `json:"file"`
+	Documents  int    `json:"documents"`
+}
+
+func (inv *invocation) export(ctx context.Context, eff *effective, name string, flags exportFlags) (err error) {
+	from, err := inv.openPlace(ctx, eff, true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, from.close()) }()
+	collections := []string{transfer.Blogs, transfer.Courses}
+	if flags.collection != "" {
+		collections = []string{flags.collection}
+	}
+	if flags.as == "markdown" {
+		return inv.exportTree(ctx, eff, from, collections, name)
+	}
+	rep := &exportReport{Files: []exportedPart{}, Problems: []diag.Problem{}}
+	toStdout := name == "-"
+	if toStdout || exportedFile(name) {
+		if flags.collection == "" {
+			if collections = nil; !toStdout {
+				if coll := transfer.CollectionOf(nil, name); coll == transfer.Blogs || coll == transfer.Courses {
+					collections = []string{coll}
+				}
+			}
+		}
+		if len(collections) == 0 {
+			return misuse("name it with --collection, or export into a folder", "%s does not tell which collection to write", name)
+		}
+	} else if err := os.MkdirAll(name, 0o777); err != nil {
+		return err
+	}
+	form := extjson.Relaxed
+	if flags.canonical {
+		form = extjson.Canonical
+	}
+	for _, coll := range collections {
+		file := name
+		if !toStdout && !exportedFile(name) {
+			file = filepath.Join(name, coll+".ndjson")
+		}
+		n, problems, err := inv.exportFile(ctx, from, coll, file, form)
+		rep.Problems = append(rep.Problems, problems...)
+		if err != nil {
+			return err
+		}
+		rep.Files = append(rep.Files, exportedPart{coll, filepath.ToSlash(file), n})
+	}
+	diag.Sort(rep.Problems)
+	diag.Print(inv.stderr, rep.Problems)
+	if inv.json && !toStdout {
+		if err := inv.printJSON(rep); err != nil {
+			return err
+		}
+	} else if !toStdout {
+		for _, f := range rep.Files {
+			fmt.Fprintf(inv.stdout, "%s: %s\n", f.File, plural(f.Documents, "document"))
+		}
+	}
+	return refusals("exported", rep.Problems)
+}
+
+// exportFile writes one collection to a file, which is whole or as it was before.
+func (inv *invocation) exportFile(ctx context.Context, from *place, coll, file string, form extjson.Form) (n int, problems []diag.Problem, err error) {
+	var progress func(int)
+	if onTerminal(inv.stderr) {
+		progress = func(n int) { fmt.Fprintf(inv.stderr, "\r\x1b[K%s of %s", plural(n, "document"), coll) }
+		defer fmt.Fprint(inv.stderr, "\r\x1b[K")
+	}
+	if file == "-" {
+		return transfer.Write(ctx, from, coll, inv.stdout, form, progress)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
+	if err != nil {
+		return 0, nil, fmt.Errorf("write %s: %w", file, err)
+	}
+	n, problems, err = transfer.Write(ctx, from, coll, io.Writer(tmp), form, progress)
+	if err == nil {
+		err = tmp.Chmod(0o644)
+	}
+	err = errors.Join(err, tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), file)
+	}
+	if err != nil {
+		_ = os.Remove(tmp.Name()) // the error that counts is the first
+		return n, problems, fmt.Errorf("write %s: %w", file, err)
+	}
+	return n, problems, nil
+}
+
+// exportTree writes Markdown files: an import into another content tree.
+func (inv *invocation) exportTree(ctx context.Context, eff *effective, from *place, collections []string, dir string) error {
+	if within(dir, eff.Content) || within(eff.Content, dir) {
+		return misuse("name another folder", "%s is the content folder itself, or part of it", dir)
+	}
+	to, err := openContent(ctx, dir)
+	if err != nil {
+		return err
+	}
+	im, err := transfer.NewImporter(transfer.Config{To: to, Collections: []string{contentdir.Blogs, contentdir.Courses}, Check: to.check,
+		Uploads: &transfer.Uploads{From: eff.Content, To: filepath.Join(dir, "static")}})
+	if err != nil {
+		return err
+	}
+	for _, coll := range collections {
+		if err == nil {
+			err = im.Copy(ctx, from, coll)
+		}
+	}
+	rep := im.Report()
+	if err == nil {
+		rep, err = im.Finish(ctx)
+	}
+	return inv.printImport(ctx, to, rep, false, err)
+}

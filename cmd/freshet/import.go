@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"freshet/internal/diag"
+	"freshet/internal/extjson"
+	"freshet/internal/transfer"
+)
+
+// importFlags is how an import is to be done.
+type importFlags struct {
+	collection, uploads string
+	dryRun              bool
+}
+
+func (inv *invocation) importCommand() *cobra.Command {
+	var flags importFlags
+	cmd := &cobra.Command{
+		Use:   "import PATH",
+		Short: "Take in documents that mongoexport wrote, or a tree of Markdown files",
+		Long: `Takes documents into the place that the site is built from. PATH is a file that mongoexport wrote, one
+document a line or an array, in relaxed or canonical Extended JSON; a folder of such files; or a tree of
+Markdown files as Hugo, Jekyll, Zola and Astro have them. The collection of each document is told by its
+fields, else by the name of the file.
+
+Documents are stored as they are; the build repairs. One with the _id of a document that is there takes
+its place, and one without _id that of the document with its slug. Where the slug is that of a document
+with another _id, nothing is overwritten, and both are named. An import that was stopped is run again.
+
+The exit status is 1 when a document was not stored; the last line of standard error then names them.`,
+		Example: "  freshet import blogs.ndjson --dry-run",
+		Args:    cobra.ExactArgs(1),
+		RunE: inv.start(func(ctx context.Context, cmd *cobra.Command, args []string) error {
+			eff, err := inv.load(cmd)
+			if err != nil {
+				return err
+			}
+			return inv.importPath(ctx, eff, args[0], flags)
+		}),
+	}
+	inv.jsonFlag(cmd)
+	addSettingFlags(cmd, "source", "content", "log")
+	f := cmd.Flags()
+	f.StringVar(&flags.collection, "collection", "", "`name` of the collection of every document")
+	f.StringVar(&flags.uploads, "uploads", "", "`folder` of the files that documents name as /uploads/…; they are copied into the content folder")
+	f.BoolVar(&flags.dryRun, "dry-run", false, "say what would be done, and change nothing")
+	return cmd
+}
+
+func (inv *invocation) importPath(ctx context.Context, eff *effective, name string, flags importFlags) (err error) {
+	in, err := findInput(name)
+	if err != nil {
+		return err
+	}
+	if in.tree != "" && (within(in.tree, eff.Content) || within(eff.Content, in.tree)) {
+		return misuse("name another folder, or another content folder with --content", "%s is the content folder itself, or part of it", name)
+	}
+	to, err := inv.openPlace(ctx, eff, false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, to.close()) }()
+	uploads, err := findUploads(eff, in, flags.uploads)
+	if err != nil {
+		return err
+	}
+	cfg := transfer.Config{To: to, Collections: to.collections, Collection: flags.collection, DryRun: flags.dryRun, Uploads: uploads, Check: to.check}
+	done := func() {}
+	if onTerminal(inv.stderr) {
+		cfg.Progress = func(read int) { fmt.Fprintf(inv.stderr, "\r\x1b[K%s", plural(read, "document")) }
+		done = func() { fmt.Fprint(inv.stderr, "\r\x1b[K") }
+	}
+	im, err := transfer.NewImporter(cfg)
+	if err != nil {
+		return err
+	}
+	if in.tree != "" {
+		err = importTree(ctx, im, in.tree, flags.collection)
+	}
+	for _, file := range in.files {
+		if err == nil {
+			err = importFile(ctx, im, file)
+		}
+	}
+	rep := im.Report()
+	if err == nil {
+		rep, err = im.Finish(ctx)
+	}
+	done()
+	return inv.printImport(ctx, to, rep, flags.dryRun, err)
+}
+
+// findUploads says where the files are that documents name. A tree of Markdown files brings its own.
+func findUploads(eff *effective, in input, folder string) (*transfer.Uploads, error) {
+	to := filepath.Join(eff.Content, "static")
+	if folder == "" {
+		if in.tree == "" {
+			return nil, nil
+		}
+		return &transfer.Uploads{From: in.tree, To: to}, nil
+	}
+	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+		return nil, misuse("name the folder that holds the files", "--uploads: there is no folder %s", folder)
+	}
+	u := &transfer.Uploads{From: folder, To: to}
+	maps := []string{filepath.Join(folder, "uploads.json")}
+	for _, file := range in.files {
+		maps = append(maps, filepath.Join(filepath.Dir(file), "uploads.json"))
+	}
+	for _, file := range maps {
+		m, err := transfer.ReadUploadsMap(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, failed(err, "it gives a file for each address, or null")
+		}
+		u.Map = m
+		break
+	}
+	return u, nil
+}
+
+func importTree(ctx context.Context, im *transfer.Importer, dir, collection string) error {
+	from, err := openContent(ctx, dir)
+	if err != nil {
+		return err
+	}
+	for _, coll := range from.collections {
+		if collection != "" && coll != collection {
+			continue
+		}
+		if err := im.Copy(ctx, from, coll); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func importFile(ctx context.Context, im *transfer.Importer, name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r := extjson.NewReader(bufio.NewReader(f), filepath.ToSlash(name))
+	for {
+		it, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
+		}
+		im.Reject(it.Problems...)
+		if it.Doc == nil {
+			continue
+		}
+		if err := im.Add(ctx, filepath.ToSlash(name), it.Line, "", it.Doc); err != nil {
+			return err
+		}
+	}
+}
+
+// printImport tells what an import did, also where cause ended it.
+func (inv *invocation) printImport(ctx context.Context, to *place, rep *transfer.Report, dryRun bool, cause error) error {
+	diag.Print(inv.stderr, rep.Problems)
+	if inv.json {
+		if err := inv.printJSON(rep); err != nil {
+			return err
+		}
+	} else {
+		prefix := ""
+		if dryRun {
+			prefix = "dry run: "
+		}
+		fmt.Fprintf(inv.stdout, "%s%s into %s: %d added, %d replaced, %d unchanged, %d refused\n",
+			prefix, plural(rep.Read, "document"), to.name, rep.Added, rep.Replaced, rep.Unchanged, rep.Refused)
+		if rep.Copied > 0 {
+			fmt.Fprintf(inv.stdout, "%s%s copied\n", prefix, plural(rep.Copied, "upload"))
+		}
+	}
+	if ctx.Err() != nil {
+		cause = errors.New("stopped before all was read")
+	}
+	if cause != nil {
+		return failed(cause, "what was stored stays; run the import again, and it goes on with the rest")
+	}
+	return refusals("imported", rep.Problems)
+}

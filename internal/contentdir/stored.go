@@ -1,0 +1,402 @@
+package contentdir
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"freshet/internal/extjson"
+	"freshet/internal/site"
+)
+
+// A document of MongoDB's is kept as one file: its fields as front matter, in their order and with their types, and
+// the text that is shown as the body, letter for letter. A course has a folder for each module and a file for each
+// lesson. What the files hold of their own has keys that no document's field can have: such a field gets a "$".
+const (
+	bodyKey   = "body"   // names the field that the body is, where it stood among the others
+	filesKey  = "files"  // names the list that the folders and files below are
+	holesKey  = "holes"  // items of that list that are no documents, by their place
+	asTextKey = "asText" // true: an editor's document that was stored as text
+)
+
+var ownKeys = set(bodyKey, filesKey, holesKey, asTextKey, "format", "shortcodes", "origin", "<<", "")
+
+// The names of the collections that a content tree keeps.
+const (
+	Blogs   = "blogs"
+	Courses = "courses"
+)
+
+// An outFile is a file to be written.
+type outFile struct {
+	name string
+	data []byte
+}
+
+// A shownBody is the field of a document that is shown.
+type shownBody struct {
+	field  string
+	text   string
+	format site.Format
+	asText bool
+}
+
+// shownIn finds the text of a document that is shown: text first, then HTML beside it, then an editor's document.
+func shownIn(d extjson.Doc, names ...string) shownBody {
+	var editors []shownBody
+	for _, name := range append(names, "contentJSON") {
+		switch v, _ := d.Get(name); {
+		case v.Type == extjson.String && strings.TrimSpace(strings.TrimPrefix(v.Text, "\ufeff")) != "":
+			if t := strings.TrimLeft(v.Text, "\ufeff \t\r\n"); t[0] == '{' || t[0] == '[' {
+				if doc, _, err := extjson.Parse([]byte(strings.TrimPrefix(v.Text, "\ufeff"))); err == nil {
+					if isTipTap(doc) {
+						editors = append(editors, shownBody{name, v.Text, site.TipTap, true})
+					}
+					continue
+				}
+			}
+			if name == "contentJSON" {
+				continue
+			}
+			format := site.Markdown
+			if site.LooksLikeHTML(v.Text) {
+				format = site.HTML
+			}
+			return shownBody{name, v.Text, format, false}
+		case v.Type == extjson.Object && isTipTap(v.Doc):
+			editors = append(editors, shownBody{name, string(v.Append(nil, extjson.Exact)), site.TipTap, false})
+		}
+	}
+	for _, name := range [...]string{"htmlContent", "contentHTML"} {
+		if v, _ := d.Get(name); v.Type == extjson.String && strings.TrimSpace(v.Text) != "" {
+			return shownBody{name, v.Text, site.HTML, false}
+		}
+	}
+	if len(editors) > 0 {
+		return editors[0]
+	}
+	return shownBody{}
+}
+
+// isTipTap reports whether an object is an editor's document that shows anything.
+func isTipTap(d extjson.Doc) bool {
+	kind, _ := d.Get("type")
+	content, _ := d.Get("content")
+	return kind.Type == extjson.String && content.Type == extjson.Array && len(content.Items) > 0 && kind.Text != "" && showsText(content, 0)
+}
+
+func showsText(v extjson.Value, depth int) bool {
+	if depth > maxLineDepth {
+		return true
+	}
+	if v.Type == extjson.Array {
+		return slices.ContainsFunc(v.Items, func(it extjson.Value) bool { return showsText(it, depth+1) })
+	}
+	if kind, _ := v.Doc.Get("type"); kind.Type == extjson.String && slices.Contains([]string{"image", "horizontalRule", "codeBlock", "table"}, kind.Text) {
+		return true
+	}
+	text, _ := v.Doc.Get("text")
+	content, _ := v.Doc.Get("content")
+	return text.Type == extjson.String || content.Type == extjson.Array && showsText(content, depth+1)
+}
+
+// Shown reports whether a content tree can show the text of a document of a collection, as far as it has one.
+func Shown(coll string, d extjson.Doc) bool {
+	names := []string{"content"}
+	if coll == Courses {
+		return true
+	}
+	v, _ := d.Get("content")
+	switch {
+	case shownIn(d, names...).field != "":
+		return true
+	case v.Type == extjson.String:
+		t := strings.TrimSpace(v.Text)
+		return t == "" || t[0] != '{' && t[0] != '['
+	}
+	return v.IsNull()
+}
+
+// encodeFields writes a file: front matter, then the body.
+func encodeFields(d extjson.Doc, body shownBody, list string, holes extjson.Doc, own ...string) []byte {
+	b := []byte("---\n")
+	for _, f := range d {
+		switch {
+		case body.field != "" && f.Key == body.field:
+			b = fmt.Appendf(b, "%s: %s\n", bodyKey, plainText(body.field))
+		case list != "" && f.Key == list:
+			b = fmt.Appendf(b, "%s: %s\n", filesKey, list)
+			if len(holes) > 0 {
+				b = fmt.Appendf(b, "%s: %s\n", holesKey, holes.Append(nil, extjson.Exact))
+			}
+		default:
+			key := f.Key
+			if ownKeys[key] || strings.HasPrefix(key, "$") {
+				key = "$" + key
+			}
+			if simpleKey(key) {
+				b = append(b, key...)
+			} else {
+				b = extjson.Text(key).Append(b, extjson.Exact)
+			}
+			b = append(b, ": "...)
+			b = append(append(b, scalar(f.Value)...), '\n')
+		}
+	}
+	if body.format != "" && body.format != site.Markdown {
+		b = fmt.Appendf(b, "format: %s\n", body.format)
+	}
+	if body.asText {
+		b = fmt.Appendf(b, "%s: true\n", asTextKey)
+	}
+	for _, line := range own {
+		b = append(append(b, line...), '\n')
+	}
+	b = append(b, "---\n"...)
+	return append(b, body.text...)
+}
+
+// storedMarks end the front matter of every file that holds a document.
+var storedMarks = []string{"shortcodes: off", "origin: " + originMongoDB}
+
+// scalar writes a value as front matter has it: text and dates plain where they read back as they are, else JSON.
+func scalar(v extjson.Value) string {
+	switch v.Type {
+	case extjson.String:
+		return plainText(v.Text)
+	case extjson.Date:
+		t := time.UnixMilli(v.Int).UTC()
+		if s := t.Format("2006-01-02T15:04:05.999Z"); t.Year() >= 1 && t.Year() <= 9999 && simpleTime(s) {
+			return s
+		}
+	}
+	return string(v.Append(nil, extjson.Exact))
+}
+
+func plainText(s string) string {
+	if s != "" && (isLetter(s[0]) || s[0] >= 0x80) && strings.TrimSpace(s) == s && printable(s) {
+		if v, ok := simpleScalar(s); ok && v.kind == text && v.plain && v.s == s {
+			return s
+		}
+	}
+	return string(extjson.Text(s).Append(nil, extjson.Exact))
+}
+
+// isStored reports whether a file holds a document of MongoDB's.
+func isStored(p *parts) bool {
+	return p.dialect != plain && bytes.Contains(p.front, []byte("origin")) && bytes.Contains(p.front, []byte(originMongoDB))
+}
+
+// decoded is what a file says as a document.
+type decodedFile struct {
+	doc    extjson.Doc
+	list   string // the field that folders and files below make
+	holes  extjson.Doc
+	stored bool
+}
+
+// decodeFields reads a file back.
+func decodeFields(data []byte) (decodedFile, error) {
+	var out decodedFile
+	p, prob := prepare(data)
+	if prob != nil {
+		return out, prob
+	}
+	front, prob := p.decode()
+	if prob != nil {
+		return out, prob
+	}
+	field, format, asText := "", site.Markdown, false
+	for _, f := range front.fields {
+		switch f.key {
+		case "origin":
+			out.stored = f.val.s == originMongoDB
+		case "shortcodes":
+		case "format":
+			format = site.Format(strings.ToLower(f.val.s))
+		case asTextKey:
+			asText, _ = boolOf(f.val)
+		case holesKey:
+			v, err := f.val.stored()
+			if err != nil {
+				return out, fmt.Errorf("%s: %w", f.key, err)
+			}
+			out.holes = v.Doc
+		case bodyKey:
+			field = f.val.s
+			out.doc = append(out.doc, extjson.Field{Key: field})
+		case filesKey:
+			out.list = f.val.s
+			out.doc = append(out.doc, extjson.Field{Key: out.list, Value: extjson.List()})
+		default:
+			v, err := f.val.stored()
+			if err != nil {
+				return out, p.problem(f.line, f.col, fmt.Sprintf("%s: %v", f.key, err), "write it as mongoexport does")
+			}
+			out.doc = append(out.doc, extjson.Field{Key: strings.TrimPrefix(f.key, "$"), Value: v})
+		}
+	}
+	if field == "" && len(bytes.TrimSpace(p.body)) > 0 {
+		field = "content" // an author has written a text where there was none
+		out.doc = append(out.doc, extjson.Field{Key: field})
+	}
+	if field != "" {
+		v := extjson.Text(string(p.body))
+		if format == site.TipTap && !asText {
+			doc, _, err := extjson.Parse(p.body)
+			if e, ok := errors.AsType[*extjson.SyntaxError](err); ok {
+				prob := p.problem(p.bodyLine, 1, "the body: "+e.Error(), "mend the JSON")
+				prob.Line, prob.Text = p.bodyLine+bytes.Count(p.body[:min(e.Offset, len(p.body))], []byte("\n")), ""
+				return out, prob
+			}
+			v = extjson.Embedded(doc)
+		}
+		out.doc = out.doc.Set(field, v)
+	}
+	return out, nil
+}
+
+// stored is the value of a document that a value of front matter stands for.
+func (v *value) stored() (extjson.Value, error) {
+	switch v.kind {
+	case boolean:
+		b, _ := boolOf(v)
+		return extjson.Truth(b), nil
+	case number:
+		if n, err := strconv.ParseInt(v.s, 10, 64); err == nil {
+			return extjson.Whole(n), nil
+		}
+		if f, err := strconv.ParseFloat(v.s, 64); err == nil {
+			return extjson.Value{Type: extjson.Double, Float: f}, nil
+		}
+		return extjson.Text(v.s), nil
+	case text:
+		if v.plain && len(v.s) >= 10 && v.s[0] <= '9' {
+			if simpleTime(v.s) || len(v.s) == len(time.DateOnly) {
+				if t, ok := site.ParseDate(v.s); ok {
+					return extjson.Moment(t), nil
+				}
+			}
+		}
+		return extjson.Text(v.s), nil
+	case moment:
+		return extjson.Moment(v.t), nil
+	case list:
+		out := extjson.List()
+		for _, it := range v.items {
+			item, err := it.stored()
+			if err != nil {
+				return out, err
+			}
+			out.Items = append(out.Items, item)
+		}
+		return out, nil
+	case table:
+		d := extjson.Doc{}
+		for _, f := range v.fields {
+			val, err := f.val.stored()
+			if err != nil {
+				return extjson.Value{}, err
+			}
+			d = append(d, extjson.Field{Key: f.key, Value: val})
+		}
+		return extjson.Resolve(d)
+	}
+	return extjson.Value{}, nil
+}
+
+// encodePost writes a post.
+func encodePost(d extjson.Doc) []byte {
+	return encodeFields(d, shownIn(d, "content"), "", nil, storedMarks...)
+}
+
+// encodeCourse writes a course, its modules and its lessons into a folder.
+func encodeCourse(d extjson.Doc, dir string) []outFile {
+	curriculum, _ := d.Get("curriculum")
+	list := "curriculum"
+	if curriculum.Type != extjson.Array || !foldable(curriculum.Items) || !slices.ContainsFunc(curriculum.Items, isObject) {
+		list = ""
+	}
+	var holes extjson.Doc
+	var out []outFile
+	if list != "" {
+		for i, m := range curriculum.Items {
+			if !isObject(m) {
+				holes = append(holes, extjson.Field{Key: strconv.Itoa(i), Value: m})
+				continue
+			}
+			out = append(out, encodeModule(m.Doc, path.Join(dir, itemName(i, len(curriculum.Items), m.Doc, "module")))...)
+		}
+	}
+	own := outFile{path.Join(dir, "_index.md"), encodeFields(d, shownIn(d, "fullDescription", "content"), list, holes, storedMarks...)}
+	return append([]outFile{own}, out...)
+}
+
+func encodeModule(m extjson.Doc, dir string) []outFile {
+	lessons, _ := m.Get("lessons")
+	list := "lessons"
+	if lessons.Type != extjson.Array || !foldable(lessons.Items) || !slices.ContainsFunc(lessons.Items, isObject) {
+		list = ""
+	}
+	var holes extjson.Doc
+	var out []outFile
+	if list != "" {
+		for i, l := range lessons.Items {
+			if !isObject(l) {
+				holes = append(holes, extjson.Field{Key: strconv.Itoa(i), Value: l})
+				continue
+			}
+			name := path.Join(dir, itemName(i, len(lessons.Items), l.Doc, "lesson")+".md")
+			out = append(out, outFile{name, encodeFields(l.Doc, shownIn(l.Doc, "content"), "", nil, "shortcodes: off")})
+		}
+	}
+	return append([]outFile{{path.Join(dir, "_index.md"), encodeFields(m, shownBody{}, list, holes)}}, out...)
+}
+
+func isObject(v extjson.Value) bool { return v.Type == extjson.Object }
+
+// foldable reports whether the items of a list can be numbered files.
+func foldable(items []extjson.Value) bool { return len(items) < 1000 }
+
+// itemName names the file or folder of an item by its place and what it is called.
+func itemName(i, n int, d extjson.Doc, otherwise string) string {
+	width := max(2, len(strconv.Itoa(n)))
+	return fmt.Sprintf("%0*d-%s", width, i+1, cmp.Or(slugOf(d), otherwise))
+}
+
+// slugOf is the slug that a document has or gets.
+func slugOf(d extjson.Doc) string {
+	var names []string
+	for _, key := range [...]string{"slug", "title", "moduleName", "name"} {
+		switch v, _ := d.Get(key); v.Type {
+		case extjson.String:
+			names = append(names, v.Text)
+		case extjson.Int32, extjson.Int64:
+			names = append(names, strconv.FormatInt(v.Int, 10))
+		}
+	}
+	return string(firstSlug(names...))
+}
+
+// fill puts the items of a list among its holes.
+func (f *decodedFile) fill(items []extjson.Value) extjson.Doc {
+	out := extjson.List()
+	for i := 0; len(items) > 0 || i < len(out.Items)+len(f.holes); i++ {
+		if hole, ok := f.holes.Get(strconv.Itoa(i)); ok {
+			out.Items = append(out.Items, hole)
+			continue
+		}
+		if len(items) == 0 {
+			break
+		}
+		out.Items = append(out.Items, items[0])
+		items = items[1:]
+	}
+	return f.doc.Set(f.list, out)
+}

@@ -1,0 +1,830 @@
+package mongodb
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"math"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"freshet/internal/diag"
+	"freshet/internal/digest"
+	"freshet/internal/site"
+)
+
+// decoded is what one stored document becomes: a document or a skip, always one of them.
+type decoded struct {
+	doc      site.Document  // *site.Post or *site.Course; nil when it is left out
+	files    []*site.File   // pictures that the document holds as data; it names them by their Name
+	problems []diag.Problem // what was repaired, as warnings
+	skip     *site.Skip     // why it is left out
+	updated  time.Time      // updatedAt as stored, zero when absent; a hint only, never in the revision
+}
+
+// A decoder makes site documents of stored ones. Whatever a field holds, the others are read: what is odd is repaired
+// and named, and only a document that could not be shown truly is left out, with the reason. What a document becomes
+// depends on its bytes alone. The zero decoder is of use; it may be used by several goroutines.
+type decoder struct {
+	blogs, courses string // names of the collections; empty: "blogs", "courses"
+
+	mu      sync.Mutex        // protects what follows
+	strings map[string]string // one copy of each text that many documents have: tags, authors, levels
+}
+
+func newDecoder(blogs, courses string) *decoder { return &decoder{blogs: blogs, courses: courses} }
+
+// shared returns one copy of a text that many documents have.
+func (d *decoder) shared(s string) string {
+	if s == "" {
+		return ""
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if c, ok := d.strings[s]; ok {
+		return c
+	}
+	s = strings.Clone(s)
+	if d.strings == nil {
+		d.strings = map[string]string{}
+	}
+	if len(d.strings) < 100_000 {
+		d.strings[s] = s
+	}
+	return s
+}
+
+// Fields that decoding reads. Counters are not among them, but for views, which order pre-rendering.
+var (
+	metaFields = []string{
+		"_id", "title", "slug", "excerpt", "description", "lang", "language", "tags", "topics", "categories", "category",
+		"coverImage", "cover", "cover_image", "image", "coverImageAlt", "coverAlt",
+		"seo", "metaTitle", "metaDescription", "metaKeywords", "canonicalUrl", "canonicalURL",
+		"status", "draft", "published", "publishedAt", "published_at", "date", "createdAt", "created_at",
+		"modifiedAt", "lastmod", "expiresAt", "updatedAt", "aliases", "content", "htmlContent", "contentHTML", "contentJSON",
+	}
+	postFields = []string{"authors", "author", "authorImage", "featured", "views", "viewCount", "readTime"}
+
+	courseFields = []string{
+		"shortDescription", "fullDescription", "price", "originalPrice", "discount", "currency", "level", "duration", "rating",
+		"instructor", "instructors", "instructorName", "instructorImage", "features", "whatYouLearn", "requirements",
+		"enrollRedirectUrl", "enrollUrl", "curriculum", "weight", "order",
+	}
+)
+
+func projection(lists ...[]string) bson.D {
+	var d bson.D
+	for _, list := range lists {
+		for _, name := range list {
+			d = append(d, bson.E{Key: name, Value: 1})
+		}
+	}
+	return d
+}
+
+// postProjection and courseProjection include exactly what post and course read.
+func postProjection() bson.D   { return projection(metaFields, postFields) }
+func courseProjection() bson.D { return projection(metaFields, courseFields) }
+
+// bodyProjection includes what body reads, of either collection: neither has the other's fields.
+func bodyProjection(string) bson.D {
+	return projection([]string{"_id", "content", "fullDescription", "curriculum"}, htmlFields, jsonFields)
+}
+
+func (d *decoder) blogColl() string   { return cmp.Or(d.blogs, "blogs") }
+func (d *decoder) courseColl() string { return cmp.Or(d.courses, "courses") }
+
+// A reader takes the fields of one document.
+type reader struct {
+	d      *decoder
+	fields fields
+	coll   string
+	id     site.ID
+	born   time.Time // the ObjectId's time; zero when the _id is none
+	out    decoded
+	quiet  bool   // only bodies are wanted
+	want   string // name of the picture that is wanted, and what it was made of
+	uri    string
+}
+
+// begin reads a document's fields. It reports false when they cannot be read.
+func (d *decoder) begin(coll string, raw bson.Raw) (*reader, bool) {
+	r := &reader{d: d, coll: coll}
+	var err error
+	r.fields, err = fieldsOf(raw)
+	id := r.fields.id()
+	if isNull(id) {
+		r.id = documentID(coll, bson.RawValue{Type: bson.TypeNull})
+		r.skip("_id", "the document has no _id to know it by", "give it one: what the database stores itself has one")
+		return r, false
+	}
+	r.id = documentID(coll, id)
+	if err != nil {
+		r.skip("", "the document cannot be read: "+err.Error(), "store it again")
+		return r, false
+	}
+	if id.Type == bson.TypeObjectID {
+		r.born = bson.ObjectID(id.Value).Timestamp().UTC()
+	}
+	r.out.updated, _, _ = readDate(r.fields.get("updatedAt").v)
+	return r, true
+}
+
+func (r *reader) warn(field, message, remedy string) {
+	if !r.quiet {
+		r.out.problems = append(r.out.problems, diag.Problem{Severity: diag.Warning, File: string(r.id), ID: string(r.id), Field: field, Message: message, Remedy: remedy})
+	}
+}
+
+// skip leaves the document out. The first reason counts.
+func (r *reader) skip(field, reason, remedy string) {
+	if r.out.skip != nil || r.quiet {
+		return
+	}
+	r.out.skip = &site.Skip{ID: r.id, Field: field, Reason: reason}
+	r.out.problems = append(r.out.problems, diag.Problem{Severity: diag.Error, File: string(r.id), ID: string(r.id), Field: field, Message: reason, Remedy: remedy})
+}
+
+// done returns the document, unless it is left out.
+func (r *reader) done(doc site.Document) decoded {
+	if r.out.skip != nil {
+		r.out.files = nil
+		return r.out
+	}
+	r.out.doc = doc
+	return r.out
+}
+
+// post makes a post of a stored document.
+func (d *decoder) post(raw bson.Raw) decoded {
+	r, ok := d.begin(d.blogColl(), raw)
+	if !ok {
+		return r.out
+	}
+	return d.decodePost(r)
+}
+
+func (d *decoder) decodePost(r *reader) decoded {
+	p := &site.Post{}
+	p.Draft = r.draft(true)
+	r.meta(&p.Meta, postBody)
+	p.Published = r.published(p.Draft, true)
+	p.Authors = r.authors()
+	p.Featured, _ = r.bool("featured")
+	if f := r.fields.get("readTime"); f.name != "" && !plausibleMinutes(f.v) {
+		r.warn("readTime", fmt.Sprintf("the reading time %s is none, so it is computed", shown(f.v)), "leave the field out")
+	}
+	p.Aliases = r.aliases("/blog/", site.PostPath(p.Slug))
+	p.Revision = revision(p)
+	p.Views = r.views()
+	return r.done(p)
+}
+
+// revision is the digest of all that can appear on a page. Counters are set after it is made.
+func revision(doc any) site.Revision {
+	h := digest.New()
+	h.Value(doc)
+	return h.Sum()
+}
+
+// meta fills in what posts and courses share, but for the dates of publication and the revision. Draft must be set.
+func (r *reader) meta(m *site.Meta, body bodyFields) {
+	m.ID = r.id
+	m.Title = r.title(m.Draft)
+	m.Slug = r.slug(m.Title)
+	m.Excerpt = r.line("excerpt", "shortDescription", "description")
+	m.Lang = r.lang()
+	m.Tags = r.tags()
+	m.Cover = r.cover()
+	m.SEO = r.seo()
+	m.Modified = r.date("modifiedAt", "lastmod")
+	m.Expires = r.expires(m.Draft)
+	b := body.read(r.fields)
+	if !b.found() {
+		if len(body) == 1 { // a course is more than its text
+			if m.Draft {
+				r.warn(b.field, b.reason, "write it before the document is published")
+			} else {
+				r.skip(b.field, b.reason, "write it in "+body[0]+", or make the document a draft")
+			}
+		} else if b.reason != "there is no text" {
+			r.warn(b.field, b.reason, "write it in "+body[0])
+		}
+		return
+	}
+	r.bodyProblems("", &b)
+	m.Body = b.ref(r.id, "")
+	m.Minutes = site.Minutes(b.format, b.text)
+	if m.Excerpt == "" {
+		m.Excerpt = strings.Clone(site.Excerpt(b.format, b.text)) // not a piece that keeps the whole text alive
+	}
+}
+
+// bodyProblems warns of what was repaired in a body that stands at a place in the document.
+func (r *reader) bodyProblems(at string, b *stored) {
+	if b.odd != "" {
+		r.warn(at+"content", b.odd+", so "+b.field+" is shown", "remove what is no text")
+	}
+	if b.note != "" {
+		r.warn(at+b.field, b.field+" "+b.note, b.remedy)
+	}
+}
+
+func (r *reader) title(draft bool) string {
+	f := r.fields.get("title")
+	title := r.line("title")
+	switch {
+	case title != "":
+		if isNumber(f.v) {
+			r.warn("title", fmt.Sprintf("the title is the number %s, which is taken as text", title), "store it as text")
+		}
+	case draft:
+		title = "Untitled"
+		r.warn("title", "there is no title", "write one before the document is published")
+	default:
+		r.skip("title", "there is no title", "write one in title")
+	}
+	return title
+}
+
+// line is the first of the fields that holds a line of text.
+func (r *reader) line(names ...string) string {
+	for _, name := range names {
+		f := r.fields.get(name)
+		if f.name == "" {
+			continue
+		}
+		s, ok := text(f.v)
+		if !ok {
+			r.warn(name, fmt.Sprintf("%s is %s where text is wanted", name, typeNames[f.v.Type]), "write one line of text")
+			continue
+		}
+		if s = oneLine(s); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// oneLine is text without ends of lines, as the Markdown source has it.
+func oneLine(s string) string {
+	return strings.TrimSpace(strings.Join(strings.FieldsFunc(s, func(c rune) bool { return c == '\n' || c == '\r' || c == 0 }), " "))
+}
+
+// clean trims and collapses white space.
+func clean(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// shown is a value as messages have it.
+func shown(v bson.RawValue) string {
+	if s, ok := text(v); ok {
+		if v.Type == bson.TypeString {
+			return strconv.Quote(clip(s))
+		}
+		return clip(s)
+	}
+	return typeNames[v.Type]
+}
+
+func (r *reader) slug(title string) site.Slug {
+	f := r.fields.get("slug")
+	s, ok := text(f.v)
+	slug := site.MakeSlug(s)
+	switch {
+	case f.name == "":
+		slug = site.MakeSlug(title)
+		r.warn("slug", fmt.Sprintf("there is no slug, so the title makes it %q", cmp.Or(slug, r.untitled())), "write one in slug")
+	case !ok || slug == "":
+		slug = site.MakeSlug(title)
+		r.warn("slug", fmt.Sprintf("%s cannot be a slug, so the title makes it %q", shown(f.v), cmp.Or(slug, r.untitled())), "write letters, digits and hyphens")
+	case string(slug) != s || f.v.Type != bson.TypeString:
+		r.warn("slug", fmt.Sprintf("the slug %s became %q", shown(f.v), slug), "store it so")
+	}
+	return cmp.Or(slug, r.untitled())
+}
+
+// untitled is the slug of a document that has nothing to make one of.
+func (r *reader) untitled() site.Slug {
+	return site.Slug("untitled-" + digest.String(string(r.id)).String()[:8])
+}
+
+// aliases are the former addresses that the document names, and the one that its slug had as it was stored.
+func (r *reader) aliases(folder string, own site.Path) []string {
+	var out []string
+	add := func(s string) {
+		s = site.OldPath(s)
+		if s != "" && strings.TrimRight(s, "/") != strings.TrimRight(string(own), "/") && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	for _, a := range r.list(r.fields.get("aliases").v) {
+		add(a)
+	}
+	if b, ok := stringBytes(r.fields.get("slug").v); ok {
+		if s := strings.TrimSpace(string(b)); !strings.ContainsAny(s, "?#%/\\") {
+			add(folder + valid(s) + "/")
+		}
+	}
+	return out
+}
+
+// draft reads the status. Where there is none, posts are drafts, as their collection's default has it, and courses
+// are public, as theirs has none.
+func (r *reader) draft(missing bool) bool {
+	draft := missing
+	f := r.fields.get("status")
+	if s, ok := text(f.v); ok {
+		var known bool
+		draft, known = site.ParseStatus(s)
+		word := strings.ToLower(strings.TrimSpace(s))
+		switch {
+		case !known || draft && word != "draft" && word != "scheduled":
+			r.warn("status", fmt.Sprintf("the status %s is none that is shown, so this counts as a draft", shown(f.v)), "write published or draft")
+		case word != s:
+			r.warn("status", fmt.Sprintf("the status %s is taken as %q", shown(f.v), word), "write "+word)
+		}
+	} else if f.name != "" {
+		draft = true
+		r.warn("status", "the status is "+typeNames[f.v.Type]+", so this counts as a draft", "write published or draft")
+	} else if missing {
+		r.warn("status", "there is no status, so this counts as a draft", "write published or draft in status")
+	}
+	if no, ok := r.bool("draft"); ok && no {
+		draft = true
+	}
+	if yes, ok := r.bool("published"); ok && !yes {
+		draft = true
+	}
+	return draft
+}
+
+// bool reads true and false in any spelling; ok is false when the field has none.
+func (r *reader) bool(name string) (b, ok bool) { return truth(r.fields.get(name).v) }
+
+func truth(v bson.RawValue) (b, ok bool) {
+	s, ok := text(v)
+	if !ok {
+		return false, false
+	}
+	switch strings.ToLower(strings.TrimSpace(s)) {
+	case "true", "yes", "on", "1":
+		return true, true
+	case "false", "no", "off", "0":
+		return false, true
+	}
+	return false, false
+}
+
+// published is publishedAt, else createdAt, else the ObjectId's time. wanted says that a missing one is worth a word.
+func (r *reader) published(draft, wanted bool) time.Time {
+	f := r.fields.get("publishedAt", "published_at", "date")
+	t, state, why := readDate(f.v)
+	name := cmp.Or(f.name, "publishedAt")
+	switch state {
+	case dateGood:
+		return t
+	case dateRepaired:
+		r.warn(name, fmt.Sprintf("%s %s, read as %s", name, why, t.Format(time.RFC3339)), "store a date")
+		return t
+	case dateBad:
+		if !draft {
+			r.skip(name, fmt.Sprintf("%s %s", name, why), "store a date, or write it as 2006-01-02")
+			return time.Time{}
+		}
+		r.warn(name, fmt.Sprintf("%s %s", name, why), "store a date, or write it as 2006-01-02")
+	}
+	stand, instead := time.Time{}, ""
+	if c, state, _ := readDate(r.fields.get("createdAt", "created_at").v); state == dateGood || state == dateRepaired {
+		stand, instead = c, "createdAt stands in"
+	} else if !r.born.IsZero() {
+		stand, instead = r.born, "the time in its _id stands in"
+	}
+	if f.name == "" {
+		why = "is not there"
+	}
+	if !draft && (wanted || f.name != "") {
+		r.warn(name, fmt.Sprintf("%s %s: %s", name, why, cmp.Or(instead, "the document counts as the oldest")), "store the date of publication")
+	}
+	return stand
+}
+
+// date reads a date without which the document can be shown; zero when it cannot be read.
+func (r *reader) date(names ...string) time.Time {
+	f := r.fields.get(names...)
+	t, state, why := readDate(f.v)
+	if f.name != "" && state != dateGood && state != dateMissing {
+		r.warn(f.name, fmt.Sprintf("%s %s", f.name, why), "store a date")
+	}
+	return t
+}
+
+// expires is when the document goes away. One that cannot be read leaves the document out: it may be over.
+func (r *reader) expires(draft bool) time.Time {
+	f := r.fields.get("expiresAt")
+	t, state, why := readDate(f.v)
+	switch {
+	case state == dateBad && !draft:
+		r.skip(f.name, fmt.Sprintf("expiresAt %s", why), "store a date, or remove it")
+	case state == dateBad, state == dateRepaired:
+		r.warn(f.name, fmt.Sprintf("expiresAt %s", why), "store a date")
+	}
+	return t
+}
+
+func (r *reader) lang() string {
+	f := r.fields.get("lang", "language")
+	if f.name == "" {
+		return ""
+	}
+	s, _ := text(f.v)
+	tag, ok := site.Language(s)
+	if !ok {
+		r.warn(f.name, fmt.Sprintf("%s is not a language", shown(f.v)), "write a code such as en or hi")
+	}
+	return r.d.shared(tag)
+}
+
+// list reads names from a list, of which each item is text or an object with a name, or from text with commas.
+func (r *reader) list(v bson.RawValue) []string {
+	var out []string
+	add := func(s string) {
+		if s = clean(s); s != "" && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	if v.Type == bson.TypeArray {
+		for _, it := range items(v) {
+			switch it.Type {
+			case bson.TypeArray:
+				for _, s := range r.flat(it) {
+					add(s)
+				}
+			case bson.TypeEmbeddedDocument:
+				add(object(it).str("name", "title", "label"))
+			default:
+				s, _ := text(it)
+				add(s)
+			}
+		}
+		return out
+	}
+	if s, ok := text(v); ok {
+		for _, s := range strings.Split(s, ",") {
+			add(s)
+		}
+	}
+	return out
+}
+
+// flat reads the texts of a list in a list.
+func (r *reader) flat(v bson.RawValue) []string {
+	var out []string
+	for _, it := range items(v) {
+		if s, ok := text(it); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (r *reader) tags() []string {
+	var tags []string
+	odd := ""
+	for _, f := range []field{r.fields.get("tags", "topics"), r.fields.get("categories", "category")} {
+		if f.name == "" {
+			continue
+		}
+		if f.v.Type != bson.TypeArray && f.name != "category" {
+			odd = f.name + " is " + typeNames[f.v.Type] + ", not a list"
+		}
+		for _, it := range items(f.v) {
+			if it.Type != bson.TypeString {
+				odd = f.name + " holds " + typeNames[it.Type]
+			} else if isBlank(it) {
+				odd = f.name + " holds an empty one"
+			}
+		}
+		for _, t := range r.list(f.v) {
+			if !slices.Contains(tags, t) {
+				tags = append(tags, t)
+			}
+		}
+	}
+	all := len(tags)
+	if tags = site.UniqueTags(tags); len(tags) < all {
+		odd = "tags holds one more than once"
+	}
+	for i, t := range tags {
+		if site.TagSlug(t) == "" {
+			odd = fmt.Sprintf("the tag %q has no letter or digit, so it has no page", clip(t))
+		} else if strings.ContainsAny(t, "<>\\") || strings.Contains(t, "..") {
+			odd = cmp.Or(odd, fmt.Sprintf("the tag %q is at %s", clip(t), site.TopicPath(site.TagSlug(t))))
+		}
+		tags[i] = r.d.shared(t)
+	}
+	if odd != "" {
+		r.warn("tags", odd, "write a list of texts, each once")
+	}
+	return tags
+}
+
+// lines reads a list of sentences: commas do not part them.
+func (r *reader) lines(name string) []string {
+	v := r.fields.get(name).v
+	if v.Type == bson.TypeArray {
+		return r.list(v)
+	}
+	s, ok := text(v)
+	if !ok {
+		if !isNull(v) {
+			r.warn(name, name+" is "+typeNames[v.Type]+", not a list", "write a list of texts")
+		}
+		return nil
+	}
+	var out []string
+	for _, l := range strings.Split(s, "\n") {
+		if l = clean(strings.TrimLeft(l, "-*• ")); l != "" && !slices.Contains(out, l) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// cover reads the picture of a document.
+func (r *reader) cover() site.Picture {
+	f := r.fields.get("coverImage", "cover", "cover_image", "image")
+	p := r.picture(f.name, "cover", f.v)
+	if p.Src != "" && p.Alt == "" {
+		p.Alt = clean(r.fields.str("coverImageAlt", "coverAlt"))
+	}
+	return p
+}
+
+// picture reads an address, or an object that has one. A picture held as data becomes a file called base.
+func (r *reader) picture(name, base string, v bson.RawValue) site.Picture {
+	var p site.Picture
+	switch v.Type {
+	case bson.TypeString:
+		b, _ := stringBytes(v)
+		p.Src = strings.TrimSpace(valid(string(b)))
+	case bson.TypeArray:
+		if list := items(v); len(list) > 0 && list[0].Type != bson.TypeArray {
+			return r.picture(name, base, list[0])
+		}
+	case bson.TypeEmbeddedDocument:
+		f := object(v)
+		for _, k := range [...]string{"url", "src", "image", "imageUrl", "path", "file", "filename", "relative"} {
+			if b, ok := stringBytes(f.get(k).v); ok {
+				p.Src = strings.TrimSpace(valid(string(b)))
+				break
+			}
+		}
+		p.Alt = clean(f.str("alt", "caption", "title"))
+	case 0, bson.TypeNull, bson.TypeUndefined:
+	default:
+		r.warn(name, fmt.Sprintf("%s is %s, not the address of a picture", name, typeNames[v.Type]), "write an address")
+	}
+	if isDataURI(p.Src) {
+		p.Src = r.embed(name, base, p.Src)
+	}
+	return p
+}
+
+// embed makes a file of a picture held as data and returns the address that finds it; "" when it cannot be shown.
+// The file's name tells the document and the picture, so that another picture is another file.
+func (r *reader) embed(name, base, uri string) string {
+	p, err := lookAt(strings.TrimSpace(uri))
+	if err != nil {
+		r.warn(name, fmt.Sprintf("the picture held as data in %s %v, so it is left out", name, err), "store it as a file, and its address here")
+		return ""
+	}
+	f := &site.File{
+		Revision: p.sum, Size: p.bytes, Width: p.width, Height: p.height,
+		Name: fmt.Sprintf("%s/%s/%s/%s%s", site.TagSlug(r.coll), digest.String(string(r.id)), p.sum, base, p.ext),
+	}
+	if f.Name == r.want {
+		r.uri = uri
+	}
+	taken := func(o *site.File) bool { return o.ID == f.ID }
+	f.ID = r.id + "#picture/" + site.ID(base)
+	for n := 2; slices.ContainsFunc(r.out.files, taken); n++ {
+		f.ID = r.id + "#picture/" + site.ID(base+strconv.Itoa(n))
+	}
+	if !slices.ContainsFunc(r.out.files, func(o *site.File) bool { return o.Name == f.Name }) {
+		r.out.files = append(r.out.files, f)
+	}
+	return "/" + f.Name
+}
+
+// file gives the bytes of a picture that the document holds as data, by the file's name. The error is
+// site.ErrChanged when the document no longer holds it.
+func (d *decoder) file(raw bson.Raw, name string) ([]byte, error) {
+	for _, coll := range [...]string{d.blogColl(), d.courseColl()} {
+		if !strings.HasPrefix(name, string(site.TagSlug(coll))+"/") {
+			continue
+		}
+		r, ok := d.begin(coll, raw)
+		if !ok {
+			continue
+		}
+		r.quiet, r.want = true, name
+		if coll == d.blogColl() {
+			d.decodePost(r)
+		} else {
+			d.decodeCourse(r)
+		}
+		if r.uri == "" {
+			continue
+		}
+		src, err := dataReader(strings.TrimSpace(r.uri))
+		if err != nil {
+			return nil, fmt.Errorf("read picture %s: %w", name, err)
+		}
+		b, err := io.ReadAll(io.LimitReader(src, maxPictureBytes))
+		if err != nil {
+			return nil, fmt.Errorf("read picture %s: %w", name, err)
+		}
+		return b, nil
+	}
+	return nil, fmt.Errorf("read picture %s: %w", name, site.ErrChanged)
+}
+
+func (r *reader) seo() site.SEO {
+	s := site.SEO{
+		Title: r.line("metaTitle"), Description: r.line("metaDescription"), Keywords: r.list(r.fields.get("metaKeywords").v),
+		Canonical: r.address("canonicalUrl", "canonicalURL"),
+	}
+	f := r.fields.get("seo")
+	if f.name != "" && f.v.Type != bson.TypeEmbeddedDocument {
+		r.warn("seo", "seo is "+typeNames[f.v.Type]+", not an object", "write an object with title and description")
+	}
+	seo := &reader{d: r.d, fields: object(f.v), coll: r.coll, id: r.id, want: r.want, quiet: true}
+	s.Title = cmp.Or(seo.line("title", "metaTitle"), s.Title)
+	s.Description = cmp.Or(seo.line("description", "metaDescription"), s.Description)
+	if k := r.list(seo.fields.get("keywords").v); len(k) > 0 {
+		s.Keywords = k
+	}
+	s.Canonical = cmp.Or(seo.address("canonical", "canonicalUrl"), s.Canonical)
+	image := seo.fields.get("image", "ogImage", "og_image")
+	s.Image = r.picture("seo.image", "preview", image.v).Src
+	s.NoIndex, _ = seo.bool("noindex")
+	return s
+}
+
+// address reads a web address in full.
+func (r *reader) address(names ...string) string {
+	f := r.fields.get(names...)
+	if f.name == "" {
+		return ""
+	}
+	s, _ := text(f.v)
+	u, err := url.Parse(strings.TrimSpace(s))
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		r.warn(f.name, fmt.Sprintf("%s %s is not a web address", f.name, shown(f.v)), "write it in full, with https://")
+		return ""
+	}
+	return u.String()
+}
+
+func (r *reader) authors() []site.Author {
+	f := r.fields.get("authors", "author")
+	var out []site.Author
+	r.eachAuthor(f.name, f.v, 0, func(a site.Author) {
+		a.Name = clean(a.Name)
+		if a.Name != "" && !slices.ContainsFunc(out, func(o site.Author) bool { return o.Name == a.Name }) {
+			a.Name = r.d.shared(a.Name)
+			out = append(out, a)
+		}
+	})
+	if img := r.fields.get("authorImage"); img.name != "" && len(out) == 1 && out[0].Image == "" {
+		out[0].Image = r.picture("authorImage", "author", img.v).Src
+	}
+	return out
+}
+
+// eachAuthor finds the people that a field names.
+func (r *reader) eachAuthor(name string, v bson.RawValue, depth int, add func(site.Author)) {
+	s, ok := text(v)
+	switch {
+	case isNull(v) || depth > 2:
+	case ok && depth == 0:
+		for _, n := range site.SplitNames(s) {
+			add(site.Author{Name: n})
+		}
+	case ok && (strings.Contains(s, "](") || strings.Contains(s, " and ") && !strings.Contains(s, ",")):
+		for _, n := range site.SplitNames(s) {
+			add(site.Author{Name: n})
+		}
+	case ok:
+		add(site.Author{Name: site.BareName(s)})
+	case v.Type == bson.TypeArray:
+		for _, it := range items(v) {
+			r.eachAuthor(name, it, depth+1, add)
+		}
+	case v.Type == bson.TypeEmbeddedDocument:
+		f := object(v)
+		a := site.Author{Name: site.BareName(f.str("name", "title", "display_name", "displayName"))}
+		img := f.get("image", "avatar", "picture", "photo", "image_url")
+		a.Image = r.picture(name+"."+img.name, "author", img.v).Src
+		switch {
+		case a.Name == "":
+			r.warn(name, name+" is an object without a name", "write the name")
+		case depth == 0:
+			r.warn(name, fmt.Sprintf("%s is an object, of which the name %q is taken", name, clip(a.Name)), "write the name")
+		}
+		add(a)
+	default:
+		r.warn(name, fmt.Sprintf("%s is %s, not a name, so none is shown", name, typeNames[v.Type]), "write the name")
+	}
+}
+
+// views reads the counter that orders pre-rendering.
+func (r *reader) views() int64 {
+	f := r.fields.get("views", "viewCount")
+	if f.name == "" {
+		return 0
+	}
+	n, ok := amount(f.v)
+	switch {
+	case !ok || n < 0:
+		r.warn(f.name, fmt.Sprintf("%s %s is no count, so it is taken as 0", f.name, shown(f.v)), "store a number")
+		return 0
+	case !isNumber(f.v):
+		r.warn(f.name, fmt.Sprintf("%s %s is taken as %.0f", f.name, shown(f.v), n), "store a number")
+	}
+	return int64(min(n, 1<<62))
+}
+
+// A number in text: "₹1,999", "2,499.00", "Rs. 49", "1999 INR".
+var amountText = regexp.MustCompile(`^[^\d,.-]*\.?\s*(-?(?:\d+|\d{1,3}(?:,\d{2,3})*,\d{3})(?:\.\d+)?)[^\d.,]*$`)
+
+// amount reads a number of any type, and of text with a currency. Decimal128 is exact to what a float64 holds, which
+// is far below a cent.
+func amount(v bson.RawValue) (float64, bool) {
+	var s string
+	switch {
+	case isNumber(v):
+		s = numberText(v)
+	case v.Type == bson.TypeString:
+		b, _ := stringBytes(v)
+		s = strings.TrimSpace(string(b))
+		if strings.EqualFold(s, "free") {
+			return 0, true
+		}
+		m := amountText.FindStringSubmatch(s)
+		if m == nil {
+			return 0, false
+		}
+		s = strings.ReplaceAll(m[1], ",", "")
+	default:
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(s, 64)
+	return n, err == nil && !math.IsNaN(n) && !math.IsInf(n, 0)
+}
+
+var firstDigits = regexp.MustCompile(`^\s*\d+`)
+
+// plausibleMinutes accepts a reading time in minutes and phrases that begin with one. It is computed in any case.
+func plausibleMinutes(v bson.RawValue) bool {
+	if n, ok := amount(v); ok {
+		return n >= 0
+	}
+	s, ok := text(v)
+	return ok && firstDigits.MatchString(s)
+}
+
+// body gives the body that a site.BodyRef names by its Part: "" is the document's own, else it is the lesson's with
+// that ID. ok is false when there is none.
+func (d *decoder) body(coll string, raw bson.Raw, part string) (text []byte, format site.Format, ok bool) {
+	f, err := fieldsOf(raw)
+	if err != nil {
+		return nil, "", false
+	}
+	var b stored
+	switch {
+	case part != "":
+		r := &reader{d: d, fields: f, coll: coll, id: documentID(coll, f.id()), quiet: true}
+		for _, m := range r.curriculum() {
+			for i := range m.lessons {
+				if l := &m.lessons[i]; string(l.id) == part {
+					b = postBody.read(l.fields)
+				}
+			}
+		}
+	case coll == d.courseColl():
+		b = courseBody.read(f)
+	default:
+		b = postBody.read(f)
+	}
+	if !b.found() {
+		return nil, "", false
+	}
+	return []byte(b.text), b.format, true
+}

@@ -1,0 +1,328 @@
+package mongodb_test
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"freshet/internal/mongodb"
+	"freshet/internal/site"
+)
+
+// to is a DB of a responder. Where something hangs, its times end soon; else they are those of a busy machine.
+func to(r *responder, hangs bool) mongodb.Config {
+	cfg := mongodb.Config{URI: mongodb.URI("mongodb://" + r.ln.Addr().String() + "/db"), BlogTimeout: 20 * time.Second, ListTimeout: 20 * time.Second}
+	if hangs {
+		cfg.BlogTimeout, cfg.ListTimeout = time.Second, time.Second
+	}
+	return cfg
+}
+
+// TestScanFaults breaks a scan of several batches at every command that it sends. A scan is whole or an error, and what
+// the source reports after a fault is what it would have reported without one.
+func TestScanFaults(t *testing.T) {
+	const posts = 2500 // three batches
+	kinds := []struct {
+		name  string
+		fault fault
+		once  bool // a read that fails so once is tried again, and succeeds
+	}{
+		{"hang", fault{hang: true}, false},
+		{"slow", fault{slow: time.Minute}, false},
+		{"cut", fault{cut: true}, true},
+		{"half", fault{half: true}, true},
+		{"code 50", fault{code: 50}, false},
+		{"code 91", fault{code: 91}, true},
+		{"code 189", fault{code: 189}, true},
+		{"code 11000", fault{code: 11000}, false},
+	}
+	points := []struct {
+		command string
+		n       int
+		repeats bool // every command of the name from the nth on fails
+	}{
+		{"listCollections", 1, true}, {"find", 2, true}, {"getMore", 1, true}, {"find", 1, false}, {"find", 2, false}, {"count", 1, true}, {"count", 1, false}, {"getMore", 2, false},
+	}
+	for _, kind := range kinds {
+		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
+			for _, point := range points {
+				label := fmt.Sprintf("%s %d repeats %v", point.command, point.n, point.repeats)
+				r := newResponder(t)
+				r.fill(0, posts)
+				cfg := to(r, kind.fault.hang || kind.fault.slow > 0)
+				cfg.Breaker.Failures = 100
+				db := open(t, cfg)
+				s := newSource(t, db)
+				r.set(func(name string, n int) fault {
+					if name == point.command && (n == point.n || point.repeats && n > point.n) {
+						return kind.fault
+					}
+					return fault{}
+				})
+				start := time.Now()
+				ch, err := s.Scan(t.Context(), nil)
+				if took := time.Since(start); took > 15*time.Second {
+					t.Errorf("%s: the scan took %v, want an end within its deadlines", label, took)
+				}
+				// A batch cannot be asked for again: the server may have given it already.
+				recovers := kind.once && !point.repeats && point.command != "getMore"
+				switch {
+				case recovers && err != nil:
+					t.Errorf("%s: error %v, want none: one more try succeeds", label, err)
+				case !recovers && err == nil:
+					t.Errorf("%s: no error, %d documents", label, len(ch.Put))
+				case !recovers && ch != nil:
+					t.Errorf("%s: changes beside the error %v", label, err)
+				case !recovers && errors.Is(err, mongodb.ErrUnavailable) != (kind.fault.code != 11000):
+					t.Errorf("%s: error %v, want one that is ErrUnavailable, unless the server has answered", label, err)
+				}
+				r.set(nil)
+				if recovers {
+					if len(ch.Put) != posts {
+						t.Errorf("%s: %d documents, want %d", label, len(ch.Put), posts)
+					}
+					continue
+				}
+				again := scan(t, s, string(postID(1))) // names one, but nothing is known yet
+				if len(again.Put) != posts || len(again.Drop) != 0 {
+					t.Errorf("%s: after it the scan put %d and dropped %d, want %d and 0", label, len(again.Put), len(again.Drop), posts)
+				}
+			}
+		})
+	}
+}
+
+// TestFaultDropsNothing breaks the scans after a good one: what is known stays.
+func TestFaultDropsNothing(t *testing.T) {
+	r := newResponder(t)
+	r.fill(0, 1500)
+	db := open(t, to(r, false))
+	s := newSource(t, db)
+	scan(t, s)
+	r.set(func(name string, n int) fault { return fault{cut: name == "getMore" && n == 1} })
+	if ch, err := s.Scan(t.Context(), nil); err == nil {
+		t.Fatalf("a cut scan gave %d documents and no error", len(ch.Put))
+	}
+	stats := db.Stats()
+	if !slices.ContainsFunc(stats.Commands, func(c mongodb.Command) bool { return c.Name == "getMore" && c.Outcome == "network" }) || stats.Pool.Cleared == 0 {
+		t.Errorf("stats are %+v, want a getMore that ended with a network error, and a cleared pool", stats)
+	}
+	r.set(func(name string, _ int) fault { return fault{code: map[string]int{"find": 91}[name]} })
+	if _, err := s.Scan(t.Context(), []string{string(postID(3))}); !errors.Is(err, mongodb.ErrUnavailable) {
+		t.Fatalf("a partial scan of a server that shuts down gave %v, want ErrUnavailable", err)
+	}
+	r.set(nil)
+	r.mu.Lock()
+	r.docs["blogs"] = slices.Delete(r.docs["blogs"], 3, 4)
+	r.mu.Unlock()
+	put, drop := summary(scan(t, s, string(postID(7))))
+	if len(put) != 0 || !slices.Equal(drop, []site.ID{postID(3)}) {
+		t.Errorf("after the faults: put %q, dropped %q; want nothing put, and what is gone dropped", put, drop)
+	}
+}
+
+// TestShortScan lets a scan end early without any error, as a killed cursor can: the census knows better.
+func TestShortScan(t *testing.T) {
+	for _, test := range []struct {
+		posts, found int
+		fails        bool
+		cut          int // the query that is cut; 0: none
+	}{{3000, 100, true, 0}, {3000, 2900, false, 0}, {900, 0, false, 0}, {3000, 2900, true, 2}, {3000, 2900, true, 3}, {3000, 2900, true, 4}} {
+		r := newResponder(t)
+		r.fill(0, test.posts)
+		db := open(t, to(r, false))
+		s := newSource(t, db)
+		r.hide("blogs", test.found)
+		r.set(func(name string, n int) fault { return fault{cut: test.cut > 0 && name == "find" && n >= test.cut} })
+		ch, err := s.Scan(t.Context(), nil)
+		switch {
+		case test.fails && !errors.Is(err, mongodb.ErrUnavailable):
+			t.Errorf("a scan that finds %d of %d, cut %d: error %v, want ErrUnavailable", test.found, test.posts, test.cut, err)
+		case !test.fails && err != nil:
+			t.Errorf("a scan that finds %d of %d: %v", test.found, test.posts, err)
+		case !test.fails && len(ch.Put) != test.posts:
+			t.Errorf("a scan that finds %d of %d reports %d, want all: the others are read by their ids", test.found, test.posts, len(ch.Put))
+		}
+	}
+}
+
+// TestBreakerOverTheWire counts what reaches a server for which every query takes too long.
+func TestBreakerOverTheWire(t *testing.T) {
+	r := newResponder(t)
+	r.fill(0, 10)
+	cfg := to(r, false)
+	cfg.Breaker.Open = 200 * time.Millisecond
+	db := open(t, cfg)
+	s := newSource(t, db)
+	scan(t, s)
+	r.set(func(name string, _ int) fault { return fault{code: map[string]int{"find": 50}[name]} })
+	ref := site.BodyRef{Doc: postID(1), Format: site.Markdown, Hash: 1}
+	for i := range 10 {
+		if state := db.Stats().Breaker.State; state != "closed" {
+			t.Fatalf("breaker is %s after %d failures, want closed", state, i)
+		}
+		if _, err := s.Body(t.Context(), ref); !errors.Is(err, mongodb.ErrUnavailable) || errors.Is(err, site.ErrNotFound) {
+			t.Fatalf("body from a server that is too slow: %v, want ErrUnavailable", err)
+		}
+	}
+	if _, err := s.Body(t.Context(), ref); !errors.Is(err, mongodb.ErrUnavailable) || r.sent("find") != 10 {
+		t.Errorf("open breaker: %d queries sent and error %v, want 10 and ErrUnavailable", r.sent("find"), err)
+	}
+	r.set(nil)
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		if _, err := s.Scan(t.Context(), []string{string(postID(1))}); err == nil {
+			break
+		}
+	}
+	stats := db.Stats()
+	if stats.Breaker.State != "closed" || stats.Breaker.Opened != 1 || stats.Breaker.Closed != 1 {
+		t.Errorf("breaker is %+v after the server is well again, want closed", stats.Breaker)
+	}
+	if !slices.ContainsFunc(stats.Commands, func(c mongodb.Command) bool { return c.Name == "find" && c.Outcome == "timeout" && c.Count == 10 }) {
+		t.Errorf("commands are %+v, want 10 finds that took too long", stats.Commands)
+	}
+}
+
+// TestPoolExhausted asks for more at once than the pool has connections.
+func TestPoolExhausted(t *testing.T) {
+	r := newResponder(t)
+	r.fill(0, 1)
+	cfg := to(r, true)
+	cfg.MaxPool = 1
+	db := open(t, cfg)
+	s := newSource(t, db)
+	scan(t, s)
+	r.set(func(name string, _ int) fault { return fault{hang: name == "find"} })
+	errs := make(chan error)
+	for range 3 {
+		go func() {
+			_, err := s.Body(t.Context(), site.BodyRef{Doc: postID(0)})
+			errs <- err
+		}()
+	}
+	for range 3 {
+		if err := <-errs; !errors.Is(err, mongodb.ErrUnavailable) {
+			t.Errorf("error %v, want ErrUnavailable", err)
+		}
+	}
+	if p := db.Stats().Pool; p.Timeouts == 0 || p.Max != 1 || p.InUse > 1 {
+		t.Errorf("pool is %+v, want time-outs and at most one connection in use", p)
+	}
+}
+
+// TestQueriesHaveLimitsAndIndexes looks at every query that a source sends: each has its time at the server, and is
+// served from an index or reads a whole collection of the content.
+func TestQueriesHaveLimitsAndIndexes(t *testing.T) {
+	r := newResponder(t)
+	r.fill(0, 1200)
+	r.docs["courses"] = append(r.docs["courses"], raw(courseDoc(1)))
+	cfg := to(r, false)
+	cfg.BlogTimeout, cfg.ListTimeout = 3*time.Second, 5*time.Second
+	db := open(t, cfg)
+	s := newSource(t, db)
+	scan(t, s)
+	scan(t, s, string(postID(1)), "blog:post-2", "course:course-1", "pages:blog")
+	scan(t, s, string(postID(9999)))
+	r.hide("blogs", 1100)
+	scan(t, s)
+	_, _ = s.Body(t.Context(), site.BodyRef{Doc: postID(1)})
+	_, _ = s.Open(t.Context(), &site.File{ID: postID(1) + "#picture/cover", Name: "blogs/x.png"})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	seen := map[string]bool{}
+	for _, cmd := range r.commands {
+		elems, _ := cmd.Elements()
+		name := elems[0].Key()
+		if api, _ := cmd.Lookup("apiVersion").StringValueOK(); api != "1" && name != "getMore" {
+			t.Errorf("%s has no apiVersion: %s", name, cmd)
+		}
+		if name == "getMore" || name == "killCursors" {
+			continue
+		}
+		if len(slices.Collect(maxTimes(cmd))) != 1 {
+			t.Errorf("not one maxTimeMS in %s", cmd)
+		}
+		if name != "find" {
+			if !slices.Contains([]string{"listCollections", "count"}, name) || !cmd.Lookup("query").IsZero() {
+				t.Errorf("an unknown command: %s", cmd)
+			}
+			continue
+		}
+		coll := cmd.Lookup("find").StringValue()
+		var fields []string
+		filter, _ := cmd.Lookup("filter").Document().Elements()
+		for _, f := range filter {
+			fields = append(fields, f.Key())
+		}
+		shape := strings.Join(fields, "+")
+		switch {
+		case shape == "_id", shape == "slug", shape == "updatedAt+_id":
+		case shape == "" && (coll == "blogs" || coll == "courses"):
+			shape = "whole " + coll
+			if hint, ok := cmd.Lookup("hint").StringValueOK(); ok {
+				shape = "hint " + hint
+			}
+		default:
+			t.Errorf("a query that no index serves: %s", cmd)
+		}
+		seen[shape] = true
+		ms := cmd.Lookup("maxTimeMS").AsInt64()
+		if limited := shape != "_id" || ms == 3000 || ms == 5000; !limited || shape == "slug" && ms != 3000 {
+			t.Errorf("maxTimeMS %d in %s", ms, cmd)
+		}
+		if projected, ok := cmd.Lookup("projection").DocumentOK(); !ok || len(projected) <= 5 {
+			t.Errorf("a query without a projection: %s", cmd)
+		}
+	}
+	for _, shape := range []string{"_id", "slug", "whole blogs", "whole courses", "hint _id_"} {
+		if !seen[shape] {
+			t.Errorf("there was no query by %s: the test does not look at all of them", shape)
+		}
+	}
+}
+
+func maxTimes(cmd bson.Raw) iter.Seq[int64] {
+	return func(yield func(int64) bool) {
+		elems, _ := cmd.Elements()
+		for _, e := range elems {
+			if e.Key() == "maxTimeMS" && !yield(e.Value().AsInt64()) {
+				return
+			}
+		}
+	}
+}
+
+// TestFaultBesideOthers cuts one of many reads at once: all succeed, for the others only lose their connection.
+func TestFaultBesideOthers(t *testing.T) {
+	r := newResponder(t)
+	r.fill(0, 100)
+	db := open(t, to(r, false))
+	s := newSource(t, db)
+	refs := make(chan site.BodyRef, 100)
+	for _, d := range scan(t, s).Put {
+		refs <- d.(*site.Post).Body
+	}
+	close(refs)
+	r.set(func(name string, n int) fault {
+		return fault{cut: name == "find" && n == 10, code: map[bool]int{true: 91}[name == "find" && n == 50]}
+	})
+	var readers sync.WaitGroup
+	for range 8 {
+		readers.Go(func() {
+			for ref := range refs {
+				if _, err := s.Body(t.Context(), ref); err != nil {
+					t.Errorf("Body(%s): %v", ref.Doc, err)
+				}
+			}
+		})
+	}
+	readers.Wait()
+}

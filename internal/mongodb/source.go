@@ -1,0 +1,522 @@
+package mongodb
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"golang.org/x/sync/errgroup"
+
+	"freshet/internal/diag"
+	"freshet/internal/digest"
+	"freshet/internal/site"
+)
+
+// The collections of the content.
+const (
+	blogs   = "blogs"
+	courses = "courses"
+)
+
+// A Source reads the documents of one database. Its methods may be called by several goroutines; scans wait for each
+// other.
+type Source struct {
+	db  *DB
+	dec *decoder
+	log *slog.Logger
+
+	mu      sync.Mutex      // protects what follows: one scan at a time
+	pending map[string]bool // names of scans that failed: the next one reads them too
+	all     bool            // the next scan reads everything
+	docs    map[site.ID]known
+	slugs   map[docSlug][]site.ID
+	issues  map[site.ID]issues // of documents with any
+}
+
+// known is what is remembered of a document. Its text and fields are not: they are the snapshot's.
+type known struct {
+	revision site.Revision
+	slug     site.Slug
+	files    []fileRef
+}
+
+type docSlug struct {
+	coll string
+	slug site.Slug
+}
+
+// A fileRef is a file that a document holds as data.
+type fileRef struct {
+	id       site.ID
+	name     string
+	revision site.Revision
+}
+
+type issues struct {
+	problems []diag.Problem
+	skip     *site.Skip
+}
+
+// NewSource returns a source of the database's documents. It reads nothing yet.
+func NewSource(db *DB) (*Source, error) {
+	if db == nil {
+		return nil, errors.New("mongodb: there is no DB")
+	}
+	return &Source{db: db, dec: newDecoder(blogs, courses), log: db.log, all: true, pending: map[string]bool{}, docs: map[site.ID]known{},
+		slugs: map[docSlug][]site.ID{}, issues: map[site.ID]issues{}}, nil
+}
+
+// Scan reports what is different from what was reported before; the first call reports every document. changed names
+// what may have changed: a document's ID, blog:<slug> or course:<slug>, or a file's name; nil means anything. A name of
+// another kind may mean any document.
+//
+// A document that cannot be understood is left out, with a problem and a Skip, and stops no other. Whatever keeps a
+// collection from being read to its end fails the scan: then nothing is reported, and the next scan makes up for it.
+func (s *Source) Scan(ctx context.Context, changed []string) (*site.Changes, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	start := time.Now()
+	if changed == nil {
+		s.all = true
+	}
+	for _, name := range changed {
+		s.pending[name] = true
+	}
+	r := &reading{s: s, read: map[site.ID]found{}, gone: map[site.ID]bool{}, issues: map[site.ID]issues{}}
+	if !s.all {
+		for name := range s.pending {
+			if !r.want(name) {
+				s.all = true
+				break
+			}
+		}
+	}
+	var err error
+	if s.all {
+		err = r.everything(ctx)
+	} else {
+		err = r.wanted(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	ch := r.commit()
+	whole := s.all
+	s.all = false
+	clear(s.pending)
+	s.log.Debug("scanned mongodb", "all", whole, "read", len(r.read), "put", len(ch.Put), "drop", len(ch.Drop), "skipped", len(ch.Skipped), "took", time.Since(start))
+	return ch, nil
+}
+
+// A reading is what one scan has found. Nothing of it is the source's before all was read.
+type reading struct {
+	s      *Source
+	ids    map[site.ID]bool // documents to read, when not all are
+	by     map[docSlug]bool // slugs to read
+	pages  bool             // the settings are read
+	read   map[site.ID]found
+	gone   map[site.ID]bool // documents that are known not to be there, or cannot be understood
+	issues map[site.ID]issues
+}
+
+// found is a document that was read and understood.
+type found struct {
+	known
+	put []site.Document // it and its files, as far as they are not what they were
+}
+
+// want notes what a name stands for. It reports whether that is known.
+func (r *reading) want(name string) bool {
+	if r.ids == nil {
+		r.ids, r.by = map[site.ID]bool{}, map[docSlug]bool{}
+	}
+	kind, rest, _ := strings.Cut(name, ":")
+	switch kind {
+	case "blog":
+		r.by[docSlug{blogs, site.Slug(rest)}] = true
+		return true
+	case "course":
+		r.by[docSlug{courses, site.Slug(rest)}] = true
+		return true
+	case settings:
+		r.pages = true
+		return true
+	}
+	if _, _, err := parseDocumentID(site.ID(name)); err == nil {
+		r.ids[ownerID(site.ID(name))] = true // a file is its document's
+		return true
+	}
+	for id, k := range r.s.docs { // files seldom change while they are read
+		if slices.ContainsFunc(k.files, func(f fileRef) bool { return f.name == name }) {
+			r.ids[id] = true
+			return true
+		}
+	}
+	return false
+}
+
+// wanted reads what was named. What a query that ran to its end does not find is gone.
+func (r *reading) wanted(ctx context.Context) error {
+	for _, coll := range []string{blogs, courses} {
+		var slugs bson.A
+		for by := range r.by {
+			if by.coll == coll {
+				slugs = append(slugs, string(by.slug))
+				for _, id := range r.s.slugs[by] {
+					r.ids[id] = true // it may have another slug by now
+				}
+			}
+		}
+		if len(slugs) > 0 {
+			q := query{db: r.s.db.name, coll: coll, class: blog, filter: among("slug", slugs), projection: projectionOf(coll), batch: batchSize}
+			if err := r.s.db.find(ctx, q, func(raw bson.Raw) error { r.take(coll, raw); return nil }); err != nil {
+				return err
+			}
+		}
+		if err := r.byID(ctx, coll, r.ids); err != nil {
+			return err
+		}
+	}
+	if r.pages {
+		return r.sections(ctx)
+	}
+	return nil
+}
+
+// byID reads those of the documents that are of a collection and not read yet.
+func (r *reading) byID(ctx context.Context, coll string, ids map[site.ID]bool) error {
+	var values bson.A
+	for id := range ids {
+		of, filter, err := parseDocumentID(id)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", id, err)
+		}
+		if _, has := r.read[id]; has || of != coll {
+			continue
+		}
+		r.gone[id] = true
+		values = append(values, filter[0].Value)
+	}
+	for part := range slices.Chunk(values, batchSize) {
+		q := query{db: r.s.db.name, coll: coll, class: list, filter: among("_id", part), projection: projectionOf(coll), batch: batchSize}
+		if err := r.s.db.find(ctx, q, func(raw bson.Raw) error { r.take(coll, raw); return nil }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// among is the filter for documents whose field has one of the values.
+func among(field string, values bson.A) bson.D {
+	return bson.D{{Key: field, Value: bson.D{{Key: "$in", Value: values}}}}
+}
+
+func projectionOf(coll string) bson.D {
+	if coll == courses {
+		return courseProjection()
+	}
+	return postProjection()
+}
+
+// everything reads both collections and the settings.
+func (r *reading) everything(ctx context.Context) error {
+	db := r.s.db
+	types, others, err := db.collections(ctx, db.name, blogs, courses)
+	if err != nil {
+		return err
+	}
+	if len(types) == 0 {
+		return db.noCollections(others)
+	}
+	documents := 0
+	for _, coll := range []string{blogs, courses} {
+		kind, has := types[coll]
+		if kind == "view" {
+			return db.isView(coll)
+		}
+		if !has {
+			continue
+		}
+		n, err := r.collection(ctx, coll)
+		if err != nil {
+			return err
+		}
+		documents += n
+	}
+	if documents == 0 {
+		return db.noDocuments()
+	}
+	for id := range r.s.docs {
+		if _, has := r.read[id]; !has {
+			r.gone[id] = true
+		}
+	}
+	return r.sections(ctx)
+}
+
+// collection reads all documents of a collection, and counts them. Where the server counts as many and everything that
+// is known was among them, the scan has come to its end. Else a census of the ids tells: what the scan missed is asked
+// for by its id, and gone only if it is not found that way.
+func (r *reading) collection(ctx context.Context, coll string) (int, error) {
+	seen := map[site.ID]bool{}
+	err := r.s.stream(ctx, coll, func(raw bson.Raw) { seen[r.take(coll, raw)] = true })
+	if err != nil {
+		return 0, err
+	}
+	counted, err := r.s.db.count(ctx, coll)
+	if err != nil || counted == len(seen) && r.s.allOf(coll, seen) {
+		return counted, err
+	}
+	ids, err := r.s.census(ctx, coll)
+	if err != nil {
+		return 0, err
+	}
+	counted = len(ids)
+	maps.DeleteFunc(ids, func(id site.ID, _ bool) bool { return seen[id] })
+	if len(ids) > batchSize {
+		return 0, &Error{Message: fmt.Sprintf("read %s.%s: the scan came to its end without %d of %d documents", r.s.db.name, coll, len(ids), counted),
+			Remedy: "try again; nothing was changed", err: ErrUnavailable}
+	}
+	return max(len(seen), counted), r.byID(ctx, coll, ids)
+}
+
+// allOf reports whether every document that is known of a collection is among ids.
+func (s *Source) allOf(coll string, ids map[site.ID]bool) bool {
+	for id := range s.docs {
+		if of, _, _ := strings.Cut(string(id), ":"); of == coll && !ids[id] {
+			return false
+		}
+	}
+	return true
+}
+
+// census returns the ids of all documents of a collection, from the index alone.
+func (s *Source) census(ctx context.Context, coll string) (map[site.ID]bool, error) {
+	ids := map[site.ID]bool{}
+	q := query{db: s.db.name, coll: coll, class: list, projection: bson.D{{Key: "_id", Value: 1}}, hint: "_id_", batch: censusBatch, batches: manyBatches}
+	err := s.db.find(ctx, q, func(raw bson.Raw) error {
+		ids[documentID(coll, raw.Lookup("_id"))] = true
+		return nil
+	})
+	return ids, err
+}
+
+const (
+	censusBatch = 10_000 // an id is some 30 bytes long
+	manyBatches = 1000   // of a scan: what hangs is found by the deadline of a batch
+)
+
+// A chunk is some documents of a scan, one after the other.
+type chunk struct {
+	data []byte
+	ends []int
+}
+
+// maxChunkBytes bounds what waits to be decoded.
+const maxChunkBytes = 4 << 20
+
+// stream reads a whole collection. One goroutine waits for the server while the caller's decodes.
+func (s *Source) stream(ctx context.Context, coll string, each func(bson.Raw)) error {
+	full, empty := make(chan *chunk, 1), make(chan *chunk, 3)
+	for range cap(empty) {
+		empty <- &chunk{}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(full)
+		c := <-empty
+		send := func() error {
+			select {
+			case full <- c:
+				c = <-empty
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		q := query{db: s.db.name, coll: coll, class: list, projection: projectionOf(coll), batch: batchSize, batches: manyBatches}
+		err := s.db.find(ctx, q, func(raw bson.Raw) error {
+			c.data = append(c.data, raw...)
+			c.ends = append(c.ends, len(c.data))
+			if len(c.ends) == batchSize || len(c.data) >= maxChunkBytes {
+				return send()
+			}
+			return nil
+		})
+		if err != nil || len(c.ends) == 0 {
+			return err
+		}
+		return send()
+	})
+	for c := range full {
+		at := 0
+		for _, end := range c.ends {
+			each(bson.Raw(c.data[at:end:end]))
+			at = end
+		}
+		c.data, c.ends = c.data[:0], c.ends[:0]
+		empty <- c
+	}
+	return g.Wait()
+}
+
+// take decodes a document and notes how it differs from what is known.
+func (r *reading) take(coll string, raw bson.Raw) site.ID {
+	id := documentID(coll, raw.Lookup("_id"))
+	var d decoded
+	if coll == courses {
+		d = r.s.dec.course(raw)
+	} else {
+		d = r.s.dec.post(raw)
+	}
+	r.note(id, d)
+	return id
+}
+
+// note takes what was read of a document, in the place of what the same scan may have read of it before.
+func (r *reading) note(id site.ID, d decoded) {
+	delete(r.issues, id)
+	delete(r.read, id)
+	delete(r.gone, id)
+	if len(d.problems) > 0 || d.skip != nil {
+		r.issues[id] = issues{d.problems, d.skip}
+	}
+	if d.doc == nil {
+		r.gone[id] = true
+		return
+	}
+	f := found{known: known{revision: d.doc.DocRevision()}}
+	if m := site.MetaOf(d.doc); m != nil {
+		f.slug = m.Slug
+	}
+	old, has := r.s.docs[id]
+	for _, file := range d.files {
+		ref := fileRef{file.ID, file.Name, file.Revision}
+		f.files = append(f.files, ref)
+		if !slices.Contains(old.files, ref) {
+			f.put = append(f.put, file)
+		}
+	}
+	if !has || old.revision != f.revision {
+		f.put = append(f.put, d.doc)
+	}
+	r.read[id] = f
+}
+
+// commit makes the reading what is known, and returns the difference.
+func (r *reading) commit() *site.Changes {
+	s := r.s
+	ch := &site.Changes{}
+	for id, f := range r.read {
+		for _, file := range s.docs[id].files {
+			if !slices.ContainsFunc(f.files, func(now fileRef) bool { return now.id == file.id }) {
+				ch.Drop = append(ch.Drop, file.id)
+			}
+		}
+		s.forget(id)
+		s.docs[id] = f.known
+		key := slugKey(id, f.slug)
+		s.slugs[key] = append(s.slugs[key], id)
+		ch.Put = append(ch.Put, f.put...)
+	}
+	for id := range r.gone {
+		if old, had := s.docs[id]; had {
+			ch.Drop = append(ch.Drop, id)
+			for _, file := range old.files {
+				ch.Drop = append(ch.Drop, file.id)
+			}
+		}
+		s.forget(id)
+	}
+	if s.all { // what is gone has no problems any more
+		clear(s.issues)
+	}
+	maps.Copy(s.issues, r.issues)
+	for _, is := range s.issues {
+		ch.Problems = append(ch.Problems, is.problems...)
+		if is.skip != nil {
+			ch.Skipped = append(ch.Skipped, *is.skip)
+		}
+	}
+	slices.SortFunc(ch.Put, func(a, b site.Document) int { return cmp.Compare(a.DocID(), b.DocID()) })
+	slices.Sort(ch.Drop)
+	slices.SortFunc(ch.Skipped, func(a, b site.Skip) int { return cmp.Compare(a.ID, b.ID) })
+	diag.Sort(ch.Problems)
+	return ch
+}
+
+// forget takes a document out of what is known.
+func (s *Source) forget(id site.ID) {
+	delete(s.issues, id)
+	old, had := s.docs[id]
+	if !had {
+		return
+	}
+	delete(s.docs, id)
+	key := slugKey(id, old.slug)
+	if ids := slices.DeleteFunc(s.slugs[key], func(other site.ID) bool { return other == id }); len(ids) > 0 {
+		s.slugs[key] = ids
+	} else {
+		delete(s.slugs, key)
+	}
+}
+
+func slugKey(id site.ID, slug site.Slug) docSlug {
+	coll, _, _ := strings.Cut(string(id), ":")
+	return docSlug{coll, slug}
+}
+
+// Body reads a document's body again. The error is site.ErrChanged when it is not the one ref was made of, and
+// site.ErrNotFound when the document is gone.
+func (s *Source) Body(ctx context.Context, ref site.BodyRef) (site.Body, error) {
+	coll, raw, err := s.one(ctx, ref.Doc, bodyProjection)
+	if err != nil {
+		return site.Body{}, fmt.Errorf("read body of %s: %w", ref.Doc, err)
+	}
+	text, format, ok := s.dec.body(coll, raw, ref.Part)
+	if !ok || format != ref.Format || max(digest.Bytes(text), 1) != ref.Hash {
+		return site.Body{}, fmt.Errorf("read body of %s: %w", ref.Doc, site.ErrChanged)
+	}
+	return site.Body{Text: text}, nil
+}
+
+// one reads some fields of one document.
+func (s *Source) one(ctx context.Context, id site.ID, fields func(coll string) bson.D) (coll string, raw bson.Raw, err error) {
+	coll, filter, err := parseDocumentID(id)
+	if err != nil {
+		return "", nil, err
+	}
+	q := query{db: s.db.name, coll: coll, class: blog, filter: filter, projection: fields(coll), limit: 1}
+	err = s.db.find(ctx, q, func(found bson.Raw) error {
+		raw = slices.Clone(found)
+		return nil
+	})
+	if err == nil && raw == nil {
+		err = site.ErrNotFound
+	}
+	return coll, raw, err
+}
+
+// Open reads a file out of the document that holds it. The error is site.ErrNotFound when the document is gone, and
+// site.ErrChanged when the file is another by now.
+func (s *Source) Open(ctx context.Context, f *site.File) (io.ReadCloser, error) {
+	_, raw, err := s.one(ctx, ownerID(f.ID), projectionOf)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", f.Name, err)
+	}
+	data, err := s.dec.file(raw, f.Name)
+	if err != nil || digest.Bytes(data) != f.Revision {
+		return nil, fmt.Errorf("open %s: %w", f.Name, site.ErrChanged)
+	}
+	return io.NopCloser(bytes.NewReader(data)), nil
+}
