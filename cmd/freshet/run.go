@@ -124,7 +124,7 @@ to the files, and serves them. No settings are needed: content/ is the source, p
 	root.AddCommand(
 		inv.upCommand(), inv.devCommand(), inv.buildCommand(), inv.serveCommand(),
 		inv.importCommand(), inv.exportCommand(), inv.explainCommand(), inv.logCommand(), inv.rollbackCommand(),
-		inv.configCommand(), inv.versionCommand(), inv.completionCommand(),
+		inv.indexesCommand(), inv.configCommand(), inv.versionCommand(), inv.completionCommand(),
 	)
 	return root
 }
