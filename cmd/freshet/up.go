@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -157,9 +158,9 @@ type builds struct {
 }
 
 // build is what the revalidator calls; it does so for one change at a time.
-func (b *builds) build(ctx context.Context, c revalidator.Change) error {
+func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.Result, error) {
 	start := time.Now()
-	opt := generator.Options{Now: start.UTC(), Changed: c.Documents, Cause: c.Cause}
+	opt := generator.Options{Now: start.UTC(), Changed: slices.Concat(c.Documents, c.Verify), Cause: c.Cause}
 	switch {
 	case c.Everything:
 		opt.Changed = nil
@@ -168,7 +169,7 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) error {
 	}
 	if err := b.workshop.reloadTheme(c.Theme); err != nil {
 		b.tell(problemsOf(err))
-		return err
+		return revalidator.Result{}, err
 	}
 	rep, err := b.workshop.build(ctx, opt)
 	if tree, ok := errors.AsType[*treeError](err); ok && tree.lasting() {
@@ -182,7 +183,7 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) error {
 	}
 	if err != nil {
 		b.tell(problemsOf(err))
-		return err
+		return revalidator.Result{}, err
 	}
 	b.tell(rep.Problems)
 	if rep.Committed {
@@ -192,7 +193,7 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) error {
 			b.dev.Reload()
 		}
 	}
-	return nil
+	return revalidator.Result{Generation: rep.Generation, Skipped: rep.Skipped}, nil
 }
 
 // problemsOf is what an error looks like in the overlay of freshet dev.
