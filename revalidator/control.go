@@ -156,12 +156,12 @@ func (r *Revalidator) listenControl() (serve func(context.Context) error, err er
 	fail := func(err error) (func(context.Context) error, error) {
 		return nil, fmt.Errorf("open the control socket: %w", err)
 	}
-	left, _ := filepath.Glob(filepath.Join(r.cfg.State, "control-*"))
+	left, _ := filepath.Glob(filepath.Join(r.cfg.Control, "control-*"))
 	for _, name := range left {
 		_ = os.RemoveAll(name)
 	}
 	// Made in a folder that nobody else may enter, so that there is no moment at which others can connect.
-	dir, err := os.MkdirTemp(r.cfg.State, "control-")
+	dir, err := os.MkdirTemp(r.cfg.Control, "control-")
 	if err != nil {
 		return fail(err)
 	}
@@ -176,7 +176,7 @@ func (r *Revalidator) listenControl() (serve func(context.Context) error, err er
 		return fail(err)
 	}
 	ln.SetUnlinkOnClose(false)
-	name := filepath.Join(r.cfg.State, socketName)
+	name := filepath.Join(r.cfg.Control, socketName)
 	err = os.Chmod(filepath.Join(dir, "s"), 0o600)
 	if err == nil {
 		err = os.Rename(filepath.Join(dir, "s"), name)

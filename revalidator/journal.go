@@ -53,7 +53,7 @@ type journal struct {
 }
 
 // openJournal reads the journal in a folder, and makes one where there is none. What a crash has left of a last line is
-// cut off. damaged counts lines that something else has spoiled.
+// cut off. damaged counts lines that something else has spoiled; a file without any whole line is put aside.
 func openJournal(dir string) (j *journal, records []record, damaged int, err error) {
 	j = &journal{path: filepath.Join(dir, journalName)}
 	j.synced.L = &j.mu
@@ -62,14 +62,21 @@ func openJournal(dir string) (j *journal, records []record, damaged int, err err
 		return nil, nil, 0, fmt.Errorf("read journal: %w", err)
 	}
 	records, size, damaged := parseJournal(data)
-	if len(records) == 0 || records[0].Type != "journal" {
-		if len(records) > 0 || damaged > 0 {
-			return nil, nil, 0, fmt.Errorf("read journal: %s does not begin as a journal does", j.path)
+	switch {
+	case len(records) == 0 && len(data) > 0:
+		// It is made whole, under another name: this is not what a crash leaves. Somebody may want to see it.
+		damaged = max(bytes.Count(data, []byte{'\n'}), 1)
+		if err := os.Rename(j.path, j.path+".damaged"); err != nil {
+			return nil, nil, 0, fmt.Errorf("put the damaged journal aside: %w", err)
 		}
+		return j, nil, damaged, j.rewrite(func() []record { return nil })
+	case len(records) == 0:
 		return j, nil, 0, j.rewrite(func() []record { return nil })
-	}
-	if v := records[0].Version; v != journalVersion {
-		return nil, nil, 0, fmt.Errorf("read journal: %s has version %d, and this freshet knows %d", j.path, v, journalVersion)
+	case records[0].Type != "journal":
+		damaged++
+		records = append([]record{{}}, records...)
+	case records[0].Version != journalVersion:
+		return nil, nil, 0, fmt.Errorf("read journal: %s has version %d, and this freshet knows %d", j.path, records[0].Version, journalVersion)
 	}
 	if j.f, err = os.OpenFile(j.path, os.O_WRONLY|os.O_APPEND, 0); err != nil {
 		return nil, nil, 0, fmt.Errorf("open journal: %w", err)

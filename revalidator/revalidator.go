@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,7 +48,8 @@ type Config struct {
 
 	Content  string        // folder to watch for documents; empty: none
 	Theme    string        // folder to watch for templates; empty: none
-	State    string        // folder of journal and control socket; empty: there is neither, and jobs end with the process
+	State    string        // folder of the journal; empty: there is none, and jobs end with the process
+	Control  string        // folder of the control socket, which only one living process may use; empty: there is none
 	Verify   time.Duration // every document is compared with the source at least so often; 0: never
 	Poll     time.Duration // how often, where watching is impossible; 0: 2 s
 	MaxTries int           // of a job whose builds fail, before it is parked; 0: 8
@@ -128,6 +128,8 @@ func (r *Revalidator) Run(ctx context.Context) (err error) {
 			r.journal.Store(nil)
 			err = errors.Join(err, log.close())
 		}()
+	}
+	if r.cfg.Control != "" {
 		control, err := r.listenControl()
 		if err != nil {
 			return errors.Join(err, g.Wait())
@@ -185,7 +187,7 @@ func (r *Revalidator) recover() error {
 	}
 	if damaged > 0 {
 		r.cfg.Logger.Error("lines of the journal are damaged: the jobs in them are lost, and everything is looked at",
-			"file", filepath.Join(r.cfg.State, journalName), "lines", damaged)
+			"file", log.path, "lines", damaged)
 	}
 	jobs := map[string]*Job{}
 	var order []string
@@ -244,6 +246,9 @@ func (r *Revalidator) recover() error {
 		r.cfg.Logger.Info("jobs of an earlier run are built now", "jobs", waiting)
 	}
 	r.journal.Store(log)
+	if damaged > 0 {
+		return r.rewrite(log)
+	}
 	return nil
 }
 
@@ -253,11 +258,15 @@ func (r *Revalidator) compact() {
 	if log == nil || !log.due() {
 		return
 	}
-	r.accepting.Lock()
-	defer r.accepting.Unlock()
-	if err := log.rewrite(r.records); err != nil {
+	if err := r.rewrite(log); err != nil {
 		r.cfg.Logger.Error("the journal cannot be rewritten", "error", err)
 	}
+}
+
+func (r *Revalidator) rewrite(log *journal) error {
+	r.accepting.Lock()
+	defer r.accepting.Unlock()
+	return log.rewrite(r.records)
 }
 
 // records is all that the journal must hold.
