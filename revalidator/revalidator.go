@@ -524,6 +524,11 @@ func (r *Revalidator) retry(b *batch, err error) {
 	now := time.Now().UTC()
 	var parked []*Job
 	var later batch
+	tries := b.tries
+	for _, j := range b.jobs {
+		tries = max(tries, j.Tries)
+	}
+	at := now.Add(backoff(tries + 1)) // one time for all: what failed together is tried together
 	r.queue.each(b.jobs, func(j *Job) {
 		j.fail(err)
 		if j.Tries >= r.cfg.MaxTries {
@@ -531,11 +536,9 @@ func (r *Revalidator) retry(b *batch, err error) {
 			parked = append(parked, j)
 			return
 		}
-		at := now.Add(backoff(j.Tries))
 		j.State, j.Retry = Retrying, &at
 		later.jobs = append(later.jobs, j)
 	})
-	after := now
 	if !b.change.empty() {
 		if b.tries++; b.tries >= r.cfg.MaxTries {
 			p := pile{}
@@ -543,13 +546,12 @@ func (r *Revalidator) retry(b *batch, err error) {
 			p.add(b.change)
 			r.parked = p.Change
 		} else {
-			after = now.Add(backoff(b.tries))
 			later.change, later.tries = b.change, b.tries
 		}
 	}
 	if later.units() > 0 {
 		r.cfg.Logger.Error("build failed, the last generation stays", "error", err, "cause", cause(&later), "jobs", len(later.jobs))
-		r.queue.putBack(&later, after)
+		r.queue.putBack(&later, at)
 	}
 	if len(parked) > 0 || later.change.empty() && !b.change.empty() {
 		given := &batch{jobs: parked}
