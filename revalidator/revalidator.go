@@ -397,8 +397,7 @@ func (r *Revalidator) built(b *batch, c *Change, res *Result) {
 		r.parked = Change{}
 	}
 	if len(done) > 0 {
-		r.queue.each(done, func(j *Job) { j.finish(now, res) })
-		r.keepEnd(done, res, true)
+		r.keepEnd(done, res, func(j *Job) { j.finish(now, res) })
 	}
 	for _, name := range res.Again {
 		if _, has := r.reviews[name]; !has {
@@ -416,26 +415,27 @@ func (r *Revalidator) built(b *batch, c *Change, res *Result) {
 	r.compared(c, now)
 }
 
-// keepEnd journals what became of jobs. It need not be on the disk: doing them again is harmless.
-func (r *Revalidator) keepEnd(jobs []*Job, res *Result, done bool) {
-	log := r.journal.Load()
-	if log == nil {
-		return
+// keepEnd ends jobs: in the journal, then for who waits for them. The journal need not be on the disk for it, because
+// doing jobs again is harmless.
+func (r *Revalidator) keepEnd(jobs []*Job, res *Result, end func(*Job)) {
+	if log := r.journal.Load(); log != nil {
+		rec := record{Type: "end"}
+		if res != nil {
+			short := *res
+			short.Pages = short.Pages[:min(len(short.Pages), journalPages)]
+			short.Skipped = short.Skipped[:min(len(short.Skipped), maxSkipped)]
+			rec.Result = &short
+		}
+		for _, j := range jobs {
+			ended := *j // the loop alone changes jobs
+			end(&ended)
+			rec.Jobs = append(rec.Jobs, &Job{ID: j.ID, State: ended.State, Started: j.Started, Ended: ended.Ended, Tries: j.Tries, Error: ended.Error})
+		}
+		if err := log.append(rec, false); err != nil {
+			r.cfg.Logger.Warn("what became of jobs was not journaled: they are done again by the next start", "error", err)
+		}
 	}
-	rec := record{Type: "end"}
-	if done {
-		short := *res
-		short.Pages = short.Pages[:min(len(short.Pages), journalPages)]
-		short.Skipped = short.Skipped[:min(len(short.Skipped), maxSkipped)]
-		short.Again = nil
-		rec.Result = &short
-	}
-	for _, j := range jobs {
-		rec.Jobs = append(rec.Jobs, &Job{ID: j.ID, State: j.State, Started: j.Started, Ended: j.Ended, Tries: j.Tries, Error: j.Error})
-	}
-	if err := log.append(rec, false); err != nil {
-		r.cfg.Logger.Warn("what became of jobs was not journaled: they are done again by the next start", "error", err)
-	}
+	r.queue.each(jobs, end)
 }
 
 // cause says what a build is for: for the log and for explain.
@@ -532,7 +532,6 @@ func (r *Revalidator) retry(b *batch, err error) {
 	r.queue.each(b.jobs, func(j *Job) {
 		j.fail(err)
 		if j.Tries >= r.cfg.MaxTries {
-			j.State, j.Ended = Parked, &now
 			parked = append(parked, j)
 			return
 		}
@@ -560,7 +559,7 @@ func (r *Revalidator) retry(b *batch, err error) {
 		}
 		r.cfg.Logger.Error("given up after too many tries, until everything is looked at", "error", err, "cause", cause(given),
 			"jobs", len(parked), "tries", r.cfg.MaxTries)
-		r.keepEnd(parked, nil, false)
+		r.keepEnd(parked, nil, func(j *Job) { j.State, j.Ended = Parked, &now })
 	}
 }
 
