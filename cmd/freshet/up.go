@@ -108,14 +108,7 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 		return err
 	}
 	b := &builds{inv: inv, workshop: w, dev: dev, logger: opt.logger, said: map[string]bool{}}
-	daemon, err := revalidator.New(revalidator.Config{
-		Build:    b.build,
-		NextFlip: w.gen.NextFlip,
-		Content:  eff.Content,
-		Theme:    eff.Templates,
-		Verify:   eff.ISR.Revalidate - eff.ISR.Revalidate/10, // before pages go stale
-		Logger:   opt.logger,
-	})
+	daemon, err := newDaemon(eff, b)
 	if err != nil {
 		return err
 	}
@@ -171,6 +164,7 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.R
 		b.tell(problemsOf(err))
 		return revalidator.Result{}, err
 	}
+	before := b.workshop.store.Current()
 	rep, err := b.workshop.build(ctx, opt)
 	if tree, ok := errors.AsType[*treeError](err); ok && tree.lasting() {
 		if text := tree.Error(); text != b.tree { // once, not at every build
@@ -193,7 +187,9 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.R
 			b.dev.Reload()
 		}
 	}
-	return revalidator.Result{Generation: rep.Generation, Skipped: rep.Skipped}, nil
+	return revalidator.Result{
+		Generation: rep.Generation, Pages: pagesChanged(before, b.workshop.store.Current()), Skipped: rep.Skipped,
+	}, nil
 }
 
 // problemsOf is what an error looks like in the overlay of freshet dev.
