@@ -103,12 +103,12 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 		return inv.printProblems(err)
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-	srv, err := newServer(eff, generations{w.store.Current}, opt.logger, dev)
+	b := &builds{inv: inv, workshop: w, dev: dev, logger: opt.logger, said: map[string]bool{}}
+	daemon, err := newDaemon(eff, b)
 	if err != nil {
 		return err
 	}
-	b := &builds{inv: inv, workshop: w, dev: dev, logger: opt.logger, said: map[string]bool{}}
-	daemon, err := newDaemon(eff, b)
+	srv, err := newServer(eff, generations{w.store.Current}, daemon, opt.logger, dev)
 	if err != nil {
 		return err
 	}
