@@ -188,7 +188,7 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.R
 		}
 	}
 	return revalidator.Result{
-		Generation: rep.Generation, Pages: pagesChanged(before, b.workshop.store.Current()), Skipped: rep.Skipped,
+		Generation: rep.Generation, Pages: pagesChanged(before, b.workshop.store.Current()), Skipped: rep.Skipped, Again: rep.Again,
 	}, nil
 }
 
