@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,10 +18,10 @@ import (
 // others are tried some times and parked with their errors, and done when everything could be looked at.
 func TestPoisonedJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		healed := false
+		var healed atomic.Bool
 		times := map[string]int{}
 		r, built := start(t, revalidator.Config{MaxTries: 3, Unavailable: func(error) bool { return false }}, func(c revalidator.Change) error {
-			if !healed {
+			if !healed.Load() {
 				for _, bad := range []string{"bad1", "bad2"} {
 					if slices.Contains(c.Documents, bad) {
 						return fmt.Errorf("cannot read %s", bad)
@@ -65,7 +66,7 @@ func TestPoisonedJob(t *testing.T) {
 				t.Errorf("job of %s is %+v, and was built %d times", name, j, times[name])
 			}
 		}
-		healed = true
+		healed.Store(true)
 		r.Add(revalidator.Change{Everything: true})
 		time.Sleep(time.Second)
 		for _, bad := range []string{"bad1", "bad2"} {
@@ -79,9 +80,10 @@ func TestPoisonedJob(t *testing.T) {
 // TestCommonFailure does not blame jobs for what is none's fault: few builds, and all are done when it is mended.
 func TestCommonFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		broken := true
+		var broken atomic.Bool
+		broken.Store(true)
 		r, built := start(t, revalidator.Config{Unavailable: func(error) bool { return false }}, func(c revalidator.Change) error {
-			if broken && !c.Everything {
+			if broken.Load() && !c.Everything {
 				return errors.New("a template has a mistake")
 			}
 			return nil
@@ -100,7 +102,7 @@ func TestCommonFailure(t *testing.T) {
 		if n := len(built()); n > 20 {
 			t.Errorf("%d builds in 10 s", n)
 		}
-		broken = false
+		broken.Store(false)
 		time.Sleep(2 * time.Minute)
 		for _, id := range ids {
 			if j, err := r.Look(t.Context(), id, 0); err != nil || j.State != revalidator.Done || j.Error != "" {

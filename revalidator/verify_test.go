@@ -56,6 +56,8 @@ func TestVerificationRound(t *testing.T) {
 		r, built := start(t, revalidator.Config{
 			Verify: time.Hour, Census: c, Known: func() []string { return []string{"blogs:gone"} },
 		}, func(ch revalidator.Change) error {
+			c.mu.Lock()
+			defer c.mu.Unlock()
 			if c.away {
 				return errors.New("source is away")
 			}
@@ -99,16 +101,19 @@ func TestVerificationRound(t *testing.T) {
 		c.change(func() { c.away, c.asked = true, 0 })
 		time.Sleep(30 * time.Minute)
 		tries := len(built())
-		if tries+c.asked > 30*60/3 {
-			t.Errorf("%d builds and %d censuses in an outage of 30 minutes", tries, c.asked)
-		}
+		c.change(func() {
+			if tries+c.asked > 30*60/3 {
+				t.Errorf("%d builds and %d censuses in an outage of 30 minutes", tries, c.asked)
+			}
+		})
 		c.change(func() { c.away = false })
 		time.Sleep(5 * time.Second)
 		if got := built(); !slices.ContainsFunc(got, func(ch revalidator.Change) bool { return ch.Everything && ch.Verified }) {
 			t.Errorf("within 5 s of the recovery built %d times, want everything compared", len(got))
 		}
-		clear(seen)
+		c.change(func() { clear(seen) })
 		time.Sleep(time.Hour)
+		built()
 		for i := range 10_000 {
 			if n := len(seen[fmt.Sprintf("blogs:%05d", i)]); n < 1 || n > 2 {
 				t.Fatalf("document %d was compared %d times in the hour after", i, n)
