@@ -1,8 +1,8 @@
 // Package revalidator keeps a built site true to its source: it turns webhooks, commands, change feeds, changed files,
 // publication dates and the regular verification into builds.
 //
-// All of them feed one queue. The first change of a quiet site is built after a settling time of some milliseconds;
-// changes that follow are merged for at most 50 ms, each document once; one batch makes one generation, and at most one
+// All of them feed one queue. A single change is built after a settling time of some milliseconds; what follows several
+// at once is merged for at most 50 ms, each document once; one batch makes one generation, and at most one
 // build runs at a time. What changes during a build is built after it, from what the source says then, so a newer change
 // is neither lost nor overwritten by an older one. On-demand work goes before timed work, which waits two seconds at most.
 //

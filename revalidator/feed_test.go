@@ -14,10 +14,9 @@ import (
 
 // A stream is a feed that a test drives.
 type stream struct {
-	watches   chan string // positions that Watch was called with
-	events    chan event
-	silent    time.Duration // before it says that it has begun
-	positions atomic.Int64
+	watches chan string // positions that Watch was called with
+	events  chan event
+	silent  time.Duration // before it says that it has begun
 }
 
 type event struct {

@@ -12,6 +12,7 @@ import (
 const (
 	settle = 3 * time.Millisecond  // a save is often several writes
 	merge  = 50 * time.Millisecond // bursts are built together
+	few    = 2                     // jobs and documents of a batch that is no part of a burst
 	fair   = 2 * time.Second       // timed work waits no longer for on-demand work
 )
 
@@ -66,6 +67,7 @@ type queue struct {
 	since   time.Time // when timed began
 	first   time.Time // when on-demand work began to wait
 	taken   time.Time // when on-demand work was taken last
+	burst   bool      // more than a few were taken then
 }
 
 func newQueue() *queue {
@@ -297,7 +299,7 @@ func (q *queue) take(now time.Time) (*batch, time.Time) {
 		return nil, next
 	}
 	at := q.first.Add(settle)
-	if busy := q.taken.Add(merge); at.Before(busy) {
+	if busy := q.taken.Add(merge); q.burst && at.Before(busy) {
 		at = busy
 	}
 	if at.After(now) {
@@ -318,5 +320,6 @@ func (q *queue) take(now time.Time) (*batch, time.Time) {
 		b.jobs = append(b.jobs, j)
 	}
 	q.waiting, q.taken = rest, now
+	q.burst = len(b.jobs)+len(b.change.Documents) > few
 	return b, time.Time{}
 }

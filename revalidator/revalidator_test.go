@@ -1,13 +1,16 @@
 package revalidator_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -62,14 +65,14 @@ func TestMergesBursts(t *testing.T) {
 		}
 		r.Add(revalidator.Change{Documents: []string{"a"}})
 		time.Sleep(time.Millisecond)
-		r.Add(revalidator.Change{Documents: []string{"b", "a"}})
+		r.Add(revalidator.Change{Documents: []string{"c", "b", "a"}})
 		time.Sleep(time.Millisecond)
 		if got := built(); len(got) != 0 {
 			t.Errorf("built %v before it has settled, want nothing", got)
 		}
 		time.Sleep(3 * time.Millisecond)
-		if got := built(); len(got) != 1 || !slices.Equal(got[0].Documents, []string{"a", "b"}) {
-			t.Errorf("built %v, want a and b together after settling", got)
+		if got := built(); len(got) != 1 || !slices.Equal(got[0].Documents, []string{"a", "c", "b"}) {
+			t.Errorf("built %v, want a, b and c together after settling", got)
 		}
 		for i := range 1000 {
 			r.Add(revalidator.Change{Documents: []string{fmt.Sprint("c", i%10)}})
@@ -83,6 +86,14 @@ func TestMergesBursts(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 		if got := built(); len(got) != 1 || len(got[0].Documents) != 10 {
 			t.Errorf("built %v, want each document of the burst once", got)
+		}
+		time.Sleep(time.Second)
+		for range 10 { // one after the other, each as soon as the last is done, is no burst
+			r.Add(revalidator.Change{Documents: []string{"d"}})
+			time.Sleep(4 * time.Millisecond)
+			if got := built(); len(got) != 1 {
+				t.Errorf("built %v within 4 ms of a single change, want it", got)
+			}
 		}
 	})
 }
@@ -390,5 +401,116 @@ func TestStopsAtAnyMoment(t *testing.T) {
 		case <-time.After(20 * time.Second):
 			t.Fatal("Run does not return")
 		}
+	}
+}
+
+// TestWatchDances does what editors, deployments and file systems do to files and folders.
+func TestWatchDances(t *testing.T) {
+	base := t.TempDir()
+	at := func(name string) string { return filepath.Join(base, filepath.FromSlash(name)) }
+	do := func(errs ...error) {
+		t.Helper()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save := func(name string) error {
+		return errors.Join(os.MkdirAll(filepath.Dir(at(name)), 0o755), os.WriteFile(at(name), []byte(name), 0o644))
+	}
+	// The content folder is itself a symbolic link, as deployments have it.
+	do(save("releases/1/blog/a.md"), save("releases/2/blog/a.md"), os.Symlink("releases/1", at("content")), save("shared/partials/head.html"),
+		save("templates/post.html"), os.Symlink("../shared", at("templates/shared")))
+	built := make(chan revalidator.Change, 1000)
+	r := open(t, revalidator.Config{Content: at("content"), Theme: at("templates"),
+		Build: func(_ context.Context, c revalidator.Change) (revalidator.Result, error) {
+			built <- c
+			return revalidator.Result{}, nil
+		}})
+	defer r.stop()
+	expect := func(what string, ok func(revalidator.Change) bool) {
+		t.Helper()
+		timeout := time.After(10 * time.Second)
+		for {
+			select {
+			case c := <-built:
+				if ok(c) {
+					return
+				}
+			case <-timeout:
+				t.Fatalf("no build for %s", what)
+			}
+		}
+	}
+	named := func(name string) func(revalidator.Change) bool {
+		return func(c revalidator.Change) bool { return c.Everything || slices.Contains(c.Documents, name) }
+	}
+	only := func(name string) func(revalidator.Change) bool {
+		return func(c revalidator.Change) bool { return !c.Everything && slices.Contains(c.Documents, name) }
+	}
+	theme := func(c revalidator.Change) bool { return c.Theme }
+	expect("the start", func(c revalidator.Change) bool { return c.Everything })
+
+	do(save("content/blog/.a.md.swp"), os.Rename(at("content/blog/a.md"), at("content/blog/a.md~")), save("content/blog/a.md"), os.Remove(at("content/blog/a.md~")))
+	expect("vim's dance", only("blog/a.md"))
+	do(save("content/blog/.goutputstream"), os.Rename(at("content/blog/.goutputstream"), at("content/blog/a.md")))
+	expect("a rename over the file", only("blog/a.md"))
+	do(save("content/x/y/z/deep.md"))
+	expect("new folders in new folders", only("x"))
+	do(save("content/x/y/z/deeper.md"))
+	expect("a file in a new folder of a new folder", only("x/y/z/deeper.md"))
+	do(os.Rename(at("content/x"), at("content/w")))
+	expect("a folder with another name", only("w"))
+	do(save("content/w/y/z/deep.md"))
+	expect("a file in a folder with another name", only("w/y/z/deep.md"))
+	do(os.RemoveAll(at("content/w")))
+	expect("a folder that goes", only("w"))
+	do(save("content/w/again.md"))
+	expect("a folder that comes back", only("w"))
+	do(save("content/w/more.md"))
+	expect("a file in a folder that came back", only("w/more.md"))
+	do(save("shared/partials/head.html"))
+	expect("a template behind a symbolic link", theme)
+
+	do(os.Symlink("releases/2", at("next")), os.Rename(at("next"), at("content")))
+	expect("a content folder that is replaced", func(c revalidator.Change) bool { return c.Everything })
+	do(save("content/blog/a.md"))
+	expect("a file in the new content folder", only("blog/a.md"))
+	do(os.RemoveAll(at("templates")))
+	expect("a theme that goes", theme)
+	do(save("templates/post.html"))
+	expect("a theme that comes back", theme)
+	do(save("templates/list.html"))
+	expect("a file in a theme that came back", theme)
+
+	for i := range 1000 {
+		do(save(fmt.Sprintf("content/burst/%d.md", i)))
+	}
+	do(save("content/burst/last.md"))
+	expect("a burst", named("burst/last.md"))
+}
+
+// TestWatchLimit polls and says so where no more folders can be watched.
+func TestWatchLimit(t *testing.T) {
+	var log bytes.Buffer
+	built := make(chan revalidator.Change, 100)
+	content := filepath.Join(t.TempDir(), strings.Repeat("long/", 1000)) // no system watches this
+	r := open(t, revalidator.Config{Content: content, Poll: 10 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		Build: func(_ context.Context, c revalidator.Change) (revalidator.Result, error) {
+			built <- c
+			return revalidator.Result{}, nil
+		}})
+	for polls := 0; polls < 3; {
+		select {
+		case c := <-built:
+			if c.Everything && c.Cause == "poll" {
+				polls++
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("nothing is polled")
+		}
+	}
+	r.stop()
+	if n := strings.Count(log.String(), "cannot watch all folders"); n != 1 {
+		t.Errorf("said %d times: %s", n, log.String())
 	}
 }
