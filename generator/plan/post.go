@@ -51,7 +51,7 @@ func (p *Planner) post(ctx context.Context, post *site.Post) (*Page, error) {
 		return nil, err
 	}
 	v := &Post{
-		Layout: p.layout, Title: post.Title, Excerpt: standfirst(post.Excerpt, doc), Published: post.Published,
+		Layout: p.layout, Title: post.Title, Excerpt: standfirst(post.Title, post.Excerpt, doc), Published: post.Published,
 		Authors: authorLinks(post), Tags: topicLinks(post.Tags), Minutes: post.Minutes,
 		Cover: p.image(pg, b, post.Cover), Body: p.body(pg, b, doc),
 	}
