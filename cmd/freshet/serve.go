@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,8 @@ import (
 
 	"freshet/generator/markup"
 	"freshet/internal/pagestore"
+	"freshet/revalidator"
+	"freshet/revalidator/webhook"
 	"freshet/server"
 )
 
@@ -90,7 +93,7 @@ func (inv *invocation) serveState(ctx context.Context, eff *effective) error {
 	if err != nil {
 		return err
 	}
-	srv, err := newServer(eff, generations{r.Current}, logger, nil)
+	srv, err := newServer(eff, generations{r.Current}, revalidator.NewControl(eff.State), logger, nil)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
@@ -109,9 +112,17 @@ func ended(err error) error {
 	return err
 }
 
-// newServer makes the server of a site of freshet's own.
-func newServer(eff *effective, pages server.Site, logger *slog.Logger, dev *server.DevEvents) (*server.Server, error) {
+// newServer makes the server of a site of freshet's own. desk takes its webhooks.
+func newServer(eff *effective, pages server.Site, desk webhook.Desk, logger *slog.Logger, dev *server.DevEvents) (*server.Server, error) {
+	hooks, err := webhook.New(webhook.Config{
+		Desk: desk, Profile: eff.Webhook.Profile, Secrets: eff.Webhook.Secrets, Tolerance: eff.Webhook.Tolerance, Token: eff.Webhook.token(),
+		Logger: logger,
+	})
+	if err != nil {
+		return nil, err
+	}
 	return server.New(server.Config{
+		Extra:      map[string]http.Handler{"/api/revalidate": hooks, "/api/revalidate/": hooks},
 		Site:       pages,
 		Logger:     logger,
 		Frames:     markup.FrameSources(),

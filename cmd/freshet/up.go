@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -102,19 +103,12 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 		return inv.printProblems(err)
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-	srv, err := newServer(eff, generations{w.store.Current}, opt.logger, dev)
+	b := &builds{inv: inv, workshop: w, dev: dev, logger: opt.logger, said: map[string]bool{}}
+	daemon, err := newDaemon(eff, b)
 	if err != nil {
 		return err
 	}
-	b := &builds{inv: inv, workshop: w, dev: dev, logger: opt.logger, said: map[string]bool{}}
-	daemon, err := revalidator.New(revalidator.Config{
-		Build:    b.build,
-		NextFlip: w.gen.NextFlip,
-		Content:  eff.Content,
-		Theme:    eff.Templates,
-		Verify:   eff.ISR.Revalidate - eff.ISR.Revalidate/10, // before pages go stale
-		Logger:   opt.logger,
-	})
+	srv, err := newServer(eff, generations{w.store.Current}, daemon, opt.logger, dev)
 	if err != nil {
 		return err
 	}
@@ -157,9 +151,9 @@ type builds struct {
 }
 
 // build is what the revalidator calls; it does so for one change at a time.
-func (b *builds) build(ctx context.Context, c revalidator.Change) error {
+func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.Result, error) {
 	start := time.Now()
-	opt := generator.Options{Now: start.UTC(), Changed: c.Documents, Cause: c.Cause}
+	opt := generator.Options{Now: start.UTC(), Changed: slices.Concat(c.Documents, c.Verify), Cause: c.Cause}
 	switch {
 	case c.Everything:
 		opt.Changed = nil
@@ -168,8 +162,9 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) error {
 	}
 	if err := b.workshop.reloadTheme(c.Theme); err != nil {
 		b.tell(problemsOf(err))
-		return err
+		return revalidator.Result{}, err
 	}
+	before := b.workshop.store.Current()
 	rep, err := b.workshop.build(ctx, opt)
 	if tree, ok := errors.AsType[*treeError](err); ok && tree.lasting() {
 		if text := tree.Error(); text != b.tree { // once, not at every build
@@ -182,7 +177,7 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) error {
 	}
 	if err != nil {
 		b.tell(problemsOf(err))
-		return err
+		return revalidator.Result{}, err
 	}
 	b.tell(rep.Problems)
 	if rep.Committed {
@@ -192,7 +187,9 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) error {
 			b.dev.Reload()
 		}
 	}
-	return nil
+	return revalidator.Result{
+		Generation: rep.Generation, Pages: pagesChanged(before, b.workshop.store.Current()), Skipped: rep.Skipped, Again: rep.Again,
+	}, nil
 }
 
 // problemsOf is what an error looks like in the overlay of freshet dev.
