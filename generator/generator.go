@@ -144,6 +144,7 @@ type Options struct {
 	Changed     []string  // what may have changed in the source; nil: anything
 	Full        bool      // render every page, whatever its fingerprint, and look at every public file
 	AllowShrink bool      // however many pages go away
+	Verified    bool      // with this build, all documents have been compared with the source; so they are where Changed is nil
 	Cause       string    // for the log: "build", "file watch" …
 
 	// Progress is called, perhaps by several goroutines at once, while pages are made; nil: it is not.
@@ -239,7 +240,7 @@ func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
 		changed = again
 	}
 	g.report(rep)
-	if opt.Changed == nil {
+	if opt.Changed == nil || opt.Verified {
 		// By the real clock, whatever time the site is built for.
 		if err := g.cfg.Store.SetVerified(time.Now()); err != nil {
 			return rep, err
