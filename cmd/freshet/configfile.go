@@ -41,35 +41,18 @@ const (
 
 // A settingsFile is the text of a settings file, for showing its lines.
 type settingsFile struct {
-	name    string
-	lines   []string
-	private map[int]bool // lines with secrets: problems do not show them
+	name  string
+	lines []string
 }
 
 // problem is a mistake at a place of the file.
 func (f *settingsFile) problem(line, col int, message, remedy string) diag.Problem {
 	p := diag.Problem{Severity: diag.Error, File: f.name, Line: line, Col: col, Message: message, Remedy: remedy}
 	if line > 0 && line <= len(f.lines) {
-		text := strings.TrimRight(f.lines[line-1], "\r")
-		p.Col = min(col, utf8.RuneCountInString(text)+1)
-		if !f.private[line] {
-			p.Text = text
-		}
+		p.Text = strings.TrimRight(f.lines[line-1], "\r")
+		p.Col = min(col, utf8.RuneCountInString(p.Text)+1)
 	}
 	return p
-}
-
-// hide makes problems not show the lines that a value is on.
-func (f *settingsFile) hide(n *node) {
-	if f.private == nil {
-		f.private = map[int]bool{}
-	}
-	for line := n.line; line <= max(n.line, n.valLine); line++ {
-		f.private[line] = true
-	}
-	for _, c := range n.children {
-		f.hide(c)
-	}
 }
 
 // parseSettingsFile reads the mapping that data, the content of the file called name, holds. A file that cannot be

@@ -194,19 +194,7 @@ func (l *loader) readFile(name string, data []byte, base string) {
 	f, root, problems := parseSettingsFile(name, data)
 	l.problems = append(l.problems, problems...)
 	if root != nil {
-		l.hideSecrets(f, root, "")
 		l.walk(f, root, "", base, map[string]int{})
-	}
-}
-
-// hideSecrets makes problems not show the lines that secrets are on, whatever else may be wrong there.
-func (l *loader) hideSecrets(f *settingsFile, n *node, section string) {
-	for _, c := range n.children {
-		key := strings.TrimPrefix(section+"."+c.key, ".")
-		if s := l.find(key); s != nil && s.hidden != nil {
-			f.hide(c)
-		}
-		l.hideSecrets(f, c, key)
 	}
 }
 
