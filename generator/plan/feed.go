@@ -285,9 +285,9 @@ func (p *Planner) appendURL(b []byte, u site.URLItem) []byte {
 	b = append(b, "<url><loc>"...)
 	b = appendXML(b, p.layout.BaseURL+u.Path.URL())
 	b = append(b, "</loc>"...)
-	if !u.Modified.IsZero() {
+	if t := u.Modified(); !t.IsZero() {
 		b = append(b, "<lastmod>"...)
-		b = u.Modified.AppendFormat(b, time.RFC3339)
+		b = t.AppendFormat(b, time.RFC3339)
 		b = append(b, "</lastmod>"...)
 	}
 	return append(b, "</url>\n"...)
