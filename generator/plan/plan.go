@@ -120,6 +120,7 @@ type Planner struct {
 	snap   *site.Snapshot
 	layout *Layout
 	links  *linkers
+	texts  feedTexts
 }
 
 // New returns a planner for the empty site.
