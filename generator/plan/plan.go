@@ -186,12 +186,15 @@ func (l *linkers) add(id site.ID, names []site.Name) {
 	if len(names) == 0 {
 		return
 	}
+	alone := []site.ID{id} // for all names that nobody else tries
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, n := range names {
-		k := nameSum(n)
-		if ids := l.of[k]; !slices.Contains(ids, id) {
-			l.of[k] = append(ids, id)
+		switch ids := l.of[nameSum(n)]; {
+		case len(ids) == 0:
+			l.of[nameSum(n)] = alone
+		case !slices.Contains(ids, id):
+			l.of[nameSum(n)] = append(ids, id)
 		}
 	}
 }
