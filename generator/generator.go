@@ -298,6 +298,9 @@ func (g *Generator) attempt(ctx context.Context, opt Options, rep *Report, chang
 		}
 		b := g.begin(opt, now, all)
 		err := b.run(ctx, targets)
+		if all {
+			targets = nil // that they were all is enough to know from here on
+		}
 		if err == nil {
 			err = b.finish(ctx, p, targets, rep)
 		}
