@@ -170,7 +170,9 @@ func isPort(s string) bool {
 }
 
 // lastItem is the last element of a list without quotes.
-func lastItem(list string) string { return strings.Trim(list[strings.LastIndexByte(list, ',')+1:], " \t") }
+func lastItem(list string) string {
+	return strings.Trim(list[strings.LastIndexByte(list, ',')+1:], " \t")
+}
 
 // cutLast cuts s around the last sep that stands in no quoted string. It reads from the end, where the nearest proxy
 // wrote, so that a quote that a client left open changes nothing there.
