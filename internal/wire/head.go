@@ -56,6 +56,13 @@ func vetHead(b []byte) (head, Reason) {
 			if equalFold(name, "host") {
 				host = bytes.Trim(value, " \t")
 				hosts++
+				if !isHost(host) {
+					return h, BadHost
+				}
+			}
+		case len("Expect"):
+			if equalFold(name, "expect") && !equalFold(bytes.Trim(value, " \t"), "100-continue") {
+				return h, BadHeader
 			}
 		case len("Content-Length"):
 			if equalFold(name, "content-length") {
@@ -132,16 +139,24 @@ func vetRequestLine(line []byte) (method, target []byte, minor byte, ok bool) {
 }
 
 // vetTarget judges the form of a request's target and returns the authority that it names, nil if none. What stands
-// in the path is for the server to judge.
+// in the path is for the server to judge, once it is decoded. CONNECT has no target that a server of pages could have.
 func vetTarget(method, target []byte) (authority []byte, ok bool) {
-	for _, c := range target {
-		if c <= ' ' || c == 0x7f || c == '#' {
+	inQuery := false
+	for i, c := range target {
+		switch {
+		case c <= ' ' || c == 0x7f || c == '#':
 			return nil, false
+		case c == '?':
+			inQuery = true
+		case c == '%' && !inQuery:
+			if i+2 >= len(target) || !isHex(target[i+1]) || !isHex(target[i+2]) {
+				return nil, false
+			}
 		}
 	}
 	switch {
 	case string(method) == "CONNECT":
-		return nil, target[0] != '/' // nothing answers it; net/http reads an authority
+		return nil, false
 	case target[0] == '/':
 		return nil, true
 	case string(target) == "*":
@@ -154,7 +169,49 @@ func vetTarget(method, target []byte) (authority []byte, ok bool) {
 	if i := bytes.IndexAny(rest, "/?"); i >= 0 {
 		rest = rest[:i]
 	}
-	return rest, len(rest) > 0 && bytes.IndexByte(rest, '@') < 0
+	return rest, len(rest) > 0 && isHost(rest)
+}
+
+// isHost reports whether b looks like a host with or without a port: a name, or an IPv6 address in brackets.
+func isHost(b []byte) bool {
+	port := bytes.LastIndexByte(b, ':')
+	if len(b) > 0 && b[0] == '[' {
+		end := bytes.IndexByte(b, ']')
+		if end < 0 {
+			return false
+		}
+		for _, c := range b[1:end] {
+			if !isHex(c) && c != ':' && c != '.' {
+				return false
+			}
+		}
+		if b = b[end+1:]; len(b) == 0 {
+			return true
+		}
+		port = 0
+	}
+	if port >= 0 {
+		if b[port] != ':' {
+			return false
+		}
+		for _, c := range b[port+1:] {
+			if c < '0' || c > '9' {
+				return false
+			}
+		}
+		b = b[:port]
+	}
+	for _, c := range b {
+		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '-' && c != '.' && c != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+func isHex(c byte) bool {
+	_, ok := hexDigit(c)
+	return ok
 }
 
 // number reads decimal digits and nothing else.

@@ -26,8 +26,8 @@ type Reason string
 const (
 	BadRequestLine Reason = "request-line" // not METHOD SP TARGET SP HTTP/1.x
 	BadTarget      Reason = "target"       // a form or byte that no address has
-	BadHost        Reason = "host"         // none, several, or another than the target's
-	BadHeader      Reason = "header"       // not NAME: VALUE, or a control character
+	BadHost        Reason = "host"         // none, several, none that there could be, or another than the target's
+	BadHeader      Reason = "header"       // not NAME: VALUE, a control character, or an expectation nobody fulfils
 	BareLF         Reason = "bare-lf"      // a line that ends without CR, or a CR that ends none
 	ObsFold        Reason = "obs-fold"     // a header that goes on in the next line
 	BadFraming     Reason = "framing"      // lengths that contradict each other or are none
