@@ -91,11 +91,11 @@ func first(values []string) string {
 // hosted refuses requests for hosts that the server does not answer for: a page is the same whatever the Host header
 // says, but what stands in front may keep it under that name.
 func (s *Server) hosted(next http.Handler) http.Handler {
-	if s.hosts == nil {
+	if s.cfg.Hosts == nil {
 		return next
 	}
 	return s.handle(func(w http.ResponseWriter, r *http.Request) error {
-		if !s.hosts.has(r.Host) {
+		if !s.cfg.Hosts.Has(r.Host) {
 			web.ResponseOf(w).Rule = misdirected
 			s.metrics.refused(misdirected)
 			if now := time.Now(); s.strangers.worth(now, time.Minute) {

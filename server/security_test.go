@@ -39,9 +39,9 @@ import (
 )
 
 func TestHosts(t *testing.T) {
-	h := newServer(t, server.Config{Site: serving(built()), Hosts: []string{
-		"example.com", "*.Example.org", "xn--h2brj9c.example", "192.0.2.9", "[2001:DB8::1]", server.Loopback,
-	}}).Handler()
+	h := newServer(t, server.Config{Site: serving(built()), Hosts: hosts(t,
+		"example.com", "*.Example.org", "xn--h2brj9c.example", "192.0.2.9", "[2001:DB8::1]", web.Loopback,
+	)}).Handler()
 	for host, want := range map[string]int{
 		"example.com": 200, "EXAMPLE.com": 200, "example.com:8080": 200, "example.com.": 200, "example.com.:443": 200, "example.com:": 200,
 		"a.example.org": 200, "a.b.EXAMPLE.org:80": 200, "xn--h2brj9c.example": 200, "192.0.2.9": 200, "192.0.2.9:80": 200,
@@ -74,7 +74,7 @@ func TestHosts(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "*.", "http://example.com", "example.com:80", "example.com/x", "exämple.com", "a b", "fe80::1%eth0", strings.Repeat("a", 254)} {
-		if _, err := server.New(server.Config{Site: serving(built()), Hosts: []string{bad}}); err == nil {
+		if _, err := web.ParseHosts([]string{bad}); err == nil {
 			t.Errorf("a host %q is taken", bad)
 		}
 	}
@@ -103,7 +103,7 @@ var foreign = []string{
 
 // No header that stands for something elsewhere changes a byte of what is answered here.
 func TestForeignHeadersChangeNothing(t *testing.T) {
-	addr := serve(t, server.Config{Site: serving(built()), Hosts: []string{"freshet.test"}})
+	addr := serve(t, server.Config{Site: serving(built()), Hosts: hosts(t, "freshet.test")})
 	for _, target := range []string{"/blog/rivers/", "/", "/blog/rivers", "/old/", "/gone/", "/nothing/", "/assets/style.0123456789abcdef.css", "/api/nothing"} {
 		want := seen(t, addr, "GET "+target)
 		for _, header := range foreign {
@@ -179,7 +179,7 @@ func conversation(t *testing.T, addr, raw string) []answer {
 // every error is kept from caches.
 func TestRawCorpus(t *testing.T) {
 	var said sync.Map
-	addr := serve(t, server.Config{Site: serving(built()), Hosts: []string{"freshet.test"}, Extra: map[string]http.Handler{
+	addr := serve(t, server.Config{Site: serving(built()), Hosts: hosts(t, "freshet.test"), Extra: map[string]http.Handler{
 		"/api/": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "no-store")
 			b, err := io.ReadAll(r.Body)
@@ -449,7 +449,7 @@ func TestGuard(t *testing.T) {
 	access := telemetry.NewAccessLog(telemetry.AccessConfig{Writer: &out})
 	var facts []server.Facts
 	var ends []server.Answered
-	h := newServer(t, server.Config{Site: serving(built()), Proxies: trusted, Access: access, Hosts: []string{"example.com"}, Guard: guardFunc{
+	h := newServer(t, server.Config{Site: serving(built()), Proxies: trusted, Access: access, Hosts: hosts(t, "example.com"), Guard: guardFunc{
 		func(f *server.Facts) server.Verdict {
 			facts = append(facts, *f)
 			v := server.Verdict{Header: []server.Header{{Name: "RateLimit", Values: []string{`"page";r=1`}}}}
@@ -502,7 +502,7 @@ func TestGuard(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	h := newServer(t, server.Config{
-		Site: serving(built()), Metrics: reg, Hosts: []string{"example.com"},
+		Site: serving(built()), Metrics: reg, Hosts: hosts(t, "example.com"),
 		Extra: map[string]http.Handler{"/api/": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(len(r.URL.Path)) })},
 	}).Handler()
 	count := func() (series int, requests, hits, misses float64) {

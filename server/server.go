@@ -56,9 +56,7 @@ type Config struct {
 	// Handlers at further addresses: an exact path, or all below it when it ends in a slash. They come before pages.
 	Extra map[string]http.Handler
 
-	// Hosts are the names that the server answers for, see CheckHost; ports do not matter. Empty: all. Others are
-	// answered 421.
-	Hosts   []string
+	Hosts   *web.Hosts   // that are answered for, others 421; nil: all
 	Proxies *web.Proxies // whose headers and PROXY headers tell who the client is; nil: nobody's
 	TLS     *tls.Config  // not nil: Run speaks TLS, with HTTP/2 where it is among NextProtos
 	Guard   Guard        // nil: everybody may ask for everything
@@ -76,7 +74,6 @@ type Server struct {
 	log      *slog.Logger
 	pages    *pages
 	handler  http.Handler
-	hosts    *hosts // nil: all
 	metrics  *metrics
 	draining atomic.Bool
 
@@ -108,11 +105,6 @@ func New(cfg Config) (*Server, error) {
 	var err error
 	if s.metrics, err = newMetrics(cfg.Metrics, routeNames(cfg.Extra)); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
-	}
-	if len(cfg.Hosts) > 0 {
-		if s.hosts, err = newHosts(cfg.Hosts); err != nil {
-			return nil, fmt.Errorf("server: %w", err)
-		}
 	}
 	st, err := newStore(cfg.CacheBytes, policy, s.metrics)
 	if err != nil {

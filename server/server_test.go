@@ -21,6 +21,7 @@ import (
 	"freshet/internal/digest"
 	"freshet/internal/site"
 	"freshet/internal/telemetry"
+	"freshet/internal/web"
 	"freshet/server"
 )
 
@@ -31,6 +32,15 @@ func newServer(t testing.TB, cfg server.Config) *server.Server {
 		t.Fatal(err)
 	}
 	return s
+}
+
+func hosts(t *testing.T, names ...string) *web.Hosts {
+	t.Helper()
+	h, err := web.ParseHosts(names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
 }
 
 // get asks h for target with the given header lines, name and value in turn.
@@ -461,7 +471,7 @@ func TestExtra(t *testing.T) {
 func TestAccessRecord(t *testing.T) {
 	var out bytes.Buffer
 	log := telemetry.NewAccessLog(telemetry.AccessConfig{Writer: &out})
-	h := newServer(t, server.Config{Site: serving(built()), Access: log, Hosts: []string{"example.com"}}).Handler()
+	h := newServer(t, server.Config{Site: serving(built()), Access: log, Hosts: hosts(t, "example.com")}).Handler()
 	last := func() map[string]any {
 		t.Helper()
 		log.Flush()

@@ -1,4 +1,4 @@
-package server
+package web
 
 import (
 	"fmt"
@@ -9,16 +9,16 @@ import (
 // Loopback stands, among the hosts that a server answers for, for localhost and all loopback addresses.
 const Loopback = "loopback"
 
-// hosts are the names that the server answers for. Ports do not matter.
-type hosts struct {
+// Hosts are the names that a server answers for. Ports do not matter.
+type Hosts struct {
 	exact    map[string]struct{}
 	below    []string // ".example.com": all names that end so
 	loopback bool
 }
 
-// newHosts reads names: example.com, *.example.com (any name below it, not itself), addresses, Loopback.
-func newHosts(names []string) (*hosts, error) {
-	h := &hosts{exact: make(map[string]struct{})}
+// ParseHosts reads names: example.com, *.example.com (any name below it, not itself), addresses, [Loopback].
+func ParseHosts(names []string) (*Hosts, error) {
+	h := &Hosts{exact: make(map[string]struct{})}
 	for _, name := range names {
 		if err := CheckHost(name); err != nil {
 			return nil, err
@@ -39,7 +39,7 @@ func newHosts(names []string) (*hosts, error) {
 	return h, nil
 }
 
-// CheckHost tells what is wrong with a name that a server is to answer for.
+// CheckHost tells what is wrong with a name for [ParseHosts]; nil: nothing.
 func CheckHost(name string) error {
 	bare := strings.TrimPrefix(name, "*.")
 	if a, err := netip.ParseAddr(strings.Trim(bare, "[]")); err == nil && bare == name {
@@ -64,8 +64,8 @@ func CheckHost(name string) error {
 	return nil
 }
 
-// has reports whether the server answers for a Host header.
-func (h *hosts) has(host string) bool {
+// Has reports whether host, a Host header, is one of them.
+func (h *Hosts) Has(host string) bool {
 	if _, ok := h.exact[host]; ok {
 		return true
 	}
