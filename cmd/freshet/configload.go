@@ -98,7 +98,7 @@ func loadConfig(file string, env []string, flags *pflag.FlagSet) (*effective, []
 	}
 	l.readEnv(env)
 	l.readFlags(flags)
-	if own := localURL(l.eff.Listen); l.eff.from["site.url"] == "default" && own != l.eff.Site.URL {
+	if own := l.eff.localURL(l.eff.Listen); l.eff.from["site.url"] == "default" && own != l.eff.Site.URL {
 		l.eff.Site.URL, l.eff.from["site.url"] = own, "default, for listen"
 	}
 	if len(l.problems) == 0 {

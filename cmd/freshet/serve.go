@@ -71,12 +71,12 @@ func (inv *invocation) serveFolder(ctx context.Context, eff *effective) (err err
 	if err != nil {
 		return err
 	}
-	srv, err := server.New(server.Config{Site: folder, Logger: logger, Foreign: true, CacheBytes: eff.Cache.MemoryBytes})
+	f, err := inv.openFront(ctx, eff, ln, server.Config{Site: folder, Logger: logger, Foreign: true, CacheBytes: eff.Cache.MemoryBytes}, nil)
 	if err != nil {
-		return errors.Join(err, ln.Close())
+		return err
 	}
-	inv.announce(ln)
-	return srv.Run(ctx, ln)
+	inv.announce(eff, ln)
+	return f.Run(ctx)
 }
 
 // serveState serves what is in the state folder.
@@ -90,14 +90,14 @@ func (inv *invocation) serveState(ctx context.Context, eff *effective) error {
 	if err != nil {
 		return err
 	}
-	srv, err := newServer(eff, generations{r.Current}, logger, nil)
+	f, err := inv.openFront(ctx, eff, ln, serverConfig(eff, generations{r.Current}, logger, nil), r.History)
 	if err != nil {
-		return errors.Join(err, ln.Close())
+		return err
 	}
-	inv.announce(ln)
+	inv.announce(eff, ln)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.Run(ctx) })
-	g.Go(func() error { return srv.Run(ctx, ln) })
+	g.Go(func() error { return f.Run(ctx) })
 	return ended(g.Wait())
 }
 
@@ -109,9 +109,9 @@ func ended(err error) error {
 	return err
 }
 
-// newServer makes the server of a site of freshet's own.
-func newServer(eff *effective, pages server.Site, logger *slog.Logger, dev *server.DevEvents) (*server.Server, error) {
-	return server.New(server.Config{
+// serverConfig is for the server of a site of freshet's own.
+func serverConfig(eff *effective, pages server.Site, logger *slog.Logger, dev *server.DevEvents) server.Config {
+	return server.Config{
 		Site:       pages,
 		Logger:     logger,
 		Frames:     markup.FrameSources(),
@@ -130,7 +130,7 @@ func newServer(eff *effective, pages server.Site, logger *slog.Logger, dev *serv
 			}
 			return t
 		},
-	})
+	}
 }
 
 // listen opens the address that the site is served at.
@@ -143,6 +143,6 @@ func (inv *invocation) listen(ctx context.Context, address string) (net.Listener
 }
 
 // announce prints the address that the site is served at.
-func (inv *invocation) announce(ln net.Listener) {
-	fmt.Fprintf(inv.stdout, "%s/\n", localURL(ln.Addr().String()))
+func (inv *invocation) announce(eff *effective, ln net.Listener) {
+	fmt.Fprintf(inv.stdout, "%s/\n", eff.localURL(ln.Addr().String()))
 }
