@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 )
@@ -75,7 +76,8 @@ const (
 // A vetConn hands on what its connection sends as far as it was vetted. It reads into the caller's buffer and vets
 // there; only what cannot be handed on yet, a head of which not all has come, is held.
 //
-// Reading is for one goroutine at a time, as net/http does it; deadlines may be set by others meanwhile.
+// Reading is for one goroutine at a time, and so is writing, as net/http does it; deadlines may be set by others
+// meanwhile.
 type vetConn struct {
 	net.Conn
 	limits Limits
@@ -91,9 +93,15 @@ type vetConn struct {
 	refused bool // buf ends in the request that stands for the refused one; nothing is read after it
 	broken  bool // the framing of a body is: after what was vetted, Read fails
 
+	out joiner
+
+	watcher *time.Timer   // see watch; nil: never watched
+	aborted chan struct{} // of one; likewise
+
 	mu       sync.Mutex // protects what follows
 	deadline time.Time  // of reading, as the owner set it
 	patience time.Time  // not zero: a head has begun and must be whole by then
+	watching bool
 }
 
 var errFraming = errors.New("wire: a body's chunks are malformed")
@@ -121,6 +129,9 @@ func (c *vetConn) Read(p []byte) (int, error) {
 		case c.refused:
 			return 0, io.EOF
 		case c.buf == nil:
+			if len(p) == 1 && !c.watch() {
+				return 0, os.ErrDeadlineExceeded
+			}
 			n, err := c.Conn.Read(p)
 			if n > 0 {
 				ok := c.vet(p[:n], 0)
@@ -343,11 +354,51 @@ func (c *vetConn) finished() {
 	}
 }
 
+// watchDelay is how long a handler runs before anybody looks whether its client has gone.
+const watchDelay = 50 * time.Millisecond
+
+// watch waits before a read of one byte. net/http does one while a handler runs, to see the connection end, and breaks
+// it off when the handler is done: for a page that would be a system call and two wake-ups of the poller in vain. It
+// reports whether the handler is still at it, and the read is worth its cost.
+func (c *vetConn) watch() bool {
+	c.mu.Lock()
+	if !c.deadline.IsZero() && time.Until(c.deadline) <= 0 {
+		c.mu.Unlock()
+		return false
+	}
+	c.watching = true
+	if c.watcher == nil {
+		c.watcher, c.aborted = time.NewTimer(watchDelay), make(chan struct{}, 1)
+	} else {
+		c.watcher.Reset(watchDelay)
+	}
+	c.mu.Unlock()
+	select {
+	case <-c.aborted:
+		c.watcher.Stop()
+		return false
+	case <-c.watcher.C:
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.watching { // broken off at the same moment
+		<-c.aborted
+		return false
+	}
+	c.watching = false
+	return true
+}
+
 // SetReadDeadline implements net.Conn.
 func (c *vetConn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.deadline = t
+	if c.watching && !t.IsZero() && time.Until(t) <= 0 {
+		c.watching = false
+		c.aborted <- struct{}{} // has room: nothing is sent but here, once for each watch
+		return nil              // the connection itself is not being read
+	}
 	return c.Conn.SetReadDeadline(earlier(t, c.patience))
 }
 

@@ -247,7 +247,7 @@ func through(data, sizes, reads []byte) ([]byte, error, net.Conn) {
 	for i := 0; ; i++ {
 		size := 4096
 		if len(reads) > 0 {
-			size = int(reads[i%len(reads)]) + 1
+			size = int(reads[i%len(reads)]) + 2 // reads of one byte are watched first
 		}
 		p := make([]byte, size)
 		n, err := c.Read(p)
@@ -335,6 +335,42 @@ func TestSlowHeads(t *testing.T) {
 			<-trickled
 		}
 	})
+}
+
+// A handler that takes long is told that its client has gone; one that does not costs no look.
+func TestGoneClients(t *testing.T) {
+	told := make(chan bool, 1)
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" {
+			return
+		}
+		select {
+		case <-r.Context().Done():
+			told <- true
+		case <-time.After(20 * time.Second):
+			told <- false
+		}
+	}))
+	srv.Listener = wire.Vet(srv.Listener, wire.Limits{})
+	srv.Start()
+	defer srv.Close()
+	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	br := bufio.NewReader(conn)
+	for range 3 {
+		_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+		res, err := http.ReadResponse(br, nil)
+		if err != nil || res.StatusCode != 200 {
+			t.Fatal(res, err)
+		}
+	}
+	_, _ = io.WriteString(conn, "GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
+	conn.Close()
+	if !<-told {
+		t.Error("the handler was not told that its client had gone")
+	}
 }
 
 func BenchmarkVet(b *testing.B) {
