@@ -17,6 +17,7 @@ import (
 
 	"freshet/generator/plan"
 	"freshet/internal/mongodb"
+	"freshet/internal/web"
 	"freshet/revalidator/webhook"
 )
 
@@ -35,6 +36,11 @@ type config struct {
 	Webhook   webhookConfig
 	Cache     cacheConfig
 	Log       logConfig
+
+	Admin      string // address of the operators' listener; empty: there is none
+	AdminToken string // that it asks for; may be empty on loopback
+	Guard      guardConfig
+	TLS        tlsConfig
 }
 
 type buildConfig struct {
@@ -72,6 +78,15 @@ type cacheConfig struct {
 	MemoryBytes int64
 }
 
+type guardConfig struct {
+	Hosts          []string // empty: the host of site.url, localhost and loopback addresses
+	TrustedProxies []string
+}
+
+type tlsConfig struct {
+	Cert, Key string // files; both or neither
+}
+
 type logConfig struct {
 	Level  slog.Level
 	Format string // auto, text or json
@@ -107,6 +122,7 @@ const (
 	text kind = iota // quoted where YAML would read something else
 	number
 	boolean
+	items // a list; in the environment and as text its items are separated by commas
 )
 
 // env is the name of the setting's environment variable: isr.maxStale is FRESHET_ISR_MAX_STALE.
@@ -182,6 +198,15 @@ func settings() []setting {
 		levelSetting("log.level", "log", "info", "`level` of the log: debug, info, warn or error",
 			func(c *config) *slog.Level { return &c.Log.Level }),
 		textSetting("log.format", "", "auto", "", func(c *config) *string { return &c.Log.Format }, oneOf("auto", "text", "json")),
+		textSetting("admin", "", "127.0.0.1:9090", "", func(c *config) *string { return &c.Admin }, orNone(listenAddress)),
+		secretSetting("adminToken", func(c *config) *string { return &c.AdminToken }, adminToken),
+		listSetting("guard.hosts", func(c *config) *[]string { return &c.Guard.Hosts }, web.CheckHost),
+		listSetting("guard.trustedProxies", func(c *config) *[]string { return &c.Guard.TrustedProxies }, func(item string) error {
+			_, err := web.ParseProxies([]string{item})
+			return err
+		}),
+		pathSetting("tls.cert", "", "", "", func(c *config) *string { return &c.TLS.Cert }, true),
+		pathSetting("tls.key", "", "", "", func(c *config) *string { return &c.TLS.Key }, true),
 	}
 }
 
@@ -189,8 +214,13 @@ func settings() []setting {
 func later(key string) bool {
 	section, _, _ := strings.Cut(key, ".")
 	switch section {
-	case "admin", "redis", "guard", "cdn", "alerts":
+	case "redis", "cdn", "alerts":
 		return true
+	case "guard":
+		switch _, leaf, _ := strings.Cut(key, "."); leaf {
+		case "allow", "block", "limits", "ban", "highTraffic":
+			return true
+		}
 	}
 	switch key {
 	case "build.prerender", "isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen":
@@ -201,12 +231,12 @@ func later(key string) bool {
 
 // laterEnv is later for the names of environment variables.
 func laterEnv(name string) bool {
-	for _, section := range []string{"REDIS_", "GUARD_", "ALERTS_"} {
+	for _, section := range []string{"REDIS_", "GUARD_ALLOW", "GUARD_BLOCK", "GUARD_LIMITS_", "GUARD_BAN_", "GUARD_HIGH_TRAFFIC_", "ALERTS_"} {
 		if strings.HasPrefix(name, "FRESHET_"+section) {
 			return true
 		}
 	}
-	for _, key := range []string{"admin", "cdn", "build.prerender", "isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen"} {
+	for _, key := range []string{"cdn", "build.prerender", "isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen"} {
 		if name == envName(key) {
 			return true
 		}
@@ -230,6 +260,12 @@ func (c *config) check(report func(key string, err error)) {
 	}
 	if c.Mongo.MinPool > c.Mongo.MaxPool {
 		report("mongo.minPool", bad("lower the one or raise the other", "mongo.minPool %d is more than mongo.maxPool %d", c.Mongo.MinPool, c.Mongo.MaxPool))
+	}
+	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
+		report("tls.cert", bad("set both, or neither to serve without TLS", "tls.cert and tls.key belong together"))
+	}
+	if c.Admin != "" && c.AdminToken == "" && !loopbackAddress(c.Admin) {
+		report("admin", bad("set adminToken, or listen at a loopback address", "the operators' listener at %s can be reached from elsewhere and asks for no token", c.Admin))
 	}
 	if c.Public != "" {
 		switch {
@@ -498,6 +534,64 @@ func oneOf(names ...string) func(string) (string, error) {
 	}
 }
 
+// secretSetting is a setting of which get shows nothing but whether it is set.
+func secretSetting(key string, field func(*config) *string, check func(string) (string, error)) setting {
+	return setting{key: key,
+		set: func(c *config, text, _ string) (err error) {
+			*field(c), err = check(text)
+			return err
+		},
+		get:    func(*config) string { return "" },
+		hidden: func(c *config) bool { return *field(c) != "" },
+	}
+}
+
+// listSetting is a setting of any number of items; there are none by default.
+func listSetting(key string, field func(*config) *[]string, check func(item string) error) setting {
+	return setting{key: key, kind: items,
+		set: func(c *config, text, _ string) error {
+			*field(c) = nil
+			if strings.TrimSpace(text) == "" {
+				return nil
+			}
+			for item := range strings.SplitSeq(text, ",") {
+				item = strings.TrimSpace(item)
+				if err := check(item); err != nil {
+					return err
+				}
+				*field(c) = append(*field(c), item)
+			}
+			return nil
+		},
+		get: func(c *config) string { return strings.Join(*field(c), ",") },
+	}
+}
+
+// adminToken checks a token without repeating it.
+func adminToken(text string) (string, error) {
+	if text != "" && len(text) < 16 || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return "", bad("at least 16 characters of ASCII without blanks: openssl rand -hex 20", "this is no token that keeps anybody out")
+	}
+	return text, nil
+}
+
+// orNone lets a setting be empty.
+func orNone(check func(string) (string, error)) func(string) (string, error) {
+	return func(text string) (string, error) {
+		if text == "" {
+			return "", nil
+		}
+		return check(text)
+	}
+}
+
+// loopbackAddress reports whether a listener there is for this machine alone.
+func loopbackAddress(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
+
 // mongoURISetting is a setting that holds a secret: get shows what may be shown.
 func mongoURISetting(key, also string, field func(*config) *mongodb.URI) setting {
 	return setting{key: key, also: also,
@@ -515,7 +609,11 @@ const minSecret = 16
 
 // secretsSetting is a setting of secrets, separated by commas, of which get shows nothing.
 func secretsSetting(key string, field func(*config) *[]webhook.Secret, most int) setting {
-	return setting{key: key,
+	kind := text
+	if most > 1 {
+		kind = items
+	}
+	return setting{key: key, kind: kind,
 		set: func(c *config, text, _ string) error {
 			var secrets []webhook.Secret
 			for s := range strings.SplitSeq(text, ",") {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -76,8 +77,9 @@ func (e *effective) develop(given func(flag string) bool) {
 		e.Listen = devListen
 	}
 	if !given("url") {
-		e.Site.URL = localURL(e.Listen)
+		e.Site.URL = e.localURL(e.Listen)
 	}
+	e.Admin = "" // freshet up beside it has that address
 	if !given("public") {
 		e.Public = ""
 	}
@@ -108,17 +110,28 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 	if err != nil {
 		return err
 	}
-	srv, err := newServer(eff, generations{w.store.Current}, daemon, opt.logger, dev)
+	hooks, err := webhooks(eff, daemon, opt.logger)
 	if err != nil {
 		return err
 	}
+	closeListener = false // the front does
+	front, err := inv.openFront(ctx, eff, ln, serverConfig(eff, generations{w.store.Current}, hooks, opt.logger, dev), w.store.History)
+	if err != nil {
+		return err
+	}
+	closeFront := true
+	defer func() {
+		if closeFront {
+			err = errors.Join(err, front.Close())
+		}
+	}()
 	if dev == nil && eff.Public != "" {
 		inv.warnSource(eff)
 	}
-	inv.announce(ln)
-	closeListener = false // the server does
+	inv.announce(eff, ln)
+	closeFront = false // Run does
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return srv.Run(ctx, ln) })
+	g.Go(func() error { return front.Run(ctx) })
 	if gen := w.store.Current(); gen.Pinned() {
 		opt.logger.Warn("the site is pinned by a rollback and is served as it is", "generation", gen.ID,
 			"remedy", "stop freshet, run freshet rollback --release, start it again")
@@ -129,6 +142,13 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 }
 
 // localURL is the address of a site that is served on this machine only.
+func (e *effective) localURL(listen string) string {
+	if e.TLS.Cert != "" {
+		return strings.Replace(localURL(listen), "http:", "https:", 1)
+	}
+	return localURL(listen)
+}
+
 func localURL(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil || port == "0" {
