@@ -159,8 +159,8 @@ func settings() []setting {
 		durationSetting("mongo.blogTimeout", "3s", time.Millisecond, func(c *config) *time.Duration { return &c.Mongo.BlogTimeout }),
 		durationSetting("mongo.listTimeout", "5s", time.Millisecond, func(c *config) *time.Duration { return &c.Mongo.ListTimeout }),
 		durationSetting("mongo.aggregateTimeout", "10s", time.Millisecond, func(c *config) *time.Duration { return &c.Mongo.AggregateTimeout }),
-		textSetting("mongo.readPreference", "", "primary", "", func(c *config) *string { return &c.Mongo.ReadPreference },
-			oneOf("primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest")),
+		textSetting("mongo.readPreference", "", "", "", func(c *config) *string { return &c.Mongo.ReadPreference },
+			oneOf("", "primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest")),
 		boolSetting("build.drafts", "drafts", false, "show drafts and what is scheduled", func(c *config) *bool { return &c.Build.Drafts }),
 		intSetting("build.perPage", 12, 1, 1000, func(c *config) *int { return &c.Build.PerPage }),
 		intSetting("build.workers", 0, 0, 1024, func(c *config) *int { return &c.Build.Workers }),
@@ -494,7 +494,7 @@ func oneOf(names ...string) func(string) (string, error) {
 				return text, nil
 			}
 		}
-		return "", bad("one of "+strings.Join(names, ", "), "%q is none of its values", text)
+		return "", bad("one of "+strings.TrimPrefix(strings.Join(names, ", "), ", "), "%q is none of its values", text)
 	}
 }
 

@@ -20,7 +20,7 @@ const (
 // missing reports a file that a document names and the content tree does not have.
 func (pg *Page) missing(b base, what, name string) {
 	pg.Problems = append(pg.Problems, diag.Problem{
-		Severity: diag.Warning, File: b.source, ID: string(b.id),
+		Severity: diag.Warning, File: b.shown(), ID: string(b.id),
 		Message: fmt.Sprintf("%s %q is not in the content tree", what, name),
 		Remedy:  "add the file or mend its path, which is relative to the document's",
 	})
