@@ -48,6 +48,9 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) error {
 	}
 	now := time.Now()
 	a := s.pages.answer(&ask, now)
+	if a.Status == http.StatusNotFound && s.cfg.Late != nil {
+		a = s.late(r.Context(), &ask, a)
+	}
 	if res := web.ResponseOf(w); res != nil {
 		res.Note(slog.String("cache", a.Outcome), slog.Uint64("generation", a.Generation),
 			slog.String("encoding", a.Encoding.Token()))
