@@ -39,6 +39,8 @@ var parts = map[string]struct {
 		"internal/memo", "internal/pagestore"}, why: "the generator gets its source from outside, and knows neither daemon nor server"},
 	"revalidator": {may: []string{"internal/site", "internal/digest", "internal/diag"},
 		why: "the daemon drives a generator that it is given"},
+	"revalidator/cdn": {may: []string{"internal/site", "internal/web"},
+		why: "purging speaks HTTP to others: it knows what keys look like, and neither how pages are made nor how they are served"},
 	"server": {may: []string{"internal/site", "internal/digest", "internal/diag", "internal/encoding", "internal/pagestore", "internal/web"},
 		why: "the server follows pages: it never renders and never asks a source"},
 	"internal/web": {why: "HTTP mechanics hold nothing of the product"},

@@ -96,6 +96,10 @@ func (c *CDN) send(ctx context.Context, client *http.Client, o *order) error {
 		}
 		return nil
 	}
+	if c.refresh && (resp.StatusCode < 500 && resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusForbidden) &&
+		resp.Header.Get("X-Freshet-Generation") != "" {
+		return nil // the page itself, which is a redirect or gone
+	}
 	r := judge(resp.StatusCode)
 	r.message = fmt.Sprintf("the CDN answers %d", resp.StatusCode)
 	if text := clip(strings.Join(strings.Fields(string(body)), " "), 200); text != "" {

@@ -152,6 +152,10 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		e.forget(a)
 	}
+	if r.Header.Get("X-Refresh") != "" { // the page itself, here one that is gone
+		w.Header().Set("X-Freshet-Generation", "1")
+		w.WriteHeader(http.StatusGone)
+	}
 	_, _ = w.Write(answer)
 }
 

@@ -441,7 +441,11 @@ func (l *lane) late(now time.Time) time.Duration {
 			continue
 		}
 		r := l.last
-		if r == nil {
+		switch {
+		case r != nil:
+		case it.state == sent:
+			r = &refusal{message: "too many pages wait to be read back", remedy: "see why so many pages change at a time"}
+		default:
 			r = &refusal{message: "the purge waits for the CDN's limits", remedy: "set cdn.plan or cdn.rate to what the CDN allows"}
 		}
 		l.raise(it, r)
@@ -480,10 +484,10 @@ func (l *lane) runLook(ctx context.Context) {
 		}
 		looks := sampleOf(group, l.p.maySample())
 		for i := range looks {
-			if !l.p.mayRead(ctx) {
+			k := &looks[i]
+			if !l.p.mayRead(ctx, k.page.Path) {
 				return
 			}
-			k := &looks[i]
 			k.verdict, k.why = l.cdn.readBack(ctx, l.reader, k.page, k.item.Generation, l.p.newest())
 			if ctx.Err() != nil {
 				return
@@ -622,6 +626,13 @@ func (l *lane) judge(group []*item, seen []glance, now time.Time) {
 	nudge(l.send)
 	if over {
 		l.log.Info("the CDN has the newest pages again")
+	}
+	if len(done) > 0 {
+		generation, since := uint64(0), now
+		for _, it := range done {
+			generation, since = max(generation, it.Generation), earliest(since, it.since())
+		}
+		l.log.Info("purged and verified", "pages", len(done), "read_back", len(seen), "generation", generation, "took", now.Sub(since).Round(time.Millisecond))
 	}
 	l.note(done)
 }

@@ -33,8 +33,9 @@ type Purger struct {
 	lanes  []*lane
 	whole  map[string]string // CDNs whose next purge is of everything, and why
 
-	mu    sync.Mutex // protects what follows
-	reads *bucket
+	mu      sync.Mutex // protects what follows
+	limited *bucket    // pages that may be read back: those that the guard counts
+	free    *bucket    // and others
 }
 
 // Open opens the outbox and takes in what it has still to do. Nothing is sent before Run.
@@ -59,7 +60,8 @@ func Open(cfg Config) (*Purger, error) {
 		t.MaxIdleConnsPerHost, t.DisableCompression = 4, true
 		cfg.Transport = t
 	}
-	p := &Purger{cfg: cfg, log: cfg.Logger.With("part", "cdn"), whole: map[string]string{}, reads: newBucket(readRate, readBurst)}
+	p := &Purger{cfg: cfg, log: cfg.Logger.With("part", "cdn"), whole: map[string]string{},
+		limited: newBucket(limitedRate, limitedBurst), free: newBucket(freeRate, freeBurst)}
 	o, damaged, err := openOutbox(cfg.State)
 	if err != nil {
 		return nil, fmt.Errorf("open the CDN outbox: %w", err)
@@ -178,15 +180,21 @@ func (p *Purger) Run(ctx context.Context) error {
 func (p *Purger) maySample() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.reads.take(time.Now(), 0)
-	return min(max(int(p.reads.tokens), leastPages), samplePages)
+	now := time.Now()
+	p.limited.take(now, 0)
+	p.free.take(now, 0)
+	return min(max(int(min(p.limited.tokens, p.free.tokens)), leastPages), samplePages)
 }
 
 // mayRead waits until a page may be read back. It reports whether ctx goes on.
-func (p *Purger) mayRead(ctx context.Context) bool {
+func (p *Purger) mayRead(ctx context.Context, path site.Path) bool {
+	b := p.free
+	if isLimited(path) {
+		b = p.limited
+	}
 	for {
 		p.mu.Lock()
-		d := p.reads.take(time.Now(), 1)
+		d := b.take(time.Now(), 1)
 		p.mu.Unlock()
 		if d == 0 {
 			return ctx.Err() == nil

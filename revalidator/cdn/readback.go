@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"freshet/internal/site"
 )
 
 // A verdict is what reading a page back has shown.
@@ -23,12 +25,21 @@ const (
 const (
 	// readTimeout is for one page, which a reader would not wait for longer.
 	readTimeout = 10 * time.Second
-	// readRate and readBurst keep the reading back below the guard's 50 pages a minute for one client: where a page is in no
-	// cache any more, it is the daemon that asks the server.
-	readRate, readBurst = 0.5, 20
 	// maxRead is how much of a page is read. It is read so that the CDN keeps it.
 	maxRead = 4 << 20
 )
+
+// Where a page is in no cache any more, it is the daemon that asks the server, whose guard counts it as a client. Its
+// limits are 50 a minute for posts and 120 for the API; there are none for other pages, of which a CDN's own may be.
+const (
+	limitedRate, limitedBurst = 40.0 / 60, 40
+	freeRate, freeBurst       = 5, 50
+)
+
+// isLimited reports whether the guard counts requests for a path.
+func isLimited(p site.Path) bool {
+	return strings.HasPrefix(string(p), "/blog/") || strings.HasPrefix(string(p), "/api/")
+}
 
 // readBack fetches a page as a reader does and compares it with what it must be: an ETag that is the new object's, or
 // else a generation that is not older. newest is the last generation that is known of: what is newer is of another

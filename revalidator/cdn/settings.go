@@ -50,6 +50,7 @@ type CDN struct {
 	urls    limit // of requests that name URLs; batch 0: it cannot
 	byURLs  bool  // keys are not used even where a page has one
 	all     bool  // everything can be purged
+	refresh bool  // asking is fetching the page anew
 	most    int   // keys and URLs waiting at a time before everything is purged instead; 0: any number
 	verify  *url.URL
 	site    *url.URL

@@ -91,6 +91,7 @@ func (p *parser) template(c *CDN) {
 	}
 	l := limit{batch: batch, rate: 5, burst: 10}
 	c.byURLs, c.all = urls, t.all != ""
+	c.refresh = has["path"] && (t.method == http.MethodGet || t.method == http.MethodHead)
 	if urls {
 		c.urls = l
 	} else {
