@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -16,12 +18,14 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"freshet/generator"
+	"freshet/internal/pagestore"
 	"freshet/internal/testenv"
 	"freshet/revalidator/cdn"
 	"freshet/server"
@@ -204,17 +208,55 @@ func newOrigin(t *testing.T, purged bool) *origin {
 		}
 	})
 	o.rebuild(t)
+	// As a server in another process, which follows the page log in its own time.
+	reader, err := pagestore.OpenReader(pagestore.Config{Dir: eff.State})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- reader.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
 	now := time.Now()
 	srv, err := server.New(server.Config{
-		Site: generations{o.store.Current}, Purged: purged, Verified: func() time.Time { return now },
+		Site: generations{reader.Current}, Purged: func() bool { return purged }, Verified: func() time.Time { return now },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.server = httptest.NewServer(srv.Handler())
+	o.server = httptest.NewServer(lagging(srv.Handler()))
 	t.Cleanup(o.server.Close)
 	o.address = o.server.Listener.Addr().String()
 	return o
+}
+
+// lag is how long some answers are on their way from the server to the cache.
+const lag = 200 * time.Millisecond
+
+// lagging holds every fifth answer back after it was made, as a slow connection does: the site may have changed
+// meanwhile.
+func lagging(h http.Handler) http.Handler {
+	var n atomic.Int64
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n.Add(1)%5 != 0 {
+			h.ServeHTTP(w, r)
+			return
+		}
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, r)
+		select {
+		case <-r.Context().Done():
+		case <-time.After(lag):
+		}
+		maps.Copy(w.Header(), rec.Header())
+		w.WriteHeader(rec.Code)
+		_, _ = w.Write(rec.Body.Bytes()) // a cache that is gone
+	})
 }
 
 func (o *origin) post(t *testing.T, i, edition int) {

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -63,7 +62,6 @@ type asked struct {
 	at    time.Time
 	keys  []string
 	paths []string
-	re    *regexp.Regexp
 	all   bool
 	soft  bool
 	token string
