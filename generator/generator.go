@@ -172,7 +172,18 @@ type ShrinkError struct {
 }
 
 func (e *ShrinkError) Error() string {
-	return fmt.Sprintf("%d of %d pages would go away (%s …)", e.Before-e.After, e.Before, e.Lost[0])
+	lost := e.Before - e.After
+	text := fmt.Sprintf("%d of %d pages would go away: ", lost, e.Before)
+	for i, p := range e.Lost {
+		if i > 0 {
+			text += ", "
+		}
+		text += string(p)
+	}
+	if more := lost - len(e.Lost); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // A pageError says which page a failure broke.

@@ -80,7 +80,7 @@ func buildTime(flag, epoch string) (time.Time, error) {
 func (inv *invocation) build(ctx context.Context, eff *effective, opt generator.Options, adopt bool) (err error) {
 	start := time.Now()
 	inv.warnSource(eff)
-	w, err := openWorkshop(&eff.config, workshopOptions{adopt: adopt, logger: inv.logger(eff.quiet())})
+	w, err := openWorkshop(ctx, &eff.config, workshopOptions{adopt: adopt, logger: inv.logger(eff.quiet())})
 	if err != nil {
 		return inv.printProblems(err)
 	}
@@ -119,9 +119,6 @@ func (inv *invocation) build(ctx context.Context, eff *effective, opt generator.
 func (inv *invocation) warnSource(eff *effective) {
 	if strings.HasPrefix(eff.from["site.url"], "default") {
 		inv.warn("feeds and search engines will be told %s: set site.url, or --url", eff.Site.URL)
-	}
-	if eff.Source == "auto" && inv.getenv("MONGODB_URI") != "" {
-		inv.warn("MONGODB_URI is set, but this version of freshet reads Markdown files only")
 	}
 }
 

@@ -16,17 +16,19 @@ import (
 	"golang.org/x/text/language"
 
 	"freshet/generator/plan"
+	"freshet/internal/mongodb"
 )
 
 // config is every setting of freshet. A package gets the section it needs, never the whole.
 type config struct {
 	Site      plan.Site
 	Listen    string // address of the site's server: host:port, port 0 for any free one
-	Source    string // content or auto
+	Source    string // content, mongo or auto
 	Content   string // folder of the Markdown tree
 	Templates string // folder whose files replace those of the built-in theme; need not exist
 	Public    string // folder of the static tree; empty: none is written
 	State     string // folder of the page log
+	Mongo     mongodb.Config
 	Build     buildConfig
 	ISR       isrConfig
 	Cache     cacheConfig
@@ -72,11 +74,14 @@ func bad(remedy, format string, args ...any) error {
 type setting struct {
 	key  string // path in the file: isr.maxStale
 	flag string // name of its flag; empty: it has none
+	also string // another environment variable for it, which that of freshet overrides; empty: there is none
 	doc  string // for the flag's help
 	def  string // default, as text
 	kind kind
 	set  func(c *config, text, base string) error // base: folder that relative paths start from
-	get  func(c *config) string                   // the value as set would read it
+	get  func(c *config) string                   // the value as set would read it, less what is secret
+
+	hidden func(c *config) bool // get leaves something out; nil: never
 }
 
 // A kind tells how a value is written in YAML and JSON.
@@ -121,14 +126,25 @@ func settings() []setting {
 		textSetting("site.author", "", "", "", func(c *config) *string { return &c.Site.Author }, nil),
 		textSetting("listen", "listen", ":8080", "`address` to serve at, host:port",
 			func(c *config) *string { return &c.Listen }, listenAddress),
-		textSetting("source", "source", "auto", "where documents come from: content or auto (`name`)",
-			func(c *config) *string { return &c.Source }, sourceName),
+		textSetting("source", "source", "auto", "where documents come from: content, mongo or auto (`name`); auto is mongo when mongo.uri is set",
+			func(c *config) *string { return &c.Source }, oneOf("auto", "content", "mongo")),
 		pathSetting("content", "content", "content", "`folder` of the Markdown files", func(c *config) *string { return &c.Content }, false),
 		pathSetting("templates", "templates", "templates", "`folder` of templates that replace built-in ones",
 			func(c *config) *string { return &c.Templates }, false),
 		pathSetting("public", "public", "public", "`folder` of the static site; an empty name writes none",
 			func(c *config) *string { return &c.Public }, true),
 		pathSetting("state", "state", ".freshet", "`folder` of the page log", func(c *config) *string { return &c.State }, false),
+		mongoURISetting("mongo.uri", "MONGODB_URI", func(c *config) *mongodb.URI { return &c.Mongo.URI }),
+		textSetting("mongo.db", "", "", "", func(c *config) *string { return &c.Mongo.DB }, databaseName).orEnv("MONGODB_DB"),
+		textSetting("mongo.settingsDB", "", "", "", func(c *config) *string { return &c.Mongo.SettingsDB }, databaseName),
+		intSetting("mongo.minPool", 5, 1, 10000, func(c *config) *int { return &c.Mongo.MinPool }),
+		intSetting("mongo.maxPool", 20, 1, 10000, func(c *config) *int { return &c.Mongo.MaxPool }),
+		durationSetting("mongo.idle", "45s", time.Second, func(c *config) *time.Duration { return &c.Mongo.Idle }),
+		durationSetting("mongo.blogTimeout", "3s", time.Millisecond, func(c *config) *time.Duration { return &c.Mongo.BlogTimeout }),
+		durationSetting("mongo.listTimeout", "5s", time.Millisecond, func(c *config) *time.Duration { return &c.Mongo.ListTimeout }),
+		durationSetting("mongo.aggregateTimeout", "10s", time.Millisecond, func(c *config) *time.Duration { return &c.Mongo.AggregateTimeout }),
+		textSetting("mongo.readPreference", "", "primary", "", func(c *config) *string { return &c.Mongo.ReadPreference },
+			oneOf("primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest")),
 		boolSetting("build.drafts", "drafts", false, "show drafts and what is scheduled", func(c *config) *bool { return &c.Build.Drafts }),
 		intSetting("build.perPage", 12, 1, 1000, func(c *config) *int { return &c.Build.PerPage }),
 		intSetting("build.workers", 0, 0, 1024, func(c *config) *int { return &c.Build.Workers }),
@@ -139,6 +155,9 @@ func settings() []setting {
 		durationSetting("isr.revalidate", "1h", time.Second, func(c *config) *time.Duration { return &c.ISR.Revalidate }),
 		durationSetting("isr.maxStale", "24h", time.Second, func(c *config) *time.Duration { return &c.ISR.MaxStale }),
 		textSetting("isr.onMaxStale", "", "serve", "", func(c *config) *string { return &c.ISR.OnMaxStale }, oneOf("serve", "error")),
+		intSetting("breaker.failures", 10, 1, 10000, func(c *config) *int { return &c.Mongo.Breaker.Failures }),
+		durationSetting("breaker.window", "1m", time.Second, func(c *config) *time.Duration { return &c.Mongo.Breaker.Window }),
+		durationSetting("breaker.open", "30s", time.Second, func(c *config) *time.Duration { return &c.Mongo.Breaker.Open }),
 		sizeSetting("cache.memory", "256MB", 1e6, func(c *config) *int64 { return &c.Cache.MemoryBytes }),
 		levelSetting("log.level", "log", "info", "`level` of the log: debug, info, warn or error",
 			func(c *config) *slog.Level { return &c.Log.Level }),
@@ -150,7 +169,7 @@ func settings() []setting {
 func later(key string) bool {
 	section, _, _ := strings.Cut(key, ".")
 	switch section {
-	case "admin", "mongo", "redis", "webhook", "guard", "breaker", "cdn", "alerts":
+	case "admin", "redis", "webhook", "guard", "cdn", "alerts":
 		return true
 	}
 	switch key {
@@ -162,7 +181,7 @@ func later(key string) bool {
 
 // laterEnv is later for the names of environment variables.
 func laterEnv(name string) bool {
-	for _, section := range []string{"MONGO_", "REDIS_", "WEBHOOK_", "GUARD_", "BREAKER_", "ALERTS_"} {
+	for _, section := range []string{"REDIS_", "WEBHOOK_", "GUARD_", "ALERTS_"} {
 		if strings.HasPrefix(name, "FRESHET_"+section) {
 			return true
 		}
@@ -175,11 +194,22 @@ func laterEnv(name string) bool {
 	return false
 }
 
+// fromMongo reports whether the documents come from MongoDB.
+func (c *config) fromMongo() bool {
+	return c.Source == "mongo" || c.Source == "auto" && c.Mongo.URI != ""
+}
+
 // check finds what is wrong between settings that are each right by themselves. It reports the key to blame.
 func (c *config) check(report func(key string, err error)) {
 	if c.ISR.MaxStale < c.ISR.Revalidate {
 		report("isr.maxStale", bad("raise it, or lower isr.revalidate", "isr.maxStale %s is shorter than isr.revalidate %s",
 			formatDuration(c.ISR.MaxStale), formatDuration(c.ISR.Revalidate)))
+	}
+	if c.Source == "mongo" && c.Mongo.URI == "" {
+		report("source", bad("set mongo.uri, or MONGODB_URI in the environment", "source is mongo, and no MongoDB is named"))
+	}
+	if c.Mongo.MinPool > c.Mongo.MaxPool {
+		report("mongo.minPool", bad("lower the one or raise the other", "mongo.minPool %d is more than mongo.maxPool %d", c.Mongo.MinPool, c.Mongo.MaxPool))
 	}
 	if c.Public != "" {
 		switch {
@@ -448,11 +478,29 @@ func oneOf(names ...string) func(string) (string, error) {
 	}
 }
 
-func sourceName(text string) (string, error) {
-	if text == "mongo" {
-		return "", bad("content reads Markdown files", "this version of freshet has no MongoDB source")
+// mongoURISetting is a setting that holds a secret: get shows what may be shown.
+func mongoURISetting(key, also string, field func(*config) *mongodb.URI) setting {
+	return setting{key: key, also: also,
+		set: func(c *config, text, _ string) error {
+			*field(c) = mongodb.URI(text) // what is wrong with it is told when it is used
+			return nil
+		},
+		get:    func(c *config) string { return field(c).String() },
+		hidden: func(c *config) bool { return string(*field(c)) != field(c).String() },
 	}
-	return oneOf("auto", "content")(text)
+}
+
+// orEnv lets another environment variable set the setting too.
+func (s setting) orEnv(name string) setting {
+	s.also = name
+	return s
+}
+
+func databaseName(text string) (string, error) {
+	if strings.ContainsAny(text, "/\\. \"$*<>:|?\x00") || len(text) > 63 {
+		return "", bad("a name without dots, blanks and slashes", "%q is no name for a MongoDB database", text)
+	}
+	return text, nil
 }
 
 func siteURL(text string) (string, error) {

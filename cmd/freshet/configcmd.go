@@ -16,7 +16,7 @@ func (inv *invocation) configCommand() *cobra.Command {
 		Use:   "config",
 		Short: "Show the effective settings and where each comes from",
 		Long: `Shows the settings in force as YAML that freshet reads back, each with where it comes from:
-its default, the line of the settings file, the environment variable or the flag.`,
+its default, the line of the settings file, the environment variable or the flag. Secrets are left out.`,
 		Example: "  freshet config --url https://example.com",
 		Args:    cobra.NoArgs,
 		RunE: inv.start(func(_ context.Context, cmd *cobra.Command, _ []string) error {
@@ -75,7 +75,11 @@ func (e *effective) yaml() string {
 			}
 			indent, name = "  ", leaf
 		}
-		fmt.Fprintf(&b, "%s%s: %s # %s\n", indent, name, yamlScalar(s.get(&e.config), s.kind), e.from[s.key])
+		from := e.from[s.key]
+		if s.hidden != nil && s.hidden(&e.config) {
+			from += ", secrets hidden"
+		}
+		fmt.Fprintf(&b, "%s%s: %s # %s\n", indent, name, yamlScalar(s.get(&e.config), s.kind), from)
 	}
 	return b.String()
 }

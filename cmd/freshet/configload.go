@@ -259,14 +259,18 @@ func (l *loader) readEnv(env []string) {
 	}
 	sorted := slices.Clone(env)
 	slices.Sort(sorted)
+	for _, pair := range sorted { // before those of freshet's own names, which override them
+		name, value, _ := strings.Cut(pair, "=")
+		if i := slices.IndexFunc(l.all, func(s *setting) bool { return s.also == name }); i >= 0 && name != "" {
+			l.apply(l.all[i], value, ".", name, inEnv(name))
+		}
+	}
 	for _, pair := range sorted {
 		name, value, _ := strings.Cut(pair, "=")
 		if !strings.HasPrefix(name, "FRESHET_") || strings.HasPrefix(name, "FRESHET_TEST_") {
 			continue
 		}
-		at := func(message, remedy string) diag.Problem {
-			return diag.Problem{Severity: diag.Error, File: name, Message: message, Remedy: remedy}
-		}
+		at := inEnv(name)
 		switch s := byName[name]; {
 		case s != nil:
 			l.apply(s, value, ".", name, at)
@@ -279,6 +283,13 @@ func (l *loader) readEnv(env []string) {
 			}
 			l.problems = append(l.problems, at("unknown setting in the environment", remedy))
 		}
+	}
+}
+
+// inEnv makes problems of an environment variable.
+func inEnv(name string) func(message, remedy string) diag.Problem {
+	return func(message, remedy string) diag.Problem {
+		return diag.Problem{Severity: diag.Error, File: name, Message: message, Remedy: remedy}
 	}
 }
 

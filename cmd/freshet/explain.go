@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"path"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"freshet/internal/contentdir"
 	"freshet/internal/diag"
 	"freshet/internal/pagestore"
 	"freshet/internal/site"
@@ -24,8 +24,8 @@ func (inv *invocation) explainCommand() *cobra.Command {
 		Use:   "explain URL | --why-not DOCUMENT",
 		Short: "Say why a page is as it is, or why a document has none",
 		Long: `Says what made the page at a URL or path: its documents, its template, the generation that last
-changed it and what caused that. With --why-not, says why a document, named by its file or its slug,
-is on no page.`,
+changed it and what caused that. With --why-not, says why a document is on no page; it is named by its
+file, its slug, or in MongoDB its collection and _id (blogs:65f0…).`,
 		Example: "  freshet explain /blog/",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("why-not") {
@@ -45,7 +45,7 @@ is on no page.`,
 		}),
 	}
 	inv.jsonFlag(cmd)
-	cmd.Flags().StringVar(&whyNot, "why-not", "", "say why this `document` is on no page: its file, or its slug")
+	cmd.Flags().StringVar(&whyNot, "why-not", "", "say why this `document` is on no page: its file, its slug, or collection:_id")
 	addSettingFlags(cmd, "source", "content", "state", "public", "drafts", "log")
 	return cmd
 }
@@ -228,11 +228,12 @@ type reason struct {
 	Pages    []site.Path `json:"pages"` // of the newest generation that it is on
 }
 
-func (inv *invocation) whyNot(ctx context.Context, eff *effective, name string) error {
-	source, err := contentdir.New(contentdir.Config{Dir: eff.Content, Logger: inv.logger(eff.quiet())})
+func (inv *invocation) whyNot(ctx context.Context, eff *effective, name string) (err error) {
+	source, err := openSource(ctx, &eff.config, nil, inv.logger(eff.quiet()))
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, source.Close()) }()
 	changes, err := source.Scan(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("read the documents: %w", err)
@@ -241,8 +242,7 @@ func (inv *invocation) whyNot(ctx context.Context, eff *effective, name string) 
 	snap, _ := site.NewSnapshot(now, eff.Build.Drafts).Apply(changes, now)
 	ans := whyNot(snap, changes, contentName(eff.Content, name), now)
 	if ans == nil {
-		return failed(fmt.Errorf("there is no document %s in %s", name, eff.Content),
-			"name its file below the content folder, or its slug; files whose names begin with a dot or are no Markdown are no documents")
+		return failed(fmt.Errorf("there is no document %s in %s", name, source.where()), source.naming())
 	}
 	if ans.Reason == "" {
 		if err := inv.addPages(eff, ans); err != nil {
@@ -310,7 +310,7 @@ func whyNot(snap *site.Snapshot, changes *site.Changes, name string, now time.Ti
 			if s.Field != "" {
 				why = s.Field + ": " + why
 			}
-			return &reason{Document: name, Reason: why, Remedy: "mend it: freshet build shows the line", Pages: []site.Path{}}
+			return &reason{Document: name, Reason: why, Remedy: "mend it: freshet build says where and how", Pages: []site.Path{}}
 		}
 	}
 	for d := range snap.Docs() {

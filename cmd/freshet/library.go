@@ -33,6 +33,13 @@ type place struct {
 
 // openPlace opens where the settings say that documents are kept. reading says that there must be something.
 func (inv *invocation) openPlace(ctx context.Context, eff *effective, reading bool) (*place, error) {
+	if eff.fromMongo() {
+		db, err := openMongo(ctx, &eff.config, inv.logger(eff.quiet()))
+		if err != nil {
+			return nil, err
+		}
+		return mongoPlace(db)
+	}
 	if reading {
 		if _, err := os.Stat(eff.Content); errors.Is(err, fs.ErrNotExist) {
 			return nil, failed(fmt.Errorf("there is no content folder %s", eff.Content), "name it with --content")

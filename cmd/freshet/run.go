@@ -96,9 +96,10 @@ Example:
 func (inv *invocation) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "freshet",
-		Short: "Freshet turns Markdown blogs and courses into static pages, keeps them fresh, and serves them",
-		Long: `Freshet turns blogs and courses kept in Markdown files into static pages, keeps the pages true
-to the files, and serves them. No settings are needed: content/ is the source, public/ the result.`,
+		Short: "Freshet turns blogs and courses into static pages, keeps them fresh, and serves them",
+		Long: `Freshet turns blogs and courses kept in MongoDB or in Markdown files into static pages, keeps the
+pages true to them, and serves them. No settings are needed: content/ is the source, public/ the
+result. With MONGODB_URI in the environment, MongoDB is the source.`,
 		Example:           "  freshet up",
 		Args:              knownCommand,
 		SilenceErrors:     true,
@@ -124,7 +125,7 @@ to the files, and serves them. No settings are needed: content/ is the source, p
 	root.AddCommand(
 		inv.upCommand(), inv.devCommand(), inv.buildCommand(), inv.serveCommand(),
 		inv.importCommand(), inv.exportCommand(), inv.explainCommand(), inv.logCommand(), inv.rollbackCommand(),
-		inv.configCommand(), inv.versionCommand(), inv.completionCommand(),
+		inv.indexesCommand(), inv.configCommand(), inv.versionCommand(), inv.completionCommand(),
 	)
 	return root
 }

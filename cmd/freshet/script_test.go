@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"freshet/internal/testenv"
 )
 
 func TestMain(m *testing.M) {
@@ -28,26 +31,57 @@ func TestMain(m *testing.M) {
 //	fetch URL STATUS [REGEXP]   asks for URL until the answer has the status and matches, at most some seconds
 //	post FILE SLUG TITLE        writes a post
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
-		UpdateScripts:       *update,
-		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
-		Setup: func(env *testscript.Env) error {
-			env.Setenv("SOURCE_DATE_EPOCH", "1767225600") // 2026-01-01
-			env.Values[running{}] = map[string]*process{}
-			env.Defer(func() {
-				for _, p := range env.Values[running{}].(map[string]*process) {
-					_ = p.cmd.Process.Kill() // what has ended cannot be killed
-					<-p.done
+	testscript.Run(t, scripts(func(*testscript.Env) {}, testscript.Params{Dir: "testdata/script"}))
+}
+
+// TestMongoScripts runs those in testdata/mongo, each with a MongoDB database of its own, which the settings name.
+// They also have
+//
+//	drop COLLECTION             removes a collection
+func TestMongoScripts(t *testing.T) {
+	testenv.Mongo(t)
+	files, err := filepath.Glob("testdata/mongo/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d scripts, %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			uri, name := testenv.MongoDatabase(t)
+			p := scripts(func(env *testscript.Env) {
+				env.Setenv("MONGODB_URI", uri)
+				env.Setenv("MONGODB_DB", name)
+			}, testscript.Params{Files: []string{file}})
+			p.Cmds["drop"] = func(ts *testscript.TestScript, neg bool, args []string) {
+				if neg || len(args) != 1 {
+					ts.Fatalf("usage: drop COLLECTION")
 				}
-			})
-			return nil
-		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "end": end, "fetch": fetch, "await": await, "post": post,
-		},
-	})
+				testenv.DropCollection(t, uri, name, args[0])
+			}
+			testscript.Run(t, p)
+		})
+	}
+}
+
+// scripts completes the parameters of a run of scripts.
+func scripts(setup func(*testscript.Env), p testscript.Params) testscript.Params {
+	p.UpdateScripts, p.RequireExplicitExec, p.RequireUniqueNames = *update, true, true
+	p.Setup = func(env *testscript.Env) error {
+		env.Setenv("SOURCE_DATE_EPOCH", "1767225600") // 2026-01-01
+		env.Values[running{}] = map[string]*process{}
+		env.Defer(func() {
+			for _, p := range env.Values[running{}].(map[string]*process) {
+				_ = p.cmd.Process.Kill() // what has ended cannot be killed
+				<-p.done
+			}
+		})
+		setup(env)
+		return nil
+	}
+	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){
+		"start": start, "end": end, "fetch": fetch, "await": await, "post": post,
+	}
+	return p
 }
 
 // running is the key of a script's background processes.
@@ -76,7 +110,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	if p.cmd.Dir == "" {
 		p.cmd.Dir = ts.MkAbs(".")
 	}
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "SOURCE_DATE_EPOCH"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "SOURCE_DATE_EPOCH", "MONGODB_URI", "MONGODB_DB"} {
 		p.cmd.Env = append(p.cmd.Env, name+"="+ts.Getenv(name))
 	}
 	p.cmd.Stderr = &p.stderr

@@ -97,7 +97,7 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 			err = errors.Join(err, ln.Close())
 		}
 	}()
-	w, err := openWorkshop(&eff.config, opt)
+	w, err := openWorkshop(ctx, &eff.config, opt)
 	if err != nil {
 		return inv.printProblems(err)
 	}

@@ -12,7 +12,6 @@ import (
 
 	"freshet/generator"
 	"freshet/generator/markup"
-	"freshet/internal/contentdir"
 	"freshet/internal/diag"
 	"freshet/internal/memo"
 	"freshet/internal/pagestore"
@@ -20,11 +19,10 @@ import (
 	"freshet/templates"
 )
 
-var _ generator.Source = (*contentdir.Source)(nil)
-
 // A workshop is everything that makes pages, joined: source, page log, public tree and generator.
 type workshop struct {
 	cfg     *config
+	source  *source
 	store   *pagestore.Writer
 	gen     *generator.Generator
 	broken  bool       // the templates had mistakes when they were last read: the theme in use is an older one
@@ -41,7 +39,7 @@ type workshopOptions struct {
 }
 
 // openWorkshop opens all parts. Mistakes in templates are a *generator.ThemeError.
-func openWorkshop(cfg *config, opt workshopOptions) (_ *workshop, err error) {
+func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *workshop, err error) {
 	w := &workshop{cfg: cfg}
 	defer func() {
 		if err != nil {
@@ -67,8 +65,7 @@ func openWorkshop(cfg *config, opt workshopOptions) (_ *workshop, err error) {
 	if w.parsed, err = memo.Open(filepath.Join(cfg.State, "memo", "content"), 0); err != nil {
 		return nil, fmt.Errorf("open the memory of read files: %w", err)
 	}
-	source, err := contentdir.New(contentdir.Config{Dir: cfg.Content, Memo: w.parsed, Logger: opt.logger})
-	if err != nil {
+	if w.source, err = openSource(ctx, cfg, w.parsed, opt.logger); err != nil {
 		return nil, err
 	}
 	var tree *pagestore.Tree
@@ -80,7 +77,7 @@ func openWorkshop(cfg *config, opt workshopOptions) (_ *workshop, err error) {
 		}
 	}
 	w.gen, err = generator.New(generator.Config{
-		Source:     source,
+		Source:     w.source,
 		Store:      w.store,
 		Tree:       tree,
 		Theme:      theme,
@@ -94,7 +91,7 @@ func openWorkshop(cfg *config, opt workshopOptions) (_ *workshop, err error) {
 		Policy:     server.ContentPolicy(markup.FrameSources()),
 		State:      cfg.State,
 		KeepAssets: cfg.ISR.MaxStale,
-		Folder:     cfg.Content,
+		Folder:     w.source.folder,
 		Logger:     opt.logger,
 	})
 	if err != nil {
@@ -108,6 +105,9 @@ func (w *workshop) Close() error {
 	var errs []error
 	if w.gen != nil {
 		errs = append(errs, w.gen.Close())
+	}
+	if w.source != nil {
+		errs = append(errs, w.source.Close())
 	}
 	for _, m := range []*memo.File{w.results, w.parsed} {
 		if m != nil {

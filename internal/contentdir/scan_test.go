@@ -370,6 +370,41 @@ func TestScanOfAMissingTree(t *testing.T) {
 
 // TestFailedScan checks that a folder that cannot be listed is not taken for an empty one, and that the next scan
 // makes up for what was not reported.
+// A source that reads a part of its tree finds nothing else, however it is told of it, and begins without a tree.
+func TestOnlyAPartOfTheTree(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "content")
+	s, err := contentdir.New(contentdir.Config{Dir: dir, Only: []string{"pages", "_index.md"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ch := scan(t, s, nil); len(ch.Put)+len(ch.Drop)+len(ch.Problems) > 0 {
+		t.Errorf("scan without a tree: %+v", ch)
+	}
+	for _, name := range []string{"_index.md", "pages/about.md", "blog/a.md", "about.md", "static/a.png"} {
+		write(t, dir, name, []byte("# About\n\nText.\n"))
+	}
+	ids := func(ch *site.Changes) (ids []string) {
+		for _, d := range ch.Put {
+			ids = append(ids, string(d.DocID()))
+		}
+		return ids
+	}
+	if got, want := ids(scan(t, s, []string{"blog/a.md"})), []string{"_index.md", "pages/about.md"}; !slices.Equal(got, want) {
+		t.Errorf("scan found %q, want %q", got, want)
+	}
+	write(t, dir, "blog/b.md", []byte("# B\n"))
+	write(t, dir, "pages/b.md", []byte("# B\n"))
+	if got, want := ids(scan(t, s, []string{"blog/b.md", "blog", "pages/b.md"})), []string{"pages/b.md"}; !slices.Equal(got, want) {
+		t.Errorf("scan of what changed found %q, want %q", got, want)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if ch, err := s.Scan(t.Context(), nil); err == nil {
+		t.Errorf("scan of a tree that is gone: %+v, want an error", ch)
+	}
+}
+
 func TestFailedScan(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "blog/a.md", []byte("# A"))

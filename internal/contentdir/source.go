@@ -36,6 +36,7 @@ type Memo interface {
 // Config says what a Source reads.
 type Config struct {
 	Dir    string       // the tree; problems name files beneath it as it is written here
+	Only   []string     // names of files and folders at the top of the tree: the rest is not looked at, and the tree need not exist; nil: all of it
 	Memo   Memo         // nil: nothing is kept between processes
 	Logger *slog.Logger // nil: nothing is logged
 }
@@ -43,6 +44,7 @@ type Config struct {
 // A Source reads one content tree. Its methods may be called by several goroutines; scans wait for each other.
 type Source struct {
 	dir  string
+	only []string
 	memo Memo
 	log  *slog.Logger
 
@@ -73,7 +75,7 @@ func New(cfg Config) (*Source, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Source{dir: cfg.Dir, memo: cfg.Memo, log: log.With("part", "contentdir"), now: time.Now,
+	return &Source{dir: cfg.Dir, only: cfg.Only, memo: cfg.Memo, log: log.With("part", "contentdir"), now: time.Now,
 		strings: map[string]string{}}, nil
 }
 
@@ -96,6 +98,9 @@ func (s *Source) Scan(ctx context.Context, changed []string) (*site.Changes, err
 	}
 	s.unsure = true // until this one has succeeded
 	root, err := os.OpenRoot(s.dir)
+	if s.only != nil && s.tree.root.empty() && errors.Is(err, fs.ErrNotExist) {
+		return &site.Changes{}, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("scan %s: %w", s.dir, err)
 	}
@@ -116,6 +121,12 @@ func (s *Source) Scan(ctx context.Context, changed []string) (*site.Changes, err
 	s.unsure = false
 	s.log.Debug("scanned content", "put", len(ch.Put), "drop", len(ch.Drop), "problems", len(ch.Problems), "took", s.now().Sub(start))
 	return ch, nil
+}
+
+// reads reports whether a file or folder belongs to what the source looks at.
+func (s *Source) reads(name string) bool {
+	top, _, _ := strings.Cut(name, "/")
+	return s.only == nil || slices.Contains(s.only, top)
 }
 
 // Body reads a document's body again. The error is site.ErrChanged when it is not the one ref was made of, and
@@ -288,10 +299,10 @@ func (w *walk) dir(name string, inLink bool) error {
 	var files []found
 	for _, e := range entries {
 		base := e.Name()
-		if skipped(base, e.IsDir()) {
+		full := path.Join(name, base)
+		if skipped(base, e.IsDir()) || !w.s.reads(full) {
 			continue
 		}
-		full := path.Join(name, base)
 		if badName(base) {
 			w.problem(strings.ToValidUTF8(full, "�"), "the name of this file is not text", "rename it", false)
 			continue

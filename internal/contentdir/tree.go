@@ -94,6 +94,8 @@ type folder struct {
 
 func (f *folder) base() string { return path.Base(f.path) }
 
+func (f *folder) empty() bool { return len(f.dirs) == 0 && len(f.files) == 0 }
+
 // lang is the language that the folder at the top of a path stands for; "": none.
 func topLang(name string) string {
 	first, _, _ := strings.Cut(name, "/")
@@ -327,6 +329,9 @@ func (t *tree) look(ctx context.Context, changed []string, doubts map[string]boo
 
 // hidden reports whether a path passes through a folder that is not read.
 func (t *tree) hidden(name string) bool {
+	if !t.s.reads(name) {
+		return true
+	}
 	for {
 		dir, rest, ok := strings.Cut(name, "/")
 		if !ok {

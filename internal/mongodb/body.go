@@ -122,7 +122,7 @@ func normal(s string) string {
 // textBody is Markdown or HTML, whichever the text looks like.
 func textBody(name, s string) stored {
 	s = normal(s)
-	if looksLikeHTML(s) {
+	if site.LooksLikeHTML(s) {
 		return htmlBody(name, s)
 	}
 	out := stored{text: s, format: site.Markdown, field: name}
@@ -135,7 +135,7 @@ func textBody(name, s string) stored {
 
 func htmlBody(name, s string) stored {
 	out := stored{text: normal(s), format: site.HTML, field: name}
-	if isWholeDocument(out.text) {
+	if site.IsWholeDocument(out.text) {
 		out.note, out.remedy = "is a whole HTML document, of which the body is shown", "store what stands between <body> and </body>"
 	}
 	return out

@@ -125,14 +125,3 @@ func checkNames(t *testing.T, doc site.Document) {
 		}
 	}
 }
-
-func FuzzLooksLikeHTML(f *testing.F) {
-	for _, s := range []string{"", "<p>a</p>", "<div>\n\n# a", "<!-- ", "<pre>\n\n# a", "<p a='", "<p><p/><", "<!doctype html>"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		if got := looksLikeHTML(s); got && !strings.Contains(s, "<") {
-			t.Errorf("looksLikeHTML(%q) without a tag", s)
-		}
-	})
-}

@@ -83,7 +83,7 @@ func (m *monitor) pools() *event.PoolMonitor {
 			m.mu.Lock()
 			m.pool = e.Error
 			m.mu.Unlock()
-			m.log.Warn("mongodb connection pool cleared", "server", e.Address)
+			m.log.Info("mongodb connection pool cleared", "server", e.Address)
 		}
 	}}
 }

@@ -59,17 +59,28 @@ func MongoDatabase(t testing.TB) (uri, name string) {
 	uri = Mongo(t)
 	name = "freshet_test_" + bson.NewObjectID().Hex()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
-		defer cancel()
-		client, err := mongodriver.Connect(options.Client().ApplyURI(uri))
-		if err == nil {
-			err = errors.Join(client.Database(name).Drop(ctx), client.Disconnect(ctx))
-		}
-		if err != nil {
-			t.Errorf("drop the test's database: %v", err)
-		}
+		withDatabase(t, uri, name, func(ctx context.Context, db *mongodriver.Database) error { return db.Drop(ctx) })
 	})
 	return uri, name
+}
+
+// DropCollection removes a collection of a database of the test's own.
+func DropCollection(t testing.TB, uri, name, coll string) {
+	t.Helper()
+	withDatabase(t, uri, name, func(ctx context.Context, db *mongodriver.Database) error { return db.Collection(coll).Drop(ctx) })
+}
+
+func withDatabase(t testing.TB, uri, name string, do func(context.Context, *mongodriver.Database) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
+	defer cancel()
+	client, err := mongodriver.Connect(options.Client().ApplyURI(uri))
+	if err == nil {
+		err = errors.Join(do(ctx, client.Database(name)), client.Disconnect(ctx))
+	}
+	if err != nil {
+		t.Errorf("change the test's database: %v", err)
+	}
 }
 
 // Corpus returns the folder of real blogs and courses: $FRESHET_TEST_CORPUS, else ../shared/corpus beside the module.

@@ -1,6 +1,11 @@
-package mongodb
+package site_test
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"freshet/internal/site"
+)
 
 func TestLooksLikeHTML(t *testing.T) {
 	for _, test := range []struct {
@@ -31,8 +36,19 @@ func TestLooksLikeHTML(t *testing.T) {
 		{"autolink", "<https://example.org>", false},
 		{"less than", "<3 rivers", false},
 	} {
-		if got := looksLikeHTML(test.in); got != test.want {
-			t.Errorf("%s: looksLikeHTML(%q) = %v, want %v", test.name, test.in, got, test.want)
+		if got := site.LooksLikeHTML(test.in); got != test.want {
+			t.Errorf("%s: LooksLikeHTML(%q) = %v, want %v", test.name, test.in, got, test.want)
 		}
 	}
+}
+
+func FuzzLooksLikeHTML(f *testing.F) {
+	for _, s := range []string{"", "<p>a</p>", "<div>\n\n# a", "<!-- ", "<pre>\n\n# a", "<p a='", "<p><p/><", "<!doctype html>"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if got := site.LooksLikeHTML(s); got && !strings.Contains(s, "<") {
+			t.Errorf("LooksLikeHTML(%q) without a tag", s)
+		}
+	})
 }
