@@ -199,7 +199,7 @@ func newOrigin(t *testing.T, purged bool) *origin {
 	for i := range 5 {
 		o.post(t, i, 0)
 	}
-	if o.workshop, err = openWorkshop(&eff.config, workshopOptions{logger: slog.New(slog.DiscardHandler)}); err != nil {
+	if o.workshop, err = openWorkshop(t.Context(), &eff.config, workshopOptions{logger: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
