@@ -47,7 +47,7 @@ type Config struct {
 	Verified   func() time.Time // when the site was last verified; nil: it is always fresh. Asked once a second
 	Refuse     bool             // answer 503 when the site was not verified for MaxStale; otherwise serve it
 	MaxStale   time.Duration    // 0: 24 hours
-	Purged     bool             // a CDN is in front whose purge was verified: it may keep pages until they are due
+	Purged     func() bool      // purges reach the CDNs in front: they may keep pages until they are due. Nil: there are none. Asked once a second
 
 	CacheBytes int64 // memory for bodies and their encoded forms; 0: 256 MiB; at least 1 MiB
 

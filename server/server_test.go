@@ -403,7 +403,7 @@ func TestJitter(t *testing.T) {
 		g.put(site.Path(fmt.Sprintf("/%d/", i)), site.KindPage, htmlType, "page")
 	}
 	verified := time.Now()
-	cfg := server.Config{Site: serving(g), Purged: true, Verified: func() time.Time { return verified }}
+	cfg := server.Config{Site: serving(g), Purged: func() bool { return true }, Verified: func() time.Time { return verified }}
 	a, b := newServer(t, cfg).Handler(), newServer(t, cfg).Handler()
 	ages := make(map[int]int)
 	for i := range 200 {

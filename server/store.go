@@ -271,18 +271,9 @@ const (
 	maxSurrogateKey = 8 << 10
 )
 
-// tagFields makes the headers by which CDNs purge. Lists and feeds carry their list keys alone: their documents'
-// keys would purge them with every view of every document.
+// tagFields makes the headers by which CDNs purge.
 func tagFields(e *site.Entry) []field {
-	keys := e.Keys
-	if e.Kind == site.KindList || e.Kind == site.KindFeed {
-		keys = make([]string, 0, len(e.Keys))
-		for _, k := range e.Keys {
-			if strings.HasPrefix(k, "list:") {
-				keys = append(keys, k)
-			}
-		}
-	}
+	keys := tagKeys(e)
 	if len(keys) == 0 {
 		return nil
 	}
@@ -290,4 +281,19 @@ func tagFields(e *site.Entry) []field {
 		{"Cache-Tag", value(web.JoinTags(keys, ",", maxCacheTag))},
 		{"Surrogate-Key", value(web.JoinTags(keys, " ", maxSurrogateKey))},
 	}
+}
+
+// tagKeys are the keys that an answer carries. Lists and feeds carry their list keys alone: their documents' keys
+// would purge them with every view of every document.
+func tagKeys(e *site.Entry) []string {
+	if e.Kind != site.KindList && e.Kind != site.KindFeed {
+		return e.Keys
+	}
+	keys := make([]string, 0, len(e.Keys))
+	for _, k := range e.Keys {
+		if strings.HasPrefix(k, "list:") {
+			keys = append(keys, k)
+		}
+	}
+	return keys
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,6 +19,7 @@ import (
 	"freshet/generator/plan"
 	"freshet/internal/mongodb"
 	"freshet/internal/web"
+	"freshet/revalidator/cdn"
 	"freshet/revalidator/webhook"
 )
 
@@ -34,6 +36,7 @@ type config struct {
 	Build     buildConfig
 	ISR       isrConfig
 	Webhook   webhookConfig
+	CDN       []cdn.Settings
 	Cache     cacheConfig
 	Log       logConfig
 
@@ -123,7 +126,8 @@ const (
 	text kind = iota // quoted where YAML would read something else
 	number
 	boolean
-	items // a list; in the environment and as text its items are separated by commas
+	objects // a list of mappings; in the environment and as text it is JSON
+	items   // a list; in the environment and as text its items are separated by commas
 )
 
 // env is the name of the setting's environment variable: isr.maxStale is FRESHET_ISR_MAX_STALE.
@@ -192,6 +196,7 @@ func settings() []setting {
 		intSetting("breaker.failures", 10, 1, 10000, func(c *config) *int { return &c.Mongo.Breaker.Failures }),
 		durationSetting("breaker.window", "1m", time.Second, func(c *config) *time.Duration { return &c.Mongo.Breaker.Window }),
 		durationSetting("breaker.open", "30s", time.Second, func(c *config) *time.Duration { return &c.Mongo.Breaker.Open }),
+		cdnSetting("cdn", func(c *config) *[]cdn.Settings { return &c.CDN }),
 		secretsSetting("webhook.secrets", func(c *config) *[]webhook.Secret { return &c.Webhook.Secrets }, 10),
 		textSetting("webhook.profile", "", "standard", "", func(c *config) *string { return &c.Webhook.Profile }, oneOf(webhook.Profiles()...)),
 		durationSetting("webhook.tolerance", "5m", time.Second, func(c *config) *time.Duration { return &c.Webhook.Tolerance }),
@@ -216,7 +221,7 @@ func settings() []setting {
 func later(key string) bool {
 	section, _, _ := strings.Cut(key, ".")
 	switch section {
-	case "redis", "cdn", "alerts":
+	case "redis", "alerts":
 		return true
 	case "guard":
 		switch _, leaf, _ := strings.Cut(key, "."); leaf {
@@ -238,7 +243,7 @@ func laterEnv(name string) bool {
 			return true
 		}
 	}
-	for _, key := range []string{"cdn", "isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen"} {
+	for _, key := range []string{"isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen"} {
 		if name == envName(key) {
 			return true
 		}
@@ -660,6 +665,36 @@ func secretsSetting(key string, field func(*config) *[]webhook.Secret, most int)
 		},
 		get:    func(*config) string { return "" },
 		hidden: func(c *config) bool { return len(*field(c)) > 0 },
+	}
+}
+
+// cdnSetting is a list of CDNs. What each needs is checked when all settings are known.
+func cdnSetting(key string, field func(*config) *[]cdn.Settings) setting {
+	return setting{key: key, kind: objects, def: "[]",
+		set: func(c *config, text, _ string) error {
+			d := json.NewDecoder(strings.NewReader(text))
+			d.DisallowUnknownFields()
+			var list []cdn.Settings
+			err := d.Decode(&list)
+			if err == nil && d.More() {
+				err = errors.New("there is more behind the list")
+			}
+			if err != nil {
+				return bad(`a list such as [{"kind": "varnish", "url": "http://127.0.0.1:6081"}]; docs/formats/cdn.md lists the keys`, "%s cannot be read: %s", key, strings.TrimPrefix(err.Error(), "json: "))
+			}
+			*field(c) = list
+			return nil
+		},
+		get: func(c *config) string {
+			if len(*field(c)) == 0 {
+				return "[]"
+			}
+			text, err := json.Marshal(*field(c))
+			if err != nil {
+				return "[]" // strings always marshal
+			}
+			return string(text)
+		},
 	}
 }
 

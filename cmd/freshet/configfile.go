@@ -273,10 +273,11 @@ func parseTOML(data []byte) (*node, error) {
 	for p.NextExpression() {
 		switch e := p.Expression(); e.Kind {
 		case unstable.Table, unstable.ArrayTable:
-			table = tomlDescend(data, root, e.Key(), true)
-			if e.Kind == unstable.ArrayTable {
-				table.shape = list
+			if e.Kind == unstable.Table {
+				table = tomlDescend(data, root, e.Key(), true)
+				continue
 			}
+			table = tomlItem(data, root, e.Key())
 		case unstable.KeyValue:
 			tomlPair(data, table, e)
 		}
@@ -302,13 +303,45 @@ func tomlDescend(data []byte, parent *node, key unstable.Iterator, reopen bool) 
 			parent = parent.children[i]
 			continue
 		}
-		n := &node{key: name, shape: mapping}
-		n.line, n.col = position(data, int(k.Raw.Offset))
-		n.valLine, n.valCol = n.line, n.col
+		n := tomlNode(data, k, mapping)
 		parent.children = append(parent.children, n)
 		parent = n
 	}
 	return parent
+}
+
+// tomlItem adds a mapping to the list of tables that a dotted key names.
+func tomlItem(data []byte, root *node, key unstable.Iterator) *node {
+	var names []*unstable.Node
+	for key.Next() {
+		names = append(names, key.Node())
+	}
+	last := names[len(names)-1]
+	parent := root
+	for _, k := range names[:len(names)-1] {
+		i := slices.IndexFunc(parent.children, func(c *node) bool { return c.key == string(k.Data) && c.shape == mapping })
+		if i < 0 {
+			parent.children = append(parent.children, tomlNode(data, k, mapping))
+			i = len(parent.children) - 1
+		}
+		parent = parent.children[i]
+	}
+	i := slices.IndexFunc(parent.children, func(c *node) bool { return c.key == string(last.Data) && c.shape == list })
+	if i < 0 {
+		parent.children = append(parent.children, tomlNode(data, last, list))
+		i = len(parent.children) - 1
+	}
+	item := tomlNode(data, last, mapping)
+	item.key = ""
+	parent.children[i].children = append(parent.children[i].children, item)
+	return item
+}
+
+func tomlNode(data []byte, k *unstable.Node, s shape) *node {
+	n := &node{key: string(k.Data), shape: s}
+	n.line, n.col = position(data, int(k.Raw.Offset))
+	n.valLine, n.valCol = n.line, n.col
+	return n
 }
 
 func tomlPair(data []byte, table *node, pair *unstable.Node) {
@@ -326,10 +359,18 @@ func tomlPair(data []byte, table *node, pair *unstable.Node) {
 		for it := v.Children(); it.Next(); {
 			item := it.Node()
 			child := &node{text: string(item.Data)}
-			if item.Kind == unstable.Array || item.Kind == unstable.InlineTable {
-				child.shape = mapping
-			}
 			child.valLine, child.valCol = position(data, int(item.Raw.Offset))
+			switch item.Kind {
+			case unstable.Array:
+				child.shape = list
+			case unstable.InlineTable:
+				child.shape = mapping
+				for pairs := item.Children(); pairs.Next(); {
+					if p := pairs.Node(); p.Kind == unstable.KeyValue {
+						tomlPair(data, child, p)
+					}
+				}
+			}
 			n.children = append(n.children, child)
 		}
 	default:

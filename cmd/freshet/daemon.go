@@ -53,7 +53,7 @@ const maxListed = 10_000
 // pagesChanged lists what is different in a generation, but for what pages are made of.
 func pagesChanged(was, is *pagestore.Generation) []revalidator.PageChange {
 	var out []revalidator.PageChange
-	for old, now := range is.Diff(was) {
+	for old, now := range is.Changes(was) {
 		if len(out) == maxListed {
 			break
 		}

@@ -41,6 +41,8 @@ var parts = map[string]struct {
 		why: "the daemon drives a generator that it is given"},
 	"revalidator/webhook": {may: []string{"revalidator", "internal/site", "internal/web"},
 		why: "webhooks are the HTTP end of the daemon's queue: whoever serves HTTP mounts them"},
+	"revalidator/cdn": {may: []string{"internal/site", "internal/web"},
+		why: "purging speaks HTTP to others: it knows what keys look like, and neither how pages are made nor how they are served"},
 	"server": {may: []string{"internal/site", "internal/digest", "internal/diag", "internal/encoding", "internal/pagestore", "internal/web",
 		"internal/wire", "internal/telemetry"}, why: "the server follows pages: it never renders and never asks a source"},
 	"server/admin": {may: []string{"internal/web"},

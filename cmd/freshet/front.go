@@ -26,9 +26,9 @@ type front struct {
 }
 
 // openFront makes a server of cfg, with what the settings say of its surroundings, to answer on ln. It owns ln from
-// now on. history is nil for a site that has none.
+// now on. history is nil for a site that has none, more for one that is only served.
 func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Listener, cfg server.Config,
-	history func() ([]pagestore.Commit, error)) (_ *front, err error) {
+	history func() ([]pagestore.Commit, error), more *gauges) (_ *front, err error) {
 	f := &front{readers: ln}
 	defer func() {
 		if err != nil {
@@ -52,6 +52,9 @@ func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Lis
 	}
 	registry := telemetry.NewRegistry()
 	cfg.Metrics = registry
+	if more != nil {
+		registry.MustRegister(more)
+	}
 	if cfg.Logger.Enabled(ctx, slog.LevelInfo) {
 		cfg.Access = telemetry.NewAccessLog(telemetry.AccessConfig{Writer: inv.stderr, Text: !inv.logsJSON(eff.Log)})
 		cfg.Access.Register(registry)

@@ -70,6 +70,7 @@ only flags change that.`,
 
 // develop makes the settings those of freshet dev, except for what flags say.
 func (e *effective) develop(given func(flag string) bool) {
+	e.cdns = nil // nobody else sees what is written
 	if !given("drafts") {
 		e.Build.Drafts = true
 	}
@@ -106,6 +107,10 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	b := &builds{inv: inv, workshop: w, dev: dev, logger: opt.logger, said: map[string]bool{}}
+	if b.purges, err = openPurges(eff, w.store, opt.logger); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.purges.Close()) }()
 	daemon, err := newDaemon(eff, b)
 	if err != nil {
 		return err
@@ -116,8 +121,8 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 	}
 	closeListener = false // the front does
 	cfg := serverConfig(eff, generations{w.store.Current}, hooks, opt.logger, dev)
-	cfg.Late = w.gen
-	front, err := inv.openFront(ctx, eff, ln, cfg, w.store.History)
+	cfg.Late, cfg.Purged = w.gen, b.purges.trusted
+	front, err := inv.openFront(ctx, eff, ln, cfg, w.store.History, &gauges{mongo: w.source.db, purges: b.purges, daemon: daemon})
 	if err != nil {
 		return err
 	}
@@ -134,6 +139,7 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 	closeFront = false // Run does
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return front.Run(ctx) })
+	g.Go(func() error { return b.purges.run(ctx) })
 	if gen := w.store.Current(); gen.Pinned() {
 		opt.logger.Warn("the site is pinned by a rollback and is served as it is", "generation", gen.ID,
 			"remedy", "stop freshet, run freshet rollback --release, start it again")
@@ -168,6 +174,7 @@ type builds struct {
 	workshop *workshop
 	dev      *server.DevEvents // nil: nobody writes
 	logger   *slog.Logger
+	purges   *purges         // nil: there are no CDNs
 	said     map[string]bool // problems of the last build: they are not told again
 	tree     string          // what was wrong with the public folder after the last build
 }
@@ -206,6 +213,9 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.R
 		return revalidator.Result{}, err
 	}
 	b.tell(rep.Problems)
+	if err := b.purges.follow(); err != nil {
+		b.logger.Error("the CDN outbox cannot be written, the purge is tried all the same", "error", err)
+	}
 	if rep.Committed {
 		b.logger.Info("built", "generation", rep.Generation, "cause", c.Cause, "pages", rep.Pages, "rendered", rep.Rendered,
 			"changed", rep.Changed, "removed", rep.Removed, "left_out", len(rep.Skipped), "took", time.Since(start).Round(time.Millisecond/10))
