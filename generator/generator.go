@@ -163,6 +163,7 @@ type Report struct {
 	Problems   []diag.Problem     `json:"problems"`
 	Phases     map[string]float64 `json:"phases"` // milliseconds
 	Planned    bool               `json:"-"`      // every page was looked at
+	Again      []string           `json:"-"`      // what the source would have looked at again in a second
 }
 
 // A ShrinkError refuses a build that would take away too many pages.
@@ -265,6 +266,7 @@ func (g *Generator) scan(ctx context.Context, rep *Report, changed []string, now
 		return nil, fmt.Errorf("read the documents: %w", err)
 	}
 	g.skipped, g.problems = ch.Skipped, ch.Problems
+	rep.Again = append(rep.Again, ch.Again...)
 	for _, d := range ch.Put {
 		delete(g.broken, d.DocID())
 	}
@@ -296,6 +298,9 @@ func (g *Generator) attempt(ctx context.Context, opt Options, rep *Report, chang
 		}
 		b := g.begin(opt, now, all)
 		err := b.run(ctx, targets)
+		if all {
+			targets = nil // that they were all is enough to know from here on
+		}
 		if err == nil {
 			err = b.finish(ctx, p, targets, rep)
 		}

@@ -18,6 +18,7 @@ import (
 	"freshet/generator/plan"
 	"freshet/internal/mongodb"
 	"freshet/internal/web"
+	"freshet/revalidator/webhook"
 )
 
 // config is every setting of freshet. A package gets the section it needs, never the whole.
@@ -32,6 +33,7 @@ type config struct {
 	Mongo     mongodb.Config
 	Build     buildConfig
 	ISR       isrConfig
+	Webhook   webhookConfig
 	Cache     cacheConfig
 	Log       logConfig
 
@@ -56,6 +58,20 @@ type isrConfig struct {
 	Revalidate time.Duration // pages are fresh for so long after the last verification
 	MaxStale   time.Duration // after that much longer, OnMaxStale applies
 	OnMaxStale string
+}
+
+type webhookConfig struct {
+	Secrets   []webhook.Secret
+	Profile   string
+	Tolerance time.Duration
+	tokens    []webhook.Secret // at most one, for who asks about jobs; none: nobody may
+}
+
+func (c *webhookConfig) token() webhook.Secret {
+	if len(c.tokens) == 0 {
+		return ""
+	}
+	return c.tokens[0]
 }
 
 type cacheConfig struct {
@@ -159,8 +175,8 @@ func settings() []setting {
 		durationSetting("mongo.blogTimeout", "3s", time.Millisecond, func(c *config) *time.Duration { return &c.Mongo.BlogTimeout }),
 		durationSetting("mongo.listTimeout", "5s", time.Millisecond, func(c *config) *time.Duration { return &c.Mongo.ListTimeout }),
 		durationSetting("mongo.aggregateTimeout", "10s", time.Millisecond, func(c *config) *time.Duration { return &c.Mongo.AggregateTimeout }),
-		textSetting("mongo.readPreference", "", "primary", "", func(c *config) *string { return &c.Mongo.ReadPreference },
-			oneOf("primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest")),
+		textSetting("mongo.readPreference", "", "", "", func(c *config) *string { return &c.Mongo.ReadPreference },
+			oneOf("", "primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest")),
 		boolSetting("build.drafts", "drafts", false, "show drafts and what is scheduled", func(c *config) *bool { return &c.Build.Drafts }),
 		intSetting("build.perPage", 12, 1, 1000, func(c *config) *int { return &c.Build.PerPage }),
 		intSetting("build.workers", 0, 0, 1024, func(c *config) *int { return &c.Build.Workers }),
@@ -174,6 +190,10 @@ func settings() []setting {
 		intSetting("breaker.failures", 10, 1, 10000, func(c *config) *int { return &c.Mongo.Breaker.Failures }),
 		durationSetting("breaker.window", "1m", time.Second, func(c *config) *time.Duration { return &c.Mongo.Breaker.Window }),
 		durationSetting("breaker.open", "30s", time.Second, func(c *config) *time.Duration { return &c.Mongo.Breaker.Open }),
+		secretsSetting("webhook.secrets", func(c *config) *[]webhook.Secret { return &c.Webhook.Secrets }, 10),
+		textSetting("webhook.profile", "", "standard", "", func(c *config) *string { return &c.Webhook.Profile }, oneOf(webhook.Profiles()...)),
+		durationSetting("webhook.tolerance", "5m", time.Second, func(c *config) *time.Duration { return &c.Webhook.Tolerance }),
+		secretsSetting("webhook.token", func(c *config) *[]webhook.Secret { return &c.Webhook.tokens }, 1),
 		sizeSetting("cache.memory", "256MB", 1e6, func(c *config) *int64 { return &c.Cache.MemoryBytes }),
 		levelSetting("log.level", "log", "info", "`level` of the log: debug, info, warn or error",
 			func(c *config) *slog.Level { return &c.Log.Level }),
@@ -194,7 +214,7 @@ func settings() []setting {
 func later(key string) bool {
 	section, _, _ := strings.Cut(key, ".")
 	switch section {
-	case "redis", "webhook", "cdn", "alerts":
+	case "redis", "cdn", "alerts":
 		return true
 	case "guard":
 		switch _, leaf, _ := strings.Cut(key, "."); leaf {
@@ -211,7 +231,7 @@ func later(key string) bool {
 
 // laterEnv is later for the names of environment variables.
 func laterEnv(name string) bool {
-	for _, section := range []string{"REDIS_", "WEBHOOK_", "GUARD_ALLOW", "GUARD_BLOCK", "GUARD_LIMITS_", "GUARD_BAN_", "GUARD_HIGH_TRAFFIC_", "ALERTS_"} {
+	for _, section := range []string{"REDIS_", "GUARD_ALLOW", "GUARD_BLOCK", "GUARD_LIMITS_", "GUARD_BAN_", "GUARD_HIGH_TRAFFIC_", "ALERTS_"} {
 		if strings.HasPrefix(name, "FRESHET_"+section) {
 			return true
 		}
@@ -510,7 +530,7 @@ func oneOf(names ...string) func(string) (string, error) {
 				return text, nil
 			}
 		}
-		return "", bad("one of "+strings.Join(names, ", "), "%q is none of its values", text)
+		return "", bad("one of "+strings.TrimPrefix(strings.Join(names, ", "), ", "), "%q is none of its values", text)
 	}
 }
 
@@ -549,8 +569,8 @@ func listSetting(key string, field func(*config) *[]string, check func(item stri
 
 // adminToken checks a token without repeating it.
 func adminToken(text string) (string, error) {
-	if text != "" && len(text) < 16 || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return "", bad("at least 16 characters of ASCII without blanks: openssl rand -hex 20", "this is no token that keeps anybody out")
+	if text != "" && len(text) < minSecret || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return "", bad(fmt.Sprintf("at least %d characters of ASCII without blanks: openssl rand -hex 32", minSecret), "this is no token that keeps anybody out")
 	}
 	return text, nil
 }
@@ -581,6 +601,39 @@ func mongoURISetting(key, also string, field func(*config) *mongodb.URI) setting
 		},
 		get:    func(c *config) string { return field(c).String() },
 		hidden: func(c *config) bool { return string(*field(c)) != field(c).String() },
+	}
+}
+
+// minSecret is how many bytes a secret has at least: shorter ones can be guessed by who has seen what they signed.
+const minSecret = 16
+
+// secretsSetting is a setting of secrets, separated by commas, of which get shows nothing.
+func secretsSetting(key string, field func(*config) *[]webhook.Secret, most int) setting {
+	k := text
+	if most > 1 {
+		k = items
+	}
+	return setting{key: key, kind: k,
+		set: func(c *config, text, _ string) error {
+			var secrets []webhook.Secret
+			for s := range strings.SplitSeq(text, ",") {
+				s = strings.TrimSpace(s)
+				switch {
+				case s == "" && text == "":
+					continue
+				case len(s) < minSecret || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
+					return bad(fmt.Sprintf("at least %d characters of ASCII without blanks and commas: openssl rand -hex 32", minSecret), "this is no secret that keeps anybody out")
+				}
+				secrets = append(secrets, webhook.Secret(s))
+			}
+			if len(secrets) > most {
+				return bad("remove those that nobody signs with any more", "%s takes at most %d", key, most)
+			}
+			*field(c) = secrets
+			return nil
+		},
+		get:    func(*config) string { return "" },
+		hidden: func(c *config) bool { return len(*field(c)) > 0 },
 	}
 }
 

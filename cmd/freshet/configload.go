@@ -104,6 +104,7 @@ func loadConfig(file string, env []string, flags *pflag.FlagSet) (*effective, []
 	if len(l.problems) == 0 {
 		l.eff.check(func(key string, err error) { l.report(l.places[key], err) })
 	}
+	hideSecrets(l.problems, strings.Split(string(data), "\n"))
 	return l.eff, l.problems, nil
 }
 

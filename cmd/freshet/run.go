@@ -123,7 +123,7 @@ result. With MONGODB_URI in the environment, MongoDB is the source.`,
 	root.PersistentFlags().StringVar(&inv.config, "config", "",
 		"settings `file`: YAML, TOML or JSON (default freshet.yaml, .toml or .json in the working directory)")
 	root.AddCommand(
-		inv.upCommand(), inv.devCommand(), inv.buildCommand(), inv.serveCommand(),
+		inv.upCommand(), inv.devCommand(), inv.buildCommand(), inv.revalidateCommand(), inv.serveCommand(),
 		inv.importCommand(), inv.exportCommand(), inv.explainCommand(), inv.logCommand(), inv.rollbackCommand(),
 		inv.indexesCommand(), inv.configCommand(), inv.versionCommand(), inv.completionCommand(),
 	)

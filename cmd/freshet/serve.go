@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,8 @@ import (
 
 	"freshet/generator/markup"
 	"freshet/internal/pagestore"
+	"freshet/revalidator"
+	"freshet/revalidator/webhook"
 	"freshet/server"
 )
 
@@ -90,7 +93,11 @@ func (inv *invocation) serveState(ctx context.Context, eff *effective) error {
 	if err != nil {
 		return err
 	}
-	f, err := inv.openFront(ctx, eff, ln, serverConfig(eff, generations{r.Current}, logger, nil), r.History)
+	cfg, err := serverConfig(eff, generations{r.Current}, revalidator.NewControl(eff.State), logger, nil)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	f, err := inv.openFront(ctx, eff, ln, cfg, r.History)
 	if err != nil {
 		return err
 	}
@@ -109,9 +116,17 @@ func ended(err error) error {
 	return err
 }
 
-// serverConfig is for the server of a site of freshet's own.
-func serverConfig(eff *effective, pages server.Site, logger *slog.Logger, dev *server.DevEvents) server.Config {
+// serverConfig is for the server of a site of freshet's own. desk takes its webhooks.
+func serverConfig(eff *effective, pages server.Site, desk webhook.Desk, logger *slog.Logger, dev *server.DevEvents) (server.Config, error) {
+	hooks, err := webhook.New(webhook.Config{
+		Desk: desk, Profile: eff.Webhook.Profile, Secrets: eff.Webhook.Secrets, Tolerance: eff.Webhook.Tolerance, Token: eff.Webhook.token(),
+		Logger: logger,
+	})
+	if err != nil {
+		return server.Config{}, err
+	}
 	return server.Config{
+		Extra:      map[string]http.Handler{"/api/revalidate": hooks, "/api/revalidate/": hooks},
 		Site:       pages,
 		Logger:     logger,
 		Frames:     markup.FrameSources(),
@@ -130,7 +145,7 @@ func serverConfig(eff *effective, pages server.Site, logger *slog.Logger, dev *s
 			}
 			return t
 		},
-	}
+	}, nil
 }
 
 // listen opens the address that the site is served at.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,8 +105,17 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 		return inv.printProblems(err)
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
+	b := &builds{inv: inv, workshop: w, dev: dev, logger: opt.logger, said: map[string]bool{}}
+	daemon, err := newDaemon(eff, b)
+	if err != nil {
+		return err
+	}
+	cfg, err := serverConfig(eff, generations{w.store.Current}, daemon, opt.logger, dev)
+	if err != nil {
+		return err
+	}
 	closeListener = false // the front does
-	front, err := inv.openFront(ctx, eff, ln, serverConfig(eff, generations{w.store.Current}, opt.logger, dev), w.store.History)
+	front, err := inv.openFront(ctx, eff, ln, cfg, w.store.History)
 	if err != nil {
 		return err
 	}
@@ -115,18 +125,6 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 			err = errors.Join(err, front.Close())
 		}
 	}()
-	b := &builds{inv: inv, workshop: w, dev: dev, logger: opt.logger, said: map[string]bool{}}
-	daemon, err := revalidator.New(revalidator.Config{
-		Build:    b.build,
-		NextFlip: w.gen.NextFlip,
-		Content:  eff.Content,
-		Theme:    eff.Templates,
-		Verify:   eff.ISR.Revalidate - eff.ISR.Revalidate/10, // before pages go stale
-		Logger:   opt.logger,
-	})
-	if err != nil {
-		return err
-	}
 	if dev == nil && eff.Public != "" {
 		inv.warnSource(eff)
 	}
@@ -173,9 +171,9 @@ type builds struct {
 }
 
 // build is what the revalidator calls; it does so for one change at a time.
-func (b *builds) build(ctx context.Context, c revalidator.Change) error {
+func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.Result, error) {
 	start := time.Now()
-	opt := generator.Options{Now: start.UTC(), Changed: c.Documents, Cause: c.Cause}
+	opt := generator.Options{Now: start.UTC(), Changed: slices.Concat(c.Documents, c.Verify), Cause: c.Cause}
 	switch {
 	case c.Everything:
 		opt.Changed = nil
@@ -184,8 +182,9 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) error {
 	}
 	if err := b.workshop.reloadTheme(c.Theme); err != nil {
 		b.tell(problemsOf(err))
-		return err
+		return revalidator.Result{}, err
 	}
+	before := b.workshop.store.Current()
 	rep, err := b.workshop.build(ctx, opt)
 	if tree, ok := errors.AsType[*treeError](err); ok && tree.lasting() {
 		if text := tree.Error(); text != b.tree { // once, not at every build
@@ -198,7 +197,7 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) error {
 	}
 	if err != nil {
 		b.tell(problemsOf(err))
-		return err
+		return revalidator.Result{}, err
 	}
 	b.tell(rep.Problems)
 	if rep.Committed {
@@ -208,7 +207,9 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) error {
 			b.dev.Reload()
 		}
 	}
-	return nil
+	return revalidator.Result{
+		Generation: rep.Generation, Pages: pagesChanged(before, b.workshop.store.Current()), Skipped: rep.Skipped, Again: rep.Again,
+	}, nil
 }
 
 // problemsOf is what an error looks like in the overlay of freshet dev.

@@ -25,6 +25,7 @@ type workshop struct {
 	source  *source
 	store   *pagestore.Writer
 	gen     *generator.Generator
+	shrink  bool       // the build that runs may take away what it likes
 	broken  bool       // the templates had mistakes when they were last read: the theme in use is an older one
 	results *memo.File // rendered bodies
 	parsed  *memo.File // read files
@@ -67,6 +68,9 @@ func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *wor
 	}
 	if w.source, err = openSource(ctx, cfg, w.parsed, opt.logger); err != nil {
 		return nil, err
+	}
+	if w.source.mongo != nil {
+		w.source.mongo.Must(func(coll string) bool { return !w.shrink && w.hasPagesOf(coll) })
 	}
 	var tree *pagestore.Tree
 	if cfg.Public != "" {
@@ -125,6 +129,7 @@ func (w *workshop) build(ctx context.Context, opt generator.Options) (*generator
 	if gen := w.store.Current(); gen.Pinned() {
 		return nil, failed(&pinnedError{gen.ID}, "freshet rollback --release lets builds change the site again")
 	}
+	w.shrink = opt.AllowShrink
 	rep, err := w.gen.Build(ctx, opt)
 	if err != nil && rep != nil && rep.Generation > 0 {
 		return rep, &treeError{err}
@@ -152,6 +157,16 @@ func (w *workshop) build(ctx context.Context, opt generator.Options) (*generator
 		err = w.store.Compact(ctx)
 	}
 	return rep, err
+}
+
+// hasPagesOf reports whether readers see documents of a collection of MongoDB.
+func (w *workshop) hasPagesOf(coll string) bool {
+	for e := range w.store.Current().All() {
+		if strings.HasPrefix(string(e.Doc), coll+":") && e.Remembered.IsZero() {
+			return true
+		}
+	}
+	return false
 }
 
 // reloadTheme reads the templates again if they changed, or had mistakes before.

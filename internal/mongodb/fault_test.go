@@ -12,6 +12,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"freshet/internal/extjson"
 	"freshet/internal/mongodb"
 	"freshet/internal/site"
 )
@@ -218,7 +219,7 @@ func TestPoolExhausted(t *testing.T) {
 	}
 }
 
-// TestQueriesHaveLimitsAndIndexes looks at every query that a source sends: each has its time at the server, and is
+// TestQueriesHaveLimitsAndIndexes looks at every command that freshet sends: each has its time at the server, and is
 // served from an index or reads a whole collection of the content.
 func TestQueriesHaveLimitsAndIndexes(t *testing.T) {
 	r := newResponder(t)
@@ -235,23 +236,50 @@ func TestQueriesHaveLimitsAndIndexes(t *testing.T) {
 	scan(t, s)
 	_, _ = s.Body(t.Context(), site.BodyRef{Doc: postID(1)})
 	_, _ = s.Open(t.Context(), &site.File{ID: postID(1) + "#picture/cover", Name: "blogs/x.png"})
+	sourceSent := len(r.commands)
+	library, err := mongodb.NewLibrary(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := extjson.Value{Type: extjson.ObjectID, Text: oid(1).Hex()}
+	if err := library.Find(t.Context(), "blogs", []extjson.Value{id}, []string{"post-1"}, func(extjson.Doc, string, bool) error { return nil }); err != nil {
+		t.Error(err)
+	}
+	if err := library.Each(t.Context(), "courses", func(extjson.Doc, string, error) error { return nil }); err != nil {
+		t.Error(err)
+	}
+	if refused, err := library.Put(t.Context(), "blogs", []extjson.Doc{{{Key: "_id", Value: id}}}); err != nil || len(refused) > 0 {
+		t.Errorf("Put: %v, %v", refused, err)
+	}
+	if _, err := db.Indexes(t.Context()); err != nil {
+		t.Error(err)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	seen := map[string]bool{}
-	for _, cmd := range r.commands {
+	for i, cmd := range r.commands {
 		elems, _ := cmd.Elements()
 		name := elems[0].Key()
 		if api, _ := cmd.Lookup("apiVersion").StringValueOK(); api != "1" && name != "getMore" {
 			t.Errorf("%s has no apiVersion: %s", name, cmd)
 		}
-		if name == "getMore" || name == "killCursors" {
+		switch name {
+		case "getMore", "killCursors":
 			continue
+		case "update":
+			updates, _ := cmd.Lookup("updates").Array().Values()
+			for _, u := range updates {
+				if q, _ := u.Document().Lookup("q").Document().Elements(); len(q) != 1 || q[0].Key() != "_id" {
+					t.Errorf("an update that is not by _id: %s", cmd)
+				}
+			}
+			seen[name] = len(updates) > 0
 		}
 		if len(slices.Collect(maxTimes(cmd))) != 1 {
 			t.Errorf("not one maxTimeMS in %s", cmd)
 		}
 		if name != "find" {
-			if !slices.Contains([]string{"listCollections", "count"}, name) || !cmd.Lookup("query").IsZero() {
+			if !slices.Contains([]string{"listCollections", "count", "listIndexes", "createIndexes", "update"}, name) || !cmd.Lookup("query").IsZero() {
 				t.Errorf("an unknown command: %s", cmd)
 			}
 			continue
@@ -275,14 +303,14 @@ func TestQueriesHaveLimitsAndIndexes(t *testing.T) {
 		}
 		seen[shape] = true
 		ms := cmd.Lookup("maxTimeMS").AsInt64()
-		if limited := shape != "_id" || ms == 3000 || ms == 5000; !limited || shape == "slug" && ms != 3000 {
+		if limited := shape != "_id" || ms == 3000 || ms == 5000; i < sourceSent && (!limited || shape == "slug" && ms != 3000) {
 			t.Errorf("maxTimeMS %d in %s", ms, cmd)
 		}
-		if projected, ok := cmd.Lookup("projection").DocumentOK(); !ok || len(projected) <= 5 {
+		if projected, ok := cmd.Lookup("projection").DocumentOK(); i < sourceSent && (!ok || len(projected) <= 5) { // a library's documents are whole
 			t.Errorf("a query without a projection: %s", cmd)
 		}
 	}
-	for _, shape := range []string{"_id", "slug", "whole blogs", "whole courses", "hint _id_"} {
+	for _, shape := range []string{"_id", "slug", "whole blogs", "whole courses", "hint _id_", "update"} {
 		if !seen[shape] {
 			t.Errorf("there was no query by %s: the test does not look at all of them", shape)
 		}
@@ -297,6 +325,45 @@ func maxTimes(cmd bson.Raw) iter.Seq[int64] {
 				return
 			}
 		}
+	}
+}
+
+// TestIndexesInTheWay tells what is as good as the index wanted from what is not. Nothing is created in its place.
+func TestIndexesInTheWay(t *testing.T) {
+	key := bson.E{Key: "key", Value: bson.D{{Key: "slug", Value: int32(1)}}}
+	unique := bson.E{Key: "unique", Value: true}
+	for _, test := range []struct {
+		name    string
+		options bson.D
+		want    mongodb.IndexState
+		says    string
+	}{
+		{"same", bson.D{unique}, mongodb.IndexSame, ""},
+		{"made in the background", bson.D{unique, {Key: "background", Value: true}, {Key: "ns", Value: "db.blogs"}}, mongodb.IndexSame, ""},
+		{"keys as doubles", bson.D{unique, {Key: "v", Value: 2.0}}, mongodb.IndexSame, ""},
+		{"sparse", bson.D{unique, {Key: "sparse", Value: true}}, mongodb.IndexSame, ""},
+		{"not unique", nil, mongodb.IndexConflicting, "unique: false"},
+		{"partial", bson.D{unique, {Key: "partialFilterExpression", Value: bson.D{{Key: "status", Value: "published"}}}}, mongodb.IndexConflicting, "partialFilterExpression"},
+		{"hidden", bson.D{unique, {Key: "hidden", Value: true}}, mongodb.IndexConflicting, "hidden: true"},
+		{"of a collation", bson.D{unique, {Key: "collation", Value: bson.D{{Key: "locale", Value: "fr"}}}}, mongodb.IndexConflicting, "collation"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newResponder(t)
+			r.fill(0, 1)
+			index := append(bson.D{key, {Key: "name", Value: "there"}}, test.options...)
+			r.indexes["blogs"] = []bson.Raw{raw(index)}
+			report, err := open(t, to(r, false)).Indexes(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			line := report[0]
+			if line.State != test.want || line.Name != "there" || !strings.Contains(line.Message, test.says) || (line.Remedy == "") != (test.says == "") {
+				t.Errorf("%+v, want %s and %q", line, test.want, test.says)
+			}
+			if r.sent("createIndexes") != len(report)-1 {
+				t.Errorf("%d of %d indexes were created, want all but that one", r.sent("createIndexes"), len(report))
+			}
+		})
 	}
 }
 

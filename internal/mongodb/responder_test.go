@@ -204,6 +204,9 @@ func (r *responder) answer(name string, cmd bson.Raw) bson.D {
 			list = append(list, raw(bson.D{{Key: "name", Value: coll}, {Key: "type", Value: kind}}))
 		}
 		return bson.D{{Key: "cursor", Value: r.batch("firstBatch", db+".$cmd.listCollections", list, len(list), 0)}, ok}
+	case "update":
+		updates, _ := cmd.Lookup("updates").Array().Values()
+		return bson.D{{Key: "n", Value: int32(len(updates))}, {Key: "nModified", Value: int32(len(updates))}, ok}
 	case "listIndexes":
 		list := r.indexes[cmd.Lookup("listIndexes").StringValue()]
 		return bson.D{{Key: "cursor", Value: r.batch("firstBatch", db+".$cmd.listIndexes", list, len(list), 0)}, ok}
@@ -262,11 +265,28 @@ func readMessage(r io.Reader) (id uint32, cmd bson.Raw, err error) {
 	if _, err := io.ReadFull(r, body); err != nil {
 		return 0, nil, err
 	}
-	// Flags, then the section of kind 0: what the commands used here are wholly in.
-	if body[4] != 0 {
-		return 0, nil, fmt.Errorf("a section of kind %d", body[4])
+	// Flags, then sections: the command, and what its arrays hold, which becomes a part of it here.
+	var d bson.D
+	for body = body[4:]; len(body) > 4; {
+		kind, size := body[0], int(binary.LittleEndian.Uint32(body[1:]))
+		section := body[1 : 1+size]
+		body = body[1+size:]
+		if kind == 0 {
+			if err := bson.Unmarshal(section, &d); err != nil {
+				return 0, nil, err
+			}
+			continue
+		}
+		name, docs, _ := bytes.Cut(section[4:], []byte{0})
+		list := bson.A{}
+		for len(docs) > 4 {
+			n := binary.LittleEndian.Uint32(docs)
+			list = append(list, bson.Raw(docs[:n]))
+			docs = docs[n:]
+		}
+		d = append(d, bson.E{Key: string(name), Value: list})
 	}
-	return binary.LittleEndian.Uint32(head[4:]), bson.Raw(body[5 : 5+binary.LittleEndian.Uint32(body[5:])]), nil
+	return binary.LittleEndian.Uint32(head[4:]), raw(d), nil
 }
 
 func message(to uint32, reply bson.D) []byte {
