@@ -48,6 +48,9 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) error {
 	}
 	res := web.ResponseOf(w)
 	a := s.pages.answer(&ask, res.Start)
+	if a.Status == http.StatusNotFound && s.cfg.Late != nil {
+		a = s.late(r.Context(), &ask, a)
+	}
 	res.Note(slog.String("cache", a.Outcome), slog.Uint64("generation", a.Generation), slog.String("encoding", a.Encoding.Token()))
 	res.Built = a.Outcome != miss[0]
 	s.metrics.outcomes[a.Outcome].Inc()

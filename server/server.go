@@ -51,6 +51,8 @@ type Config struct {
 
 	CacheBytes int64 // memory for bodies and their encoded forms; 0: 256 MiB; at least 1 MiB
 
+	Late Late // pages that a reader may wait for; nil: there are none
+
 	Dev *DevEvents // not nil: the events of freshet dev at DevPath
 
 	// Handlers at further addresses: an exact path, or all below it when it ends in a slash. They come before pages.

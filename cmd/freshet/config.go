@@ -45,6 +45,7 @@ type config struct {
 
 type buildConfig struct {
 	Drafts    bool
+	Prerender int     // posts that the first generation of a site has at least; 0: all
 	PerPage   int     // posts on a page of a list, 1 to 1000
 	Workers   int     // 0: as many as there are processors
 	MaxShrink float64 // share of the pages that one build may take away, 0 to 1
@@ -178,6 +179,7 @@ func settings() []setting {
 		textSetting("mongo.readPreference", "", "", "", func(c *config) *string { return &c.Mongo.ReadPreference },
 			oneOf("", "primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest")),
 		boolSetting("build.drafts", "drafts", false, "show drafts and what is scheduled", func(c *config) *bool { return &c.Build.Drafts }),
+		prerenderSetting("build.prerender", func(c *config) *int { return &c.Build.Prerender }),
 		intSetting("build.perPage", 12, 1, 1000, func(c *config) *int { return &c.Build.PerPage }),
 		intSetting("build.workers", 0, 0, 1024, func(c *config) *int { return &c.Build.Workers }),
 		percentSetting("build.maxShrink", "20%", func(c *config) *float64 { return &c.Build.MaxShrink }),
@@ -223,7 +225,7 @@ func later(key string) bool {
 		}
 	}
 	switch key {
-	case "build.prerender", "isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen":
+	case "isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen":
 		return true
 	}
 	return false
@@ -236,7 +238,7 @@ func laterEnv(name string) bool {
 			return true
 		}
 	}
-	for _, key := range []string{"cdn", "build.prerender", "isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen"} {
+	for _, key := range []string{"cdn", "isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen"} {
 		if name == envName(key) {
 			return true
 		}
@@ -381,6 +383,30 @@ func intSetting(key string, def, lowest, highest int, field func(*config) *int) 
 			return nil
 		},
 		get: func(c *config) string { return strconv.Itoa(*field(c)) },
+	}
+}
+
+// prerenderSetting is a number of posts, or all of them.
+func prerenderSetting(key string, field func(*config) *int) setting {
+	return setting{key: key, def: "all",
+		set: func(c *config, text, _ string) error {
+			if text == "all" {
+				*field(c) = 0
+				return nil
+			}
+			n, err := strconv.Atoi(text)
+			if err != nil || n < 1 {
+				return bad("all, or a number of posts", "%s cannot be %q", key, text)
+			}
+			*field(c) = n
+			return nil
+		},
+		get: func(c *config) string {
+			if *field(c) == 0 {
+				return "all"
+			}
+			return strconv.Itoa(*field(c))
+		},
 	}
 }
 
@@ -609,11 +635,11 @@ const minSecret = 16
 
 // secretsSetting is a setting of secrets, separated by commas, of which get shows nothing.
 func secretsSetting(key string, field func(*config) *[]webhook.Secret, most int) setting {
-	k := text
+	kind := text
 	if most > 1 {
-		k = items
+		kind = items
 	}
-	return setting{key: key, kind: k,
+	return setting{key: key, kind: kind,
 		set: func(c *config, text, _ string) error {
 			var secrets []webhook.Secret
 			for s := range strings.SplitSeq(text, ",") {

@@ -93,11 +93,11 @@ func (inv *invocation) serveState(ctx context.Context, eff *effective) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := serverConfig(eff, generations{r.Current}, revalidator.NewControl(eff.State), logger, nil)
+	hooks, err := webhooks(eff, revalidator.NewControl(eff.State), logger)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	f, err := inv.openFront(ctx, eff, ln, cfg, r.History)
+	f, err := inv.openFront(ctx, eff, ln, serverConfig(eff, generations{r.Current}, hooks, logger, nil), r.History)
 	if err != nil {
 		return err
 	}
@@ -116,17 +116,22 @@ func ended(err error) error {
 	return err
 }
 
-// serverConfig is for the server of a site of freshet's own. desk takes its webhooks.
-func serverConfig(eff *effective, pages server.Site, desk webhook.Desk, logger *slog.Logger, dev *server.DevEvents) (server.Config, error) {
+// webhooks are the handlers that tell desk of changes.
+func webhooks(eff *effective, desk webhook.Desk, logger *slog.Logger) (map[string]http.Handler, error) {
 	hooks, err := webhook.New(webhook.Config{
 		Desk: desk, Profile: eff.Webhook.Profile, Secrets: eff.Webhook.Secrets, Tolerance: eff.Webhook.Tolerance, Token: eff.Webhook.token(),
 		Logger: logger,
 	})
 	if err != nil {
-		return server.Config{}, err
+		return nil, err
 	}
+	return map[string]http.Handler{"/api/revalidate": hooks, "/api/revalidate/": hooks}, nil
+}
+
+// serverConfig is for the server of a site of freshet's own. extra are handlers beside its pages.
+func serverConfig(eff *effective, pages server.Site, extra map[string]http.Handler, logger *slog.Logger, dev *server.DevEvents) server.Config {
 	return server.Config{
-		Extra:      map[string]http.Handler{"/api/revalidate": hooks, "/api/revalidate/": hooks},
+		Extra:      extra,
 		Site:       pages,
 		Logger:     logger,
 		Frames:     markup.FrameSources(),
@@ -145,7 +150,7 @@ func serverConfig(eff *effective, pages server.Site, desk webhook.Desk, logger *
 			}
 			return t
 		},
-	}, nil
+	}
 }
 
 // listen opens the address that the site is served at.

@@ -110,12 +110,12 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 	if err != nil {
 		return err
 	}
-	cfg, err := serverConfig(eff, generations{w.store.Current}, daemon, opt.logger, dev)
+	hooks, err := webhooks(eff, daemon, opt.logger)
 	if err != nil {
 		return err
 	}
 	closeListener = false // the front does
-	front, err := inv.openFront(ctx, eff, ln, cfg, w.store.History)
+	front, err := inv.openFront(ctx, eff, ln, serverConfig(eff, generations{w.store.Current}, hooks, opt.logger, dev), w.store.History)
 	if err != nil {
 		return err
 	}

@@ -110,6 +110,22 @@ func (p *Planner) All() []Target {
 	return t.out
 }
 
+// At plans what the snapshot's documents have at a path.
+func (p *Planner) At(path site.Path, cause string) Target {
+	return Target{Path: path, Cause: cause, docs: p}
+}
+
+// Sitemap plans the sitemap with all its parts.
+func (p *Planner) Sitemap() []Target {
+	t := p.begin(nil)
+	t.cause = "the site is whole"
+	t.sitemap()
+	for _, leaf := range leaves(p.snap.URLs(), bucket{}) {
+		t.leaf(leaf)
+	}
+	return slices.DeleteFunc(t.out, func(t Target) bool { return !strings.HasPrefix(string(t.Path), "/sitemap") })
+}
+
 // touch gathers targets, each address once.
 type touch struct {
 	p, old *Planner
