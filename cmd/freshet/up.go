@@ -115,7 +115,9 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 		return err
 	}
 	closeListener = false // the front does
-	front, err := inv.openFront(ctx, eff, ln, serverConfig(eff, generations{w.store.Current}, hooks, opt.logger, dev), w.store.History)
+	cfg := serverConfig(eff, generations{w.store.Current}, hooks, opt.logger, dev)
+	cfg.Late = w.gen
+	front, err := inv.openFront(ctx, eff, ln, cfg, w.store.History)
 	if err != nil {
 		return err
 	}
@@ -180,6 +182,10 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.R
 	case opt.Changed == nil:
 		opt.Changed = []string{}
 	}
+	if c.Rest {
+		opt.Rest = rest
+	}
+	opt.Verified = c.Verified
 	if err := b.workshop.reloadTheme(c.Theme); err != nil {
 		b.tell(problemsOf(err))
 		return revalidator.Result{}, err
@@ -208,7 +214,7 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.R
 		}
 	}
 	return revalidator.Result{
-		Generation: rep.Generation, Pages: pagesChanged(before, b.workshop.store.Current()), Skipped: rep.Skipped, Again: rep.Again,
+		Generation: rep.Generation, Pages: pagesChanged(before, b.workshop.store.Current()), Skipped: rep.Skipped, Again: rep.Again, More: rep.Left > 0,
 	}, nil
 }
 
@@ -229,12 +235,12 @@ func (b *builds) tell(ps []diag.Problem) {
 	for i := range ps {
 		p := &ps[i]
 		text := p.Error()
-		if !b.said[text] && !now[text] && p.File != "" { // an error without a file is logged by who retries
+		if !b.said[text] && !now[text] && (p.File != "" || p.ID != "") { // an error without a place is logged by who retries
 			level := slog.LevelWarn
 			if p.Severity == diag.Error {
 				level = slog.LevelError
 			}
-			b.logger.Log(context.Background(), level, "problem", "file", p.File, "line", p.Line, "message", p.Message, "remedy", p.Remedy)
+			b.logger.Log(context.Background(), level, "problem", "file", p.File, "line", p.Line, "id", p.ID, "field", p.Field, "message", p.Message, "remedy", p.Remedy)
 		}
 		now[text] = true
 	}

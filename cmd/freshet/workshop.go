@@ -171,7 +171,7 @@ func (w *workshop) hasPagesOf(coll string) bool {
 }
 
 // rest is how many pages, of those that the first generation lacks, are made at a time.
-const rest = 500
+const rest = 200
 
 // whole builds until no page is left to make. The report is that of all builds together.
 func (w *workshop) whole(ctx context.Context, opt generator.Options) (*generator.Report, error) {
