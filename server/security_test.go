@@ -467,7 +467,7 @@ func TestGuard(t *testing.T) {
 		t.Errorf("an allowed request: %d %v", res.Code, res.Header())
 	}
 	want := server.Facts{
-		Now: facts[0].Now, Client: netip.MustParseAddr("2001:db8:1:2::7"), Key: netip.MustParsePrefix("2001:db8:1:2::/64"), Method: "GET",
+		Now: facts[0].Now, ID: res.Header().Get("X-Request-Id"), Built: true, Client: netip.MustParseAddr("2001:db8:1:2::7"), Key: netip.MustParsePrefix("2001:db8:1:2::/64"), Method: "GET",
 		Path: "/blog/rivers/", Query: "q=1", UserAgent: "curl/8", Accept: "*/*", AcceptLanguage: "hi", AcceptEncoding: "br", Referer: "https://a.example/",
 	}
 	if facts[0] != want {
@@ -487,6 +487,9 @@ func TestGuard(t *testing.T) {
 	get(h, "/nothing/", headers...)
 	get(h, "/old/", headers...)
 	asked := len(facts)
+	if facts[1].Built || facts[2].Built || !facts[3].Built {
+		t.Errorf("built: %v %v %v, want only what the site has", facts[1].Built, facts[2].Built, facts[3].Built)
+	}
 	get(h, "/livez")
 	get(h, "/readyz")
 	get(h, "http://other.example/")
