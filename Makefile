@@ -43,7 +43,7 @@ test: setup ## all tests with the race detector, and what was skipped
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m -json ./... | $(GO) run ./internal/testenv/report
 
 race: ## the tests of the concurrent parts, ten times over
-	CGO_ENABLED=1 $(GO) test -race -count=10 ./internal/memo ./internal/pagestore ./generator ./revalidator/... ./server
+	CGO_ENABLED=1 $(GO) test -race -count=10 ./internal/wire ./internal/telemetry ./internal/memo ./internal/pagestore ./generator ./revalidator/... ./server
 
 fuzz: ## each fuzz target for $(FUZZTIME)
 	@grep -rHoE --include='*_test.go' '^func (Fuzz[A-Za-z0-9_]+)' . | sed -E 's|^\./(.*)/[^/]+:func (.*)|\1 \2|' | \
@@ -51,8 +51,9 @@ fuzz: ## each fuzz target for $(FUZZTIME)
 		echo "$$dir $$target"; $(GO) test "./$$dir" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME); \
 	done
 
-bench: build ## cold, unchanged and edited builds beside Hugo, and the benchmarks of the parts
+bench: build ## builds beside Hugo, page requests beside nginx, and the benchmarks of the parts
 	$(GO) run ./load/bench --freshet ./freshet --posts $(POSTS)
+	$(GO) run ./load/serve --freshet ./freshet
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./...
 
 bench-full: build ## the same with 100,000 posts; takes about an hour

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"freshet/internal/site"
 	"freshet/internal/web"
 )
 
@@ -20,12 +21,14 @@ type Guard interface {
 // Facts is what a Guard knows of a request: plain values, valid for as long as the request is.
 type Facts struct {
 	Now        time.Time
+	ID         string     // of the request
 	Client     netip.Addr // whom to hold to account, see web.Client; not valid: a connection without an address
 	Key        netip.Prefix
 	Undeclared bool // Client may be a proxy that nobody declared: it is not to be banned
 	Method     string
 	Path       string // decoded once, not yet vetted
 	Query      string // as it was sent
+	Built      bool   // the site has something at this very path: a page, a redirect, the memory of a page
 
 	UserAgent, Accept, AcceptLanguage, AcceptEncoding, Referer string
 }
@@ -62,10 +65,13 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 		res := web.ResponseOf(w)
 		h := r.Header
 		f := Facts{
-			Now: res.Start, Client: res.Client.Addr, Key: res.Client.Key(), Undeclared: res.Client.Undeclared,
+			Now: res.Start, ID: res.ID(), Client: res.Client.Addr, Key: res.Client.Key(), Undeclared: res.Client.Undeclared,
 			Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery,
 			UserAgent: first(h["User-Agent"]), Accept: line(h["Accept"]), AcceptLanguage: line(h["Accept-Language"]),
 			AcceptEncoding: line(h["Accept-Encoding"]), Referer: first(h["Referer"]),
+		}
+		if gen := s.cfg.Site.Current(); gen != nil {
+			_, f.Built = gen.Lookup(site.Path(f.Path))
 		}
 		v := s.cfg.Guard.Judge(&f)
 		for i := range v.Header {

@@ -452,7 +452,7 @@ func TestGuard(t *testing.T) {
 	h := newServer(t, server.Config{Site: serving(built()), Proxies: trusted, Access: access, Hosts: hosts(t, "example.com"), Guard: guardFunc{
 		func(f *server.Facts) server.Verdict {
 			facts = append(facts, *f)
-			v := server.Verdict{Header: []server.Header{{Name: "RateLimit", Values: []string{`"page";r=1`}}}}
+			v := server.Verdict{Header: []server.Header{{Name: "Ratelimit", Values: []string{`"page";r=1`}}}}
 			if f.Path == "/api/refused" {
 				v.Status, v.Rule, v.Message, v.RetryAfter = 429, "limit:api", "too many requests", 1500*time.Millisecond
 			}
@@ -463,11 +463,11 @@ func TestGuard(t *testing.T) {
 
 	headers := []string{"X-Forwarded-For", "2001:db8:1:2::7", "User-Agent", "curl/8", "Accept", "*/*", "Accept-Language", "hi", "Accept-Encoding", "br", "Referer", "https://a.example/"}
 	res := get(h, "/blog/rivers/?q=1", headers...)
-	if res.Code != 200 || res.Header().Get("Ratelimit") != "" && res.Header()["RateLimit"] == nil {
+	if res.Code != 200 || res.Header().Get("Ratelimit") == "" {
 		t.Errorf("an allowed request: %d %v", res.Code, res.Header())
 	}
 	want := server.Facts{
-		Now: facts[0].Now, Client: netip.MustParseAddr("2001:db8:1:2::7"), Key: netip.MustParsePrefix("2001:db8:1:2::/64"), Method: "GET",
+		Now: facts[0].Now, ID: res.Header().Get("X-Request-Id"), Built: true, Client: netip.MustParseAddr("2001:db8:1:2::7"), Key: netip.MustParsePrefix("2001:db8:1:2::/64"), Method: "GET",
 		Path: "/blog/rivers/", Query: "q=1", UserAgent: "curl/8", Accept: "*/*", AcceptLanguage: "hi", AcceptEncoding: "br", Referer: "https://a.example/",
 	}
 	if facts[0] != want {
@@ -476,7 +476,7 @@ func TestGuard(t *testing.T) {
 	out.Reset()
 	res = get(h, "/api/refused", headers...)
 	if res.Code != 429 || res.Header().Get("Retry-After") != "2" || res.Header().Get("Cache-Control") != "no-store" ||
-		!strings.Contains(res.Body.String(), "too many requests") || len(res.Header()["RateLimit"]) != 1 {
+		!strings.Contains(res.Body.String(), "too many requests") || res.Header().Get("Ratelimit") == "" {
 		t.Errorf("a refused request: %d %v %s", res.Code, res.Header(), res.Body)
 	}
 	access.Flush()
@@ -487,6 +487,9 @@ func TestGuard(t *testing.T) {
 	get(h, "/nothing/", headers...)
 	get(h, "/old/", headers...)
 	asked := len(facts)
+	if facts[1].Built || facts[2].Built || !facts[3].Built {
+		t.Errorf("built: %v %v %v, want only what the site has", facts[1].Built, facts[2].Built, facts[3].Built)
+	}
 	get(h, "/livez")
 	get(h, "/readyz")
 	get(h, "http://other.example/")

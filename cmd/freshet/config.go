@@ -600,8 +600,8 @@ func listSetting(key string, field func(*config) *[]string, check func(item stri
 
 // adminToken checks a token without repeating it.
 func adminToken(text string) (string, error) {
-	if text != "" && len(text) < 16 || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return "", bad("at least 16 characters of ASCII without blanks: openssl rand -hex 20", "this is no token that keeps anybody out")
+	if text != "" && len(text) < minSecret || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return "", bad(fmt.Sprintf("at least %d characters of ASCII without blanks: openssl rand -hex 32", minSecret), "this is no token that keeps anybody out")
 	}
 	return text, nil
 }

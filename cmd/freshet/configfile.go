@@ -154,6 +154,7 @@ func yamlNode(v ast.Node) (*node, error) {
 			if err != nil {
 				return nil, err
 			}
+			child.line, child.col = child.valLine, child.valCol
 			n.children = append(n.children, child)
 		}
 	case *ast.NullNode:
@@ -360,6 +361,7 @@ func tomlPair(data []byte, table *node, pair *unstable.Node) {
 			item := it.Node()
 			child := &node{text: string(item.Data)}
 			child.valLine, child.valCol = position(data, int(item.Raw.Offset))
+			child.line, child.col = child.valLine, child.valCol
 			switch item.Kind {
 			case unstable.Array:
 				child.shape = list

@@ -241,7 +241,7 @@ func (c *pieces) Read(p []byte) (int, error) {
 func (c *pieces) SetReadDeadline(time.Time) error { return nil }
 
 // through returns what is handed on of data, read in pieces of the given sizes.
-func through(data, sizes, reads []byte) ([]byte, error, net.Conn) {
+func through(data, sizes, reads []byte) ([]byte, net.Conn, error) {
 	c := wire.VetConn(&pieces{data: data, sizes: sizes}, wire.Limits{HeadBytes: 1 << 10, HeadTime: time.Second})
 	var out []byte
 	for i := 0; ; i++ {
@@ -253,7 +253,7 @@ func through(data, sizes, reads []byte) ([]byte, error, net.Conn) {
 		n, err := c.Read(p)
 		out = append(out, p[:n]...)
 		if err != nil {
-			return out, err, c
+			return out, c, err
 		}
 	}
 }
@@ -268,8 +268,8 @@ func FuzzVet(f *testing.F) {
 	f.Add([]byte("GET / HTTP/1.1\nHost: h\n\n"), []byte{}, []byte{})
 	f.Add([]byte("GET http://h/ HTTP/1.1\r\nHost: h\r\nA: b\r\n c\r\n\r\n"), []byte{5}, []byte{})
 	f.Fuzz(func(t *testing.T, data, sizes, reads []byte) {
-		whole, wholeErr, _ := through(data, nil, nil)
-		cut, cutErr, _ := through(data, sizes, reads)
+		whole, _, wholeErr := through(data, nil, nil)
+		cut, _, cutErr := through(data, sizes, reads)
 		if !bytes.Equal(whole, cut) || wholeErr != cutErr {
 			t.Fatalf("%q: handed on %q (%v), in pieces %q (%v)", data, whole, wholeErr, cut, cutErr)
 		}
@@ -293,7 +293,7 @@ func FuzzVet(f *testing.F) {
 				return
 			}
 			end := len(whole) - src.Len() - br.Buffered()
-			if _, _, c := through(whole[:end], nil, nil); !wire.BetweenRequests(c) {
+			if _, c, _ := through(whole[:end], nil, nil); !wire.BetweenRequests(c) {
 				t.Fatalf("%q: net/http ends a request at %d, the vetting does not", data, end)
 			}
 		}
