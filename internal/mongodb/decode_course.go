@@ -11,6 +11,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"freshet/internal/prose"
 	"freshet/internal/site"
 )
 
@@ -276,7 +277,7 @@ func (r *reader) lesson(l *rawLesson, slugs map[site.Slug]bool, keys map[string]
 		r.warn(l.at+"title", "this lesson has no title, so it is left out", "write its title")
 		return false
 	}
-	body := l.fields.get("content", htmlFields[0], htmlFields[1], jsonFields[0]).name != ""
+	body := l.fields.get(append(prose.Fields(), "content")...).name != ""
 	switch {
 	case slug == "":
 		slug = cmp.Or(site.MakeSlug(l.title), "lesson")
@@ -329,18 +330,18 @@ func (r *reader) modules(gratis bool) []site.Module {
 			}
 			b := postBody.read(l.fields)
 			switch {
-			case b.found():
+			case b.Found():
 				r.bodyProblems(l.at, &b)
 				lesson.Body = b.ref(r.id, string(l.id))
-				lesson.Minutes = site.Minutes(b.format, b.text)
+				lesson.Minutes = site.Minutes(b.Format, b.Text.Text)
 				if lesson.Open { // what a closed one says is not for all
 					lesson.Excerpt = oneLine(l.fields.str("excerpt"))
 					if lesson.Excerpt == "" {
-						lesson.Excerpt = strings.Clone(site.Excerpt(b.format, b.text))
+						lesson.Excerpt = strings.Clone(site.Excerpt(b.Format, b.Text.Text))
 					}
 				}
-			case free, b.reason != "there is no text":
-				r.warn(l.at+b.field, b.reason+", so the lesson has no page", "write it in content")
+			case free, b.Reason != prose.Missing:
+				r.warn(l.at+b.Field, b.Reason+", so the lesson has no page", "write it in content")
 			}
 			module.Lessons = append(module.Lessons, lesson)
 		}
