@@ -3,7 +3,6 @@ package mongodb
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"net/url"
 	"regexp"
 	"slices"
@@ -758,9 +757,6 @@ func (r *reader) views() int64 {
 	return int64(min(n, 1<<62))
 }
 
-// A number in text: "₹1,999", "2,499.00", "Rs. 49", "1999 INR".
-var amountText = regexp.MustCompile(`^[^\d,.-]*\.?\s*(-?(?:\d+|\d{1,3}(?:,\d{2,3})*,\d{3})(?:\.\d+)?)[^\d.,]*$`)
-
 // amount reads a number of any type, and of text with a currency. Decimal128 is exact to what a float64 holds, which
 // is far below a cent.
 func amount(v bson.RawValue) (float64, bool) {
@@ -770,20 +766,11 @@ func amount(v bson.RawValue) (float64, bool) {
 		s = numberText(v)
 	case v.Type == bson.TypeString:
 		b, _ := stringBytes(v)
-		s = strings.TrimSpace(string(b))
-		if strings.EqualFold(s, "free") {
-			return 0, true
-		}
-		m := amountText.FindStringSubmatch(s)
-		if m == nil {
-			return 0, false
-		}
-		s = strings.ReplaceAll(m[1], ",", "")
+		s = string(b)
 	default:
 		return 0, false
 	}
-	n, err := strconv.ParseFloat(s, 64)
-	return n, err == nil && !math.IsNaN(n) && !math.IsInf(n, 0)
+	return site.ParseAmount(s)
 }
 
 var firstDigits = regexp.MustCompile(`^\s*\d+`)
