@@ -126,7 +126,7 @@ func (b *builder) meta(r *record, names ...string) site.Meta {
 		ID: site.ID(r.path), Source: r.path, Title: p.title, Excerpt: p.excerpt, Tags: p.tags, Cover: p.cover, SEO: p.seo, Draft: p.draft,
 		Published: p.published, Modified: p.modified, Expires: p.expires, Minutes: p.minutes, Lang: b.lang(r),
 	}
-	if m.Title == "" {
+	if m.Title == "" && !p.stored {
 		m.Title = p.heading
 	}
 	if m.Title == "" && p.stored {

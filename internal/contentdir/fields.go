@@ -677,7 +677,14 @@ func (r *reader) date(f *field, to *time.Time) bool {
 	if !ok {
 		t, ok = site.ParseDate(f.val.s)
 	}
+	problem := fmt.Sprintf("%s %q is not a date", f.key, clip(f.val.s))
 	if r.out.stored {
+		if !ok {
+			var ambiguous bool
+			if t, ok, ambiguous = site.ParseSlashDate(f.val.s); ambiguous {
+				problem = fmt.Sprintf("%s %q leaves open which is the day and which the month", f.key, clip(f.val.s))
+			}
+		}
 		n, err := strconv.ParseFloat(f.val.s, 64)
 		switch {
 		case ok && f.val.kind == moment && t.Unix() == 0, err == nil && n == 0:
@@ -686,15 +693,15 @@ func (r *reader) date(f *field, to *time.Time) bool {
 		case to == &r.out.published && (f.key == "createdAt" || f.key == "created_at"):
 			return false
 		case to == &r.out.modified:
-			r.warn(f, fmt.Sprintf("%s %q is not a date", f.key, clip(f.val.s)), "store a date")
+			r.warn(f, problem, "store a date")
 			return false
 		default:
-			r.late = append(r.late, late{f, fmt.Sprintf("%s %q is not a date", f.key, clip(f.val.s)), "store a date, or write it as 2006-01-02"})
+			r.late = append(r.late, late{f, problem, "store a date, or write it as 2006-01-02"})
 			return false
 		}
 	}
 	if !ok {
-		r.fail(f, fmt.Sprintf("%s %q is not a date", f.key, clip(f.val.s)), "write it as 2006-01-02 or 2006-01-02T15:04:05Z")
+		r.fail(f, problem, "write it as 2006-01-02 or 2006-01-02T15:04:05Z")
 		return false
 	}
 	if t.Year() <= 1 {

@@ -93,11 +93,16 @@ func (l *Library) Put(ctx context.Context, coll string, docs []extjson.Doc) (ref
 		models = append(models, mongo.NewReplaceOneModel().SetFilter(filter).SetReplacement(raw).SetUpsert(true))
 		at = append(at, i)
 	}
+	before := len(refused)
 	cut, err := l.write(ctx, coll, models, at, refused)
-	if err == nil || !cut || len(models) == 1 {
+	if len(models) == 1 || !cut && (err != nil || len(refused) == before) {
 		return refused, err
 	}
-	// Some servers end the connection at a document with something that they do not store. The others need not suffer.
+	// Some servers end the connection at a document with something that they do not store, and some store none of those
+	// behind one that they refuse. The others need not suffer.
+	for _, i := range at {
+		delete(refused, i)
+	}
 	for i := range models {
 		cut, err := l.write(ctx, coll, models[i:i+1], at[i:i+1], refused)
 		switch {
