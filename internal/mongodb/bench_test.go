@@ -15,13 +15,17 @@ import (
 // benchmarkPosts is how many posts of 3 KB the benchmarks read. Some servers take long to be filled.
 const benchmarkPosts = 5000
 
-func benchmarkDB(b *testing.B) *mongodb.DB {
-	db := onServer(b)
+func benchDocs(n int) []bson.D {
 	var docs []bson.D
-	for n := range benchmarkPosts {
+	for n := range n {
 		docs = append(docs, postDoc(n, strings.Repeat("Some *text* of a post. ", 130)))
 	}
-	insert(b, db, "blogs", docs...)
+	return docs
+}
+
+func benchmarkDB(b *testing.B) *mongodb.DB {
+	db := onServer(b)
+	insert(b, db, "blogs", benchDocs(benchmarkPosts)...)
 	return db
 }
 
