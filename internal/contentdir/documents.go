@@ -17,7 +17,7 @@ type builder struct {
 	t        *tree
 	problems []diag.Problem
 	skip     *site.Skip
-	files    []*site.File // pictures that the document holds as data
+	more     []site.Document // what the unit has beside it: pictures that it holds as data, the banner
 }
 
 func (b *builder) warn(name, field, message, remedy string) {
@@ -121,7 +121,9 @@ func (b *builder) file(r *record) site.Document {
 // meta fills in what all documents have. The slug is chosen from names after the front matter's.
 func (b *builder) meta(r *record, names ...string) site.Meta {
 	p := r.p
-	b.files = append(b.files, p.files(r.path)...)
+	for _, f := range p.files(r.path) {
+		b.more = append(b.more, f)
+	}
 	m := site.Meta{
 		ID: site.ID(r.path), Source: r.path, Title: p.title, Excerpt: p.excerpt, Tags: p.tags, Cover: p.cover, SEO: p.seo, Draft: p.draft,
 		Published: p.published, Modified: p.modified, Expires: p.expires, Minutes: p.minutes, Lang: b.lang(r),
@@ -310,6 +312,9 @@ func revision(doc any) site.Revision {
 	return h.Sum()
 }
 
+// bannerMark stands in the ID of the banner, behind that of the document that has it.
+const bannerMark = "#banner"
+
 // section makes a page of a folder's own text: the text of a list that freshet makes, or a page at the folder's
 // address. A folder text that is not its folder's first gives nothing.
 func (b *builder) section(r *record) site.Document {
@@ -341,6 +346,13 @@ func (b *builder) section(r *record) site.Document {
 	}
 	pg.Meta = b.meta(r, cmpOr(strings.TrimPrefix(f.base(), "."), "home"))
 	pg.Title = cmpOr(r.p.title, r.p.heading) // empty: the list's own
+	pg.Closed = r.p.closed && pg.Path == "/courses/"
+	if r.p.notice != "" && pg.Path == "/" {
+		banner := &site.Page{Section: true, Path: site.BannerPath, Link: r.p.noticeLink}
+		banner.ID, banner.Title, banner.Source = site.ID(r.path+bannerMark), r.p.notice, r.path
+		banner.Revision = revision(banner)
+		b.more = append(b.more, banner)
+	}
 	pg.Revision = revision(pg)
 	return pg
 }

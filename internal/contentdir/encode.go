@@ -144,7 +144,7 @@ func each[T any](c *codec, v *[]T, one func(*T)) {
 }
 
 func (c *codec) parsed(p *parsed) {
-	c.bools(&p.draft, &p.broken, &p.dated, &p.featured, &p.nav, &p.weighted, &p.shortcodesOff, &p.seo.NoIndex, &p.stored, &p.hasStatus, &p.gratis, &p.slugIsText)
+	c.bools(&p.draft, &p.broken, &p.dated, &p.featured, &p.nav, &p.weighted, &p.shortcodesOff, &p.seo.NoIndex, &p.stored, &p.hasStatus, &p.gratis, &p.slugIsText, &p.closed)
 	format := string(p.format)
 	c.string(&format)
 	p.format = site.Format(format)
@@ -189,6 +189,9 @@ func (c *codec) parsed(p *parsed) {
 	c.strings(&p.learn)
 	c.strings(&p.requirements)
 	c.string(&p.storedID)
+	c.string(&p.notice)
+	c.string(&p.noticeLink.Text)
+	c.string(&p.noticeLink.URL)
 	each(c, &p.pictures, func(h *heldPicture) {
 		c.string(&h.base)
 		c.string(&h.name)

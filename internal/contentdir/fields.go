@@ -61,6 +61,9 @@ type parsed struct {
 	storedID          string    // the _id, where it is an ObjectId or plain text
 	slugIsText        bool
 	pictures          []heldPicture
+	closed            bool   // developmentMode
+	notice            string // of the banner; empty: there is none
+	noticeLink        site.Link
 }
 
 // A key is what a front-matter key means.
@@ -121,6 +124,8 @@ const (
 	keyInstructorName
 	keyInstructorImage
 	keyCurriculum
+	keyClosed
+	keyNotice
 	keyExtra
 )
 
@@ -157,7 +162,7 @@ var keys = map[string]keyRank{
 	"aliases": {keyAliases, 9}, "alias": {keyAliases, 8}, "redirectFrom": {keyAliases, 7},
 	"permalink": {keyAddress, 8}, "url": {keyAddress, 9}, "path": {keyAddress, 7},
 	"lang": {keyLang, 9}, "language": {keyLang, 8}, "locale": {keyLang, 7},
-	"instructorName": {keyInstructorName, 9}, "instructorImage": {keyInstructorImage, 9}, "curriculum": {keyCurriculum, 9},
+	"instructorName": {keyInstructorName, 9}, "instructorImage": {keyInstructorImage, 9}, "curriculum": {keyCurriculum, 9}, "developmentMode": {keyClosed, 9}, "notification": {keyNotice, 9},
 	"featured": {keyFeatured, 9}, "views": {keyViews, 9}, "viewCount": {keyViews, 8}, "weight": {keyWeight, 9}, "order": {keyWeight, 8}, "navOrder": {keyWeight, 7}, "sidebarPosition": {keyWeight, 7},
 	"nav": {keyNav, 9}, "menu": {keyMenu, 8}, "menus": {keyMenu, 8},
 	"free": {keyFree, 9}, "shortcodes": {keyShortcodes, 9}, "format": {keyFormat, 9}, "origin": {keyOrigin, 9}, "_id": {keyID, 9},
@@ -624,6 +629,14 @@ func (r *reader) take(k key, f *field) bool {
 		if out.stored && v.kind == text {
 			r.warn(f, "the curriculum is text, which is kept but not shown", "store a list of modules")
 		}
+	case keyClosed:
+		b, ok := boolOf(v)
+		if !ok {
+			r.warn(f, "developmentMode is neither true nor false", "write developmentMode: true or developmentMode: false")
+		}
+		out.closed = b
+	case keyNotice:
+		r.notice(f)
 	case keyInstructorName:
 		return r.string(f, &r.instructor.Name)
 	case keyInstructorImage:
@@ -648,6 +661,34 @@ func (r *reader) take(k key, f *field) bool {
 		}
 	}
 	return true
+}
+
+// notice reads the banner: enabled, message, linkText, linkHref, as the site's settings have it.
+func (r *reader) notice(f *field) {
+	get := func(name string) string {
+		if v := f.val.get(name); v != nil && v.kind != table && v.kind != list {
+			return v.s
+		}
+		return ""
+	}
+	enabled, said := f.val.get("enabled"), true
+	if enabled != nil {
+		said, _ = boolOf(enabled)
+	}
+	message := site.PlainText(site.HTML, get("message"))
+	switch {
+	case f.val.kind != table:
+		r.warn(f, "notification is not a table, so there is no banner", "write message, linkText and linkHref below it")
+	case !said:
+	case message == "":
+		r.warn(f, "notification has no message, so there is no banner", "write one in message")
+	default:
+		r.out.notice = message
+		href := get("linkHref")
+		if r.out.noticeLink = site.NewLink(site.PlainText(site.HTML, get("linkText")), href); href != "" && r.out.noticeLink.URL == "" {
+			r.warn(f, fmt.Sprintf("linkHref %q is no address, so the banner has no link", clip(href)), "begin it with / or https://")
+		}
+	}
 }
 
 // rankedDate is for "published", which is a date only in some trees.
