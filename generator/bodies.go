@@ -21,12 +21,13 @@ func (b *bodies) Body(ctx context.Context, of plan.BodyOf) (*markup.Doc, error) 
 	if of.Ref.IsZero() {
 		return nil, nil
 	}
-	in := markup.Input{Format: of.Ref.Format, Title: of.Title, File: of.Source, Lang: of.Lang, Key: of.Ref.Hash}
+	source := cmp.Or(of.Source, string(of.Ref.Doc))
+	in := markup.Input{Format: of.Ref.Format, Title: of.Title, File: source, Lang: of.Lang, Key: of.Ref.Hash}
 	if doc, ok := b.renderer.Cached(in); ok {
 		return doc, nil
 	}
 	fail := func(err error) (*markup.Doc, error) {
-		return nil, &docError{of.Ref.Doc, cmp.Or(of.Source, string(of.Ref.Doc)), err}
+		return nil, &docError{of.Ref.Doc, source, err}
 	}
 	body, err := b.source.Body(ctx, of.Ref)
 	if err != nil {

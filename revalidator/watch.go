@@ -3,10 +3,10 @@ package revalidator
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -19,54 +19,86 @@ import (
 type watcher struct {
 	cfg   Config
 	queue *queue
-	fs    *fsnotify.Watcher
+	fs    *fsnotify.Watcher // nil: nothing can be watched
+	roots []string
 	poll  bool
 }
 
-func newWatcher(cfg Config, q *queue) (*watcher, error) {
-	fw, err := fsnotify.NewWatcher()
-	if err != nil {
-		return nil, fmt.Errorf("watch files: %w", err)
-	}
-	w := &watcher{cfg: cfg, queue: q, fs: fw}
-	for _, root := range []string{cfg.Content, cfg.Theme} {
-		if root != "" {
-			w.watch(root)
+func newWatcher(cfg Config, q *queue) *watcher {
+	w := &watcher{cfg: cfg, queue: q}
+	for _, root := range []*string{&w.cfg.Content, &w.cfg.Theme} {
+		if *root != "" {
+			*root = filepath.Clean(*root)
+			w.roots = append(w.roots, *root)
 		}
 	}
-	return w, nil
+	var err error
+	if w.fs, err = fsnotify.NewWatcher(); err != nil {
+		w.fallBack(w.roots[0], err)
+		return w
+	}
+	for _, root := range w.roots {
+		w.watchRoot(root)
+	}
+	return w
 }
 
-// watch adds the folder and all below it. A root that does not exist yet is waited for in its parent.
-func (w *watcher) watch(root string) {
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if d.Type()&fs.ModeSymlink != 0 {
-			if info, err := os.Stat(name); err != nil || !info.IsDir() {
-				return nil
-			}
-			return w.fs.Add(name)
-		}
-		if !d.IsDir() {
-			return nil
-		}
-		if name != root && strings.HasPrefix(d.Name(), ".") {
-			return fs.SkipDir
-		}
-		return w.fs.Add(name)
-	})
+// watchRoot watches a root with all below it, and the folder it is in: a root may come later, or be replaced.
+func (w *watcher) watchRoot(root string) {
+	err := w.fs.Add(filepath.Dir(root))
 	if err == nil {
-		if _, err = os.Stat(root); errors.Is(err, fs.ErrNotExist) {
-			err = w.fs.Add(filepath.Dir(filepath.Clean(root)))
-		}
+		err = w.add(root, nil)
 	}
 	if err != nil {
 		w.fallBack(root, err)
+	}
+}
+
+// add watches a folder and all below it. seen are the real folders on the way to it.
+func (w *watcher) add(folder string, seen []string) error {
+	real, err := filepath.EvalSymlinks(folder)
+	if err != nil || slices.Contains(seen, real) {
+		return absentIsNil(err)
+	}
+	seen = append(seen, real)
+	// The separator makes it follow a folder that is a symbolic link.
+	return filepath.WalkDir(folder+string(filepath.Separator), func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return absentIsNil(err)
+		}
+		name = filepath.Clean(name)
+		switch {
+		case name == folder:
+		case passing(d.Name()):
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case d.Type()&fs.ModeSymlink != 0:
+			if info, err := os.Stat(name); err != nil || !info.IsDir() {
+				return nil
+			}
+			return w.add(name, seen)
+		case !d.IsDir():
+			return nil
+		}
+		return absentIsNil(w.fs.Add(name))
+	})
+}
+
+func absentIsNil(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// forget stops watching a folder that is not where it was, and all below it.
+func (w *watcher) forget(folder string) {
+	for _, name := range w.fs.WatchList() {
+		if _, ok := below(folder, name); ok {
+			_ = w.fs.Remove(name) // what is gone is watched no more
+		}
 	}
 }
 
@@ -76,15 +108,23 @@ func (w *watcher) fallBack(root string, err error) {
 	}
 	w.poll = true
 	hint := ""
-	if errors.Is(err, syscall.ENOSPC) {
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
 		hint = "raise fs.inotify.max_user_watches"
+	case errors.Is(err, syscall.EMFILE):
+		hint = "raise fs.inotify.max_user_instances"
 	}
 	w.cfg.Logger.Warn("cannot watch all folders, looking at everything instead", "folder", root, "error", err, "every", w.cfg.Poll, "hint", hint)
 }
 
 // run queues changes until ctx ends.
 func (w *watcher) run(ctx context.Context) error {
-	defer func() { _ = w.fs.Close() }()
+	var events chan fsnotify.Event
+	var lost chan error
+	if w.fs != nil {
+		defer func() { _ = w.fs.Close() }()
+		events, lost = w.fs.Events, w.fs.Errors
+	}
 	var tick <-chan time.Time
 	for {
 		if w.poll && tick == nil {
@@ -97,43 +137,56 @@ func (w *watcher) run(ctx context.Context) error {
 			return nil
 		case <-tick:
 			w.queue.add(Change{Everything: true, Theme: w.cfg.Theme != "", Cause: "poll"})
-		case err := <-w.fs.Errors:
-			// An overflow loses events, so everything may have changed.
+		case err := <-lost:
+			// An overflow loses events, those of new folders among them, so everything may have changed.
 			w.cfg.Logger.Warn("file watch lost events, looking at everything", "error", err)
+			for _, root := range w.roots {
+				w.watchRoot(root)
+			}
 			w.queue.add(Change{Everything: true, Theme: w.cfg.Theme != "", Cause: "file watch"})
-		case e := <-w.fs.Events:
+		case e := <-events:
 			w.event(e)
 		}
 	}
 }
 
 func (w *watcher) event(e fsnotify.Event) {
-	if e.Op == fsnotify.Chmod || passing(filepath.Base(e.Name)) {
+	e.Name = filepath.Clean(e.Name)
+	if e.Op == fsnotify.Chmod || passing(filepath.Base(e.Name)) && !slices.Contains(w.roots, e.Name) {
 		return
 	}
 	c := Change{Cause: "file watch"}
 	if name, ok := below(w.cfg.Content, e.Name); ok {
 		c.Documents = []string{name}
 		c.Everything = name == "."
-	} else if _, ok := below(w.cfg.Theme, e.Name); ok {
+		c.Cause += ": " + name
+	}
+	if _, ok := below(w.cfg.Theme, e.Name); ok {
 		c.Theme = true
-	} else {
+	}
+	if c.empty() {
 		return
 	}
-	if e.Has(fsnotify.Create) {
-		if info, err := os.Stat(e.Name); err == nil && info.IsDir() {
-			w.watch(e.Name)
-		}
+	if e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename) {
+		w.forget(e.Name)
 	}
-	if len(c.Documents) > 0 {
-		c.Cause = "file watch: " + c.Documents[0]
+	if slices.Contains(w.roots, e.Name) {
+		w.watchRoot(e.Name)
+	} else if e.Has(fsnotify.Create) {
+		// Before the change is queued: what comes into the folder from now on is seen, what is in it is found by the build.
+		if info, err := os.Stat(e.Name); err == nil && info.IsDir() {
+			if err := w.add(e.Name, nil); err != nil {
+				w.fallBack(e.Name, err)
+			}
+		}
 	}
 	w.queue.add(c)
 }
 
-// passing reports whether the name is one that editors use for moments only.
+// passing reports whether the name is one that editors use for moments only, or is hidden.
 func passing(name string) bool {
-	return strings.HasPrefix(name, ".") || strings.HasSuffix(name, "~") || strings.HasSuffix(name, ".swp") || name == "4913"
+	return strings.HasPrefix(name, ".") || strings.HasSuffix(name, "~") || strings.HasSuffix(name, ".swp") || name == "4913" ||
+		strings.HasPrefix(name, "#") && strings.HasSuffix(name, "#") || strings.HasSuffix(name, "___jb_tmp___") || strings.HasSuffix(name, "___jb_old___")
 }
 
 // below is name relative to root, with slashes; "." for root itself.

@@ -27,7 +27,7 @@ type node struct {
 	text      string // of a scalar: as written, less quotes
 	valLine   int    // of a scalar
 	valCol    int
-	children  []*node // of a mapping
+	children  []*node // of a mapping; of a list, without keys
 }
 
 type shape int
@@ -149,6 +149,13 @@ func yamlNode(v ast.Node) (*node, error) {
 		n.children = append(n.children, child)
 	case *ast.SequenceNode:
 		n.shape = list
+		for _, item := range v.Values {
+			child, err := yamlNode(item)
+			if err != nil {
+				return nil, err
+			}
+			n.children = append(n.children, child)
+		}
 	case *ast.NullNode:
 		n.shape = null
 	case *ast.StringNode:
@@ -247,9 +254,7 @@ func jsonNode(d *json.Decoder, data []byte) (*node, error) {
 				return nil, err
 			}
 			child.key, child.line, child.col = key, line, col
-			if n.shape == mapping {
-				n.children = append(n.children, child)
-			}
+			n.children = append(n.children, child)
 		}
 		_, err = d.Token()
 	case nil:
@@ -318,6 +323,15 @@ func tomlPair(data []byte, table *node, pair *unstable.Node) {
 		}
 	case unstable.Array:
 		n.shape = list
+		for it := v.Children(); it.Next(); {
+			item := it.Node()
+			child := &node{text: string(item.Data)}
+			if item.Kind == unstable.Array || item.Kind == unstable.InlineTable {
+				child.shape = mapping
+			}
+			child.valLine, child.valCol = position(data, int(item.Raw.Offset))
+			n.children = append(n.children, child)
+		}
 	default:
 		n.shape = scalar
 		n.text = string(v.Data)

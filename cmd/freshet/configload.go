@@ -98,12 +98,13 @@ func loadConfig(file string, env []string, flags *pflag.FlagSet) (*effective, []
 	}
 	l.readEnv(env)
 	l.readFlags(flags)
-	if own := localURL(l.eff.Listen); l.eff.from["site.url"] == "default" && own != l.eff.Site.URL {
+	if own := l.eff.localURL(l.eff.Listen); l.eff.from["site.url"] == "default" && own != l.eff.Site.URL {
 		l.eff.Site.URL, l.eff.from["site.url"] = own, "default, for listen"
 	}
 	if len(l.problems) == 0 {
 		l.eff.check(func(key string, err error) { l.report(l.places[key], err) })
 	}
+	hideSecrets(l.problems, strings.Split(string(data), "\n"))
 	return l.eff, l.problems, nil
 }
 
@@ -226,6 +227,8 @@ func (l *loader) walk(f *settingsFile, n *node, section, base string, seen map[s
 			l.problems = append(l.problems, atKey(fmt.Sprintf("%q holds other settings, not a value", key), strings.Join(names, ", ")))
 		case c.shape == mapping:
 			l.problems = append(l.problems, atKey(fmt.Sprintf("%q takes one value, not a mapping", key), ""))
+		case c.shape == list && s.kind == items:
+			l.items(f, s, c, base)
 		case c.shape == list:
 			l.problems = append(l.problems, atKey(fmt.Sprintf("%q takes one value, not a list", key), ""))
 		case c.shape == null:
@@ -234,6 +237,26 @@ func (l *loader) walk(f *settingsFile, n *node, section, base string, seen map[s
 			l.apply(s, c.text, base, fmt.Sprintf("%s:%d", f.name, c.line), atValue)
 		}
 	}
+}
+
+// items applies a list. It goes on as text, with commas, as it stands in the environment.
+func (l *loader) items(f *settingsFile, s *setting, list *node, base string) {
+	var texts []string
+	at := func(n *node) func(message, remedy string) diag.Problem {
+		return func(message, remedy string) diag.Problem { return f.problem(n.valLine, n.valCol, message, remedy) }
+	}
+	for _, item := range list.children {
+		if item.shape != scalar || strings.Contains(item.text, ",") {
+			l.problems = append(l.problems, at(item)(fmt.Sprintf("an item of %q is one value without commas", s.key), ""))
+			return
+		}
+		if err := s.set(new(config), item.text, base); err != nil { // the mistake is at the item
+			l.apply(s, item.text, base, "", at(item))
+			return
+		}
+		texts = append(texts, item.text)
+	}
+	l.apply(s, strings.Join(texts, ","), base, fmt.Sprintf("%s:%d", f.name, list.line), at(list))
 }
 
 // suggest says which key was probably meant by name in section.

@@ -262,7 +262,7 @@ func (inv *invocation) whyNot(ctx context.Context, eff *effective, name string) 
 	case len(ans.Pages) == 0:
 		fmt.Fprintf(w, "%s is on no page yet: the site was not built since it appeared\n", ans.Document)
 	default:
-		fmt.Fprintf(w, "%s is on %d pages:\n", ans.Document, len(ans.Pages))
+		fmt.Fprintf(w, "%s is on %s:\n", ans.Document, plural(len(ans.Pages), "page"))
 		for _, p := range ans.Pages {
 			fmt.Fprintf(w, "  %s\n", p)
 		}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -83,6 +85,9 @@ func (inv *invocation) export(ctx context.Context, eff *effective, name string, 
 	if flags.collection != "" {
 		collections = []string{flags.collection}
 	}
+	if collections, err = from.present(ctx, collections); err != nil {
+		return err
+	}
 	if flags.as == "markdown" {
 		return inv.exportTree(ctx, eff, from, collections, name)
 	}
@@ -90,11 +95,11 @@ func (inv *invocation) export(ctx context.Context, eff *effective, name string, 
 	toStdout := name == "-"
 	if toStdout || exportedFile(name) {
 		if flags.collection == "" {
-			if collections = nil; !toStdout {
-				if coll := transfer.CollectionOf(nil, name); coll == transfer.Blogs || coll == transfer.Courses {
-					collections = []string{coll}
-				}
+			coll := ""
+			if !toStdout {
+				coll = transfer.CollectionOf(nil, name)
 			}
+			collections = slices.DeleteFunc(collections, func(c string) bool { return c != coll })
 		}
 		if len(collections) == 0 {
 			return misuse("name it with --collection, or export into a folder", "%s does not tell which collection to write", name)
@@ -114,6 +119,7 @@ func (inv *invocation) export(ctx context.Context, eff *effective, name string, 
 		n, problems, err := inv.exportFile(ctx, from, coll, file, form)
 		rep.Problems = append(rep.Problems, problems...)
 		if err != nil {
+			diag.Print(inv.stderr, rep.Problems)
 			return err
 		}
 		rep.Files = append(rep.Files, exportedPart{coll, filepath.ToSlash(file), n})
@@ -132,6 +138,24 @@ func (inv *invocation) export(ctx context.Context, eff *effective, name string, 
 	return refusals("exported", rep.Problems)
 }
 
+// present are those of the collections that are there. When none is, the place is hardly the one meant.
+func (p *place) present(ctx context.Context, collections []string) ([]string, error) {
+	var out []string
+	for _, coll := range collections {
+		switch has, err := p.has(ctx, coll); {
+		case err != nil:
+			return nil, err
+		case has:
+			out = append(out, coll)
+		}
+	}
+	if len(out) == 0 {
+		return nil, failed(fmt.Errorf("%s has no collection %s; nothing was written", p.name, strings.Join(collections, " or ")),
+			"name the database with mongo.db (MONGODB_DB), and the collection with --collection")
+	}
+	return out, nil
+}
+
 // exportFile writes one collection to a file, which is whole or as it was before.
 func (inv *invocation) exportFile(ctx context.Context, from *place, coll, file string, form extjson.Form) (n int, problems []diag.Problem, err error) {
 	var progress func(int)
@@ -148,7 +172,7 @@ func (inv *invocation) exportFile(ctx context.Context, from *place, coll, file s
 	}
 	n, problems, err = transfer.Write(ctx, from, coll, io.Writer(tmp), form, progress)
 	if err == nil {
-		err = tmp.Chmod(0o644)
+		err = errors.Join(tmp.Chmod(0o644), tmp.Sync())
 	}
 	err = errors.Join(err, tmp.Close())
 	if err == nil {

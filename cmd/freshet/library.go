@@ -27,6 +27,7 @@ type place struct {
 	transfer.Library
 	name        string   // as messages have it
 	collections []string // that it keeps; nil: any
+	has         func(ctx context.Context, coll string) (bool, error)
 	check       func(coll string, d extjson.Doc) (field, message, remedy string)
 	close       func() error
 }
@@ -54,7 +55,7 @@ func mongoPlace(db *mongodb.DB) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &place{Library: l, name: "the database " + db.Name(), close: db.Close}, nil
+	return &place{Library: l, name: "the database " + db.Name(), has: l.Has, close: db.Close}, nil
 }
 
 // openContent opens a content tree, which need not exist.
@@ -66,7 +67,12 @@ func openContent(ctx context.Context, dir string) (*place, error) {
 		}
 		return nil, err
 	}
-	return &place{Library: l, name: dir, collections: []string{contentdir.Blogs, contentdir.Courses}, check: checkContent, close: func() error { return nil }}, nil
+	return &place{Library: l, name: dir, collections: []string{contentdir.Blogs, contentdir.Courses}, has: hasContent, check: checkContent, close: func() error { return nil }}, nil
+}
+
+// hasContent reports whether a content tree keeps documents of a collection.
+func hasContent(_ context.Context, coll string) (bool, error) {
+	return coll == contentdir.Blogs || coll == contentdir.Courses, nil
 }
 
 // checkContent warns of documents that a content tree keeps but cannot show.

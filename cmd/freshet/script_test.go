@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 //	start NAME args…            runs freshet with args in the background; the address that it prints is $NAME
 //	[!] end NAME SIGNAL         sends it INT or TERM and waits for it to end; its output is then stdout and stderr
 //	fetch URL STATUS [REGEXP]   asks for URL until the answer has the status and matches, at most some seconds
+//	send URL STATUS BODY [NAME: VALUE]…   posts the body with the headers, and checks the status
 //	post FILE SLUG TITLE        writes a post
 func TestScripts(t *testing.T) {
 	testscript.Run(t, scripts(func(*testscript.Env) {}, testscript.Params{Dir: "testdata/script"}))
@@ -79,7 +80,7 @@ func scripts(setup func(*testscript.Env), p testscript.Params) testscript.Params
 		return nil
 	}
 	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){
-		"start": start, "end": end, "fetch": fetch, "await": await, "post": post,
+		"start": start, "end": end, "fetch": fetch, "await": await, "send": send, "post": post,
 	}
 	return p
 }
@@ -208,6 +209,26 @@ func get(client *http.Client, url string) (status int, body string, err error) {
 	var head strings.Builder
 	_ = resp.Header.Write(&head) // never fails
 	return resp.StatusCode, head.String() + "\n" + string(b), err
+}
+
+func send(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: send URL STATUS BODY [NAME: VALUE]…")
+	}
+	req, err := http.NewRequest(http.MethodPost, args[0], strings.NewReader(args[2]))
+	ts.Check(err)
+	for _, h := range args[3:] {
+		name, value, _ := strings.Cut(h, ": ")
+		req.Header.Add(name, value)
+	}
+	resp, err := (&http.Client{Timeout: patience}).Do(req)
+	ts.Check(err)
+	body, err := io.ReadAll(resp.Body)
+	ts.Check(errors.Join(err, resp.Body.Close()))
+	ts.Logf("[stdout]\n%s", body)
+	if fmt.Sprint(resp.StatusCode) != args[1] {
+		ts.Fatalf("send %q: %d\n%s", args, resp.StatusCode, body)
+	}
 }
 
 func post(ts *testscript.TestScript, neg bool, args []string) {

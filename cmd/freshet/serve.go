@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,8 @@ import (
 
 	"freshet/generator/markup"
 	"freshet/internal/pagestore"
+	"freshet/revalidator"
+	"freshet/revalidator/webhook"
 	"freshet/server"
 )
 
@@ -71,12 +74,12 @@ func (inv *invocation) serveFolder(ctx context.Context, eff *effective) (err err
 	if err != nil {
 		return err
 	}
-	srv, err := server.New(server.Config{Site: folder, Logger: logger, Foreign: true, CacheBytes: eff.Cache.MemoryBytes})
+	f, err := inv.openFront(ctx, eff, ln, server.Config{Site: folder, Logger: logger, Foreign: true, CacheBytes: eff.Cache.MemoryBytes}, nil)
 	if err != nil {
-		return errors.Join(err, ln.Close())
+		return err
 	}
-	inv.announce(ln)
-	return srv.Run(ctx, ln)
+	inv.announce(eff, ln)
+	return f.Run(ctx)
 }
 
 // serveState serves what is in the state folder.
@@ -90,14 +93,18 @@ func (inv *invocation) serveState(ctx context.Context, eff *effective) error {
 	if err != nil {
 		return err
 	}
-	srv, err := newServer(eff, generations{r.Current}, logger, nil)
+	hooks, err := webhooks(eff, revalidator.NewControl(eff.State), logger)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	inv.announce(ln)
+	f, err := inv.openFront(ctx, eff, ln, serverConfig(eff, generations{r.Current}, hooks, logger, nil), r.History)
+	if err != nil {
+		return err
+	}
+	inv.announce(eff, ln)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.Run(ctx) })
-	g.Go(func() error { return srv.Run(ctx, ln) })
+	g.Go(func() error { return f.Run(ctx) })
 	return ended(g.Wait())
 }
 
@@ -109,9 +116,22 @@ func ended(err error) error {
 	return err
 }
 
-// newServer makes the server of a site of freshet's own.
-func newServer(eff *effective, pages server.Site, logger *slog.Logger, dev *server.DevEvents) (*server.Server, error) {
-	return server.New(server.Config{
+// webhooks are the handlers that tell desk of changes.
+func webhooks(eff *effective, desk webhook.Desk, logger *slog.Logger) (map[string]http.Handler, error) {
+	hooks, err := webhook.New(webhook.Config{
+		Desk: desk, Profile: eff.Webhook.Profile, Secrets: eff.Webhook.Secrets, Tolerance: eff.Webhook.Tolerance, Token: eff.Webhook.token(),
+		Logger: logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return map[string]http.Handler{"/api/revalidate": hooks, "/api/revalidate/": hooks}, nil
+}
+
+// serverConfig is for the server of a site of freshet's own. extra are handlers beside its pages.
+func serverConfig(eff *effective, pages server.Site, extra map[string]http.Handler, logger *slog.Logger, dev *server.DevEvents) server.Config {
+	return server.Config{
+		Extra:      extra,
 		Site:       pages,
 		Logger:     logger,
 		Frames:     markup.FrameSources(),
@@ -130,7 +150,7 @@ func newServer(eff *effective, pages server.Site, logger *slog.Logger, dev *serv
 			}
 			return t
 		},
-	})
+	}
 }
 
 // listen opens the address that the site is served at.
@@ -143,6 +163,6 @@ func (inv *invocation) listen(ctx context.Context, address string) (net.Listener
 }
 
 // announce prints the address that the site is served at.
-func (inv *invocation) announce(ln net.Listener) {
-	fmt.Fprintf(inv.stdout, "%s/\n", localURL(ln.Addr().String()))
+func (inv *invocation) announce(eff *effective, ln net.Listener) {
+	fmt.Fprintf(inv.stdout, "%s/\n", eff.localURL(ln.Addr().String()))
 }

@@ -142,7 +142,7 @@ func merge(held, later *site.Changes) {
 	for _, id := range slices.Sorted(maps.Keys(put)) {
 		held.Put = append(held.Put, put[id])
 	}
-	held.Problems, held.Skipped = later.Problems, later.Skipped
+	held.Problems, held.Skipped, held.Again = later.Problems, later.Skipped, later.Again
 }
 
 // Body reads a body.

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -75,8 +77,9 @@ func (e *effective) develop(given func(flag string) bool) {
 		e.Listen = devListen
 	}
 	if !given("url") {
-		e.Site.URL = localURL(e.Listen)
+		e.Site.URL = e.localURL(e.Listen)
 	}
+	e.Admin = "" // freshet up beside it has that address
 	if !given("public") {
 		e.Public = ""
 	}
@@ -102,29 +105,35 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 		return inv.printProblems(err)
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-	srv, err := newServer(eff, generations{w.store.Current}, opt.logger, dev)
-	if err != nil {
-		return err
-	}
 	b := &builds{inv: inv, workshop: w, dev: dev, logger: opt.logger, said: map[string]bool{}}
-	daemon, err := revalidator.New(revalidator.Config{
-		Build:    b.build,
-		NextFlip: w.gen.NextFlip,
-		Content:  eff.Content,
-		Theme:    eff.Templates,
-		Verify:   eff.ISR.Revalidate - eff.ISR.Revalidate/10, // before pages go stale
-		Logger:   opt.logger,
-	})
+	daemon, err := newDaemon(eff, b)
 	if err != nil {
 		return err
 	}
+	hooks, err := webhooks(eff, daemon, opt.logger)
+	if err != nil {
+		return err
+	}
+	closeListener = false // the front does
+	cfg := serverConfig(eff, generations{w.store.Current}, hooks, opt.logger, dev)
+	cfg.Late = w.gen
+	front, err := inv.openFront(ctx, eff, ln, cfg, w.store.History)
+	if err != nil {
+		return err
+	}
+	closeFront := true
+	defer func() {
+		if closeFront {
+			err = errors.Join(err, front.Close())
+		}
+	}()
 	if dev == nil && eff.Public != "" {
 		inv.warnSource(eff)
 	}
-	inv.announce(ln)
-	closeListener = false // the server does
+	inv.announce(eff, ln)
+	closeFront = false // Run does
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return srv.Run(ctx, ln) })
+	g.Go(func() error { return front.Run(ctx) })
 	if gen := w.store.Current(); gen.Pinned() {
 		opt.logger.Warn("the site is pinned by a rollback and is served as it is", "generation", gen.ID,
 			"remedy", "stop freshet, run freshet rollback --release, start it again")
@@ -135,6 +144,13 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 }
 
 // localURL is the address of a site that is served on this machine only.
+func (e *effective) localURL(listen string) string {
+	if e.TLS.Cert != "" {
+		return strings.Replace(localURL(listen), "http:", "https:", 1)
+	}
+	return localURL(listen)
+}
+
 func localURL(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil || port == "0" {
@@ -157,19 +173,24 @@ type builds struct {
 }
 
 // build is what the revalidator calls; it does so for one change at a time.
-func (b *builds) build(ctx context.Context, c revalidator.Change) error {
+func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.Result, error) {
 	start := time.Now()
-	opt := generator.Options{Now: start.UTC(), Changed: c.Documents, Cause: c.Cause}
+	opt := generator.Options{Now: start.UTC(), Changed: slices.Concat(c.Documents, c.Verify), Cause: c.Cause}
 	switch {
 	case c.Everything:
 		opt.Changed = nil
 	case opt.Changed == nil:
 		opt.Changed = []string{}
 	}
+	if c.Rest {
+		opt.Rest = rest
+	}
+	opt.Verified = c.Verified
 	if err := b.workshop.reloadTheme(c.Theme); err != nil {
 		b.tell(problemsOf(err))
-		return err
+		return revalidator.Result{}, err
 	}
+	before := b.workshop.store.Current()
 	rep, err := b.workshop.build(ctx, opt)
 	if tree, ok := errors.AsType[*treeError](err); ok && tree.lasting() {
 		if text := tree.Error(); text != b.tree { // once, not at every build
@@ -182,7 +203,7 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) error {
 	}
 	if err != nil {
 		b.tell(problemsOf(err))
-		return err
+		return revalidator.Result{}, err
 	}
 	b.tell(rep.Problems)
 	if rep.Committed {
@@ -192,7 +213,9 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) error {
 			b.dev.Reload()
 		}
 	}
-	return nil
+	return revalidator.Result{
+		Generation: rep.Generation, Pages: pagesChanged(before, b.workshop.store.Current()), Skipped: rep.Skipped, Again: rep.Again, More: rep.Left > 0,
+	}, nil
 }
 
 // problemsOf is what an error looks like in the overlay of freshet dev.
@@ -212,12 +235,12 @@ func (b *builds) tell(ps []diag.Problem) {
 	for i := range ps {
 		p := &ps[i]
 		text := p.Error()
-		if !b.said[text] && !now[text] && p.File != "" { // an error without a file is logged by who retries
+		if !b.said[text] && !now[text] && (p.File != "" || p.ID != "") { // an error without a place is logged by who retries
 			level := slog.LevelWarn
 			if p.Severity == diag.Error {
 				level = slog.LevelError
 			}
-			b.logger.Log(context.Background(), level, "problem", "file", p.File, "line", p.Line, "message", p.Message, "remedy", p.Remedy)
+			b.logger.Log(context.Background(), level, "problem", "file", p.File, "line", p.Line, "id", p.ID, "field", p.Field, "message", p.Message, "remedy", p.Remedy)
 		}
 		now[text] = true
 	}

@@ -25,6 +25,7 @@ type workshop struct {
 	source  *source
 	store   *pagestore.Writer
 	gen     *generator.Generator
+	shrink  bool       // the build that runs may take away what it likes
 	broken  bool       // the templates had mistakes when they were last read: the theme in use is an older one
 	results *memo.File // rendered bodies
 	parsed  *memo.File // read files
@@ -68,6 +69,9 @@ func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *wor
 	if w.source, err = openSource(ctx, cfg, w.parsed, opt.logger); err != nil {
 		return nil, err
 	}
+	if w.source.mongo != nil {
+		w.source.mongo.Must(func(coll string) bool { return !w.shrink && w.hasPagesOf(coll) })
+	}
 	var tree *pagestore.Tree
 	if cfg.Public != "" {
 		tree, err = pagestore.OpenTree(cfg.Public, w.store,
@@ -88,6 +92,7 @@ func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *wor
 		Drafts:     cfg.Build.Drafts,
 		LiveReload: opt.liveReload,
 		MaxShrink:  cfg.Build.MaxShrink,
+		Prerender:  cfg.Build.Prerender,
 		Policy:     server.ContentPolicy(markup.FrameSources()),
 		State:      cfg.State,
 		KeepAssets: cfg.ISR.MaxStale,
@@ -125,6 +130,7 @@ func (w *workshop) build(ctx context.Context, opt generator.Options) (*generator
 	if gen := w.store.Current(); gen.Pinned() {
 		return nil, failed(&pinnedError{gen.ID}, "freshet rollback --release lets builds change the site again")
 	}
+	w.shrink = opt.AllowShrink
 	rep, err := w.gen.Build(ctx, opt)
 	if err != nil && rep != nil && rep.Generation > 0 {
 		return rep, &treeError{err}
@@ -150,6 +156,38 @@ func (w *workshop) build(ctx context.Context, opt generator.Options) (*generator
 	}
 	if w.store.ShouldCompact() {
 		err = w.store.Compact(ctx)
+	}
+	return rep, err
+}
+
+// hasPagesOf reports whether readers see documents of a collection of MongoDB.
+func (w *workshop) hasPagesOf(coll string) bool {
+	for e := range w.store.Current().All() {
+		if strings.HasPrefix(string(e.Doc), coll+":") && e.Remembered.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// rest is how many pages, of those that the first generation lacks, are made at a time.
+const rest = 200
+
+// whole builds until no page is left to make. The report is that of all builds together.
+func (w *workshop) whole(ctx context.Context, opt generator.Options) (*generator.Report, error) {
+	rep, err := w.build(ctx, opt)
+	for err == nil && rep.Left > 0 {
+		before := rep
+		rep, err = w.build(ctx, generator.Options{Now: opt.Now, Changed: []string{}, Rest: rest, Cause: opt.Cause, Progress: opt.Progress})
+		if rep != nil {
+			rep.Committed = true
+			rep.Rendered += before.Rendered
+			rep.Changed += before.Changed
+			rep.Removed += before.Removed
+			for name, ms := range before.Phases {
+				rep.Phases[name] += ms
+			}
+		}
 	}
 	return rep, err
 }

@@ -142,9 +142,12 @@ func (p *Planner) body(pg *Page, b base, doc *markup.Doc) *Body {
 	}
 }
 
-// standfirst is the excerpt where it says more than the text it stands above: one made of the text's beginning is
-// left out.
-func standfirst(excerpt string, doc *markup.Doc) string {
+// standfirst is the excerpt where it says more than the title and the text that it stands between: one that repeats the
+// title, or was made of the text's beginning, is left out.
+func standfirst(title, excerpt string, doc *markup.Doc) string {
+	if strings.EqualFold(title, strings.TrimRight(excerpt, ".…")) {
+		return ""
+	}
 	if doc == nil || excerpt == "" {
 		return excerpt
 	}

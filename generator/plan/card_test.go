@@ -27,9 +27,9 @@ func TestMoney(t *testing.T) {
 func TestStandfirst(t *testing.T) {
 	doc := &markup.Doc{HTML: []byte("<h2 id=\"a\">A</h2>\n<p>The rivers &amp; the <em>long</em>\nroad go on and on.</p>")}
 	for _, tt := range []struct{ excerpt, want string }{
-		{"The rivers & the long road…", ""}, {"The rivers & the long road go on and on.", ""}, {"About rivers", "About rivers"}, {"", ""},
+		{"The rivers & the long road…", ""}, {"The rivers & the long road go on and on.", ""}, {"About rivers", "About rivers"}, {"Two rivers", ""}, {"Two Rivers.", ""}, {"", ""},
 	} {
-		if got := standfirst(tt.excerpt, doc); got != tt.want {
+		if got := standfirst("Two rivers", tt.excerpt, doc); got != tt.want {
 			t.Errorf("standfirst(%q) = %q, want %q", tt.excerpt, got, tt.want)
 		}
 	}

@@ -65,7 +65,7 @@ func (p *Planner) course(ctx context.Context, c *site.Course) (*Page, error) {
 		return nil, err
 	}
 	v := &Course{
-		Layout: p.layout, Title: c.Title, Excerpt: standfirst(c.Excerpt, doc), Level: c.Level, Duration: c.Duration, Price: priceOf(c),
+		Layout: p.layout, Title: c.Title, Excerpt: standfirst(c.Title, c.Excerpt, doc), Level: c.Level, Duration: c.Duration, Price: priceOf(c),
 		Rating: c.Rating, Cover: p.image(pg, b, c.Cover), Features: c.Features, Learn: c.Learn, Requirements: c.Requirements,
 		Modules: p.modules(c, nil), Lessons: lessonCount(c), Body: p.body(pg, b, doc),
 	}
@@ -100,7 +100,7 @@ func (p *Planner) lesson(ctx context.Context, c *site.Course, l *site.Lesson) (*
 		return nil, err
 	}
 	v := &Lesson{
-		Layout: p.layout, Title: l.Title, Excerpt: standfirst(l.Excerpt, doc), Course: Link{c.Title, site.CoursePath(c.Slug).URL()},
+		Layout: p.layout, Title: l.Title, Excerpt: standfirst(l.Title, l.Excerpt, doc), Course: Link{c.Title, site.CoursePath(c.Slug).URL()},
 		Duration: l.Duration, Minutes: l.Minutes, Modules: p.modules(c, l),
 		Body: p.body(pg, base{c.ID, l.Source, l.Aliases}, doc),
 	}

@@ -200,7 +200,7 @@ func (p *Planner) textPage(ctx context.Context, page *site.Page) (*Page, error) 
 	if err != nil {
 		return nil, err
 	}
-	v := &TextPage{Layout: p.layout, Title: page.Title, Excerpt: standfirst(page.Excerpt, doc), Modified: page.LastModified(),
+	v := &TextPage{Layout: p.layout, Title: page.Title, Excerpt: standfirst(page.Title, page.Excerpt, doc), Modified: page.LastModified(),
 		Cover: p.image(pg, b, page.Cover), Body: p.body(pg, b, doc)}
 	v.Lang, v.Dir = p.language(&page.Meta)
 	v.Crumbs = []Link{{p.layout.Title, "/"}, {page.Title, page.Path.URL()}}

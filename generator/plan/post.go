@@ -20,7 +20,7 @@ const (
 // missing reports a file that a document names and the content tree does not have.
 func (pg *Page) missing(b base, what, name string) {
 	pg.Problems = append(pg.Problems, diag.Problem{
-		Severity: diag.Warning, File: b.source, ID: string(b.id),
+		Severity: diag.Warning, File: b.shown(), ID: string(b.id),
 		Message: fmt.Sprintf("%s %q is not in the content tree", what, name),
 		Remedy:  "add the file or mend its path, which is relative to the document's",
 	})
@@ -51,7 +51,7 @@ func (p *Planner) post(ctx context.Context, post *site.Post) (*Page, error) {
 		return nil, err
 	}
 	v := &Post{
-		Layout: p.layout, Title: post.Title, Excerpt: standfirst(post.Excerpt, doc), Published: post.Published,
+		Layout: p.layout, Title: post.Title, Excerpt: standfirst(post.Title, post.Excerpt, doc), Published: post.Published,
 		Authors: authorLinks(post), Tags: topicLinks(post.Tags), Minutes: post.Minutes,
 		Cover: p.image(pg, b, post.Cover), Body: p.body(pg, b, doc),
 	}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"net/url"
 	"path"
 	"strconv"
@@ -19,6 +20,9 @@ type base struct {
 }
 
 func baseOf(m *site.Meta) base { return base{m.ID, m.Source, m.Aliases} }
+
+// shown is where the document is, as messages have it.
+func (b base) shown() string { return cmp.Or(b.source, string(b.id)) }
 
 // A found is what an address in a document stands for.
 type found struct {

@@ -508,3 +508,47 @@ func TestLargeAndUnreadableFiles(t *testing.T) {
 		t.Errorf("no skip for an unreadable file:\n%s", got)
 	}
 }
+
+// TestHalfWritten keeps a post for a second whose file is empty or malformed, as it is while an editor writes it, in
+// scans of all and of what changed.
+func TestHalfWritten(t *testing.T) {
+	const good = "---\ntitle: Rivers\n---\nText.\n"
+	for _, changed := range [][]string{nil, {"blog/a.md"}} {
+		for _, half := range []string{"", "---\ntitle: [\n"} {
+			dir := t.TempDir()
+			file := filepath.Join(dir, "blog", "a.md")
+			write(t, dir, "blog/a.md", []byte(good))
+			s, err := contentdir.New(contentdir.Config{Dir: dir})
+			if err != nil {
+				t.Fatal(err)
+			}
+			scan(t, s, nil)
+			save := func(text string, age time.Duration) {
+				t.Helper()
+				at := time.Now().Add(-age)
+				if err := errors.Join(os.WriteFile(file, []byte(text), 0o666), os.Chtimes(file, at, at)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			save(half, 0)
+			if ch := scan(t, s, changed); len(ch.Put)+len(ch.Drop)+len(ch.Skipped) > 0 || !slices.Equal(ch.Again, []string{"blog/a.md"}) {
+				t.Errorf("%q, just written, of %q: %+v, want it to be scanned again", half, changed, ch)
+			}
+			save(good+"More.\n", 0)
+			if ch := scan(t, s, changed); len(ch.Put) != 1 || len(ch.Drop)+len(ch.Again) > 0 {
+				t.Errorf("written whole: %+v, want the new text", ch)
+			}
+			save(half, 0)
+			scan(t, s, changed)
+			save(half, time.Second)
+			ch := scan(t, s, changed)
+			if len(ch.Again) > 0 || half != "" && (len(ch.Drop) != 1 || len(ch.Skipped) != 1) || half == "" && len(ch.Put) != 1 {
+				t.Errorf("%q for a second: %+v, want it to be taken for what it is", half, ch)
+			}
+			write(t, dir, "blog/b.md", nil)
+			if ch := scan(t, s, nil); len(ch.Again) > 0 {
+				t.Errorf("a file that never was whole is waited for: %+v", ch)
+			}
+		}
+	}
+}

@@ -83,7 +83,8 @@ func New(cfg Config) (*Source, error) {
 // the files and folders that may have changed, slash-separated and relative to the tree; nil means all. The documents
 // after any number of scans are those of a first scan of the same files.
 //
-// A Markdown file that cannot be read or understood is left out, with a problem and a Skip, and stops no other. A
+// A Markdown file that cannot be read or understood is left out, with a problem and a Skip, and stops no other; one that
+// has become so, or empty, within the last second is named in Again and stays as it was. A
 // folder that cannot be listed fails the scan, because what is in it is not known to be gone; then nothing is
 // reported, and the next scan looks at everything.
 func (s *Source) Scan(ctx context.Context, changed []string) (*site.Changes, error) {

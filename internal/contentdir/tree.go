@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -228,15 +229,36 @@ func (t *tree) scan(ctx context.Context, changed []string, doubts map[string]boo
 	if err != nil {
 		return nil, err
 	}
+	var again []string
 	for _, name := range gone {
 		t.remove(st, t.record(name))
 	}
 	for _, r := range fresh {
+		if t.halfWritten(r) {
+			again = append(again, r.path)
+			continue
+		}
 		t.put(st, r)
 	}
 	t.reclass(st)
 	t.assign(st)
-	return t.build(ctx, st), nil
+	ch := t.build(ctx, st)
+	ch.Again = again
+	return ch, nil
+}
+
+// writing is how long a file that was whole may be empty or malformed: editors truncate first.
+const writing = time.Second
+
+// halfWritten reports whether a file that was whole a moment ago is being written, by all that can be seen. What is known
+// of it stays, and its old modification time makes every scan look at it again.
+func (t *tree) halfWritten(r *record) bool {
+	if r == nil || !r.isMarkdown || !r.broken && r.stat.size > 0 {
+		return false
+	}
+	old := t.record(r.path)
+	age := time.Duration(t.s.now().UnixNano() - r.stat.mtime)
+	return old != nil && !old.broken && old.stat.size > 0 && age.Abs() < writing
 }
 
 // look lists what is to be read and what is gone.

@@ -49,6 +49,9 @@ func (p *Problem) Error() string {
 		}
 		b.WriteString(": ")
 	}
+	if p.Line == 0 && p.ID != "" && p.Field != "" { // a document of a database: the field is its place
+		b.WriteString(p.Field + ": ")
+	}
 	b.WriteString(p.Message)
 	if p.Remedy != "" {
 		fmt.Fprintf(&b, " (%s)", p.Remedy)

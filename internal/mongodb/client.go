@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/url"
 	"slices"
@@ -172,15 +173,22 @@ func (db *DB) nameDatabases() error {
 	return nil
 }
 
-// badURI says that the driver does not understand the URI. Its own text may quote any part of it, so it is shown only
-// where it holds nothing of what may be secret.
+// badURI says that the driver does not understand the URI. Its own text may quote any part of it, so it is asked again
+// about the URI without user and password, and shown only where it holds nothing of what may be secret.
 func (db *DB) badURI(err error) error {
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return &Error{Message: fmt.Sprintf("there is no MongoDB cluster of the name in mongo.uri (MONGODB_URI): %s", db.uri.hosts()), Remedy: "correct the host"}
 	}
 	message := "mongo.uri (MONGODB_URI) cannot be understood"
-	if text := err.Error(); !db.uri.taints(text) {
-		message += ": " + text
+	scheme, rest, _ := strings.Cut(string(db.uri), "://")
+	user, rest := cutLast(rest, "@")
+	if user != "" {
+		if err = options.Client().ApplyURI(scheme + "://" + rest).Validate(); err == nil {
+			message += ": its user or password is not percent-encoded"
+		}
+	}
+	if err != nil && !db.uri.taints(err.Error()) {
+		message += ": " + err.Error()
 	}
 	return &Error{Message: message, Remedy: uriRemedy}
 }
@@ -275,6 +283,9 @@ type query struct {
 	batches    int    // about how many there will be; 0: one
 }
 
+// longestMaxTime is what a server takes as maxTimeMS at most.
+const longestMaxTime = math.MaxInt32 * time.Millisecond
+
 // batchSize is how many documents of a scan come at a time.
 const batchSize = 1000
 
@@ -283,7 +294,7 @@ const batchSize = 1000
 func (db *DB) find(ctx context.Context, q query, each func(bson.Raw) error) error {
 	what := fmt.Sprintf("read %s.%s", q.db, q.coll)
 	// The server counts the time of all batches of a cursor together.
-	maxTime := db.limit(q.class) * time.Duration(max(q.batches, 1))
+	maxTime := min(db.limit(q.class)*time.Duration(max(q.batches, 1)), longestMaxTime)
 	cmd := bson.D{{Key: "find", Value: q.coll}, {Key: "filter", Value: orEmpty(q.filter)}}
 	if len(q.projection) > 0 {
 		cmd = append(cmd, bson.E{Key: "projection", Value: q.projection})
@@ -388,6 +399,12 @@ func (db *DB) count(ctx context.Context, coll string) (int, error) {
 		})
 	})
 	return reply.N, err
+}
+
+// mayRead reports whether the user may read a collection, which need not be there.
+func (db *DB) mayRead(ctx context.Context, name, coll string) error {
+	q := query{db: name, coll: coll, class: blog, projection: bson.D{{Key: "_id", Value: 1}}, limit: 1}
+	return db.find(ctx, q, func(bson.Raw) error { return nil })
 }
 
 // collections returns the types of those named that the database has: "collection", "view" …, and the names of some

@@ -15,6 +15,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
 )
 
 // ErrUnavailable says that MongoDB could not be asked: it is away, too slow, or the breaker is open. It says nothing
@@ -146,7 +147,7 @@ func (db *DB) explain(what string, limit time.Duration, err error) error {
 		e.Remedy = "put the user into the URI: mongodb://user:password@host/database"
 	case hasCode(err, codeUnauthorized):
 		e.Message = fmt.Sprintf("%s: the user of mongo.uri (MONGODB_URI) has no permission for it", what)
-		e.Remedy = fmt.Sprintf("grant that user the role read on the database %s (readWrite for import and indexes), or name another with mongo.db (MONGODB_DB)", db.name)
+		e.Remedy = "grant that user the role read on the database (readWrite for import and indexes), or name another with mongo.db (MONGODB_DB) or mongo.settingsDB"
 	case hasCode(err, codeInvalidNamespace):
 		e.Message = fmt.Sprintf("%s: %q is no name for a database (mongo.db, MONGODB_DB)", what, db.name)
 		e.Remedy = "correct it"
@@ -192,11 +193,23 @@ func (db *DB) away(what, host string, limit time.Duration, err error) (message, 
 			"see that it is MongoDB that listens there; one with TLS wants tls=true in the URI, one without tls=false"
 	case hasCode(err, passing...):
 		return fmt.Sprintf("%s: MongoDB at %s (mongo.uri) is shutting down or is not primary", what, host), "try again"
+	case isSelection(err):
+		return fmt.Sprintf("%s: no server of MongoDB at %s (mongo.uri, MONGODB_URI) is found within %v that reads can go to", what, host, selectTimeout),
+			"see that it runs and can be reached from here; replicaSet=… in the URI is for replica sets only and must be their name, and mongo.readPreference must be one that they have; Atlas wants this address in its access list"
+	case mongo.IsTimeout(err) && limit == db.limit(list):
+		return fmt.Sprintf("%s: MongoDB at %s (mongo.uri, MONGODB_URI) does not answer within %v", what, host, limit),
+			"see that it runs and can be reached from here; mongo.listTimeout sets the time, within which 1000 documents must come"
 	case mongo.IsTimeout(err):
 		return fmt.Sprintf("%s: MongoDB at %s (mongo.uri, MONGODB_URI) does not answer within %v", what, host, limit),
 			"see that it runs and can be reached from here; Atlas wants this address in its access list"
 	}
 	return fmt.Sprintf("%s: MongoDB at %s (mongo.uri, MONGODB_URI) closed the connection", what, host), "see that it runs; try again"
+}
+
+// isSelection reports whether no server was found to send a command to.
+func isSelection(err error) bool {
+	_, ok := errors.AsType[topology.ServerSelectionError](err)
+	return ok
 }
 
 // isView says that something is no collection of its own.
@@ -213,6 +226,12 @@ func (db *DB) noCollections(others []string) error {
 		e.Message += ", but " + strings.Join(others[:min(len(others), 5)], ", ")
 	}
 	return e
+}
+
+// missing says that a collection is not there that was.
+func (db *DB) missing(coll string) error {
+	return &Error{Message: fmt.Sprintf("the database %s (mongo.db, MONGODB_DB) at %s has no collection %s, and the site has pages of it", db.name, db.uri.hosts(), coll),
+		Remedy: "see whether it was dropped or renamed; if its pages are to go, build with --allow-shrink"}
 }
 
 // noDocuments says that there is nothing to build, which is more likely a mistake than meant.

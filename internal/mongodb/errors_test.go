@@ -26,7 +26,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"at in the password", mongodb.Config{URI: "mongodb://user:s3cret@x@host/db"}, []string{"mongo.uri (MONGODB_URI) cannot be understood", "percent-encoded"}},
 		{"slash in the password", mongodb.Config{URI: "mongodb://user:s3cret/x@host/db"}, []string{"mongo.uri (MONGODB_URI) cannot be understood", "percent-encoded"}},
 		{"question mark in the password", mongodb.Config{URI: "mongodb://user:s3cret?x/$y@host/db"}, []string{"mongo.uri (MONGODB_URI) cannot be understood"}},
-		{"percent sign in the password", mongodb.Config{URI: "mongodb://user:s3cret%zz@host/db"}, []string{"mongo.uri (MONGODB_URI) cannot be understood"}},
+		{"percent sign in the password", mongodb.Config{URI: "mongodb://user:s3cret%zz@host/db"}, []string{"mongo.uri (MONGODB_URI) cannot be understood: its user or password is not percent-encoded ("}},
 		{"no at", mongodb.Config{URI: "mongodb://user:s3cret"}, []string{"mongo.uri (MONGODB_URI) cannot be understood"}},
 		{"bad option", mongodb.Config{URI: "mongodb://user:s3cret@host/db?maxPoolSize=many"}, []string{"mongo.uri (MONGODB_URI) cannot be understood", "maxPoolSize"}},
 		{"secret option", mongodb.Config{URI: "mongodb://host/db?tls=true&tlsCertificateKeyFile=/none.pem&tlsCertificateKeyFilePassword=s3cret"}, []string{"mongo.uri (MONGODB_URI) cannot be understood"}},
@@ -127,6 +127,9 @@ func TestBadInput(t *testing.T) {
 		{"no permission", func(r *responder) {
 			r.set(func(name string, _ int) fault { return fault{code: map[string]int{"listCollections": 13}[name]} })
 		}, "", "", "", false, []string{"db", "mongo.uri"}},
+		{"no permission for one collection", func(r *responder) {
+			r.set(func(name string, n int) fault { return fault{code: map[bool]int{true: 13}[name == "find" && n > 1]} })
+		}, "", "", "", false, []string{"read db.courses", "wants a sign-in"}},
 		{"wrong database", func(r *responder) {
 			r.docs["users"] = r.docs["blogs"]
 			delete(r.docs, "blogs")

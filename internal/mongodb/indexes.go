@@ -36,7 +36,7 @@ type wantedIndex struct {
 	coll   string
 	name   string // as MongoDB would name it
 	keys   bson.D
-	unique bool
+	unique bool // and sparse: documents without the field, which builds repair, do not count
 }
 
 // wantedIndexes are the seven of the site's scaling document, what changes are found by, and both for courses.
@@ -59,7 +59,7 @@ func (w wantedIndex) isText() bool { return w.keys[0].Value == "text" }
 func (w wantedIndex) String() string {
 	s := keyString(w.keys)
 	if w.unique {
-		s += " unique"
+		s += " unique sparse"
 	}
 	return s
 }
@@ -212,7 +212,7 @@ func (w wantedIndex) differences(raw bson.Raw) []string {
 	elems, _ := raw.Elements()
 	for _, e := range elems {
 		if w.unique && e.Key() == "sparse" {
-			continue // as the site that shares the database makes it: queries by a value are served all the same
+			continue // queries by a value are served all the same
 		}
 		if usual, known := indifferent[e.Key()]; !known || usual != "" && e.Value().String() != usual {
 			out = append(out, fmt.Sprintf("%s: %s", e.Key(), e.Value()))
@@ -234,7 +234,7 @@ func (w wantedIndex) differences(raw bson.Raw) []string {
 func (db *DB) createIndex(ctx context.Context, w wantedIndex, line *Index) error {
 	index := bson.D{{Key: "key", Value: w.keys}, {Key: "name", Value: w.name}}
 	if w.unique {
-		index = append(index, bson.E{Key: "unique", Value: true})
+		index = append(index, bson.E{Key: "unique", Value: true}, bson.E{Key: "sparse", Value: true})
 	}
 	cmd := bson.D{{Key: "createIndexes", Value: w.coll}, {Key: "indexes", Value: bson.A{index}}}
 	err := db.run(ctx, building, fmt.Sprintf("create the index %s of %s.%s", w, db.name, w.coll), func(ctx context.Context) error {
@@ -245,7 +245,7 @@ func (db *DB) createIndex(ctx context.Context, w wantedIndex, line *Index) error
 		line.State, line.Name = IndexCreated, w.name
 	case hasCode(err, codeDuplicateKey):
 		line.State = IndexConflicting
-		line.Message = fmt.Sprintf("documents share one value of %s, or more than one has none", w.keys[0].Key)
+		line.Message = fmt.Sprintf("documents share one value of %s", w.keys[0].Key)
 		line.Remedy = "give each its own, and run freshet indexes again; freshet build names those that share one"
 	case hasCode(err, codeIndexOptions, codeIndexKeySpecs):
 		line.State = IndexConflicting

@@ -104,15 +104,32 @@ func (l *Library) Put(ctx context.Context, coll string, docs []extjson.Doc) (ref
 		delete(refused, i)
 	}
 	for i := range models {
-		cut, err := l.write(ctx, coll, models[i:i+1], at[i:i+1], refused)
-		switch {
-		case cut:
-			refused[at[i]] = errors.New("the server ends the connection at this document: it may not store what is in it, such as Decimal128 or names with dots")
-		case err != nil:
+		if err := l.writeOne(ctx, coll, models[i:i+1], at[i:i+1], refused); err != nil {
 			return refused, err
 		}
 	}
 	return refused, nil
+}
+
+// writeOne stores one document of a batch at which the server ended the connection. Where it ends it at the document
+// twice and answers otherwise, the document is to blame, and the server is well.
+func (l *Library) writeOne(ctx context.Context, coll string, model []mongo.WriteModel, at []int, refused map[int]error) error {
+	what := fmt.Sprintf("store a document in %s.%s", l.db.name, coll)
+	return l.db.run(ctx, aggregate, what, func(ctx context.Context) error {
+		for try := 1; ; try++ {
+			cut, err := l.bulk(ctx, coll, model, at, refused)
+			if !cut {
+				return err
+			}
+			if ping := retrying(ctx, func() error { return l.db.client.Ping(ctx, l.db.pref) }); ping != nil {
+				return err
+			}
+			if try == 2 {
+				refused[at[0]] = errors.New("the server ends the connection at this document: it may not store what is in it, such as Decimal128 or names with dots")
+				return nil
+			}
+		}
+	})
 }
 
 // write sends one command. cut reports that the server took it and ended the connection.
@@ -122,29 +139,44 @@ func (l *Library) write(ctx context.Context, coll string, models []mongo.WriteMo
 	}
 	what := fmt.Sprintf("store documents in %s.%s", l.db.name, coll)
 	err = l.db.run(ctx, aggregate, what, func(ctx context.Context) error {
-		_, err := l.db.client.Database(l.db.name).Collection(coll).BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
-		cut = err != nil && mongo.IsNetworkError(err) && !mongo.IsTimeout(err)
-		bulk, ok := errors.AsType[mongo.BulkWriteException](err)
-		if !ok || bulk.WriteConcernError != nil {
-			return err
-		}
-		for _, e := range bulk.WriteErrors {
-			if e.Index < 0 || e.Index >= len(at) {
-				return err
-			}
-			refused[at[e.Index]] = explainWrite(e.WriteError)
-		}
-		return nil
+		cut, err = l.bulk(ctx, coll, models, at, refused)
+		return err
 	})
 	return cut, err
 }
 
+// bulk is write within the gate.
+func (l *Library) bulk(ctx context.Context, coll string, models []mongo.WriteModel, at []int, refused map[int]error) (cut bool, err error) {
+	_, err = l.db.client.Database(l.db.name).Collection(coll).BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
+	cut = err != nil && mongo.IsNetworkError(err) && !mongo.IsTimeout(err)
+	bulk, ok := errors.AsType[mongo.BulkWriteException](err)
+	if !ok || bulk.WriteConcernError != nil {
+		return cut, err
+	}
+	for _, e := range bulk.WriteErrors {
+		if e.Index < 0 || e.Index >= len(at) {
+			return cut, err
+		}
+		refused[at[e.Index]] = l.explainWrite(e.WriteError)
+	}
+	return cut, nil
+}
+
 // explainWrite says why MongoDB does not store one document.
-func explainWrite(e mongo.WriteError) error {
+func (l *Library) explainWrite(e mongo.WriteError) error {
 	if e.Code == codeDuplicateKey {
 		return errors.New("a unique index has another document with a value of this one, most likely its slug")
 	}
-	return fmt.Errorf("MongoDB does not store it (code %d)", e.Code)
+	if l.db.uri.taints(e.Message) {
+		return fmt.Errorf("MongoDB does not store it (code %d)", e.Code)
+	}
+	return fmt.Errorf("MongoDB does not store it: %s (code %d)", e.Message, e.Code)
+}
+
+// Has reports whether there is a collection of that name.
+func (l *Library) Has(ctx context.Context, coll string) (bool, error) {
+	types, _, err := l.db.collections(ctx, l.db.name, coll)
+	return len(types) > 0, err
 }
 
 // Each calls each with every document of a collection. One that cannot be read is given as an error of its own.

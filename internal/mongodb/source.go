@@ -39,6 +39,7 @@ type Source struct {
 	mu      sync.Mutex      // protects what follows: one scan at a time
 	pending map[string]bool // names of scans that failed: the next one reads them too
 	all     bool            // the next scan reads everything
+	must    func(coll string) bool
 	docs    map[site.ID]known
 	slugs   map[docSlug][]site.ID
 	issues  map[site.ID]issues // of documents with any
@@ -76,6 +77,10 @@ func NewSource(db *DB) (*Source, error) {
 	return &Source{db: db, dec: newDecoder(blogs, courses), log: db.log, all: true, pending: map[string]bool{}, docs: map[site.ID]known{},
 		slugs: map[docSlug][]site.ID{}, issues: map[site.ID]issues{}}, nil
 }
+
+// Must makes a scan fail when one of the collections is missing that must says has to be there: one that the site has
+// pages of. Without it a missing collection is an empty one. It is called before the first scan.
+func (s *Source) Must(must func(coll string) bool) { s.must = must }
 
 // Scan reports what is different from what was reported before; the first call reports every document. changed names
 // what may have changed: a document's ID, blog:<slug> or course:<slug>, or a file's name; nil means anything. A name of
@@ -246,6 +251,13 @@ func (r *reading) everything(ctx context.Context) error {
 			return db.isView(coll)
 		}
 		if !has {
+			if r.s.must != nil && r.s.must(coll) {
+				return db.missing(coll)
+			}
+			// One that is not listed may still be there: a user who may not read it is not told of it.
+			if err := db.mayRead(ctx, db.name, coll); err != nil {
+				return err
+			}
 			continue
 		}
 		n, err := r.collection(ctx, coll)
@@ -260,6 +272,16 @@ func (r *reading) everything(ctx context.Context) error {
 	for id := range r.s.docs {
 		if _, has := r.read[id]; !has {
 			r.gone[id] = true
+		}
+	}
+	if db.settings != db.name {
+		types, _, err := db.collections(ctx, db.settings, settings)
+		if err == nil && len(types) == 0 {
+			err = &Error{Message: fmt.Sprintf("the database %s (mongo.settingsDB) at %s has no collection %s", db.settings, db.uri.hosts(), settings),
+				Remedy: "name the one that has it, or leave mongo.settingsDB out"}
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return r.sections(ctx)

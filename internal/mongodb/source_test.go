@@ -210,8 +210,8 @@ func TestIndexesOnServer(t *testing.T) {
 	const text = `blogs {title: "text", excerpt: "text"}`
 	hasText := states(first)[text] == mongodb.IndexCreated
 	want := map[string]mongodb.IndexState{}
-	for _, keys := range []string{"blogs {slug: 1} unique", "blogs {status: 1, publishedAt: -1}", "blogs {tags: 1, status: 1}", "blogs {author: 1, status: 1}",
-		"blogs {views: -1, status: 1}", "blogs {createdAt: -1, status: 1}", text, "blogs {updatedAt: 1, _id: 1}", "courses {slug: 1} unique", "courses {updatedAt: 1, _id: 1}"} {
+	for _, keys := range []string{"blogs {slug: 1} unique sparse", "blogs {status: 1, publishedAt: -1}", "blogs {tags: 1, status: 1}", "blogs {author: 1, status: 1}",
+		"blogs {views: -1, status: 1}", "blogs {createdAt: -1, status: 1}", text, "blogs {updatedAt: 1, _id: 1}", "courses {slug: 1} unique sparse", "courses {updatedAt: 1, _id: 1}"} {
 		want[keys] = mongodb.IndexCreated
 	}
 	if !hasText {
@@ -244,7 +244,7 @@ func TestIndexesOnServer(t *testing.T) {
 		}
 	}
 	replace("slug_1", bson.D{{Key: "key", Value: bson.D{{Key: "slug", Value: 1}}}, {Key: "name", Value: "by_slug"}})
-	want["blogs {slug: 1} unique"] = mongodb.IndexConflicting
+	want["blogs {slug: 1} unique sparse"] = mongodb.IndexConflicting
 	if hasText {
 		replace("title_text_excerpt_text", bson.D{{Key: "key", Value: bson.D{{Key: "title", Value: "text"}, {Key: "content", Value: "text"}}}, {Key: "name", Value: "old_text"}})
 		want[text] = mongodb.IndexConflicting

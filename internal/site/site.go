@@ -232,6 +232,7 @@ type Changes struct {
 	Drop     []ID
 	Problems []diag.Problem // all problems the source has now, not only new ones
 	Skipped  []Skip         // all documents it had to leave out
+	Again    []string       // names of what seems to be half written and was left as it was: to be scanned again in a second
 }
 
 // A Skip is a document that was left out because of an error.

@@ -73,6 +73,9 @@ func (u *Uploads) noteIn(v extjson.Value) {
 // copy brings the named files over. Files that are there already stay.
 func (u *Uploads) copy(ctx context.Context, im *Importer) error {
 	from, err := os.OpenRoot(u.From)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // there are no uploads
+	}
 	if err != nil {
 		return fmt.Errorf("open the folder of uploads: %w", err)
 	}

@@ -1,0 +1,224 @@
+package revalidator
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"freshet/internal/site"
+)
+
+// A Change is what a build has to look at.
+type Change struct {
+	Documents  []string // names in the source, each once: documents that may have changed
+	Verify     []string // names of documents to compare with the source although nothing says that they changed
+	Everything bool     // any document may have changed: look at all
+	Theme      bool     // templates or assets changed
+	Clock      bool     // a publication or expiry date has come
+	Rest       bool     // pages that an earlier build left for later
+	Verified   bool     // once this is built every document has been compared: the site counts as verified
+	Cause      string
+}
+
+func (c *Change) empty() bool {
+	return len(c.Documents) == 0 && len(c.Verify) == 0 && !c.Everything && !c.Theme && !c.Clock && !c.Rest && !c.Verified
+}
+
+// maxNamed is how many documents a change names before it is cheaper to look at all.
+const maxNamed = 10_000
+
+// A Result says what a build did.
+type Result struct {
+	Generation uint64       `json:"generation"`        // the newest, whether this build made it or nothing changed
+	Pages      []PageChange `json:"pages,omitempty"`   // that are other than before
+	Skipped    []site.Skip  `json:"skipped,omitempty"` // documents that are left out because of mistakes
+	More       bool         `json:"-"`                 // the site lacks pages that it left for later
+	Again      []string     `json:"-"`                 // documents to look at again in a second: files that seem to be half written
+}
+
+// A PageChange is a page that a build made different.
+type PageChange struct {
+	Path    site.Path `json:"path"`
+	Outcome string    `json:"outcome"` // added, changed, removed
+}
+
+// A Request names what may have changed. All of it is a hint: documents are read again.
+type Request struct {
+	Docs       []Doc    `json:"docs,omitempty"`
+	Tags       []string `json:"tags,omitempty"`  // every document that has the tag
+	Paths      []string `json:"paths,omitempty"` // every document of the page at that path
+	Everything bool     `json:"everything,omitempty"`
+	DryRun     bool     `json:"dryRun,omitempty"` // only say which pages it touches
+}
+
+// Limits of a request.
+const (
+	maxHints     = 1000 // docs, tags and paths together: beyond it everything is looked at
+	maxHintBytes = 1024 // of one name
+)
+
+// Empty reports whether the request asks for nothing.
+func (r *Request) Empty() bool {
+	return len(r.Docs) == 0 && len(r.Tags) == 0 && len(r.Paths) == 0 && !r.Everything
+}
+
+// Check says what is wrong with a request; it makes one that names too much a request for everything.
+func (r *Request) Check() error {
+	text := func(what, s string) error {
+		switch {
+		case s == "":
+			return refuse("a %s is empty", what)
+		case len(s) > maxHintBytes:
+			return refuse("a %s is longer than %d bytes", what, maxHintBytes)
+		case !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl):
+			return refuse("a %s is not plain text", what)
+		}
+		return nil
+	}
+	for _, d := range r.Docs {
+		if err := text("document", d.Name()); err != nil {
+			return err
+		}
+		if d.Given == "" && (d.Coll == "" || d.ID == "" && d.Slug == "") {
+			return refuse(`a document needs "coll" and "slug" or "id", or the form "blog:slug"`)
+		}
+	}
+	for _, s := range r.Tags {
+		if err := text("tag", s); err != nil {
+			return err
+		}
+	}
+	for _, s := range r.Paths {
+		if err := text("path", s); err != nil {
+			return err
+		}
+	}
+	if len(r.Docs)+len(r.Tags)+len(r.Paths) > maxHints {
+		r.Docs, r.Tags, r.Paths, r.Everything = nil, nil, nil, true
+	}
+	return nil
+}
+
+// String names what is asked for, shortly.
+func (r *Request) String() string {
+	if r.Everything {
+		return "everything"
+	}
+	var names []string
+	for _, d := range r.Docs {
+		names = append(names, d.Name())
+	}
+	for _, t := range r.Tags {
+		names = append(names, "tag:"+t)
+	}
+	names = append(names, r.Paths...)
+	if more := len(names) - 3; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:3], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}
+
+// A Doc names a document: by one string, or by collection and slug or id. In JSON it is that string, or an object.
+type Doc struct {
+	Given string // blog:<slug>, course:<slug>, page:<path>, or what else the source understands
+	Coll  string
+	Slug  string
+	ID    string
+}
+
+// kinds are the names that collections have in documents' names.
+var kinds = map[string]string{
+	"blog": "blog", "blogs": "blog", "post": "blog", "posts": "blog", "article": "blog", "articles": "blog", "blogpost": "blog",
+	"course": "course", "courses": "course",
+	"page": "page", "pages": "page",
+}
+
+// Name is the document's name as sources take it: what was given, else kind:slug, else collection:id.
+func (d Doc) Name() string {
+	switch {
+	case d.Given != "":
+		return d.Given
+	case d.Slug != "":
+		return cmp.Or(kinds[strings.ToLower(d.Coll)], d.Coll) + ":" + d.Slug
+	case d.ID != "":
+		return d.Coll + ":" + d.ID
+	}
+	return ""
+}
+
+type docObject struct {
+	Coll string `json:"coll"`
+	Slug string `json:"slug,omitempty"`
+	ID   string `json:"id,omitempty"`
+}
+
+// MarshalJSON implements json.Marshaler.
+func (d Doc) MarshalJSON() ([]byte, error) {
+	if d.Given != "" {
+		return json.Marshal(d.Given)
+	}
+	return json.Marshal(docObject{d.Coll, d.Slug, d.ID})
+}
+
+// UnmarshalJSON implements json.Unmarshaler. Unknown members are errors.
+func (d *Doc) UnmarshalJSON(b []byte) error {
+	var given string
+	if json.Unmarshal(b, &given) == nil {
+		*d = Doc{Given: given}
+		return nil
+	}
+	dec := json.NewDecoder(strings.NewReader(string(b)))
+	dec.DisallowUnknownFields()
+	var o docObject
+	if err := dec.Decode(&o); err != nil {
+		return fmt.Errorf("a document is neither text nor {coll, slug, id}: %w", err)
+	}
+	*d = Doc{Coll: o.Coll, Slug: o.Slug, ID: o.ID}
+	return nil
+}
+
+// names is what a request names when nobody knows better: tags and paths may mean any document.
+func names(r Request) (documents []string, everything bool) {
+	for _, d := range r.Docs {
+		documents = append(documents, d.Name())
+	}
+	return documents, r.Everything || len(r.Tags) > 0 || len(r.Paths) > 0
+}
+
+// A pile gathers changes, each document once.
+type pile struct {
+	Change
+	seen map[string]struct{}
+}
+
+func (p *pile) add(c Change) {
+	if p.empty() {
+		p.Cause = c.Cause
+	}
+	p.Everything = p.Everything || c.Everything
+	p.Theme = p.Theme || c.Theme
+	p.Clock = p.Clock || c.Clock
+	p.Rest = p.Rest || c.Rest
+	p.Verified = p.Verified || c.Verified
+	p.Verify = append(p.Verify, c.Verify...)
+	for _, name := range c.Documents {
+		if p.Everything {
+			break
+		}
+		if _, has := p.seen[name]; has {
+			continue
+		}
+		if p.seen == nil {
+			p.seen = map[string]struct{}{}
+		}
+		p.seen[name] = struct{}{}
+		p.Documents = append(p.Documents, name)
+		p.Everything = len(p.Documents) > maxNamed
+	}
+	if p.Everything {
+		p.Documents, p.Verify, p.seen = nil, nil, nil
+	}
+}

@@ -1,0 +1,32 @@
+package revalidator
+
+// Names of files in the state folder.
+const (
+	JournalName = journalName
+	SocketName  = socketName
+)
+
+// Bounds that tests reach.
+const (
+	MaxWaiting = maxWaiting
+	MaxSeen    = maxSeen
+)
+
+// JobsIn returns the ids of the jobs that the bytes of a journal hold, and how many lines are damaged.
+func JobsIn(data []byte) (ids []string, size, damaged int) {
+	records, size, damaged := parseJournal(data)
+	for _, r := range records {
+		if r.Type == "job" {
+			ids = append(ids, r.Job.ID)
+		}
+	}
+	return ids, size, damaged
+}
+
+// Compact rewrites the journal whatever its size.
+func (r *Revalidator) Compact() error {
+	return r.rewrite(r.journal.Load())
+}
+
+// Running reports whether jobs can be accepted.
+func (r *Revalidator) Running() bool { return r.cfg.State == "" || r.journal.Load() != nil }

@@ -1,0 +1,76 @@
+package revalidator
+
+import (
+	"crypto/rand"
+	"strings"
+	"time"
+
+	"freshet/internal/site"
+)
+
+// A State is how far a job has come.
+type State string
+
+// States of a job, in the order of its life.
+const (
+	Queued   State = "queued"
+	Building State = "building"
+	Retrying State = "retrying" // a build failed: it waits for the next
+	Done     State = "done"
+	Parked   State = "parked" // given up, until a build looks at everything
+)
+
+// A Job is an accepted request and what became of it.
+type Job struct {
+	ID         string       `json:"job"`
+	State      State        `json:"state"`
+	Origin     string       `json:"origin"`          // who asked: webhook:<profile>, command, feed
+	Event      string       `json:"event,omitempty"` // the sender's id of it
+	Request    Request      `json:"request"`
+	Accepted   time.Time    `json:"accepted"`
+	Started    *time.Time   `json:"started,omitempty"` // its last build
+	Ended      *time.Time   `json:"ended,omitempty"`
+	Tries      int          `json:"tries"`                // builds that failed
+	Retry      *time.Time   `json:"retry,omitempty"`      // not before
+	Error      string       `json:"error,omitempty"`      // of the last try
+	Generation uint64       `json:"generation,omitempty"` // that holds what was asked for
+	Pages      []PageChange `json:"pages"`                // that its build made different; a build may serve several jobs
+	MorePages  int          `json:"morePages,omitempty"`  // not listed
+	Skipped    []site.Skip  `json:"skipped,omitempty"`    // documents left out because of mistakes
+}
+
+// What a job lists of its build, and how many ended jobs are remembered.
+const (
+	maxPages   = 1000
+	maxSkipped = 20
+	maxEnded   = 1000
+	maxError   = 2000 // bytes
+)
+
+// ended reports whether nothing more will happen to the job by itself.
+func (j *Job) ended() bool { return j.State == Done || j.State == Parked }
+
+// newID makes a job's id: 80 random bits.
+func newID() string { return strings.ToLower(rand.Text()[:16]) }
+
+// finish notes that a build has done what the job asked for.
+func (j *Job) finish(at time.Time, res *Result) {
+	j.State, j.Ended, j.Retry, j.Error = Done, &at, nil, ""
+	j.Generation = res.Generation
+	j.Pages = res.Pages[:min(len(res.Pages), maxPages):min(len(res.Pages), maxPages)]
+	j.MorePages = len(res.Pages) - len(j.Pages)
+	j.Skipped = res.Skipped[:min(len(res.Skipped), maxSkipped)]
+}
+
+// fail notes that a build did not.
+func (j *Job) fail(err error) {
+	j.Tries++
+	j.Error = clip(err.Error(), maxError)
+}
+
+func clip(s string, most int) string {
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}

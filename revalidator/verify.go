@@ -1,0 +1,148 @@
+package revalidator
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// A Census lists the names of all documents of the source, as Scan takes them.
+type Census interface {
+	Names(ctx context.Context) ([]string, error)
+}
+
+// Sizes and times of a verification round.
+const (
+	sliceEvery    = 10 * time.Second // the documents of a round are compared in slices, so often
+	sliceMin      = 20               // documents, so that a small site is not busy with it all the time
+	sliceMax      = 500              // so that on-demand work need not wait long
+	censusTimeout = 2 * time.Minute
+)
+
+// A round compares every document once. It begins when the whole site was compared, and ends before cfg.Verify is over.
+type round struct {
+	began  time.Time // zero: nothing was compared yet
+	length time.Duration
+	names  []string // still to be compared; nil: not counted yet
+	known  map[string]struct{}
+	size   int           // of a slice
+	every  time.Duration // between slices
+	next   time.Time
+	busy   bool // a part is queued or being built
+	tries  int
+}
+
+// newRound begins a round, somewhat shorter than it may be and of another length each time, so that several sites do not
+// ask one source together.
+func newRound(now time.Time, verify time.Duration) round {
+	length := time.Duration(float64(verify) * (0.8 + 0.1*rand.Float64()))
+	return round{began: now, length: length, next: now.Add(length)}
+}
+
+// verify queues the next part of the round when its time has come, and says when it comes; the zero time: not yet known.
+func (r *Revalidator) verify(ctx context.Context, now time.Time) time.Time {
+	v := &r.round
+	if r.cfg.Verify <= 0 || v.began.IsZero() || v.busy {
+		return time.Time{}
+	}
+	if r.cfg.Census == nil {
+		if now.Before(v.next) {
+			return v.next
+		}
+		v.busy = true
+		r.queue.addTimed(Change{Everything: true, Verified: true, Cause: "verification"})
+		return time.Time{}
+	}
+	if v.known == nil && !r.count(ctx, now) {
+		return r.until
+	}
+	if now.Before(v.next) {
+		return v.next
+	}
+	slice := v.names[:min(v.size, len(v.names))]
+	if len(slice) == len(v.names) { // the last one: what has come since the round began belongs to it
+		late, ok := r.census(ctx)
+		if !ok {
+			return r.until
+		}
+		slice = slices.Clone(slice)
+		for _, name := range late {
+			if _, has := v.known[name]; !has {
+				slice = append(slice, name)
+			}
+		}
+	}
+	v.busy = true
+	r.queue.addTimed(Change{Verify: slice, Verified: len(slice) >= len(v.names), Cause: "verification"})
+	return time.Time{}
+}
+
+// census asks for the names; it reports false when the source cannot be asked.
+func (r *Revalidator) census(ctx context.Context) ([]string, bool) {
+	ctx, cancel := context.WithTimeout(ctx, censusTimeout) // of a hundred thousand names; the source has shorter ones of its own
+	defer cancel()
+	names, err := r.cfg.Census.Names(ctx)
+	if err != nil {
+		r.outage(&batch{change: Change{Cause: "census"}}, err)
+		return nil, false
+	}
+	if r.away != "" {
+		r.queue.add(Change{Everything: true, Cause: "recovery"}) // no build may have noticed
+	}
+	return names, true
+}
+
+// count begins the comparing: documents that the source has, and those that the site has and the source has not.
+func (r *Revalidator) count(ctx context.Context, now time.Time) bool {
+	names, ok := r.census(ctx)
+	if !ok {
+		return false
+	}
+	v := &r.round
+	names = append(slices.Clip(names), r.cfg.Known()...)
+	slices.Sort(names)
+	v.names = slices.Compact(names)
+	v.known = make(map[string]struct{}, len(v.names))
+	for _, name := range v.names {
+		v.known[name] = struct{}{}
+	}
+	n := len(v.names)
+	v.size = min(max(n/max(int(v.length/sliceEvery), 1)+1, sliceMin), sliceMax)
+	parts := max((n+v.size-1)/v.size, 1)
+	v.every = v.length / time.Duration(parts)
+	v.next = v.began.Add(v.every)
+	return true
+}
+
+// compared takes in what a build has compared.
+func (r *Revalidator) compared(c *Change, now time.Time) {
+	v := &r.round
+	switch {
+	case c.Verified:
+		r.queue.dropTimed()
+		*v = newRound(now, r.cfg.Verify)
+	case len(c.Verify) > 0:
+		v.busy, v.tries = false, 0
+		v.names = v.names[min(v.size, len(v.names)):]
+		v.next = v.next.Add(v.every)
+		if late := now.Sub(v.next); late > 0 && len(v.names) > 0 {
+			// Behind after an outage or a long build: what is left is spread over what is left of the time.
+			parts := (len(v.names) + v.size - 1) / v.size
+			left := max(v.began.Add(v.length).Sub(now), 0)
+			v.every = left / time.Duration(parts)
+			v.next = now.Add(v.every)
+		}
+		v.next = v.next.Add(time.Duration((rand.Float64() - 0.5) * 0.2 * float64(v.every)))
+	}
+}
+
+// retryTimed lets a part of the round wait that failed for another reason than the source.
+func (r *Revalidator) retryTimed(b *batch, err error) {
+	v := &r.round
+	v.busy = false
+	v.tries++
+	wait := backoff(v.tries)
+	v.next = time.Now().Add(wait)
+	r.cfg.Logger.Error("verification failed, the last generation stays", "error", err, "cause", b.change.Cause, "retry_in", wait)
+}
