@@ -54,12 +54,12 @@ fuzz: ## each fuzz target for $(FUZZTIME)
 bench: build ## builds beside Hugo, page requests beside nginx, and the benchmarks of the parts
 	$(GO) run ./load/bench --freshet ./freshet --posts $(POSTS)
 	$(GO) run ./load/serve --freshet ./freshet
-	$(GO) test -run '^$$' -bench . -benchtime 1s ./...
+	FRESHET_BENCH_POSTS=$(POSTS) $(GO) test -timeout 60m -run '^$$' -bench . -benchtime 1s ./...
 
 bench-full: build ## the same with 100,000 posts; takes about an hour
 	$(GO) run ./load/bench --freshet ./freshet --posts $(POSTS)
 	$(GO) run ./load/bench --freshet ./freshet --posts 100000
-	$(GO) test -run '^$$' -bench . -benchtime 1s ./...
+	FRESHET_BENCH_POSTS=100000 $(GO) test -timeout 120m -run '^$$' -bench . -benchtime 1s ./...
 
 site: build ## build the demo site of content/ into public/
 	./freshet build
