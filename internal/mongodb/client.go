@@ -223,9 +223,7 @@ func (db *DB) run(ctx context.Context, c class, what string, f func(context.Cont
 	}
 	ok, trial := db.breaker.enter()
 	if !ok {
-		b := db.breaker.snapshot()
-		return &Error{Message: fmt.Sprintf("%s: MongoDB at %s is left alone for another %v after %d failures", what, db.uri.hosts(), b.RetryIn.Round(time.Second), b.Failures),
-			Remedy: "see the errors before; breaker.open sets the time", err: ErrUnavailable}
+		return db.refuse(what)
 	}
 	limit := db.limit(c)
 	asked := ctx
@@ -248,6 +246,13 @@ func (db *DB) run(ctx context.Context, c class, what string, f func(context.Cont
 	}
 	db.breaker.record(unwell(err))
 	return db.explain(what, limit, err)
+}
+
+// refuse says that the breaker lets nothing go.
+func (db *DB) refuse(what string) error {
+	b := db.breaker.snapshot()
+	return &Error{Message: fmt.Sprintf("%s: MongoDB at %s is left alone for another %v after %d failures", what, db.uri.hosts(), b.RetryIn.Round(time.Second), b.Failures),
+		Remedy: "see the errors before; breaker.open sets the time", err: ErrUnavailable}
 }
 
 // retrying calls f once more if that promises something. The driver does so for its own reads, but not for commands

@@ -193,10 +193,10 @@ func (r *reading) wanted(ctx context.Context) error {
 			return err
 		}
 	}
-	if r.pages {
-		return r.sections(ctx)
+	if err := r.believe(ctx); err != nil || !r.pages {
+		return err
 	}
-	return nil
+	return r.sections(ctx)
 }
 
 // byID reads those of the documents that are of a collection and not read yet.
