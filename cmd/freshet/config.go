@@ -59,6 +59,7 @@ type buildConfig struct {
 }
 
 type isrConfig struct {
+	Poll       time.Duration // how often MongoDB is asked for changes where it does not tell of them
 	Revalidate time.Duration // pages are fresh for so long after the last verification
 	MaxStale   time.Duration // after that much longer, OnMaxStale applies
 	OnMaxStale string
@@ -191,6 +192,7 @@ func settings() []setting {
 		boolSetting("build.highlight", "", true, "", func(c *config) *bool { return &c.Build.Highlight }),
 		boolSetting("build.precompress", "", false, "", func(c *config) *bool { return &c.Build.Precompress }),
 		durationSetting("isr.revalidate", "1h", time.Second, func(c *config) *time.Duration { return &c.ISR.Revalidate }),
+		durationSetting("isr.poll", "5s", 100*time.Millisecond, func(c *config) *time.Duration { return &c.ISR.Poll }),
 		durationSetting("isr.maxStale", "24h", time.Second, func(c *config) *time.Duration { return &c.ISR.MaxStale }),
 		textSetting("isr.onMaxStale", "", "serve", "", func(c *config) *string { return &c.ISR.OnMaxStale }, oneOf("serve", "error")),
 		intSetting("breaker.failures", 10, 1, 10000, func(c *config) *int { return &c.Mongo.Breaker.Failures }),
@@ -230,7 +232,7 @@ func later(key string) bool {
 		}
 	}
 	switch key {
-	case "isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen":
+	case "cache.hot", "cache.warm", "cache.cold", "cache.frozen":
 		return true
 	}
 	return false
@@ -243,7 +245,7 @@ func laterEnv(name string) bool {
 			return true
 		}
 	}
-	for _, key := range []string{"isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen"} {
+	for _, key := range []string{"cache.hot", "cache.warm", "cache.cold", "cache.frozen"} {
 		if name == envName(key) {
 			return true
 		}

@@ -192,6 +192,37 @@ func TestBreakerOverTheWire(t *testing.T) {
 	}
 }
 
+// TestBreakerAfterAnOutage lets a server be away and come back: a command may try as soon as it is seen again, whatever
+// the breaker's time.
+func TestBreakerAfterAnOutage(t *testing.T) {
+	r := newResponder(t)
+	r.fill(0, 10)
+	cfg := to(r, false)
+	cfg.Breaker.Open = time.Hour
+	cfg.BlogTimeout = 100 * time.Millisecond
+	db := open(t, cfg)
+	s := newSource(t, db)
+	scan(t, s)
+	r.set(func(string, int) fault { return fault{cut: true} })
+	ref := site.BodyRef{Doc: postID(1), Format: site.Markdown, Hash: 1}
+	for db.Stats().Breaker.State == "closed" {
+		if _, err := s.Body(t.Context(), ref); !errors.Is(err, mongodb.ErrUnavailable) {
+			t.Fatalf("body from a server that is away: %v, want ErrUnavailable", err)
+		}
+	}
+	r.set(nil)
+	back := time.Now()
+	for time.Since(back) < 20*time.Second {
+		if _, err := s.Scan(t.Context(), []string{string(postID(1))}); err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond) // until a heartbeat: the time belongs to the driver
+	}
+	if b := db.Stats().Breaker; b.State != "closed" || b.Opened != 1 {
+		t.Errorf("breaker is %+v %v after the server came back, want closed", b, time.Since(back))
+	}
+}
+
 // TestPoolExhausted asks for more at once than the pool has connections.
 func TestPoolExhausted(t *testing.T) {
 	r := newResponder(t)

@@ -70,6 +70,19 @@ func DropCollection(t testing.TB, uri, name, coll string) {
 	withDatabase(t, uri, name, func(ctx context.Context, db *mongodriver.Database) error { return db.Collection(coll).Drop(ctx) })
 }
 
+// SetTitle gives the document with a slug another title, as an editor does: it says when in updatedAt.
+func SetTitle(t testing.TB, uri, name, coll, slug, title string) {
+	t.Helper()
+	withDatabase(t, uri, name, func(ctx context.Context, db *mongodriver.Database) error {
+		set := bson.D{{Key: "title", Value: title}, {Key: "updatedAt", Value: time.Now()}}
+		res, err := db.Collection(coll).UpdateOne(ctx, bson.D{{Key: "slug", Value: slug}}, bson.D{{Key: "$set", Value: set}})
+		if err == nil && res.MatchedCount != 1 {
+			err = fmt.Errorf("%d documents of %s have the slug %s", res.MatchedCount, coll, slug)
+		}
+		return err
+	})
+}
+
 func withDatabase(t testing.TB, uri, name string, do func(context.Context, *mongodriver.Database) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
