@@ -78,6 +78,7 @@ type Revalidator struct {
 	until   time.Time     // nothing is tried before
 	told    time.Time     // when the outage was told last
 	round   round
+	more    bool                 // the site lacks pages
 	flipped time.Time            // the last date that was built for
 	parked  Change               // given up; builds that look at everything take it along
 	reviews map[string]time.Time // documents to look at again
@@ -342,6 +343,10 @@ func (r *Revalidator) next(ctx context.Context, now time.Time) (*batch, time.Dur
 	if !at.IsZero() {
 		until(at)
 	}
+	if b == nil && r.more {
+		r.more = false // until a build says so again: one that fails is tried again like any other
+		b = &batch{change: Change{Rest: true, Cause: "left for later"}}
+	}
 	return b, wait
 }
 
@@ -412,6 +417,7 @@ func (r *Revalidator) built(b *batch, c *Change, res *Result) {
 			r.queue.add(Change{Everything: true, Cause: "recovery"})
 		}
 	}
+	r.more = res.More
 	r.compared(c, now)
 }
 

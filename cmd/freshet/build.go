@@ -88,7 +88,7 @@ func (inv *invocation) build(ctx context.Context, eff *effective, opt generator.
 	if onTerminal(inv.stderr) {
 		opt.Progress = func(done, total int) { fmt.Fprintf(inv.stderr, "\r\x1b[K%d of %d pages", done, total) }
 	}
-	rep, err := w.build(ctx, opt)
+	rep, err := w.whole(ctx, opt)
 	if opt.Progress != nil {
 		fmt.Fprint(inv.stderr, "\r\x1b[K")
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"freshet/generator"
+	"freshet/internal/mongodb"
 	"freshet/internal/pagestore"
 	"freshet/internal/site"
 	"freshet/revalidator"
@@ -16,6 +17,9 @@ import (
 )
 
 var (
+	_ revalidator.Feed   = (*mongodb.Feed)(nil)
+	_ revalidator.Census = (*source)(nil)
+
 	_ webhook.Desk = (*revalidator.Revalidator)(nil)
 	_ webhook.Desk = (*revalidator.Control)(nil)
 )
@@ -23,7 +27,7 @@ var (
 // newDaemon makes the revalidator of a workshop.
 func newDaemon(eff *effective, b *builds) (*revalidator.Revalidator, error) {
 	atlas := &atlas{store: b.workshop.store, inFiles: !eff.fromMongo()}
-	return revalidator.New(revalidator.Config{
+	cfg := revalidator.Config{
 		Build:       b.build,
 		Unavailable: unavailable,
 		Resolve:     atlas.resolve,
@@ -35,7 +39,15 @@ func newDaemon(eff *effective, b *builds) (*revalidator.Revalidator, error) {
 		Control:     eff.State,
 		Verify:      eff.ISR.Revalidate,
 		Logger:      b.logger,
-	})
+	}
+	if source := b.workshop.source; source.mongo != nil {
+		feed, err := mongodb.NewFeed(source.db, eff.ISR.Poll)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Feed, cfg.Census = feed, source
+	}
+	return revalidator.New(cfg)
 }
 
 // unavailable reports whether a build failed because something could not be asked or written, which is not the fault of
@@ -53,7 +65,7 @@ const maxListed = 10_000
 // pagesChanged lists what is different in a generation, but for what pages are made of.
 func pagesChanged(was, is *pagestore.Generation) []revalidator.PageChange {
 	var out []revalidator.PageChange
-	for old, now := range is.Diff(was) {
+	for old, now := range is.Changes(was) {
 		if len(out) == maxListed {
 			break
 		}

@@ -38,7 +38,8 @@ func TestScripts(t *testing.T) {
 // TestMongoScripts runs those in testdata/mongo, each with a MongoDB database of its own, which the settings name.
 // They also have
 //
-//	drop COLLECTION             removes a collection
+//	drop COLLECTION               removes a collection
+//	retitle COLLECTION SLUG TITLE gives a document another title, and updatedAt
 func TestMongoScripts(t *testing.T) {
 	testenv.Mongo(t)
 	files, err := filepath.Glob("testdata/mongo/*.txtar")
@@ -58,6 +59,12 @@ func TestMongoScripts(t *testing.T) {
 					ts.Fatalf("usage: drop COLLECTION")
 				}
 				testenv.DropCollection(t, uri, name, args[0])
+			}
+			p.Cmds["retitle"] = func(ts *testscript.TestScript, neg bool, args []string) {
+				if neg || len(args) != 3 {
+					ts.Fatalf("usage: retitle COLLECTION SLUG TITLE")
+				}
+				testenv.SetTitle(t, uri, name, args[0], args[1], args[2])
 			}
 			testscript.Run(t, p)
 		})

@@ -125,6 +125,12 @@ func (s *source) Scan(ctx context.Context, changed []string) (*site.Changes, err
 	return &all, nil
 }
 
+// Names lists what a round of verification compares: the documents in MongoDB, and all that is in files.
+func (s *source) Names(ctx context.Context) ([]string, error) {
+	names, err := s.mongo.Names(ctx)
+	return append(names, besideMongo()...), err
+}
+
 // merge adds what a later scan of the same source reported.
 func merge(held, later *site.Changes) {
 	put, drop := map[site.ID]site.Document{}, map[site.ID]bool{}

@@ -92,6 +92,7 @@ func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *wor
 		Drafts:     cfg.Build.Drafts,
 		LiveReload: opt.liveReload,
 		MaxShrink:  cfg.Build.MaxShrink,
+		Prerender:  cfg.Build.Prerender,
 		Policy:     server.ContentPolicy(markup.FrameSources()),
 		State:      cfg.State,
 		KeepAssets: cfg.ISR.MaxStale,
@@ -167,6 +168,28 @@ func (w *workshop) hasPagesOf(coll string) bool {
 		}
 	}
 	return false
+}
+
+// rest is how many pages, of those that the first generation lacks, are made at a time.
+const rest = 200
+
+// whole builds until no page is left to make. The report is that of all builds together.
+func (w *workshop) whole(ctx context.Context, opt generator.Options) (*generator.Report, error) {
+	rep, err := w.build(ctx, opt)
+	for err == nil && rep.Left > 0 {
+		before := rep
+		rep, err = w.build(ctx, generator.Options{Now: opt.Now, Changed: []string{}, Rest: rest, Cause: opt.Cause, Progress: opt.Progress})
+		if rep != nil {
+			rep.Committed = true
+			rep.Rendered += before.Rendered
+			rep.Changed += before.Changed
+			rep.Removed += before.Removed
+			for name, ms := range before.Phases {
+				rep.Phases[name] += ms
+			}
+		}
+	}
+	return rep, err
 }
 
 // reloadTheme reads the templates again if they changed, or had mistakes before.

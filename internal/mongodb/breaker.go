@@ -77,6 +77,13 @@ func (b *breaker) enter() (ok, trial bool) {
 	return true, b.cb.IsHalfOpen()
 }
 
+// recovered lets one command try at once: a server that could not be reached answers again.
+func (b *breaker) recovered() {
+	if b.cb.IsOpen() {
+		b.cb.HalfOpen()
+	}
+}
+
 func (b *breaker) record(failure bool) {
 	if failure {
 		b.cb.RecordFailure()

@@ -64,6 +64,10 @@ func (c Config) withDefaults() Config {
 // wait that long while MongoDB is away.
 const selectTimeout = 3 * time.Second
 
+// heartbeat is how often a server is looked after. The driver's own 10 s would be too late for readers to have new pages
+// within five seconds of the end of an outage.
+const heartbeat = 2 * time.Second
+
 // A DB is a client of one MongoDB. Its methods may be called by several goroutines.
 type DB struct {
 	cfg      Config
@@ -84,6 +88,7 @@ func Open(_ context.Context, cfg Config) (*DB, error) {
 	cfg = cfg.withDefaults()
 	log := cfg.Logger.With("part", "mongodb")
 	db := &DB{cfg: cfg, uri: cfg.URI, log: log, breaker: newBreaker(cfg.Breaker, log), monitor: newMonitor(log)}
+	db.monitor.recovered = db.breaker.recovered
 	if cfg.URI == "" {
 		return nil, &Error{Message: "mongo.uri (MONGODB_URI) is not set", Remedy: "set it to " + uriRemedy}
 	}
@@ -102,7 +107,7 @@ func Open(_ context.Context, cfg Config) (*DB, error) {
 	}
 	opts.SetAppName("freshet").
 		SetMinPoolSize(uint64(cfg.MinPool)).SetMaxPoolSize(uint64(cfg.MaxPool)).SetMaxConnIdleTime(cfg.Idle).
-		SetServerSelectionTimeout(selectTimeout).SetRetryReads(true).
+		SetServerSelectionTimeout(selectTimeout).SetHeartbeatInterval(heartbeat).SetRetryReads(true).
 		// Not strict: text indexes are in no version of the Stable API, and compatible servers refuse what is strict.
 		SetServerAPIOptions(options.ServerAPI(options.ServerAPIVersion1)).
 		SetMonitor(db.monitor.command()).SetPoolMonitor(db.monitor.pools()).SetServerMonitor(db.monitor.servers())

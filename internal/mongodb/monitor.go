@@ -48,6 +48,7 @@ var commandNames = []string{
 // A monitor counts what the driver tells of its pools, servers and commands.
 type monitor struct {
 	log               *slog.Logger
+	recovered         func() // a server answers again; it is set before the first event
 	size, inUse       atomic.Int64
 	timeouts, cleared atomic.Uint64
 
@@ -97,8 +98,12 @@ func (m *monitor) servers() *event.ServerMonitor {
 		},
 		ServerHeartbeatSucceeded: func(*event.ServerHeartbeatSucceededEvent) {
 			m.mu.Lock()
-			defer m.mu.Unlock()
+			failed := m.heartbeat != nil
 			m.heartbeat = nil
+			m.mu.Unlock()
+			if failed {
+				m.recovered()
+			}
 		},
 		ServerDescriptionChanged: func(e *event.ServerDescriptionChangedEvent) {
 			if e.PreviousDescription.Kind != e.NewDescription.Kind {

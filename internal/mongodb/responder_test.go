@@ -42,7 +42,7 @@ type fault struct {
 	half bool          // it is closed in the middle of the answer
 }
 
-func newResponder(t *testing.T) *responder {
+func newResponder(t testing.TB) *responder {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
