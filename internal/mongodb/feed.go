@@ -164,25 +164,27 @@ type tries struct {
 	told     bool
 }
 
-// wait lets a moment pass after a failure. It reports false when ctx ends meanwhile.
+// wait lets a moment pass after a failure, and all the time that the breaker is open. It reports false when ctx ends
+// meanwhile.
 func (t *tries) wait(ctx context.Context, f *Feed, err error) bool {
 	t.failures++
-	pause := min(waitMin<<min(t.failures-1, 10), waitMax)
-	if b := f.db.breaker.snapshot(); b.State != "closed" {
-		t.open = true
-		pause = max(b.RetryIn, waitMin)
-	}
+	t.open = t.open || !f.db.breaker.cb.IsClosed()
 	if t.outage() && !t.told {
 		t.told = true
 		f.log.Warn("the feed of changes waits until mongodb can be asked again", "error", err)
 	}
-	timer := time.NewTimer(pause + rand.N(waitMin))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
+	for pause := min(waitMin<<min(t.failures-1, 10), waitMax); ; pause = waitMin {
+		timer := time.NewTimer(pause + rand.N(waitMin))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return false
+		}
+		// The time may end early, when the server is seen again.
+		if cb := f.db.breaker.cb; !cb.IsOpen() || cb.RemainingDelay() <= 0 {
+			return true
+		}
 	}
 }
 
