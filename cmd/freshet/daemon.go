@@ -38,6 +38,7 @@ func newDaemon(eff *effective, b *builds) (*revalidator.Revalidator, error) {
 		State:       eff.State,
 		Control:     eff.State,
 		Verify:      eff.ISR.Revalidate,
+		Census:      b.workshop.source,
 		Logger:      b.logger,
 	}
 	if source := b.workshop.source; source.mongo != nil {
@@ -45,7 +46,7 @@ func newDaemon(eff *effective, b *builds) (*revalidator.Revalidator, error) {
 		if err != nil {
 			return nil, err
 		}
-		cfg.Feed, cfg.Census = feed, source
+		cfg.Feed = feed
 	}
 	return revalidator.New(cfg)
 }

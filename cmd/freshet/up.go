@@ -197,6 +197,7 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.R
 		b.tell(problemsOf(err))
 		return revalidator.Result{}, err
 	}
+	b.workshop.source.verify(c.Verify)
 	before := b.workshop.store.Current()
 	rep, err := b.workshop.build(ctx, opt)
 	if tree, ok := errors.AsType[*treeError](err); ok && tree.lasting() {

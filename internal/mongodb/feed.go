@@ -63,7 +63,7 @@ func (f *Feed) Watch(ctx context.Context, position string, report func(names []s
 		err := f.stream(ctx, &at, report)
 		if none, ok := errors.AsType[*noStreams](err); ok {
 			f.explainPolling(none.err)
-			err = f.poll(ctx, &at, report)
+			err = f.poll(ctx, &at, none.outage, report)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -75,7 +75,10 @@ func (f *Feed) Watch(ctx context.Context, position string, report func(names []s
 }
 
 // noStreams says that a server gives no change streams.
-type noStreams struct{ err error }
+type noStreams struct {
+	err    error
+	outage bool // one ended before the server said so
+}
 
 func (e *noStreams) Error() string { return e.err.Error() }
 
@@ -154,44 +157,46 @@ func (p *position) String() string {
 	return string(b)
 }
 
-// An outage counts what fails in a row.
-type outage struct {
+// tries counts what fails in a row.
+type tries struct {
 	failures int
 	open     bool // the breaker was
 	told     bool
 }
 
-// wait lets a moment pass after a failure. It reports false when ctx ends meanwhile.
-func (o *outage) wait(ctx context.Context, f *Feed, err error) bool {
-	o.failures++
-	pause := min(waitMin<<min(o.failures-1, 10), waitMax)
-	if b := f.db.breaker.snapshot(); b.State != "closed" {
-		o.open = true
-		pause = max(b.RetryIn, waitMin)
-	}
-	if o.is() && !o.told {
-		o.told = true
+// wait lets a moment pass after a failure, and all the time that the breaker is open. It reports false when ctx ends
+// meanwhile.
+func (t *tries) wait(ctx context.Context, f *Feed, err error) bool {
+	t.failures++
+	t.open = t.open || !f.db.breaker.cb.IsClosed()
+	if t.outage() && !t.told {
+		t.told = true
 		f.log.Warn("the feed of changes waits until mongodb can be asked again", "error", err)
 	}
-	timer := time.NewTimer(pause + rand.N(pause/4))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
+	for pause := min(waitMin<<min(t.failures-1, 10), waitMax); ; pause = waitMin {
+		timer := time.NewTimer(pause + rand.N(waitMin))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return false
+		}
+		// The time may end early, when the server is seen again.
+		if cb := f.db.breaker.cb; !cb.IsOpen() || cb.RemainingDelay() <= 0 {
+			return true
+		}
 	}
 }
 
-func (o *outage) is() bool { return o.open || o.failures >= outageFailures }
+func (t *tries) outage() bool { return t.open || t.failures >= outageFailures }
 
 // over says that MongoDB has answered, and reports whether an outage has ended by that.
-func (o *outage) over(f *Feed) bool {
-	was := o.is()
-	if o.told {
+func (t *tries) over(f *Feed) bool {
+	was := t.outage()
+	if t.told {
 		f.log.Info("the feed of changes goes on")
 	}
-	*o = outage{}
+	*t = tries{}
 	return was
 }
 

@@ -43,12 +43,13 @@ type polled struct {
 	many   bool      // there are more than pollMany within the overlap
 }
 
-// poll asks again and again. It returns nil when it is time to look for change streams again.
-func (f *Feed) poll(ctx context.Context, at *position, report func([]string, bool, string) error) error {
+// poll asks again and again; outage says that one has just ended. It returns nil when it is time to look for change
+// streams again.
+func (f *Feed) poll(ctx context.Context, at *position, outage bool, report func([]string, bool, string) error) error {
 	again := time.Now().Add(streamAgain)
-	everything := !at.empty() && (f.memory == nil || at.Poll != f.memory.token)
-	begun := !at.empty() && !everything
-	var out outage
+	known := f.memory != nil && at.Poll == f.memory.token
+	everything := outage || !at.empty() && !known
+	var out tries
 	for {
 		start := time.Now()
 		err := f.look(ctx, start)
@@ -65,7 +66,7 @@ func (f *Feed) poll(ctx context.Context, at *position, report func([]string, boo
 		}
 		m := f.memory
 		everything = out.over(f) || everything || len(m.names) > maxReported
-		if names := sortedNames(m.names); everything || !begun || len(names) > 0 {
+		if names := sortedNames(m.names); everything || !known || len(names) > 0 {
 			if everything {
 				names = nil
 			}
@@ -73,7 +74,7 @@ func (f *Feed) poll(ctx context.Context, at *position, report func([]string, boo
 			if err := report(names, everything, to.String()); err != nil {
 				return err
 			}
-			*at, begun, everything = to, true, false
+			*at, known, everything = to, true, false
 			clear(m.names)
 		}
 		if time.Now().After(again) {
@@ -125,7 +126,7 @@ func (f *Feed) look(ctx context.Context, now time.Time) error {
 func (f *Feed) remember(ctx context.Context, now time.Time) error {
 	m := &memory{token: strconv.FormatInt(now.UnixNano(), 36), docs: map[site.ID]digest.Sum{}, colls: map[string]*polled{}, names: map[string]struct{}{}}
 	for _, coll := range []string{blogs, courses} {
-		p := &polled{}
+		p, before := &polled{}, len(m.docs)
 		m.colls[coll] = p
 		there, err := f.db.listIndexes(ctx, coll)
 		if err != nil {
@@ -140,7 +141,7 @@ func (f *Feed) remember(ctx context.Context, now time.Time) error {
 		if err := f.census(ctx, m, coll, now, true); err != nil {
 			return err
 		}
-		if p.index == "" && len(m.docs) > 0 {
+		if p.index == "" && len(m.docs) > before {
 			f.log.Warn("mongodb has no index to find changes by, so every poll reads the whole collection", "collection", coll,
 				"remedy", "freshet indexes creates it")
 		}

@@ -38,7 +38,7 @@ type stream struct {
 	lost   bool // changes may have been missed: that is still to be reported
 	stuck  bool // the server could not go on from mark
 	gaveUp time.Time
-	out    outage
+	out    tries
 }
 
 // errReport says that a change could not be accepted.
@@ -161,7 +161,7 @@ func (s *stream) open(ctx context.Context) error {
 		case s.mark.token != nil:
 			s.giveUp(err)
 		default:
-			return &noStreams{err}
+			return &noStreams{err, s.out.over(s.f)}
 		}
 	}
 }
