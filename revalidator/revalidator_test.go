@@ -542,6 +542,7 @@ func TestRest(t *testing.T) {
 		time.Sleep(50 * time.Millisecond) // the first build runs
 		r.Add(revalidator.Change{Documents: []string{"a"}})
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		want := []string{"false []", "false [a]", "true []", "true []", "true []", "true []"}
 		if !slices.Equal(order, want) {
 			t.Errorf("built %q, want %q", order, want)

@@ -576,6 +576,7 @@ func TestFeedBeginsLate(t *testing.T) {
 		cfg := to(r, false)
 		log := &watchedLog{}
 		cfg.Logger = log.logger()
+		cfg.Breaker.Open = 200 * time.Millisecond
 		db := open(t, cfg)
 		r.set(func(name string, _ int) fault { return fault{cut: name != "hello"} })
 		w := watching(t, newFeed(t, db, 20*time.Millisecond), "")

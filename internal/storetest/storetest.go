@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -394,6 +395,10 @@ func testChanges(t *testing.T, p *Place) {
 				names = nil
 			}
 			ch := scan(t, s, names)
+			for len(ch.Again) > 0 { // what may be half written is kept for a moment
+				time.Sleep(50 * time.Millisecond)
+				ch = scan(t, s, ch.Again)
+			}
 			changes[who] = ch
 			put, drop := []string{}, []string{}
 			for _, d := range ch.Put {
