@@ -12,6 +12,9 @@
 // show. A scan is whole or it is an error: a cursor that dies half-way, a time-out, or fewer documents than a census of
 // their ids has counted report nothing, so that what could not be read is never taken for gone.
 //
+// A [Feed] tells which documents change: by change streams, whose history is never given up without a look at
+// everything, or by polls and censuses of a server that has none.
+//
 // What goes wrong is an [Error]: one line that names the setting and the remedy. No error, log line or value of this
 // package shows the user, the password or the options of the URI. Errors of servers are told apart by their codes
 // only, because their texts differ between MongoDB and what is compatible with it.

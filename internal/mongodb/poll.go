@@ -27,7 +27,7 @@ const (
 // A memory is what polling knows of the documents.
 type memory struct {
 	token  string                 // of the positions that it goes on from
-	docs   map[site.ID]digest.Sum // documents, and what their updatedAt was; 0: not known
+	docs   map[site.ID]digest.Sum // documents, and what their updatedAt was
 	colls  map[string]*polled
 	pages  digest.Sum          // of the settings
 	names  map[string]struct{} // found to have changed, and not reported yet
@@ -114,7 +114,7 @@ func (f *Feed) look(ctx context.Context, now time.Time) error {
 	}
 	start := time.Now()
 	for _, coll := range []string{blogs, courses} {
-		if err := f.census(ctx, m, coll, now, false); err != nil {
+		if err := f.census(ctx, m, coll, now); err != nil {
 			return err
 		}
 	}
@@ -138,11 +138,11 @@ func (f *Feed) remember(ctx context.Context, now time.Time) error {
 				p.index = line.Name
 			}
 		}
-		if err := f.census(ctx, m, coll, now, true); err != nil {
+		if err := f.census(ctx, m, coll, now); err != nil {
 			return err
 		}
 		if p.index == "" && len(m.docs) > before {
-			f.log.Warn("mongodb has no index to find changes by, so every poll reads the whole collection", "collection", coll,
+			f.log.Warn("mongodb has no index to find changes by, so it reads whole collections for it", "collection", coll,
 				"remedy", "freshet indexes creates it")
 		}
 	}
@@ -203,8 +203,7 @@ func (p *polled) without(err error) error {
 
 // note takes in a document as a poll or a census finds it.
 func (m *memory) note(id site.ID, stamp digest.Sum) {
-	old, had := m.docs[id]
-	if had && (stamp == 0 || old == stamp) {
+	if old, had := m.docs[id]; had && old == stamp {
 		return
 	}
 	m.docs[id] = stamp
@@ -217,26 +216,20 @@ func stampOf(raw bson.Raw) digest.Sum {
 	h := digest.New()
 	h.Uint64(uint64(v.Type))
 	h.Bytes(v.Value)
-	return max(h.Sum(), 1)
+	return h.Sum()
 }
 
-// census asks for the ids of all documents of a collection, and for updatedAt where an index has it or it is the first:
-// that finds documents that are new or gone, and updates whose time is older than others, in the future, or no time.
-func (f *Feed) census(ctx context.Context, m *memory, coll string, now time.Time, first bool) error {
+// census asks for the ids and updatedAt of all documents of a collection. That finds documents that are new or gone, and
+// updates whose time is older than others, in the future, or no time.
+func (f *Feed) census(ctx context.Context, m *memory, coll string, now time.Time) error {
 	p := m.colls[coll]
 	q := query{db: f.db.name, coll: coll, class: list, projection: pollProjection, hint: p.index, batch: censusBatch, batches: manyBatches}
-	if p.index == "" && !first {
-		q.projection, q.hint = pollProjection[:1], "_id_"
-	}
 	there := make(map[site.ID]struct{}, len(m.docs))
 	err := f.db.find(ctx, q, func(raw bson.Raw) error {
-		id, stamp := documentID(coll, raw.Lookup("_id")), digest.Sum(0)
-		if len(q.projection) > 1 {
-			stamp = stampOf(raw)
-			p.note(raw, now)
-		}
+		id := documentID(coll, raw.Lookup("_id"))
 		there[id] = struct{}{}
-		m.note(id, stamp)
+		p.note(raw, now)
+		m.note(id, stampOf(raw))
 		return nil
 	})
 	if err != nil {

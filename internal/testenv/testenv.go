@@ -83,6 +83,18 @@ func SetTitle(t testing.TB, uri, name, coll, slug, title string) {
 	})
 }
 
+// Remove deletes the document with a slug.
+func Remove(t testing.TB, uri, name, coll, slug string) {
+	t.Helper()
+	withDatabase(t, uri, name, func(ctx context.Context, db *mongodriver.Database) error {
+		res, err := db.Collection(coll).DeleteOne(ctx, bson.D{{Key: "slug", Value: slug}})
+		if err == nil && res.DeletedCount != 1 {
+			err = fmt.Errorf("%d documents of %s have the slug %s", res.DeletedCount, coll, slug)
+		}
+		return err
+	})
+}
+
 func withDatabase(t testing.TB, uri, name string, do func(context.Context, *mongodriver.Database) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
