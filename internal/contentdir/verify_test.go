@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,16 +17,21 @@ import (
 
 // A countingMemo counts what is new to it.
 type countingMemo struct {
+	mu   sync.Mutex
 	kept map[digest.Sum]string
 	news int
 }
 
 func (m *countingMemo) Get(key digest.Sum) ([]byte, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	v, ok := m.kept[key]
 	return []byte(v), ok
 }
 
 func (m *countingMemo) Put(key digest.Sum, value []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.kept[key] != string(value) {
 		m.kept[key] = string(value)
 		m.news++
