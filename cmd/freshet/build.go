@@ -129,11 +129,11 @@ func leftOut(skipped []site.Skip) error {
 		names = append(names, string(s.ID))
 	}
 	slices.Sort(names)
-	return listed(slices.Compact(names), "left out because of mistakes")
+	return refusal(slices.Compact(names), "left out because of mistakes")
 }
 
-// listed is the error that says what became of documents; nil if there are none.
-func listed(names []string, what string) error {
+// refusal is the error that says what became of documents; nil if there are none.
+func refusal(names []string, what string) error {
 	if len(names) == 0 {
 		return nil
 	}

@@ -145,5 +145,5 @@ func refusals(what string, problems []diag.Problem) error {
 		}
 		names = append(names, name)
 	}
-	return listed(names, "not "+what)
+	return refusal(names, "not "+what)
 }
