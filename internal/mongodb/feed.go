@@ -211,7 +211,7 @@ func (db *DB) await(ctx context.Context, what string, wait time.Duration, f func
 		return db.refuse(what)
 	}
 	limit := wait + db.limit(list)
-	asked, cancel := context.WithTimeout(ctx, limit)
+	asked, cancel := context.WithTimeout(context.WithValue(ctx, awaiting{}, true), limit)
 	defer cancel()
 	err := f(asked)
 	if err != nil && ctx.Err() != nil {

@@ -421,6 +421,10 @@ func TestStreamWaitIsNoTrial(t *testing.T) {
 	if b := db.Stats().Breaker; b.Failures != 0 {
 		t.Errorf("waiting for events counts as a failure: %+v", b)
 	}
+	if stats := db.Stats(); slices.ContainsFunc(stats.Commands, func(c mongodb.Command) bool { return c.Name == "getMore" }) ||
+		!slices.ContainsFunc(stats.Commands, func(c mongodb.Command) bool { return c.Name == "await" && c.Outcome == "ok" }) {
+		t.Errorf("waiting for events is not counted by itself: %+v", stats.Commands)
+	}
 	for range 3 {
 		_ = db.Run(t.Context(), func(context.Context) error { return context.DeadlineExceeded })
 	}
