@@ -140,6 +140,7 @@ func id(n int) string { return string(postID(n)) }
 
 // TestStream reads events of every kind.
 func TestStream(t *testing.T) {
+	t.Parallel()
 	r := newResponder(t)
 	r.fill(0, 3)
 	l := r.stream()
@@ -183,6 +184,7 @@ func TestStream(t *testing.T) {
 // TestStreamResumes goes on after the newest event that was reported: in another process, after connections were cut,
 // after the server has lost the cursor, and after an event that ends the stream.
 func TestStreamResumes(t *testing.T) {
+	t.Parallel()
 	r := newResponder(t)
 	r.fill(0, 3)
 	l := r.stream()
@@ -231,6 +233,7 @@ func TestStreamResumes(t *testing.T) {
 
 // TestStreamIdle keeps the token of batches without events.
 func TestStreamIdle(t *testing.T) {
+	t.Parallel()
 	r := newResponder(t)
 	r.fill(0, 3)
 	l := r.stream()
@@ -246,6 +249,7 @@ func TestStreamIdle(t *testing.T) {
 
 // TestStreamHistoryLost asks for what the server has forgotten. The new stream is open before everything is looked at.
 func TestStreamHistoryLost(t *testing.T) {
+	t.Parallel()
 	r := newResponder(t)
 	r.fill(0, 3)
 	l := r.stream()
@@ -288,6 +292,7 @@ func TestStreamHistoryLost(t *testing.T) {
 
 // TestStreamStuck has an event that the server cannot give: the stream goes on behind it once, and then is broken.
 func TestStreamStuck(t *testing.T) {
+	t.Parallel()
 	r := newResponder(t)
 	r.fill(0, 3)
 	l := r.stream()
@@ -324,6 +329,7 @@ func TestStreamStuck(t *testing.T) {
 
 // TestStreamTwoDatabases follows settings in a database of their own.
 func TestStreamTwoDatabases(t *testing.T) {
+	t.Parallel()
 	r := newResponder(t)
 	r.fill(0, 3)
 	l := r.stream()
@@ -346,6 +352,7 @@ func TestStreamTwoDatabases(t *testing.T) {
 
 // TestStreamRefusedReport ends Watch, and the next one tells again what was not taken.
 func TestStreamRefusedReport(t *testing.T) {
+	t.Parallel()
 	r := newResponder(t)
 	r.fill(0, 3)
 	l := r.stream()
@@ -366,6 +373,7 @@ func TestStreamRefusedReport(t *testing.T) {
 // TestStreamOutage takes the server away: Watch waits, the breaker keeps it from asking, nothing is lost, and when the
 // outage ends everything is reported.
 func TestStreamOutage(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []fault{{cut: true}, {hang: true}, {code: 91}} {
 		t.Run(fmt.Sprintf("%+v", kind), func(t *testing.T) {
 			t.Parallel()
@@ -374,7 +382,7 @@ func TestStreamOutage(t *testing.T) {
 			l := r.stream()
 			cfg := to(r, kind.hang)
 			cfg.AggregateTimeout = time.Second
-			cfg.Breaker = mongodb.BreakerConfig{Failures: 4, Open: time.Second}
+			cfg.Breaker = mongodb.BreakerConfig{Failures: 2, Open: 300 * time.Millisecond}
 			db := open(t, cfg)
 			w := watching(t, newFeed(t, db, 0), "")
 			w.want("the beginning", "")
@@ -409,6 +417,7 @@ func TestStreamOutage(t *testing.T) {
 // TestStreamWaitIsNoTrial holds a stream open while the breaker opens by others: reading on is no trial, and the server
 // may be asked again as soon as it is half-open.
 func TestStreamWaitIsNoTrial(t *testing.T) {
+	t.Parallel()
 	r := newResponder(t)
 	r.fill(0, 3)
 	r.stream()
@@ -436,6 +445,7 @@ func TestStreamWaitIsNoTrial(t *testing.T) {
 
 // TestPoll finds what changes of a server without change streams, with and without updatedAt.
 func TestPoll(t *testing.T) {
+	t.Parallel()
 	for _, code := range []int{40573, 115, 59, 238, 13} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			t.Parallel()
@@ -524,6 +534,7 @@ func TestPoll(t *testing.T) {
 
 // TestPollMany names no more than is cheaper than looking at everything, and does not read it again and again.
 func TestPollMany(t *testing.T) {
+	t.Parallel()
 	r := newResponder(t)
 	r.fill(0, 5)
 	r.stream().refuse = 40573
@@ -536,11 +547,12 @@ func TestPollMany(t *testing.T) {
 
 // TestPollOutage takes the server away.
 func TestPollOutage(t *testing.T) {
+	t.Parallel()
 	r := newResponder(t)
 	r.fill(0, 5)
 	r.stream().refuse = 40573
 	cfg := to(r, false)
-	cfg.Breaker = mongodb.BreakerConfig{Failures: 3, Open: time.Second}
+	cfg.Breaker = mongodb.BreakerConfig{Failures: 2, Open: 300 * time.Millisecond}
 	db := open(t, cfg)
 	f := newFeed(t, db, 20*time.Millisecond)
 	w := watching(t, f, "")
@@ -570,6 +582,7 @@ func TestPollOutage(t *testing.T) {
 
 // TestFeedBeginsLate starts a feed while the server is away.
 func TestFeedBeginsLate(t *testing.T) {
+	t.Parallel()
 	for _, code := range []int{0, 40573} {
 		r := newResponder(t)
 		r.fill(0, 5)
@@ -593,6 +606,7 @@ func TestFeedBeginsLate(t *testing.T) {
 
 // TestFeedOnServer follows changes of a real server, whichever way it tells of them.
 func TestFeedOnServer(t *testing.T) {
+	t.Parallel()
 	db := onServer(t)
 	var docs []bson.D
 	for n := range 120 {
