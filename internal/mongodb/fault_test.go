@@ -195,6 +195,14 @@ func TestBreakerOverTheWire(t *testing.T) {
 // TestBreakerAfterAnOutage lets a server be away and come back: a command may try as soon as it is seen again, whatever
 // the breaker's time.
 func TestBreakerAfterAnOutage(t *testing.T) {
+	for _, heartbeats := range []bool{false, true} {
+		t.Run(fmt.Sprintf("heartbeats %v", heartbeats), func(t *testing.T) { breakerAfterAnOutage(t, heartbeats) })
+	}
+}
+
+// breakerAfterAnOutage cuts commands, and heartbeats too unless they go on: an outage can be shorter than the time
+// between them.
+func breakerAfterAnOutage(t *testing.T, heartbeats bool) {
 	r := newResponder(t)
 	r.fill(0, 10)
 	cfg := to(r, false)
@@ -203,7 +211,7 @@ func TestBreakerAfterAnOutage(t *testing.T) {
 	db := open(t, cfg)
 	s := newSource(t, db)
 	scan(t, s)
-	r.set(func(string, int) fault { return fault{cut: true} })
+	r.set(func(name string, _ int) fault { return fault{cut: !heartbeats || name != "hello"} })
 	ref := site.BodyRef{Doc: postID(1), Format: site.Markdown, Hash: 1}
 	for db.Stats().Breaker.State == "closed" {
 		if _, err := s.Body(t.Context(), ref); !errors.Is(err, mongodb.ErrUnavailable) {
