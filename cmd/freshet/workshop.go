@@ -25,6 +25,7 @@ type workshop struct {
 	source  *source
 	store   *pagestore.Writer
 	gen     *generator.Generator
+	logger  *slog.Logger
 	shrink  bool       // the build that runs may take away what it likes
 	broken  bool       // the templates had mistakes when they were last read: the theme in use is an older one
 	results *memo.File // rendered bodies
@@ -41,7 +42,7 @@ type workshopOptions struct {
 
 // openWorkshop opens all parts. Mistakes in templates are a *generator.ThemeError.
 func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *workshop, err error) {
-	w := &workshop{cfg: cfg}
+	w := &workshop{cfg: cfg, logger: opt.logger}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.Close())
@@ -152,12 +153,14 @@ func (w *workshop) build(ctx context.Context, opt generator.Options) (*generator
 		}
 	}
 	if err != nil {
-		return rep, fmt.Errorf("keep what was computed: %w", err)
+		w.logger.Warn("what was computed cannot be kept, the next start computes it again", "error", err)
 	}
 	if w.store.ShouldCompact() {
-		err = w.store.Compact(ctx)
+		if err := w.store.Compact(ctx); err != nil && ctx.Err() == nil {
+			w.logger.Warn("the page log cannot be compacted, it is tried after the next build", "error", err)
+		}
 	}
-	return rep, err
+	return rep, nil
 }
 
 // hasPagesOf reports whether readers see documents of a collection of MongoDB.
