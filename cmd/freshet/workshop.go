@@ -12,6 +12,7 @@ import (
 
 	"freshet/generator"
 	"freshet/generator/markup"
+	"freshet/internal/contentdir"
 	"freshet/internal/diag"
 	"freshet/internal/memo"
 	"freshet/internal/pagestore"
@@ -61,13 +62,19 @@ func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *wor
 	}
 	// The renderer's version is part of its keys; as the file's version it clears out what nothing asks for any more.
 	version := markup.New(markup.Config{Highlight: cfg.Build.Highlight}).Version()
-	if w.results, err = memo.Open(filepath.Join(cfg.State, "memo", "markup"), version); err != nil {
-		return nil, fmt.Errorf("open the memory of rendered bodies: %w", err)
+	rendering := markup.Config{Highlight: cfg.Build.Highlight}
+	if w.results, err = memo.Open(filepath.Join(cfg.State, "memo", "markup"), version); err == nil {
+		rendering.Memo = w.results
+	} else {
+		opt.logger.Warn("there is no memory of rendered bodies, all are rendered", "error", err)
 	}
-	if w.parsed, err = memo.Open(filepath.Join(cfg.State, "memo", "content"), 0); err != nil {
-		return nil, fmt.Errorf("open the memory of read files: %w", err)
+	var reading contentdir.Memo
+	if w.parsed, err = memo.Open(filepath.Join(cfg.State, "memo", "content"), 0); err == nil {
+		reading = w.parsed
+	} else {
+		opt.logger.Warn("there is no memory of read files, all are read", "error", err)
 	}
-	if w.source, err = openSource(ctx, cfg, w.parsed, opt.logger); err != nil {
+	if w.source, err = openSource(ctx, cfg, reading, opt.logger); err != nil {
 		return nil, err
 	}
 	if w.source.mongo != nil {
@@ -86,7 +93,7 @@ func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *wor
 		Store:      w.store,
 		Tree:       tree,
 		Theme:      theme,
-		Markup:     markup.New(markup.Config{Memo: w.results, Highlight: cfg.Build.Highlight}),
+		Markup:     markup.New(rendering),
 		Site:       cfg.Site,
 		PerPage:    cfg.Build.PerPage,
 		Workers:    cfg.Build.Workers,
@@ -141,14 +148,14 @@ func (w *workshop) build(ctx context.Context, opt generator.Options) (*generator
 	}
 	// A whole scan has asked for all that files were read to; only a build that planned every page has asked for
 	// all that bodies were rendered to. What was not asked for is of files that are no more.
-	if opt.Changed == nil {
+	if opt.Changed == nil && w.parsed != nil {
 		err = w.parsed.Trim()
 	}
-	if err == nil && rep.Planned {
+	if err == nil && rep.Planned && w.results != nil {
 		err = w.results.Trim()
 	}
 	for _, m := range []*memo.File{w.results, w.parsed} {
-		if err == nil {
+		if err == nil && m != nil {
 			err = m.Flush()
 		}
 	}
