@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"freshet/internal/diag"
 	"freshet/internal/memo"
 	"freshet/internal/pagestore"
+	"freshet/internal/site"
 	"freshet/server"
 	"freshet/templates"
 )
@@ -78,7 +80,13 @@ func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *wor
 		return nil, err
 	}
 	if w.source.mongo != nil {
-		w.source.mongo.Must(func(coll string) bool { return !w.shrink && w.hasPagesOf(coll) })
+		w.source.mongo.Must(func(coll string) bool {
+			for range w.shown(coll) {
+				return !w.shrink
+			}
+			return false
+		})
+		w.source.mongo.Shown(w.shown)
 	}
 	var tree *pagestore.Tree
 	if cfg.Public != "" {
@@ -170,14 +178,15 @@ func (w *workshop) build(ctx context.Context, opt generator.Options) (*generator
 	return rep, nil
 }
 
-// hasPagesOf reports whether readers see documents of a collection of MongoDB.
-func (w *workshop) hasPagesOf(coll string) bool {
-	for e := range w.store.Current().All() {
-		if strings.HasPrefix(string(e.Doc), coll+":") && e.Remembered.IsZero() {
-			return true
+// shown are the documents of a collection of MongoDB that readers have pages of.
+func (w *workshop) shown(coll string) iter.Seq[site.ID] {
+	return func(yield func(site.ID) bool) {
+		for e := range w.store.Current().All() {
+			if strings.HasPrefix(string(e.Doc), coll+":") && e.Remembered.IsZero() && !yield(e.Doc) {
+				return
+			}
 		}
 	}
-	return false
 }
 
 // rest is how many pages, of those that the first generation lacks, are made at a time.
