@@ -36,6 +36,7 @@ type Result struct {
 	Pages      []PageChange `json:"pages,omitempty"`   // that are other than before
 	Skipped    []site.Skip  `json:"skipped,omitempty"` // documents that are left out because of mistakes
 	More       bool         `json:"-"`                 // the site lacks pages that it left for later
+	Unfinished bool         `json:"-"`                 // something beside the pages is not as it should be: build again in a while
 	Again      []string     `json:"-"`                 // documents to look at again in a second: files that seem to be half written
 }
 

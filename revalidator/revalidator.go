@@ -79,6 +79,8 @@ type Revalidator struct {
 	told    time.Time     // when the outage was told last
 	round   round
 	more    bool                 // the site lacks pages
+	finish  time.Time            // when what a build could not finish is tried again; zero: nothing is left
+	unready int                  // so many builds in a row could not finish it
 	flipped time.Time            // the last date that was built for
 	parked  Change               // given up; builds that look at everything take it along
 	reviews map[string]time.Time // documents to look at again
@@ -328,6 +330,14 @@ func (r *Revalidator) next(ctx context.Context, now time.Time) (*batch, time.Dur
 			r.queue.add(Change{Clock: true, Cause: "publication date " + flip.UTC().Format(time.RFC3339)})
 		}
 	}
+	if !r.finish.IsZero() {
+		if r.finish.After(now) {
+			until(r.finish)
+		} else {
+			r.finish = time.Time{}
+			r.queue.add(Change{Clock: true, Cause: "what could not be finished"})
+		}
+	}
 	for name, at := range r.reviews {
 		if at.After(now) {
 			until(at)
@@ -418,6 +428,13 @@ func (r *Revalidator) built(b *batch, c *Change, res *Result) {
 		}
 	}
 	r.more = res.More
+	r.finish = time.Time{}
+	if res.Unfinished {
+		r.unready++
+		r.finish = now.Add(backoff(r.unready))
+	} else {
+		r.unready = 0
+	}
 	r.compared(c, now)
 }
 

@@ -64,11 +64,7 @@ func (s *purges) follow() error {
 	last := s.last
 	s.last = g
 	if last == nil {
-		some := purgedPages(g, nil)
-		if len(some) > 20 {
-			some = some[:20]
-		}
-		return s.purger.PurgeEverything(g.ID, some, "what changed since the last purge is not known")
+		return s.purger.PurgeEverything(g.ID, purgedPages(g, nil), "what changed since the last purge is not known")
 	}
 	return s.purger.Purge(g.ID, purgedPages(g, last))
 }

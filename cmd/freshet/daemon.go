@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
-	"freshet/generator"
 	"freshet/internal/mongodb"
 	"freshet/internal/pagestore"
 	"freshet/internal/site"
@@ -54,10 +56,11 @@ func newDaemon(eff *effective, b *builds) (*revalidator.Revalidator, error) {
 // unavailable reports whether a build failed because something could not be asked or written, which is not the fault of
 // what was to be built.
 func unavailable(err error) bool {
-	_, theme := errors.AsType[*generator.ThemeError](err)
-	_, shrink := errors.AsType[*generator.ShrinkError](err)
-	_, pinned := errors.AsType[*pinnedError](err)
-	return !theme && !shrink && !pinned
+	_, mongo := errors.AsType[*mongodb.Error](err)
+	_, file := errors.AsType[*fs.PathError](err)
+	_, link := errors.AsType[*os.LinkError](err)
+	_, system := errors.AsType[syscall.Errno](err)
+	return mongo || file || link || system
 }
 
 // maxListed is how many changed pages a build tells of.
@@ -121,12 +124,18 @@ func (a *atlas) resolve(req revalidator.Request) (names []string, everything boo
 		}
 	}
 	for _, tag := range req.Tags {
-		found := a.documentsOf(gen, site.TopicPath(site.TagSlug(tag)))
-		for n := 1; len(found) > 0; n++ {
+		list := site.TopicPath(site.TagSlug(tag))
+		found := a.documentsOf(gen, list)
+		everything = everything || len(found) == 0
+		for n := 1; ; n++ {
 			names = append(names, found...)
-			found = a.documentsOf(gen, site.Path(fmt.Sprintf("%spage/%d/", site.TopicPath(site.TagSlug(tag)), n)))
+			page := site.Path(fmt.Sprintf("%spage/%d/", list, n))
+			if _, has := gen.Lookup(page); !has {
+				break
+			}
+			found = a.documentsOf(gen, page)
+			everything = everything || len(found) == 0
 		}
-		everything = everything || len(names) == 0
 	}
 	for _, p := range req.Paths {
 		path, err := pagePath(p)

@@ -200,12 +200,13 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.R
 	b.workshop.source.verify(c.Verify)
 	before := b.workshop.store.Current()
 	rep, err := b.workshop.build(ctx, opt)
-	if tree, ok := errors.AsType[*treeError](err); ok && tree.lasting() {
+	unfinished := false
+	if tree, ok := errors.AsType[*treeError](err); ok {
 		if text := tree.Error(); text != b.tree { // once, not at every build
 			b.logger.Error("the site is built and served, but the public folder is not whole", "error", tree.err)
 			b.tree = text
 		}
-		err = nil
+		err, unfinished = nil, !tree.lasting()
 	} else if err == nil {
 		b.tree = ""
 	}
@@ -225,7 +226,7 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.R
 		}
 	}
 	return revalidator.Result{
-		Generation: rep.Generation, Pages: pagesChanged(before, b.workshop.store.Current()), Skipped: rep.Skipped, Again: rep.Again, More: rep.Left > 0,
+		Generation: rep.Generation, Pages: pagesChanged(before, b.workshop.store.Current()), Skipped: rep.Skipped, Again: rep.Again, More: rep.Left > 0, Unfinished: unfinished,
 	}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -12,9 +13,11 @@ import (
 
 	"freshet/generator"
 	"freshet/generator/markup"
+	"freshet/internal/contentdir"
 	"freshet/internal/diag"
 	"freshet/internal/memo"
 	"freshet/internal/pagestore"
+	"freshet/internal/site"
 	"freshet/server"
 	"freshet/templates"
 )
@@ -25,6 +28,7 @@ type workshop struct {
 	source  *source
 	store   *pagestore.Writer
 	gen     *generator.Generator
+	logger  *slog.Logger
 	shrink  bool       // the build that runs may take away what it likes
 	broken  bool       // the templates had mistakes when they were last read: the theme in use is an older one
 	results *memo.File // rendered bodies
@@ -41,7 +45,7 @@ type workshopOptions struct {
 
 // openWorkshop opens all parts. Mistakes in templates are a *generator.ThemeError.
 func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *workshop, err error) {
-	w := &workshop{cfg: cfg}
+	w := &workshop{cfg: cfg, logger: opt.logger}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.Close())
@@ -60,17 +64,29 @@ func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *wor
 	}
 	// The renderer's version is part of its keys; as the file's version it clears out what nothing asks for any more.
 	version := markup.New(markup.Config{Highlight: cfg.Build.Highlight}).Version()
-	if w.results, err = memo.Open(filepath.Join(cfg.State, "memo", "markup"), version); err != nil {
-		return nil, fmt.Errorf("open the memory of rendered bodies: %w", err)
+	rendering := markup.Config{Highlight: cfg.Build.Highlight}
+	if w.results, err = memo.Open(filepath.Join(cfg.State, "memo", "markup"), version); err == nil {
+		rendering.Memo = w.results
+	} else {
+		opt.logger.Warn("there is no memory of rendered bodies, all are rendered", "error", err)
 	}
-	if w.parsed, err = memo.Open(filepath.Join(cfg.State, "memo", "content"), 0); err != nil {
-		return nil, fmt.Errorf("open the memory of read files: %w", err)
+	var reading contentdir.Memo
+	if w.parsed, err = memo.Open(filepath.Join(cfg.State, "memo", "content"), 0); err == nil {
+		reading = w.parsed
+	} else {
+		opt.logger.Warn("there is no memory of read files, all are read", "error", err)
 	}
-	if w.source, err = openSource(ctx, cfg, w.parsed, opt.logger); err != nil {
+	if w.source, err = openSource(ctx, cfg, reading, opt.logger); err != nil {
 		return nil, err
 	}
 	if w.source.mongo != nil {
-		w.source.mongo.Must(func(coll string) bool { return !w.shrink && w.hasPagesOf(coll) })
+		w.source.mongo.Must(func(coll string) bool {
+			for range w.shown(coll) {
+				return !w.shrink
+			}
+			return false
+		})
+		w.source.mongo.Shown(w.shown)
 	}
 	var tree *pagestore.Tree
 	if cfg.Public != "" {
@@ -85,7 +101,7 @@ func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *wor
 		Store:      w.store,
 		Tree:       tree,
 		Theme:      theme,
-		Markup:     markup.New(markup.Config{Memo: w.results, Highlight: cfg.Build.Highlight}),
+		Markup:     markup.New(rendering),
 		Site:       cfg.Site,
 		PerPage:    cfg.Build.PerPage,
 		Workers:    cfg.Build.Workers,
@@ -140,34 +156,37 @@ func (w *workshop) build(ctx context.Context, opt generator.Options) (*generator
 	}
 	// A whole scan has asked for all that files were read to; only a build that planned every page has asked for
 	// all that bodies were rendered to. What was not asked for is of files that are no more.
-	if opt.Changed == nil {
+	if opt.Changed == nil && w.parsed != nil {
 		err = w.parsed.Trim()
 	}
-	if err == nil && rep.Planned {
+	if err == nil && rep.Planned && w.results != nil {
 		err = w.results.Trim()
 	}
 	for _, m := range []*memo.File{w.results, w.parsed} {
-		if err == nil {
+		if err == nil && m != nil {
 			err = m.Flush()
 		}
 	}
 	if err != nil {
-		return rep, fmt.Errorf("keep what was computed: %w", err)
+		w.logger.Warn("what was computed cannot be kept, the next start computes it again", "error", err)
 	}
 	if w.store.ShouldCompact() {
-		err = w.store.Compact(ctx)
-	}
-	return rep, err
-}
-
-// hasPagesOf reports whether readers see documents of a collection of MongoDB.
-func (w *workshop) hasPagesOf(coll string) bool {
-	for e := range w.store.Current().All() {
-		if strings.HasPrefix(string(e.Doc), coll+":") && e.Remembered.IsZero() {
-			return true
+		if err := w.store.Compact(ctx); err != nil && ctx.Err() == nil {
+			w.logger.Warn("the page log cannot be compacted, it is tried after the next build", "error", err)
 		}
 	}
-	return false
+	return rep, nil
+}
+
+// shown are the documents of a collection of MongoDB that readers have pages of.
+func (w *workshop) shown(coll string) iter.Seq[site.ID] {
+	return func(yield func(site.ID) bool) {
+		for e := range w.store.Current().All() {
+			if strings.HasPrefix(string(e.Doc), coll+":") && e.Remembered.IsZero() && !yield(e.Doc) {
+				return
+			}
+		}
+	}
 }
 
 // rest is how many pages, of those that the first generation lacks, are made at a time.

@@ -1,6 +1,7 @@
 package mongodb_test
 
 import (
+	"iter"
 	"os"
 	"runtime"
 	"runtime/metrics"
@@ -16,6 +17,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"freshet/internal/mongodb"
+	"freshet/internal/site"
 )
 
 // benchmarkPosts is how many posts of 3 KB the benchmarks read: $FRESHET_BENCH_POSTS, else few, because some servers
@@ -42,6 +44,7 @@ func BenchmarkLoad(b *testing.B) {
 		before := heap()
 		watch := watchHeap()
 		s := newSource(b, db)
+		s.Shown(func(string) iter.Seq[site.ID] { return func(func(site.ID) bool) {} }) // as at a site's first build
 		start := time.Now()
 		ch := scan(b, s)
 		load += time.Since(start)

@@ -88,7 +88,7 @@ func Open(_ context.Context, cfg Config) (*DB, error) {
 	cfg = cfg.withDefaults()
 	log := cfg.Logger.With("part", "mongodb")
 	db := &DB{cfg: cfg, uri: cfg.URI, log: log, breaker: newBreaker(cfg.Breaker, log), monitor: newMonitor(log)}
-	db.monitor.recovered = db.breaker.recovered
+	db.monitor.answers = db.breaker.answers
 	if cfg.URI == "" {
 		return nil, &Error{Message: "mongo.uri (MONGODB_URI) is not set", Remedy: "set it to " + uriRemedy}
 	}
@@ -249,7 +249,7 @@ func (db *DB) run(ctx context.Context, c class, what string, f func(context.Cont
 	if failure := db.monitor.poolFailure(); failure != nil && poolCleared(err) {
 		err = fmt.Errorf("%w: %w", err, failure)
 	}
-	db.breaker.record(unwell(err))
+	db.breaker.record(err)
 	return db.explain(what, limit, err)
 }
 

@@ -155,6 +155,27 @@ func TestShortScan(t *testing.T) {
 	}
 }
 
+// TestShownIsNotLost lets first scans end early, of a site that has pages already: what it shows is looked for, and where
+// nothing of it is missing nothing is counted.
+func TestShownIsNotLost(t *testing.T) {
+	for _, test := range []struct{ shown, found, counts int }{{0, 300, 0}, {300, 300, 0}, {300, 299, 1}, {1, 300, 0}} {
+		r := newResponder(t)
+		r.fill(0, 300)
+		r.hide("blogs", test.found)
+		s := newSource(t, open(t, to(r, false)))
+		s.Shown(func(coll string) iter.Seq[site.ID] {
+			return func(yield func(site.ID) bool) {
+				for n := 0; coll == "blogs" && n < test.shown && yield(postID(n)); n++ {
+				}
+			}
+		})
+		r.set(nil)
+		if ch := scan(t, s); len(ch.Put) != 300 || r.sent("count") != test.counts {
+			t.Errorf("%d shown, %d found: %d put after %d counts, want 300 and %d", test.shown, test.found, len(ch.Put), r.sent("count"), test.counts)
+		}
+	}
+}
+
 // TestBreakerOverTheWire counts what reaches a server for which every query takes too long.
 func TestBreakerOverTheWire(t *testing.T) {
 	r := newResponder(t)
@@ -195,6 +216,14 @@ func TestBreakerOverTheWire(t *testing.T) {
 // TestBreakerAfterAnOutage lets a server be away and come back: a command may try as soon as it is seen again, whatever
 // the breaker's time.
 func TestBreakerAfterAnOutage(t *testing.T) {
+	for _, heartbeats := range []bool{false, true} {
+		t.Run(fmt.Sprintf("heartbeats %v", heartbeats), func(t *testing.T) { breakerAfterAnOutage(t, heartbeats) })
+	}
+}
+
+// breakerAfterAnOutage cuts commands, and heartbeats too unless they go on: an outage can be shorter than the time
+// between them.
+func breakerAfterAnOutage(t *testing.T, heartbeats bool) {
 	r := newResponder(t)
 	r.fill(0, 10)
 	cfg := to(r, false)
@@ -203,7 +232,7 @@ func TestBreakerAfterAnOutage(t *testing.T) {
 	db := open(t, cfg)
 	s := newSource(t, db)
 	scan(t, s)
-	r.set(func(string, int) fault { return fault{cut: true} })
+	r.set(func(name string, _ int) fault { return fault{cut: !heartbeats || name != "hello"} })
 	ref := site.BodyRef{Doc: postID(1), Format: site.Markdown, Hash: 1}
 	for db.Stats().Breaker.State == "closed" {
 		if _, err := s.Body(t.Context(), ref); !errors.Is(err, mongodb.ErrUnavailable) {

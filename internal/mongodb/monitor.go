@@ -48,7 +48,7 @@ var commandNames = []string{
 // A monitor counts what the driver tells of its pools, servers and commands.
 type monitor struct {
 	log               *slog.Logger
-	recovered         func() // a server answers again; it is set before the first event
+	answers           func(again bool) // a server answers a heartbeat; again: it had not before. It is set before the first event
 	size, inUse       atomic.Int64
 	timeouts, cleared atomic.Uint64
 
@@ -101,9 +101,7 @@ func (m *monitor) servers() *event.ServerMonitor {
 			failed := m.heartbeat != nil
 			m.heartbeat = nil
 			m.mu.Unlock()
-			if failed {
-				m.recovered()
-			}
+			m.answers(failed)
 		},
 		ServerDescriptionChanged: func(e *event.ServerDescriptionChangedEvent) {
 			if e.PreviousDescription.Kind != e.NewDescription.Kind {

@@ -112,7 +112,8 @@ func (p *Purger) Purge(generation uint64, pages []Page) error {
 	return p.purge(generation, pages, "")
 }
 
-// PurgeEverything has everything purged, for a reason that is logged. The pages are some to read back.
+// PurgeEverything has everything purged, for a reason that is logged. The pages are all that there are: some are read back,
+// and a CDN that has no way to purge everything is told of each.
 func (p *Purger) PurgeEverything(generation uint64, pages []Page, reason string) error {
 	return p.purge(generation, pages, reason)
 }
