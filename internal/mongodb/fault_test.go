@@ -1,6 +1,7 @@
 package mongodb_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -257,19 +258,28 @@ func TestPoolExhausted(t *testing.T) {
 	r := newResponder(t)
 	r.fill(0, 1)
 	cfg := to(r, true)
-	cfg.MaxPool = 1
+	cfg.MaxPool, cfg.ListTimeout = 1, time.Minute
 	db := open(t, cfg)
 	s := newSource(t, db)
 	scan(t, s)
 	r.set(func(name string, _ int) fault { return fault{hang: name == "find"} })
+	ctx, cancel := context.WithCancel(t.Context())
 	errs := make(chan error)
-	for range 3 {
+	go func() { // has the connection longer than the others wait for it
+		_, err := s.Scan(ctx, []string{string(postID(0))})
+		errs <- err
+	}()
+	defer func() { cancel(); <-errs }()
+	for r.sent("find") == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	for range 2 {
 		go func() {
 			_, err := s.Body(t.Context(), site.BodyRef{Doc: postID(0)})
 			errs <- err
 		}()
 	}
-	for range 3 {
+	for range 2 {
 		if err := <-errs; !errors.Is(err, mongodb.ErrUnavailable) {
 			t.Errorf("error %v, want ErrUnavailable", err)
 		}
