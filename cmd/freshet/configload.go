@@ -311,8 +311,7 @@ func (l *loader) objects(f *settingsFile, s *setting, list *node, base string) {
 
 // cdns checks the CDNs, which need the site's address and the environment.
 func (l *loader) cdns(env []string) {
-	getenv := func(name string) string { return (&invocation{env: env}).getenv(name) }
-	cdns, wrong := cdn.Parse(l.eff.CDN, l.eff.Site.URL, getenv)
+	cdns, wrong := cdn.Parse(l.eff.CDN, l.eff.Site.URL, func(name string) string { return lookUp(env, name) })
 	for _, w := range wrong {
 		place := l.places["cdn"]
 		for _, key := range []string{fmt.Sprintf("cdn[%d]", w.Index), fmt.Sprintf("cdn[%d].%s", w.Index, w.Key)} {

@@ -326,20 +326,15 @@ func whyNot(snap *site.Snapshot, changes *site.Changes, name string, now time.Ti
 			return &reason{Document: name, Reason: why, Remedy: "mend it: freshet build says where and how", Pages: []site.Path{}}
 		}
 	}
-	kind, slug, _ := strings.Cut(name, ":")
+	path := pathNamed(name)
 	for d := range snap.Docs() {
 		m := site.MetaOf(d)
-		_, isPost := d.(*site.Post)
-		_, isCourse := d.(*site.Course)
-		if m != nil && string(m.Slug) == slug && (kind == "blog" && isPost || kind == "course" && isCourse) {
-			name = string(d.DocID())
-		}
 		if c, ok := d.(*site.Course); ok {
 			if ans := whyNotLesson(c, name, now, snap); ans != nil {
 				return ans
 			}
 		}
-		if string(d.DocID()) != name && (m == nil || m.Source != name && string(m.Slug) != name) {
+		if string(d.DocID()) != name && (m == nil || m.Source != name && string(m.Slug) != name) && (path == "" || site.PathOf(d) != path) {
 			continue
 		}
 		ans := &reason{Document: string(d.DocID()), Pages: []site.Path{}}

@@ -200,7 +200,7 @@ func BenchmarkVerification(b *testing.B) {
 // rendered for each that changed.
 func BenchmarkBurst(b *testing.B) {
 	eff, w, save := benchSite(b, 10_000)
-	daemon, err := newDaemon(eff, &builds{workshop: w, logger: slog.New(slog.DiscardHandler), said: map[string]bool{}})
+	_, daemon, err := openDaemon(eff, w, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -63,8 +63,8 @@ func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *wor
 		return nil, err
 	}
 	// The renderer's version is part of its keys; as the file's version it clears out what nothing asks for any more.
-	version := markup.New(markup.Config{Highlight: cfg.Build.Highlight}).Version()
 	rendering := markup.Config{Highlight: cfg.Build.Highlight}
+	version := markup.New(rendering).Version()
 	if w.results, err = memo.Open(filepath.Join(cfg.State, "memo", "markup"), version); err == nil {
 		rendering.Memo = w.results
 	} else {

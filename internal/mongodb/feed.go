@@ -217,10 +217,7 @@ func (db *DB) await(ctx context.Context, what string, wait time.Duration, f func
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if errors.Is(err, context.Canceled) && asked.Err() != nil {
-		err = errors.Join(context.DeadlineExceeded, err) // nobody but the limit has cancelled it
-	}
-	return db.explain(what, limit, err)
+	return db.explain(what, limit, limited(asked, err))
 }
 
 // sortedNames makes a list of names.
