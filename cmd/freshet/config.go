@@ -118,6 +118,7 @@ type setting struct {
 	get  func(c *config) string                   // the value as set would read it, less what is secret
 
 	hidden func(c *config) bool // get leaves something out; nil: never
+	fields map[string]kind      // of objects
 }
 
 // A kind tells how a value is written in YAML and JSON.
@@ -127,7 +128,8 @@ const (
 	text kind = iota // quoted where YAML would read something else
 	number
 	boolean
-	objects // a list of mappings; in the environment and as text it is JSON
+	objects // a list of mappings, see setting.fields; in the environment and as text it is JSON
+	texts   // in such a mapping, a mapping of texts
 	items   // a list; in the environment and as text its items are separated by commas
 )
 
@@ -677,7 +679,11 @@ func secretsSetting(key string, field func(*config) *[]webhook.Secret, most int)
 
 // cdnSetting is a list of CDNs. What each needs is checked when all settings are known.
 func cdnSetting(key string, field func(*config) *[]cdn.Settings) setting {
-	return setting{key: key, kind: objects, def: "[]",
+	fields := map[string]kind{"header": texts, "soft": boolean}
+	for _, name := range []string{"kind", "zone", "plan", "service", "url", "method", "body", "everything", "batch", "rate", "token", "by", "verify"} {
+		fields[name] = text
+	}
+	return setting{key: key, kind: objects, fields: fields, def: "[]",
 		set: func(c *config, text, _ string) error {
 			d := json.NewDecoder(strings.NewReader(text))
 			d.DisallowUnknownFields()
