@@ -388,9 +388,11 @@ func (r *Revalidator) build(ctx context.Context, b *batch) error {
 		p.add(r.parked)
 	}
 	c := p.Change
-	c.Verified = c.Verified || c.Everything
 	c.Cause = cause(b)
 	started := time.Now().UTC()
+	if c.Everything {
+		c.Compared = started
+	}
 	r.queue.each(b.jobs, func(j *Job) { j.State, j.Started, j.Retry = Building, &started, nil })
 	if c.empty() { // a request that means no document
 		c.Documents = []string{}

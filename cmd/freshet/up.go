@@ -187,7 +187,7 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.R
 	if c.Rest {
 		opt.Rest = rest
 	}
-	opt.Verified = c.Verified
+	opt.Compared = c.Compared
 	if err := b.workshop.reloadTheme(c.Theme); err != nil {
 		b.tell(problemsOf(err))
 		return revalidator.Result{}, err
