@@ -122,7 +122,7 @@ func BenchmarkBuild(b *testing.B) {
 	}
 	for b.Loop() {
 		dir := b.TempDir()
-		w := benchWorkshop(b, "FRESHET_CONTENT="+content, "FRESHET_STATE="+filepath.Join(dir, "state"), "FRESHET_PUBLIC="+filepath.Join(dir, "public"))
+		w := quietWorkshop(b, "FRESHET_CONTENT="+content, "FRESHET_STATE="+filepath.Join(dir, "state"), "FRESHET_PUBLIC="+filepath.Join(dir, "public"))
 		if _, err := w.build(b.Context(), generator.Options{Now: time.Now()}); err != nil {
 			b.Fatal(err)
 		}
@@ -141,8 +141,8 @@ func manyPosts() int {
 	return 10_000
 }
 
-// benchWorkshop opens what makes pages, with the settings that the environment has. It is to be closed.
-func benchWorkshop(b *testing.B, env ...string) *workshop {
+// quietWorkshop opens what makes pages, with the settings that the environment has. It is to be closed.
+func quietWorkshop(b testing.TB, env ...string) *workshop {
 	b.Helper()
 	eff, problems, err := loadConfig("", env, pflag.NewFlagSet("bench", pflag.ContinueOnError))
 	if err != nil || len(problems) > 0 {
@@ -161,7 +161,7 @@ func benchSite(b *testing.B, posts int) *workshop {
 	b.Helper()
 	b.Chdir(b.TempDir())
 	benchPosts(b, posts)
-	w := benchWorkshop(b, "FRESHET_PUBLIC=")
+	w := quietWorkshop(b, "FRESHET_PUBLIC=")
 	b.Cleanup(func() {
 		if err := w.Close(); err != nil {
 			b.Error(err)
@@ -171,7 +171,7 @@ func benchSite(b *testing.B, posts int) *workshop {
 }
 
 // benchPosts writes posts about hills below the working directory.
-func benchPosts(b *testing.B, n int) {
+func benchPosts(b testing.TB, n int) {
 	b.Helper()
 	if err := os.MkdirAll(filepath.Dir(benchFile(0)), 0o755); err != nil {
 		b.Fatal(err)
