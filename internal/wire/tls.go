@@ -15,7 +15,9 @@ import (
 const handshakeTime = 10 * time.Second
 
 // TLS returns a listener whose connections have shaken hands, so that what they agreed on is known. Handshakes that
-// fail are told to log at level Debug: anybody can make them fail. Closing the listener ends those under way.
+// fail are told to log at level Debug: anybody can make them fail. A connection that agreed on something other than HTTP,
+// such as the challenge of a certificate authority (acme-tls/1), has served its purpose with that, and is closed: net/http
+// would read HTTP/1 from it. Closing the listener ends handshakes under way.
 func TLS(ln net.Listener, cfg *tls.Config, log *slog.Logger) net.Listener {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &tlsListener{Listener: ln, cfg: cfg, log: log, end: cancel, ready: make(chan net.Conn), failed: make(chan error, 1)}
@@ -84,6 +86,12 @@ func (l *tlsListener) shake(ctx context.Context, c net.Conn) {
 		}
 		l.log.Debug("TLS handshake failed", "addr", c.RemoteAddr().String(), "error", err)
 		_ = c.Close() // it is of no use whatever that says
+		return
+	}
+	switch t.ConnectionState().NegotiatedProtocol {
+	case "", "h2", "http/1.1":
+	default:
+		_ = t.Close() // nothing was promised to be read
 		return
 	}
 	select {

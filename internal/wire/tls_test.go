@@ -19,7 +19,7 @@ import (
 func TestTLS(t *testing.T) {
 	cert := httptest.NewTLSServer(nil)
 	defer cert.Close()
-	cfg := &tls.Config{Certificates: cert.TLS.Certificates, NextProtos: []string{"h2", "http/1.1"}}
+	cfg := &tls.Config{Certificates: cert.TLS.Certificates, NextProtos: []string{"h2", "http/1.1", "acme-tls/1"}}
 	pool := x509.NewCertPool()
 	pool.AddCert(cert.Certificate())
 
@@ -69,6 +69,18 @@ func TestTLS(t *testing.T) {
 	conn.Close()
 	if !strings.HasPrefix(string(answer), "HTTP/1.1 400 ") {
 		t.Errorf("a bare LF within TLS: %q", answer)
+	}
+
+	// A challenge is a handshake and nothing else.
+	conn, err = tls.Dial("tcp", addr, &tls.Config{RootCAs: pool, ServerName: "example.com", NextProtos: []string{"acme-tls/1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	answer, _ = io.ReadAll(conn)
+	conn.Close()
+	if len(answer) > 0 {
+		t.Errorf("a request after agreeing on acme-tls/1: %q", answer)
 	}
 
 	// Who speaks plain HTTP is told.
