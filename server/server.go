@@ -149,25 +149,14 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 		defer wg.Wait()
 		defer stop()
 	}
-	srv := &http.Server{
-		Handler:           s.handler,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readHeaderTimeout + 20*time.Second,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    2 * maxHeaderBytes, // the vetting refuses before
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what clients do to their connections
-
-		DisableGeneralOptionsHandler: true,
-		ConnState: func(_ net.Conn, state http.ConnState) {
-			switch state {
-			case http.StateNew:
-				s.metrics.open.Add(1)
-			case http.StateClosed, http.StateHijacked:
-				s.metrics.open.Add(-1)
-			}
-		},
+	srv := newHTTP(s.handler, s.log)
+	srv.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			s.metrics.open.Add(1)
+		case http.StateClosed, http.StateHijacked:
+			s.metrics.open.Add(-1)
+		}
 	}
 	if s.cfg.Dev != nil {
 		srv.RegisterOnShutdown(s.cfg.Dev.Close) // its streams end only when told to
@@ -202,6 +191,22 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 		time.Sleep(time.Millisecond)
 	}
 	return nil
+}
+
+// newHTTP is net/http's server with the limits of a connection.
+func newHTTP(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readHeaderTimeout + 20*time.Second,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    2 * maxHeaderBytes, // the vetting refuses before
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // what clients do to their connections
+
+		DisableGeneralOptionsHandler: true,
+	}
 }
 
 // wrap puts before net/http what it does not do: PROXY headers come first on a connection, then TLS, then requests.
