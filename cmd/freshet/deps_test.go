@@ -49,6 +49,7 @@ var parts = map[string]struct {
 		"internal/wire", "internal/telemetry"}, why: "the server follows pages: it never renders and never asks a source"},
 	"server/admin": {may: []string{"internal/web"},
 		why: "operators are answered from what is handed in: the listener knows neither guard nor pages"},
+	"internal/acme":      {why: "getting a certificate needs to know its hosts, and nothing of what they serve"},
 	"internal/linelog":   {why: "whether a line is whole depends on nothing that it says"},
 	"internal/web":       {why: "HTTP mechanics hold nothing of the product"},
 	"internal/wire":      {why: "connections are vetted before anything is known of requests"},
@@ -78,6 +79,11 @@ var drivers = map[string][]string{
 	"github.com/tdewolff/minify/v2":       {"generator"},
 	"github.com/spf13/cobra":              {wiring},
 	"github.com/spf13/pflag":              {wiring},
+	"github.com/caddyserver/certmagic":    {"internal/acme"},
+	"github.com/mholt/acmez/v3":           {"internal/acme"}, // certmagic's client: its errors tell what an authority said
+	"go.uber.org/zap":                     {"internal/acme"}, // certmagic's log, which goes into ours
+	"github.com/letsencrypt/pebble/v2":    {},                // tests only
+	"github.com/miekg/dns":                {},                // tests only
 	"go.mongodb.org/mongo-driver/v2":      {"internal/mongodb"},
 	"github.com/failsafe-go/failsafe-go":  {"internal/mongodb"},
 	"golang.org/x/image":                  {"internal/contentdir", "internal/datauri", "generator/markup"},
