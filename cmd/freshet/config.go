@@ -90,6 +90,10 @@ type guardConfig struct {
 
 type tlsConfig struct {
 	Cert, Key string // files; both or neither
+	Auto      bool   // certificates come from an authority
+	Email     string // that it may write to; may be empty
+	CA        string // its directory; empty: Let's Encrypt
+	HTTP      string // address of the listener for who comes without TLS, beside Auto; empty: there is none
 }
 
 type logConfig struct {
@@ -218,6 +222,10 @@ func settings() []setting {
 		}),
 		pathSetting("tls.cert", "", "", "", func(c *config) *string { return &c.TLS.Cert }, true),
 		pathSetting("tls.key", "", "", "", func(c *config) *string { return &c.TLS.Key }, true),
+		boolSetting("tls.auto", "", false, "", func(c *config) *bool { return &c.TLS.Auto }),
+		textSetting("tls.email", "", "", "", func(c *config) *string { return &c.TLS.Email }, orNone(mailAddress)),
+		textSetting("tls.ca", "", "", "", func(c *config) *string { return &c.TLS.CA }, orNone(directoryURL)),
+		textSetting("tls.http", "", ":80", "", func(c *config) *string { return &c.TLS.HTTP }, orNone(listenAddress)),
 	}
 }
 
@@ -272,9 +280,7 @@ func (c *config) check(report func(key string, err error)) {
 	if c.Mongo.MinPool > c.Mongo.MaxPool {
 		report("mongo.minPool", bad("lower the one or raise the other", "mongo.minPool %d is more than mongo.maxPool %d", c.Mongo.MinPool, c.Mongo.MaxPool))
 	}
-	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
-		report("tls.cert", bad("set both, or neither to serve without TLS", "tls.cert and tls.key belong together"))
-	}
+	c.checkTLS(report)
 	if c.Admin != "" && c.AdminToken == "" && !loopbackAddress(c.Admin) {
 		report("admin", bad("set adminToken, or listen at a loopback address", "the operators' listener at %s can be reached from elsewhere and asks for no token", c.Admin))
 	}

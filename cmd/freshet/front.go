@@ -22,7 +22,8 @@ type front struct {
 	server    *server.Server
 	readers   net.Listener
 	admin     *admin.Server
-	operators net.Listener // nil: operators have no listener
+	operators net.Listener  // nil: operators have no listener
+	certs     *certificates // nil: there are none, or they are in files
 }
 
 // openFront makes a server of cfg, with what the settings say of its surroundings, to answer on ln. It owns ln from
@@ -52,6 +53,12 @@ func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Lis
 	}
 	registry := telemetry.NewRegistry()
 	cfg.Metrics = registry
+	if eff.TLS.Auto {
+		if f.certs, err = openCertificates(ctx, eff, ln, &cfg); err != nil {
+			return nil, err
+		}
+		registry.MustRegister(f.certs.manager)
+	}
 	if more != nil {
 		registry.MustRegister(more)
 	}
@@ -97,22 +104,25 @@ func (f *front) Close() error {
 	if f.operators != nil {
 		err = errors.Join(err, f.operators.Close())
 	}
-	return err
+	return errors.Join(err, f.certs.Close())
 }
 
-// Run answers until ctx ends. It closes the listeners. Operators are answered for as long as readers are.
+// Run answers until ctx ends. It closes the listeners. Operators are answered, and certificates kept, for as long as
+// readers are answered.
 func (f *front) Run(ctx context.Context) error {
-	if f.operators == nil {
-		return f.server.Run(ctx, f.readers)
-	}
-	operating, stop := context.WithCancel(context.WithoutCancel(ctx))
+	behind, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, serving := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer stop()
 		return f.server.Run(serving, f.readers)
 	})
-	g.Go(func() error { return f.admin.Run(operating, f.operators) })
+	if f.operators != nil {
+		g.Go(func() error { return f.admin.Run(behind, f.operators) })
+	}
+	if f.certs != nil {
+		g.Go(func() error { return f.certs.Run(behind) })
+	}
 	return g.Wait()
 }
 

@@ -204,7 +204,11 @@ func (inv *invocation) listen(ctx context.Context, address string) (net.Listener
 	return ln, nil
 }
 
-// announce prints the address that the site is served at.
+// announce prints the address that the site is served at: its own where certificates are for that alone.
 func (inv *invocation) announce(eff *effective, ln net.Listener) {
+	if eff.TLS.Auto {
+		fmt.Fprintf(inv.stdout, "%s/\n", eff.Site.URL)
+		return
+	}
 	fmt.Fprintf(inv.stdout, "%s/\n", eff.localURL(ln.Addr().String()))
 }

@@ -80,7 +80,8 @@ func (e *effective) develop(given func(flag string) bool) {
 	if !given("url") {
 		e.Site.URL = e.localURL(e.Listen)
 	}
-	e.Admin = "" // freshet up beside it has that address
+	e.Admin = ""       // freshet up beside it has that address
+	e.TLS.Auto = false // no authority gives certificates for localhost
 	if !given("public") {
 		e.Public = ""
 	}
