@@ -12,7 +12,7 @@
 // When things fail. No certificate yet: handshakes for that host fail; the authority is asked again after 1 s to 1 min
 // while it cannot be reached, and with growing pauses, as certmagic has them, while it refuses. A renewal that fails:
 // the last certificate stays in use, and the log has a Warn, then an Error when a sixth of its time is left. A stored certificate that
-// cannot be read: an Error names it; nothing is deleted.
+// cannot be used: an Error names its folder; nothing is deleted.
 //
 // Not promised: that nothing of certmagic outlives Run. What works has ended, or is left alone after 5 s; its watchers of
 // lock files sleep for up to 5 s more, and one goroutine that paces orders stays.
@@ -108,7 +108,7 @@ func Open(ctx context.Context, cfg Config) (*Manager, error) {
 	m.magic.Issuers = []certmagic.Issuer{m.issuer}
 	for _, name := range cfg.Hosts {
 		if _, err := m.magic.CacheManagedCertificate(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			m.trouble(name, &storedError{err})
+			m.trouble(name, m.stored(name, err))
 		}
 	}
 	return m, nil
@@ -229,7 +229,7 @@ func (m *Manager) obtain(ctx context.Context, name string) {
 				if _, err = m.magic.CacheManagedCertificate(ctx, name); err == nil {
 					return
 				}
-				err = &storedError{err}
+				err = m.stored(name, err)
 			}
 		}
 		if ctx.Err() != nil {

@@ -367,7 +367,7 @@ func TestDamaged(t *testing.T) {
 	}
 	orders := a.Orders()
 	s = serve(t, listen(t), nil, cfg)
-	eventually(t, "a record of the trouble", func() bool { return s.log.count("ERROR", "damaged.example") > 0 })
+	eventually(t, "a record of the trouble", func() bool { return s.log.count("ERROR", filepath.Dir(files[0])) > 0 })
 	s.stop()
 	if n := s.log.count("ERROR", ""); n != 1 || a.Orders() != orders {
 		t.Errorf("%d errors, %d orders more, want one and none:\n%s", n, a.Orders()-orders, s.log)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/caddyserver/certmagic"
 	"github.com/mholt/acmez/v3/acme"
 	"go.uber.org/zap/zapcore"
 )
@@ -18,6 +19,11 @@ type storedError struct{ err error }
 
 func (e *storedError) Error() string { return e.err.Error() }
 func (e *storedError) Unwrap() error { return e.err }
+
+// stored says which of our files err is about.
+func (m *Manager) stored(name string, err error) error {
+	return &storedError{fmt.Errorf("%s: %w", m.store.Filename(certmagic.StorageKeys.CertsSitePrefix(m.issuer.IssuerKey(), name)), err)}
+}
 
 // event hears from certmagic what became of a certificate.
 func (m *Manager) event(_ context.Context, event string, data map[string]any) error {
