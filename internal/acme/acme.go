@@ -14,8 +14,8 @@
 // the last certificate stays in use, and the log has a Warn, then an Error when a sixth of its time is left. A stored certificate that
 // cannot be used: an Error names its folder; nothing is deleted.
 //
-// Not promised: that nothing of certmagic outlives Run. What works has ended, or is left alone after 5 s; its watchers of
-// lock files sleep for up to 5 s more, and one goroutine that paces orders stays.
+// Not promised: that nothing of certmagic outlives Run. What works has ended, or is left alone after 5 s; one goroutine
+// that paces orders stays, asleep.
 package acme
 
 import (
