@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -322,6 +323,31 @@ func TestAway(t *testing.T) {
 	}
 	if n := s.log.count("INFO", "certificate obtained"); n != 1 {
 		t.Errorf("%d records say that it was obtained, want one", n)
+	}
+}
+
+// An authority that takes requests and never answers keeps neither readers nor the end waiting.
+func TestHanging(t *testing.T) {
+	for i, path := range []string{"/dir", "/sign-me-up", "/order-plz", "/chalZ/", "/authZ/", "/finalize-order/", "/draft-ietf-acme-ari-03/"} {
+		ln := listen(t)
+		a := authority.New(t, authority.Config{TLSPort: port(ln), HTTPPort: unused(t)})
+		a.Hang(path)
+		host := fmt.Sprintf("hanging%d.example", i)
+		s := serve(t, ln, nil, acme.Config{Hosts: []string{host}, Dir: t.TempDir(), CA: a.Directory, Roots: a.TLSRoots})
+		eventually(t, "a request that waits, for "+path, func() bool { return a.Waiting() > 0 })
+		start := time.Now()
+		s.serial(t, a, host)
+		if took := time.Since(start); took > 2*time.Second {
+			t.Errorf("%s hangs: a handshake took %v", path, took)
+		}
+		start = time.Now()
+		s.stop()
+		if took := time.Since(start); took > 2*time.Second {
+			t.Errorf("%s hangs: the end took %v", path, took)
+		}
+		if n := s.log.count("WARN", "") + s.log.count("ERROR", ""); n > 0 {
+			t.Errorf("%s hangs: %d records of trouble at the end:\n%s", path, n, s.log)
+		}
 	}
 }
 

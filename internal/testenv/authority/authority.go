@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -38,8 +39,10 @@ type Authority struct {
 	RootFile  string         // the same as a file of PEM
 
 	handler http.Handler
+	hung    atomic.Pointer[string]
 	orders  atomic.Int64
 	asked   atomic.Int64
+	waiting atomic.Int64
 
 	mu   sync.Mutex // protects what follows
 	srv  *httptest.Server
@@ -63,6 +66,13 @@ func New(t testing.TB, cfg Config) *Authority {
 	a := &Authority{Roots: x509.NewCertPool(), TLSRoots: x509.NewCertPool(), addr: "127.0.0.1:0"}
 	a.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.asked.Add(1)
+		if path := a.hung.Load(); path != nil && strings.HasPrefix(r.URL.Path, *path) {
+			a.waiting.Add(1)
+			defer a.waiting.Add(-1)
+			_, _ = io.Copy(io.Discard, r.Body) // else nothing tells that the client has gone
+			<-r.Context().Done()
+			return
+		}
 		if r.Method == http.MethodPost && r.URL.Path == "/order-plz" {
 			a.orders.Add(1)
 		}
@@ -89,6 +99,12 @@ func (a *Authority) Orders() int { return int(a.orders.Load()) }
 
 // Asked counts requests of all kinds.
 func (a *Authority) Asked() int { return int(a.asked.Load()) }
+
+// Hang answers no more requests whose paths begin so: those wait until they are given up.
+func (a *Authority) Hang(path string) { a.hung.Store(&path) }
+
+// Waiting counts requests that wait.
+func (a *Authority) Waiting() int { return int(a.waiting.Load()) }
 
 // Away stops answering: connections are refused.
 func (a *Authority) Away() {
