@@ -43,6 +43,13 @@ var parts = map[string]struct {
 		why: "webhooks are the HTTP end of the daemon's queue: whoever serves HTTP mounts them"},
 	"server": {may: []string{"internal/site", "internal/digest", "internal/diag", "internal/encoding", "internal/pagestore", "internal/web"},
 		why: "the server follows pages: it never renders and never asks a source"},
+	"server/guard/cidr":      {why: "sets of addresses are values"},
+	"server/guard/limit":     {why: "counting needs to know nothing of what it counts"},
+	"server/guard/bans":      {why: "a table of bans is a value: the guard fills it, operators read it"},
+	"server/guard/accesslog": {why: "a log is text"},
+	"server/guard/bots":      {may: []string{"server/guard/cidr"}, why: "what a program looks like is a function of its headers and address"},
+	"server/guard": {may: []string{"server/guard/accesslog", "server/guard/bans", "server/guard/bots", "server/guard/cidr", "server/guard/limit"},
+		why: "the guard judges plain facts: it knows neither HTTP nor who keeps what servers share"},
 	"internal/web": {why: "HTTP mechanics hold nothing of the product"},
 	"templates":    {why: "templates are data"},
 }
@@ -65,6 +72,7 @@ var drivers = map[string][]string{
 	"github.com/klauspost/compress":      {"internal/encoding"},
 	"github.com/maypok86/otter/v2":       {"server"},
 	"github.com/tdewolff/minify/v2":      {"generator"},
+	"github.com/gaissmai/bart":           {"server/guard/cidr", "server/guard/bans"}, // a set, and a table with values
 	"github.com/spf13/cobra":             {wiring},
 	"github.com/spf13/pflag":             {wiring},
 	"go.mongodb.org/mongo-driver/v2":     {"internal/mongodb"},

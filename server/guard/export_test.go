@@ -1,0 +1,21 @@
+package guard
+
+import (
+	"context"
+	"time"
+)
+
+// NewAt makes a Guard whose clock begins at start.
+func NewAt(cfg Config, start time.Time) (*Guard, error) { return newAt(cfg, start) }
+
+// ShareOnce is one round of what Run does every 100 ms.
+func (g *Guard) ShareOnce(ctx context.Context) error { return g.share(ctx) }
+
+// Save is what Run does every second.
+func (g *Guard) Save() error { return g.save() }
+
+// Saturate says that one goroutine in ten waits for so long for a processor.
+func (g *Guard) Saturate(waited time.Duration) { g.load.judge(waited) }
+
+// ParseLines is for fuzzing.
+var ParseLines = parseLines
