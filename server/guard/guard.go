@@ -343,7 +343,7 @@ func (g *Guard) limited(f *Facts, key ClientKey, v *Verdict, now int64, score in
 		}
 		if g.refuse(v, RuleLimit, Limit, q.Wait, v.Reason) {
 			if !dry && v.Claim != bots.Verified && v.Claim != bots.Pending {
-				if b := g.violated(f, key, v.Class, now); b != nil && b.Scope >= scopeOf(v.Class, isWrite(f.Method)) {
+				if b := g.violated(f, key, v.Class, now, q.Wait); b != nil && b.Scope >= scopeOf(v.Class, isWrite(f.Method)) {
 					v.ban(b, f.Now)
 				}
 			}

@@ -213,7 +213,8 @@ func (g *Guard) Attempt(ctx context.Context, f *Facts, account string) Verdict {
 	account = strings.ToLower(strings.TrimSpace(account))
 	key, now := f.key(), g.tick(f.Now)
 	keys := []string{"auth " + key.String()}
-	if !g.isFamiliar(key, account, now) {
+	familiar := g.isFamiliar(key, account, now)
+	if !familiar {
 		sum := sha256.Sum256([]byte(account)) // the ledger need not know who signs in
 		keys = append(keys, "account "+hex.EncodeToString(sum[:16]))
 		h := g.accounts.HashText(account)
@@ -234,8 +235,8 @@ func (g *Guard) Attempt(ctx context.Context, f *Facts, account string) Verdict {
 	left, wait, err := g.cfg.Ledger.Take(ctx, keys, l.requests, l.window)
 	if err != nil {
 		share := max(l.requests/g.cfg.Servers, 1)
-		for _, q := range g.usedUp(key, account, now, l) {
-			if q.Limit-q.Left > share {
+		for i, q := range g.usedUp(key, account, now, l) {
+			if q.Limit-q.Left > share && (i == 0 || !familiar) {
 				v.Quota = q
 				return g.refuseAttempt(f, key, &v, q.Reset, "the shared count is away, and this server's share is used up")
 			}
@@ -244,7 +245,7 @@ func (g *Guard) Attempt(ctx context.Context, f *Facts, account string) Verdict {
 	}
 	v.Quota = limit.Quota{Limit: l.requests, Left: left, Reset: max(wait, v.Quota.Reset), Wait: wait}
 	if wait > 0 {
-		if ban := g.violated(f, key, Auth, now); ban != nil {
+		if ban := g.violated(f, key, Auth, now, wait); ban != nil {
 			v.ban(ban, f.Now)
 			g.finish(f, key, &v)
 			return v
@@ -255,21 +256,18 @@ func (g *Guard) Attempt(ctx context.Context, f *Facts, account string) Verdict {
 }
 
 // usedUp is what address and account have left on this server.
-func (g *Guard) usedUp(key ClientKey, account string, now int64, l *classLimit) []limit.Quota {
-	var quotas []limit.Quota
-	h := g.attempts.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
-	g.attempts.Lock(h)
-	if log := g.attempts.Get(h); log != nil {
-		quotas = append(quotas, log.Peek(now, l.requests, l.window))
+func (g *Guard) usedUp(key ClientKey, account string, now int64, l *classLimit) (left [2]limit.Quota) {
+	peek := func(t *limit.Table[limit.Log], h uint64) (q limit.Quota) {
+		t.Lock(h)
+		defer t.Unlock(h)
+		if log := t.Get(h); log != nil {
+			q = log.Peek(now, l.requests, l.window)
+		}
+		return q
 	}
-	g.attempts.Unlock(h)
-	h = g.accounts.HashText(account)
-	g.accounts.Lock(h)
-	if log := g.accounts.Get(h); log != nil {
-		quotas = append(quotas, log.Peek(now, l.requests, l.window))
-	}
-	g.accounts.Unlock(h)
-	return quotas
+	left[0] = peek(g.attempts, g.attempts.Hash(limit.Key{Hi: key.hi, Lo: key.lo}))
+	left[1] = peek(g.accounts, g.accounts.HashText(account))
+	return left
 }
 
 func (g *Guard) refuseAttempt(f *Facts, key ClientKey, v *Verdict, wait time.Duration, reason string) Verdict {

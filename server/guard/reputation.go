@@ -13,7 +13,7 @@ import (
 // Points of reputation: bad ones. They halve every hour.
 const (
 	violationPoints = 20   // an episode began
-	refusalPoints   = 0.05 // one more refusal within it
+	refusalPoints   = 0.02 // one more refusal within it: some thousands are a ban
 	loginPoints     = 4    // a sign-in was refused
 	missingPoints   = 10   // a burst of unknown addresses
 	honeypotPoints  = 30
@@ -40,6 +40,7 @@ type offender struct {
 	strikes [maxViolations]int64 // when the last violations were, newest first; 0: none
 	open    [numClasses]int64    // last refusal of the class's running episode; 0: none ever
 	counted int64                // in high-traffic mode: when a running episode last counted
+	told    int64                // when it may come again, as it was last told
 }
 
 func (o *offender) scoreAt(now int64) float64 {
@@ -85,16 +86,16 @@ func (o *offender) strike(now int64, window time.Duration) int {
 	return n
 }
 
-// refused notes that a limit has refused a request. It reports whether that is a violation: the begin of an episode or, in
-// high-traffic mode, ten seconds of going on regardless.
-func (o *offender) refused(class Class, now int64, window time.Duration, strict bool) bool {
+// refused notes that a limit has refused a request, and told it to wait. It reports whether that is a violation: the begin
+// of an episode or, when strict, ten seconds of coming before it was told to.
+func (o *offender) refused(class Class, now int64, wait, window time.Duration, strict bool) bool {
 	began := o.open[class] == 0 || now-o.open[class] > int64(window)
-	if began || strict && now-o.counted >= int64(aggressiveStep) {
-		o.open[class], o.counted = now, now
-		return true
+	pressing := strict && now < o.told && now-o.counted >= int64(aggressiveStep)
+	o.open[class], o.told = max(o.open[class], now), now+int64(wait)
+	if began || pressing {
+		o.counted = now
 	}
-	o.open[class] = max(o.open[class], now)
-	return false
+	return began || pressing
 }
 
 // standing looks up by how much a client's limits are lowered.
@@ -131,17 +132,18 @@ func (g *Guard) blame(f *Facts, key ClientKey, points float64, now int64) *bans.
 }
 
 // violated notes that a limit has refused a request of a client, and bans it when that was once too often.
-func (g *Guard) violated(f *Facts, key ClientKey, class Class, now int64) *bans.Ban {
+func (g *Guard) violated(f *Facts, key ClientKey, class Class, now int64, wait time.Duration) *bans.Ban {
 	strict := !g.cfg.HighTraffic.MildBans && g.traffic.high.Load()
 	h := g.offenders.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
 	g.offenders.Lock(h)
 	o, _ := g.offenders.Take(h, second(now))
-	due, struck := false, o.refused(class, now, g.window(class), strict)
+	struck := o.refused(class, now, wait, g.window(class), strict)
+	due, reason := false, "violations"
 	if struck {
 		o.add(violationPoints, now)
 		due = o.strike(now, g.cfg.Ban.Window) >= g.cfg.Ban.Violations
 	} else if o.add(refusalPoints, now) >= banPoints {
-		due = true
+		due, reason = true, "reputation"
 	}
 	if due {
 		o.strikes = [maxViolations]int64{} // after the ban, counting begins anew
@@ -153,7 +155,7 @@ func (g *Guard) violated(f *Facts, key ClientKey, class Class, now int64) *bans.
 		g.tell(event{Strike: &strike{Client: key.Prefix(), At: f.Now}})
 	}
 	if due {
-		return g.punish(f, key, "violations of the limit for "+class.String())
+		return g.punish(f, key, reason)
 	}
 	return nil
 }

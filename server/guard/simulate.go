@@ -77,7 +77,7 @@ func Simulate(ctx context.Context, cfg Config, r io.Reader) (*Report, error) {
 			return nil, fmt.Errorf("read the log: %w", err)
 		}
 		rep.Lines++
-		if len(strings.TrimSpace(line)) == 0 {
+		if err == nil && strings.TrimSpace(line) == "" {
 			continue
 		}
 		var rec accesslog.Record
@@ -185,7 +185,7 @@ func (h *Hit) add(f *Facts, v *Verdict, status int) {
 	if f.SignedIn {
 		h.because("somebody was signed in")
 	}
-	if v.Bot == bots.Person && f.UserAgent != "" {
+	if v.Bot == bots.Person && strings.HasPrefix(f.UserAgent, "Mozilla/") {
 		if len(h.agents) < 16 {
 			h.agents[f.UserAgent] = true
 		}

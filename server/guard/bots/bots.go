@@ -80,13 +80,18 @@ func Judge(h Headers) Judgement {
 	ua = strings.ToLower(ua)
 	j := Judgement{}
 	score := 0
-	if namesProgram(ua) {
+	program := namesProgram(ua)
+	if program {
 		score += familyPoints
 	}
 	if len(ua) < 10 && !strings.Contains(ua, "mozilla") {
 		score += terse
 	}
-	if !h.Partial {
+	if h.Partial {
+		if program {
+			score += noEncoding // hardly any sends all that browsers do
+		}
+	} else {
 		if h.Accept == "" {
 			score += noAccept
 		} else if h.Page && !strings.Contains(h.Accept, "text/html") {
