@@ -47,9 +47,12 @@ var parts = map[string]struct {
 	"server/guard/limit":     {why: "counting needs to know nothing of what it counts"},
 	"server/guard/bans":      {why: "a table of bans is a value: the guard fills it, operators read it"},
 	"server/guard/accesslog": {why: "a log is text"},
+	"server/guard/traffic":   {may: []string{"server/guard/limit"}, why: "how busy the site is says nothing of what is done about it"},
 	"server/guard/bots":      {may: []string{"server/guard/cidr"}, why: "what a program looks like is a function of its headers and address"},
-	"server/guard": {may: []string{"server/guard/accesslog", "server/guard/bans", "server/guard/bots", "server/guard/cidr", "server/guard/limit"},
+	"server/guard": {may: []string{"server/guard/bans", "server/guard/bots", "server/guard/cidr", "server/guard/limit", "server/guard/traffic"},
 		why: "the guard judges plain facts: it knows neither HTTP nor who keeps what servers share"},
+	"server/guard/replay": {may: []string{"server/guard", "server/guard/accesslog", "server/guard/bots"},
+		why: "replaying a log is asking the guard with facts of a log"},
 	"internal/web": {why: "HTTP mechanics hold nothing of the product"},
 	"templates":    {why: "templates are data"},
 }

@@ -158,8 +158,3 @@ func BenchmarkMemory(b *testing.B) {
 	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(1<<20), "MiB")
 	runtime.KeepAlive(g)
 }
-
-func addrFrom(b []byte) (netip.Addr, bool) {
-	a, ok := netip.AddrFromSlice(b)
-	return a.Unmap(), ok
-}

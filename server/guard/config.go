@@ -11,6 +11,7 @@ import (
 	"freshet/server/guard/bans"
 	"freshet/server/guard/bots"
 	"freshet/server/guard/limit"
+	"freshet/server/guard/traffic"
 )
 
 // Config is what a Guard is made of. The zero value is the policy with its defaults, kept in memory.
@@ -41,39 +42,10 @@ type BanConfig struct {
 	Forget     time.Duration // one step is forgotten after so long without a ban; 0: a week
 }
 
-// A TrafficMode says whether high-traffic mode is on.
-type TrafficMode uint8
-
-// The modes.
-const (
-	Auto TrafficMode = iota // by the number of requests
-	On
-	Never
-)
-
-// ParseTrafficMode reads auto, true or false.
-func ParseTrafficMode(text string) (TrafficMode, error) {
-	switch text {
-	case "auto":
-		return Auto, nil
-	case "true":
-		return On, nil
-	case "false":
-		return Never, nil
-	}
-	return 0, fmt.Errorf("%q is no mode: true, false or auto", text)
-}
-
-// String is the mode as it is written in settings.
-func (m TrafficMode) String() string { return [...]string{"auto", "true", "false"}[m] }
-
 // TrafficConfig is high-traffic mode. Each of its steps can be left out.
 type TrafficConfig struct {
-	Mode     TrafficMode
-	Enter    limit.Rate    // above it, on average over five seconds; zero: 500/s
-	Leave    limit.Rate    // below it for Hold; zero: 400/s
-	Hold     time.Duration // 0: 1 m
-	CountAll bool          // count requests for built pages too
+	traffic.Config
+	CountAll bool // count requests for built pages too
 
 	AllowDeletes bool // do not refuse DELETE
 	AllowBatches bool // do not refuse updates of many documents
@@ -135,15 +107,7 @@ func (c Config) withDefaults() (Config, error) {
 		wrong("ban.forget: it cannot be negative")
 	}
 	t := &c.HighTraffic
-	if t.Enter.IsZero() {
-		t.Enter = limit.Rate{Requests: 500, Window: time.Second}
-	}
-	if t.Leave.IsZero() {
-		t.Leave = limit.Rate{Requests: 400, Window: time.Second}
-	}
-	if t.Hold == 0 {
-		t.Hold = time.Minute
-	}
+	t.Config = t.WithDefaults()
 	if t.Leave.PerSecond() > t.Enter.PerSecond() {
 		wrong("highTraffic.leave: %s is above highTraffic.enter %s", t.Leave, t.Enter)
 	}
@@ -198,12 +162,3 @@ func parseShadows(names []string) (s shadows, err error) {
 
 // of reports whether a rule only watches a class.
 func (s *shadows) of(r Rule, c Class) bool { return s.rules[r] || r == RuleLimit && s.limits[c] }
-
-// MarshalText is String.
-func (m TrafficMode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
-
-// UnmarshalText is ParseTrafficMode.
-func (m *TrafficMode) UnmarshalText(text []byte) (err error) {
-	*m, err = ParseTrafficMode(string(text))
-	return err
-}

@@ -5,9 +5,6 @@ import (
 	"time"
 )
 
-// NewAt makes a Guard whose clock begins at start.
-func NewAt(cfg Config, start time.Time) (*Guard, error) { return newAt(cfg, start) }
-
 // ShareOnce is one round of what Run does every 100 ms.
 func (g *Guard) ShareOnce(ctx context.Context) error { return g.share(ctx) }
 
@@ -15,7 +12,7 @@ func (g *Guard) ShareOnce(ctx context.Context) error { return g.share(ctx) }
 func (g *Guard) Save() error { return g.save() }
 
 // Saturate says that one goroutine in ten waits for so long for a processor.
-func (g *Guard) Saturate(waited time.Duration) { g.load.judge(waited) }
+func (g *Guard) Saturate(waited time.Duration) { g.load.Judge(waited) }
 
 // ParseLines is for fuzzing.
 var ParseLines = parseLines

@@ -17,6 +17,7 @@ import (
 	"freshet/server/guard/bots"
 	"freshet/server/guard/cidr"
 	"freshet/server/guard/limit"
+	"freshet/server/guard/traffic"
 )
 
 // A Guard judges requests. It is safe for use by many.
@@ -42,8 +43,8 @@ type Guard struct {
 	familiar  *limit.Table[int64]     // when a client last signed in to an account
 	offenders *limit.Table[offender]
 
-	traffic  traffic
-	load     load
+	meter    *traffic.Meter
+	load     *traffic.Load
 	switches switches
 	pending  pending
 	shared   atomic.Bool
@@ -109,9 +110,10 @@ const (
 )
 
 // New makes a Guard. It reads no file and starts nothing: see [Guard.Open] and [Guard.Run].
-func New(cfg Config) (*Guard, error) { return newAt(cfg, time.Now()) }
+func New(cfg Config) (*Guard, error) { return NewAt(cfg, time.Now()) }
 
-func newAt(cfg Config, start time.Time) (*Guard, error) {
+// NewAt makes a Guard whose clock begins at start: for replaying what was.
+func NewAt(cfg Config, start time.Time) (*Guard, error) {
 	cfg, err1 := cfg.withDefaults()
 	shadow, err2 := parseShadows(cfg.Shadow)
 	allow, err3 := cidr.NewList(cfg.Allow)
@@ -136,8 +138,8 @@ func newAt(cfg Config, start time.Time) (*Guard, error) {
 		accounts:  limit.NewTable[limit.Log](min(attemptCells, cfg.Clients)),
 		familiar:  limit.NewTable[int64](min(attemptCells, cfg.Clients)),
 		offenders: limit.NewTable[offender](min(offenders, cfg.Clients)),
-		traffic:   traffic{cfg: cfg.HighTraffic},
-		load:      load{latency: cfg.Shed.Latency},
+		meter:     traffic.NewMeter(cfg.HighTraffic.Config),
+		load:      traffic.NewLoad(cfg.Shed.Latency),
 		pending:   pending{counts: make(map[pendingKey]int64)},
 	}
 	g.marks.turn(start)
@@ -179,6 +181,13 @@ func (g *Guard) tick(now time.Time) int64 { return longAgo + int64(now.Sub(g.sta
 // second is a moment as tables want it.
 func second(tick int64) uint32 { return uint32(tick / int64(time.Second)) }
 
+// plain makes Client an address as sets of them hold it: IPv4 as such, without a zone.
+func (f *Facts) plain() {
+	if f.Client.Is4In6() || f.Client.Is6() && f.Client.Zone() != "" {
+		f.Client = f.Client.Unmap().WithZone("")
+	}
+}
+
 func (f *Facts) key() ClientKey {
 	if f.Key != (ClientKey{}) {
 		return f.Key
@@ -186,8 +195,9 @@ func (f *Facts) key() ClientKey {
 	return KeyOf(f.Client)
 }
 
-// Decide judges a request, and counts it. f.Client must be no IPv4 address within IPv6.
+// Decide judges a request, and counts it. It makes f.Client the plain form of an address.
 func (g *Guard) Decide(f *Facts) Verdict {
+	f.plain()
 	v := Verdict{Class: Classify(f.Method, f.Path)}
 	if v.Class == Health {
 		v.Rule = RuleHealth
@@ -195,9 +205,9 @@ func (g *Guard) Decide(f *Facts) Verdict {
 		return v
 	}
 	if g.cfg.HighTraffic.CountAll || !f.Built {
-		g.traffic.note(f.Now.Unix())
+		g.meter.Note(f.Now.Unix())
 	}
-	if g.traffic.judge(f.Now) {
+	if g.meter.Judge(f.Now) {
 		g.logTraffic(f.Now)
 	}
 	key := f.key()
@@ -231,12 +241,13 @@ func (g *Guard) refuse(v *Verdict, rule Rule, action Action, wait time.Duration,
 	return true
 }
 
-// ban makes v the refusal of a ban.
-func (v *Verdict) ban(b *bans.Ban, now time.Time) {
-	v.Action, v.Rule, v.Reason, v.RetryAfter = Deny, RuleBan, b.Reason, 0
+// ban makes v the refusal of a ban, unless bans are only watched.
+func (g *Guard) ban(v *Verdict, b *bans.Ban, now time.Time) bool {
+	wait := time.Duration(0)
 	if !b.Until.IsZero() {
-		v.RetryAfter = b.Until.Sub(now)
+		wait = b.Until.Sub(now)
 	}
+	return g.refuse(v, RuleBan, Deny, wait, b.Reason)
 }
 
 // decide asks the rules in their order. A dry run changes nothing.
@@ -250,14 +261,8 @@ func (g *Guard) decide(f *Facts, key ClientKey, v *Verdict, dry bool) {
 		return
 	}
 	if f.Client.IsValid() {
-		if b := g.bans.Find(f.Client, scopeOf(v.Class, write), f.Now); b != nil {
-			wait := time.Duration(0)
-			if !b.Until.IsZero() {
-				wait = b.Until.Sub(f.Now)
-			}
-			if g.refuse(v, RuleBan, Deny, wait, b.Reason) {
-				return
-			}
+		if b := g.bans.Find(f.Client, scopeOf(v.Class, write), f.Now); b != nil && g.ban(v, b, f.Now) {
+			return
 		}
 		if g.block.Set().Contains(f.Client) && g.refuse(v, RuleBlockList, Deny, 0, "") {
 			return
@@ -287,7 +292,7 @@ func (g *Guard) decide(f *Facts, key ClientKey, v *Verdict, dry bool) {
 				return
 			}
 		case bots.Pace:
-			if q, ok := g.take(key, AI, f, now, 0, dry); !ok {
+			if q, _, ok := g.take(key, AI, f, now, 1, 1, dry); !ok {
 				if g.refuse(v, RuleAIPace, Limit, q.Wait, "") {
 					v.Quota = q
 					v.policy = g.limits[AI].headers[0]
@@ -319,20 +324,19 @@ func (g *Guard) limited(f *Facts, key ClientKey, v *Verdict, now int64, score in
 	case !f.Client.IsValid() && v.Class != Auth:
 		return false // it would be one limit for everybody who comes through a socket
 	}
-	bot := v.Bot == bots.Bot || v.Claim == bots.Impostor || v.Bot == bots.Person && score >= bots.Threshold
-	by := 0
-	switch g.standing(key, now, bot) {
-	case 2:
-		by = 1
-	case 4:
-		by = 2
+	plain, asBot := g.standing(key, now)
+	if v.Bot == bots.Bot || v.Claim == bots.Impostor {
+		plain = asBot
 	}
-	var q limit.Quota
-	ok := true
+	suspicious := v.Bot == bots.Person && score+bots.SpreadPoints >= bots.Threshold // if it wanders about too
+	q, by, ok := limit.Quota{}, 0, true
 	if v.Class == Auth {
 		q, ok = g.takeAttempt(key, now, dry)
 	} else {
-		q, ok = g.take(key, v.Class, f, now, by, dry)
+		if !suspicious {
+			asBot = plain
+		}
+		q, by, ok = g.take(key, v.Class, f, now, plain, asBot, dry)
 	}
 	if l.on {
 		v.Quota, v.policy = q, l.headers[by]
@@ -344,7 +348,7 @@ func (g *Guard) limited(f *Facts, key ClientKey, v *Verdict, now int64, score in
 		if g.refuse(v, RuleLimit, Limit, q.Wait, v.Reason) {
 			if !dry && v.Claim != bots.Verified && v.Claim != bots.Pending {
 				if b := g.violated(f, key, v.Class, now, q.Wait); b != nil && b.Scope >= scopeOf(v.Class, isWrite(f.Method)) {
-					v.ban(b, f.Now)
+					g.ban(v, b, f.Now)
 				}
 			}
 			return true
@@ -365,14 +369,16 @@ func (g *Guard) limited(f *Facts, key ClientKey, v *Verdict, now int64, score in
 		}
 		g.alike.Unlock(h)
 		if !ok && g.refuse(v, RuleFingerprint, Limit, q.Wait, "") {
+			v.Quota.Left = 0
 			return true
 		}
 	}
 	return false
 }
 
-// take takes a token from a client's bucket of a class, and notes where it has been.
-func (g *Guard) take(key ClientKey, class Class, f *Facts, now int64, by int, dry bool) (q limit.Quota, ok bool) {
+// take notes where a client has been, and takes a token from its bucket of a class: of the policy lowered by plain, or by
+// wandering where it has been at too many places. It reports which of the class's policies that was.
+func (g *Guard) take(key ClientKey, class Class, f *Facts, now int64, plain, wandering int, dry bool) (q limit.Quota, by int, ok bool) {
 	l := &g.limits[class]
 	h := g.clients.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
 	g.clients.Lock(h)
@@ -386,14 +392,18 @@ func (g *Guard) take(key ClientKey, class Class, f *Facts, now int64, by int, dr
 	} else {
 		c, _ = g.clients.Take(h, second(now))
 	}
-	ok = true
-	if l.on && l.slot >= 0 {
-		q, ok = l.policies[by].Take(&c.buckets[l.slot], now)
-	}
 	if class != AI {
 		c.visit(f.Path, now)
 	}
-	return q, ok
+	if !l.on || l.slot < 0 {
+		return q, 0, true
+	}
+	if c.wanders() {
+		plain = wandering
+	}
+	by = plain / 2 // 1, 2 and 4 are the policies 0, 1 and 2
+	q, ok = l.policies[by].Take(&c.buckets[l.slot], now)
+	return q, by, ok
 }
 
 // takeAttempt adds an attempt to sign in to a client's log.
@@ -440,7 +450,7 @@ func (c *client) wanders() bool { return bits.OnesCount32(c.paths) >= maxSpread 
 // endure applies high-traffic mode and load shedding.
 func (g *Guard) endure(f *Facts, v *Verdict, write bool) {
 	t := &g.cfg.HighTraffic
-	if g.traffic.strained(f.Now) && !classes[v.Class].public {
+	if g.meter.Strained(f.Now) && !classes[v.Class].public {
 		v.Stale = !t.NoStale && !write
 		if write && v.Class != Auth && v.Class != Webhook {
 			switch {
@@ -455,13 +465,25 @@ func (g *Guard) endure(f *Facts, v *Verdict, write bool) {
 			}
 		}
 	}
-	if level := g.load.level.Load(); level > shedNothing && sheds(level, v.Class, write) {
+	if level := g.load.Level(); level > traffic.Calm && sheds(level, v.Class, write) {
 		g.refuse(v, RuleShed, Unavailable, 5*time.Second, "saturated")
 	}
 }
 
+// sheds reports whether a level of load refuses a class: writes first, then search and sign-in, whose password hashing is the
+// dearest of all, then reads. Pages, feeds, probes, metrics, and webhooks, whose queue is bounded, are never refused.
+func sheds(level traffic.Level, class Class, write bool) bool {
+	switch class {
+	case Auth, Search:
+		return level >= traffic.Busier
+	case API, Blog:
+		return level >= traffic.Saturated || write && level >= traffic.Busy
+	}
+	return false
+}
+
 func (g *Guard) logTraffic(now time.Time) {
-	g.log.Warn("high-traffic mode changed", "on", g.traffic.high.Load(), "rate", int(g.traffic.rate(now.Unix())))
+	g.log.Warn("high-traffic mode changed", "on", g.meter.High(), "rate", int(g.meter.Rate(now.Unix())))
 }
 
 // warnUndeclared tells, once a minute, that a proxy may have been forgotten.
@@ -508,15 +530,20 @@ func (g *Guard) Run(ctx context.Context) error {
 	})
 	tasks.Go(func() error { every(ctx, sweepEvery, g.bans.Sweep); return nil })
 	if !g.cfg.Shed.Off {
-		tasks.Go(func() error { every(ctx, sampleEvery, func(time.Time) { g.load.sample() }); return nil })
+		tasks.Go(func() error { every(ctx, sampleEvery, func(time.Time) { g.load.Sample() }); return nil })
 	}
 	if g.cfg.Ledger != nil {
 		tasks.Go(func() error { g.shareForever(ctx); return nil })
 	}
 	if g.cfg.File != "" {
 		tasks.Go(func() error {
-			failed := false
-			every(ctx, saveEvery, func(time.Time) { failed = g.keep(failed) })
+			failed, last := false, time.Time{}
+			every(ctx, saveEvery, func(now time.Time) {
+				// A wave of bans is written more rarely: the file is written whole.
+				if now.Sub(last) >= saveEvery*time.Duration(g.bans.Len()/5000) {
+					failed, last = g.keep(failed), now
+				}
+			})
 			return nil
 		})
 	}
@@ -529,6 +556,7 @@ func (g *Guard) Run(ctx context.Context) error {
 
 const (
 	reloadEvery = 5 * time.Second
+	sampleEvery = 500 * time.Millisecond
 	sweepEvery  = time.Minute
 	saveEvery   = time.Second
 )

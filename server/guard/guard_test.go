@@ -17,6 +17,7 @@ import (
 	"freshet/server/guard/bans"
 	"freshet/server/guard/bots"
 	"freshet/server/guard/limit"
+	"freshet/server/guard/traffic"
 )
 
 var epoch = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
@@ -386,7 +387,7 @@ func TestReputation(t *testing.T) {
 		f := r.facts("203.0.113.9", "POST", "/api/auth/login")
 		r.Decide(&f)
 		if i < 5 {
-			r.SignedIn(&f, "admin@example.com", guard.SignInRefused)
+			r.SignedIn(&f, "admin@example.com", false)
 		}
 	}
 	if e := r.Explain(r.facts("203.0.113.9", "GET", "/")); e.Score < 40 || e.Lowered != 2 {
@@ -410,6 +411,70 @@ func TestBotScore(t *testing.T) {
 	r.wait(2 * time.Minute)
 	if passed, _ := r.exhaust("203.0.113.8", "GET", "/api/courses", bot); passed != 120 {
 		t.Errorf("another client with the same look: %d passed, want 120", passed)
+	}
+}
+
+// TestPathSpread: asking for more different paths than anybody reads makes a program that forgets some headers look like a
+// bot; again it matters after an episode only.
+func TestPathSpread(t *testing.T) {
+	r := newRig(t, guard.Config{})
+	forgetful := func(f *guard.Facts) { f.AcceptLanguage, f.AcceptEncoding, f.Accept = "", "", "" }
+	crawl := func(client string) {
+		for i := range 200 {
+			r.ask(client, "GET", fmt.Sprintf("/blog/post-%d/", i), forgetful)
+		}
+	}
+	for _, client := range []string{"203.0.113.6", "203.0.113.7"} {
+		r.exhaust(client, "GET", "/api/search", forgetful)
+	}
+	r.wait(2 * time.Minute)
+	if passed, _ := r.exhaust("203.0.113.6", "GET", "/api/courses", forgetful); passed != 120 {
+		t.Errorf("after an episode, without wandering: %d passed, want 120", passed)
+	}
+	crawl("203.0.113.7")
+	if passed, _ := r.exhaust("203.0.113.7", "GET", "/api/courses", forgetful); passed != 60 {
+		t.Errorf("wandering: %d passed, want 60", passed)
+	}
+	crawl("203.0.113.8")
+	if passed, _ := r.exhaust("203.0.113.8", "GET", "/api/courses", forgetful); passed != 120 {
+		t.Errorf("wandering without an episode: %d passed, want 120", passed)
+	}
+	r.wait(time.Minute)
+	if e := r.Explain(r.facts("203.0.113.8", "GET", "/blog/x/")); e.Status != 0 {
+		t.Errorf("pages: %+v", e)
+	}
+}
+
+// TestFormsOfAddresses: no form of an address gets around lists and bans.
+func TestFormsOfAddresses(t *testing.T) {
+	r := newRig(t, guard.Config{Block: []string{"203.0.113.0/24", "fe80::/10"}})
+	for _, client := range []string{"203.0.113.7", "::ffff:203.0.113.7", "::ffff:203.0.113.7%eth0", "fe80::1%eth0", "fe80::1"} {
+		if v := r.ask(client, "GET", "/"); v.Rule != guard.RuleBlockList {
+			t.Errorf("%s: %s, want block", client, said(v))
+		}
+	}
+}
+
+// TestNoAddress: what comes through a socket without addresses is one client for signing in, and none for the rest.
+func TestNoAddress(t *testing.T) {
+	r := newRig(t, guard.Config{Block: []string{"0.0.0.0/0", "::/0"}})
+	for range 500 {
+		f := r.facts("203.0.113.7", "GET", "/api/search")
+		f.Client = netip.Addr{}
+		if v := r.Decide(&f); !v.Allowed() {
+			t.Fatal(said(v))
+		}
+	}
+	passed := 0
+	for range 20 {
+		f := r.facts("203.0.113.7", "POST", "/api/auth/login")
+		f.Client = netip.Addr{}
+		if v := r.Decide(&f); v.Allowed() {
+			passed++
+		}
+	}
+	if passed != 5 || len(r.Bans(r.now)) != 0 {
+		t.Errorf("%d attempts passed, %d bans; want 5 and none", passed, len(r.Bans(r.now)))
 	}
 }
 
@@ -618,6 +683,14 @@ func TestShadow(t *testing.T) {
 	if len(r.Bans(r.now)) != 0 {
 		t.Error("a watched limit led to a ban")
 	}
+	r = newRig(t, guard.Config{Shadow: []string{"ban"}})
+	for range 3 {
+		r.exhaust("203.0.113.7", "GET", "/api/search")
+		r.wait(2 * time.Minute)
+	}
+	if v := r.ask("203.0.113.7", "GET", "/api/search"); !v.Allowed() || v.Shadow != guard.RuleBan || len(r.Bans(r.now)) != 1 {
+		t.Errorf("a watched ban: %s, shadow %s, %d bans", said(v), v.Shadow, len(r.Bans(r.now)))
+	}
 	for _, name := range []string{"limit.open", "limit.nothing", "health", "kill-switch", "typo"} {
 		if _, err := guard.New(guard.Config{Shadow: []string{name}}); err == nil {
 			t.Errorf("Shadow %q: no error", name)
@@ -700,7 +773,7 @@ func TestMemoryIsFlat(t *testing.T) {
 			}
 			if v := g.Decide(&f); v.Allowed() {
 				g.Answered(&f, 404)
-				g.SignedIn(&f, f.ID, guard.SignIn(n%2))
+				g.SignedIn(&f, f.ID, n%2 == 0)
 			}
 		}
 	}
@@ -802,7 +875,7 @@ func TestConfig(t *testing.T) {
 		Allow: []string{"10.0.0.0/33"}, Block: []string{"10.0.0.1/8"},
 		Limits:      guard.Limits{Auth: limit.Rate{Requests: 50, Window: time.Hour}, API: limit.Rate{Requests: 5}},
 		Ban:         guard.BanConfig{Violations: 9, Window: time.Second, Steps: []time.Duration{0}},
-		HighTraffic: guard.TrafficConfig{Enter: limit.Rate{Requests: 1, Window: time.Second}},
+		HighTraffic: guard.TrafficConfig{Config: traffic.Config{Enter: limit.Rate{Requests: 1, Window: time.Second}}},
 	})
 	if err == nil {
 		t.Fatal("no error")

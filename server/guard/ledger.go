@@ -12,6 +12,7 @@ import (
 
 	"freshet/server/guard/bans"
 	"freshet/server/guard/limit"
+	"freshet/server/guard/traffic"
 )
 
 // A Ledger is what the servers of a site share. Its calls are given deadlines; none is made while a request for a page is
@@ -41,13 +42,13 @@ const (
 
 // An event is what one server tells the others, and what is kept over a restart. It has one of its fields.
 type event struct {
-	Ban     *bans.Ban     `json:"ban,omitempty"`
-	Lift    *netip.Prefix `json:"lift,omitempty"`
-	Kill    *Kill         `json:"kill,omitempty"`
-	Reopen  bool          `json:"reopen,omitempty"`
-	Traffic *override     `json:"traffic,omitempty"`
-	Strike  *strike       `json:"strike,omitempty"`
-	Audit   *Entry        `json:"audit,omitempty"` // kept only
+	Ban     *bans.Ban         `json:"ban,omitempty"`
+	Lift    *netip.Prefix     `json:"lift,omitempty"`
+	Kill    *Kill             `json:"kill,omitempty"`
+	Reopen  bool              `json:"reopen,omitempty"`
+	Traffic *traffic.Override `json:"traffic,omitempty"`
+	Strike  *strike           `json:"strike,omitempty"`
+	Audit   *Entry            `json:"audit,omitempty"` // kept only
 }
 
 // A strike is a violation of a client.
@@ -182,8 +183,8 @@ func (g *Guard) learn(data []byte, now time.Time) {
 		g.switches.kill.Store(nil)
 		g.switches.changes.Add(1)
 	case e.Traffic != nil:
-		if e.Traffic.Mode <= Never {
-			g.traffic.set(e.Traffic, now)
+		if e.Traffic.Mode <= traffic.Never {
+			g.meter.Set(e.Traffic, now)
 			g.switches.changes.Add(1)
 		}
 	case e.Strike != nil:
@@ -245,8 +246,7 @@ func (g *Guard) Attempt(ctx context.Context, f *Facts, account string) Verdict {
 	}
 	v.Quota = limit.Quota{Limit: l.requests, Left: left, Reset: max(wait, v.Quota.Reset), Wait: wait}
 	if wait > 0 {
-		if ban := g.violated(f, key, Auth, now, wait); ban != nil {
-			v.ban(ban, f.Now)
+		if ban := g.violated(f, key, Auth, now, wait); ban != nil && g.ban(&v, ban, f.Now) {
 			g.finish(f, key, &v)
 			return v
 		}

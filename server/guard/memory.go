@@ -114,7 +114,7 @@ func (g *Guard) snapshot() ([]byte, error) {
 	if k := g.switches.kill.Load(); k != nil {
 		add(event{Kill: k})
 	}
-	if o := g.traffic.mode.Load(); o != nil {
+	if o := g.meter.Override(); o != nil {
 		add(event{Traffic: o})
 	}
 	g.switches.mu.Lock()

@@ -73,7 +73,7 @@ type Explanation struct {
 	Blocked    bool         `json:"block_list"`
 	Spared     bool         `json:"never_banned"`
 	Score      float64      `json:"score"`
-	Lowered    int64        `json:"limits_divided_by"`
+	Lowered    int          `json:"limits_divided_by"`
 	Violations []time.Time  `json:"violations,omitempty"`
 	Quotas     []ClassQuota `json:"quotas"`
 	Refusals   []Decision   `json:"refusals,omitempty"` // the newest
@@ -89,6 +89,7 @@ type ClassQuota struct {
 
 // Explain tells what the guard would do with a request, and why. It changes nothing.
 func (g *Guard) Explain(f Facts) Explanation {
+	f.plain()
 	key, now := f.key(), g.tick(f.Now)
 	v := Verdict{Class: Classify(f.Method, f.Path)}
 	if v.Class == Health {
@@ -99,8 +100,8 @@ func (g *Guard) Explain(f Facts) Explanation {
 	e := Explanation{
 		Client: key.String(), Class: v.Class.String(), Rule: v.Rule.String(), Status: v.Action.Status(), Reason: v.Reason, Bot: v.Bot.String(),
 		Allowed: g.allow.Set().Contains(f.Client), Blocked: g.block.Set().Contains(f.Client), Spared: f.spared(),
-		Lowered: g.standing(key, now, false),
 	}
+	e.Lowered, _ = g.standing(key, now)
 	if f.Client.IsValid() {
 		e.Ban = g.bans.Find(f.Client, bans.API, f.Now)
 	}

@@ -55,15 +55,17 @@ func (o *offender) add(points float64, now int64) float64 {
 	return o.score
 }
 
-// standing is by how much a client's limits are lowered: 1, 2 or 4. Without an episode it is 1, whatever else is known.
-func (o *offender) standing(now int64, bot bool) int64 {
+// standing is by how much a client's limits are lowered: 1, 2 or 4, and the same for a client that looks like a bot. Without an
+// episode it is 1, whatever else is known.
+func (o *offender) standing(now int64) (plain, bot int) {
 	if o.last == 0 || now-o.last > int64(rememberBad) {
-		return 1
+		return 1, 1
 	}
 	score := o.scoreAt(now)
-	if bot {
-		score += botPoints
-	}
+	return lowered(score), lowered(score + botPoints)
+}
+
+func lowered(score float64) int {
 	switch {
 	case score >= quarterPoints:
 		return 4
@@ -99,18 +101,17 @@ func (o *offender) refused(class Class, now int64, wait, window time.Duration, s
 }
 
 // standing looks up by how much a client's limits are lowered.
-func (g *Guard) standing(key ClientKey, now int64, bot bool) int64 {
+func (g *Guard) standing(key ClientKey, now int64) (plain, bot int) {
 	if g.offenders.Used() == 0 {
-		return 1
+		return 1, 1
 	}
 	h := g.offenders.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
 	g.offenders.Lock(h)
-	by := int64(1)
+	defer g.offenders.Unlock(h)
 	if o := g.offenders.Get(h); o != nil {
-		by = o.standing(now, bot)
+		return o.standing(now)
 	}
-	g.offenders.Unlock(h)
-	return by
+	return 1, 1
 }
 
 // blame adds points to a client. It reports a ban when that makes one due: only a client with an episode is banned for its
@@ -133,7 +134,7 @@ func (g *Guard) blame(f *Facts, key ClientKey, points float64, now int64) *bans.
 
 // violated notes that a limit has refused a request of a client, and bans it when that was once too often.
 func (g *Guard) violated(f *Facts, key ClientKey, class Class, now int64, wait time.Duration) *bans.Ban {
-	strict := !g.cfg.HighTraffic.MildBans && g.traffic.high.Load()
+	strict := !g.cfg.HighTraffic.MildBans && g.meter.High()
 	h := g.offenders.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
 	g.offenders.Lock(h)
 	o, _ := g.offenders.Take(h, second(now))
@@ -171,7 +172,7 @@ func (f *Facts) spared() bool {
 
 // punish bans a client, unless it is spared. It returns nil then.
 func (g *Guard) punish(f *Facts, key ClientKey, reason string) *bans.Ban {
-	if f.spared() || g.shadow.rules[RuleBan] {
+	if f.spared() {
 		return nil
 	}
 	ban, fresh := g.bans.Punish(key.Prefix(), g.cfg.Ban.Scope, reason, f.Now)
@@ -183,20 +184,11 @@ func (g *Guard) punish(f *Facts, key ClientKey, reason string) *bans.Ban {
 	return ban
 }
 
-// A SignIn is how an attempt to sign in went.
-type SignIn uint8
-
-// The outcomes.
-const (
-	SignInRefused SignIn = iota // wrong account or password
-	SignInDone
-)
-
-// SignedIn tells the guard how an attempt went that it had let through. Refused ones are bad for a client's reputation; one
-// that succeeded makes client and account familiar, so that strangers cannot lock its owner out.
-func (g *Guard) SignedIn(f *Facts, account string, how SignIn) {
+// SignedIn tells the guard how an attempt went that it had let through. One that was refused is bad for a client's reputation;
+// one that succeeded makes client and account familiar, so that strangers cannot lock its owner out.
+func (g *Guard) SignedIn(f *Facts, account string, ok bool) {
 	key, now := f.key(), g.tick(f.Now)
-	if how == SignInRefused {
+	if !ok {
 		g.blame(f, key, loginPoints, now)
 		return
 	}

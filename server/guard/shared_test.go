@@ -17,6 +17,7 @@ import (
 
 	"freshet/server/guard"
 	"freshet/server/guard/bans"
+	"freshet/server/guard/traffic"
 )
 
 // A ledger is a true one, in memory.
@@ -160,7 +161,7 @@ func TestServersShare(t *testing.T) {
 		if a.Killed(a.now) != nil {
 			t.Error("the first server is not open again")
 		}
-		a.SetTraffic(guard.On, "asha", time.Time{}, a.now)
+		a.SetTraffic(traffic.On, "asha", time.Time{}, a.now)
 		round()
 		if on, _ := b.HighTraffic(b.now); !on {
 			t.Error("the second server is not in high-traffic mode")
@@ -259,7 +260,7 @@ func TestAttempts(t *testing.T) {
 		// A known client is not locked out by strangers.
 		r := servers[0]
 		owner := r.facts("192.0.2.10", "POST", "/api/auth/login")
-		r.SignedIn(&owner, "owner@example.com", guard.SignInDone)
+		r.SignedIn(&owner, "owner@example.com", true)
 		for i := range 20 {
 			try(0, fmt.Sprintf("198.51.100.%d", 100+i), "owner@example.com")
 		}
@@ -292,7 +293,7 @@ func TestRestart(t *testing.T) {
 	if err := r.Kill(guard.Kill{Cover: guard.CoverPages, By: "asha"}, r.now); err != nil {
 		t.Fatal(err)
 	}
-	r.SetTraffic(guard.On, "asha", time.Time{}, r.now)
+	r.SetTraffic(traffic.On, "asha", time.Time{}, r.now)
 	if err := r.Save(); err != nil {
 		t.Fatal(err)
 	}

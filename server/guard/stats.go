@@ -53,11 +53,11 @@ type Stats struct {
 func (g *Guard) Stats(now time.Time) Stats {
 	s := Stats{
 		Kinds: make(map[string]uint64), Violations: make(map[string]uint64),
-		Bans: g.stats.bans.Load(), ActiveBans: len(g.bans.Active(now)), KnownBans: g.bans.Len(),
+		Bans: g.stats.bans.Load(), ActiveBans: g.bans.CountActive(now), KnownBans: g.bans.Len(),
 		AllowList: g.allow.Set().Len(), BlockList: g.block.Set().Len(),
 		Clients: g.clients.Used(), Offenders: g.offenders.Used(),
 		Honeypot: g.stats.honeypot.Load(), Impostors: g.stats.impostors.Load(),
-		Killed: g.Killed(now) != nil, Entered: uint64(g.traffic.entered.Load()), ShedLevel: int(g.load.level.Load()),
+		Killed: g.Killed(now) != nil, Entered: g.meter.Entered(), ShedLevel: int(g.load.Level()),
 		Shared: g.shared.Load(), Unshared: g.stats.unshared.Load(),
 	}
 	s.HighTraffic, s.Rate = g.HighTraffic(now)

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"freshet/server/guard/traffic"
 )
 
 // A Cover is what the kill switch closes.
@@ -152,22 +154,22 @@ func (g *Guard) Killed(now time.Time) *Kill { return g.switches.killed(now) }
 
 // SetTraffic overrides the mode of the settings until then, or until the next call where until is zero. Auto is the settings' again
 // when they say so.
-func (g *Guard) SetTraffic(mode TrafficMode, by string, until, now time.Time) {
-	o := &override{Mode: mode, By: by, Since: now.Round(0), Until: until}
-	g.traffic.set(o, now)
+func (g *Guard) SetTraffic(mode traffic.Mode, by string, until, now time.Time) {
+	o := &traffic.Override{Mode: mode, By: by, Since: now.Round(0), Until: until}
+	g.meter.Set(o, now)
 	g.record(Entry{At: now.Round(0), By: by, Action: "traffic", What: mode.String()})
 	g.tell(event{Traffic: o})
 }
 
 // SetBreaker tells whether the database's circuit breaker is open: then writes that can wait are refused, and old data will do.
-func (g *Guard) SetBreaker(open bool) { g.traffic.breaker.Store(open) }
+func (g *Guard) SetBreaker(open bool) { g.meter.SetBreaker(open) }
 
 // HighTraffic reports whether high-traffic mode is on, and the requests a second that it goes by.
 func (g *Guard) HighTraffic(now time.Time) (on bool, rate float64) {
-	if g.traffic.judge(now) {
+	if g.meter.Judge(now) {
 		g.logTraffic(now)
 	}
-	return g.traffic.high.Load(), g.traffic.rate(now.Unix())
+	return g.meter.High(), g.meter.Rate(now.Unix())
 }
 
 // Audit is what operators did, newest first.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"freshet/server/guard"
+	"freshet/server/guard/traffic"
 )
 
 // pour sends so many requests a second for so many seconds, spread evenly, from as many clients.
@@ -86,7 +87,7 @@ func TestHighTrafficSteps(t *testing.T) {
 		{"off", guard.TrafficConfig{}, []step{
 			{"DELETE", "/api/blog/x", "none 0 blog", false}, {"PATCH", "/api/blog", "none 0 blog", false}, {"GET", "/api/blog", "none 0 blog", false},
 		}},
-		{"on", guard.TrafficConfig{Mode: guard.On}, []step{
+		{"on", guard.TrafficConfig{Config: traffic.Config{Mode: traffic.On}}, []step{
 			{"DELETE", "/api/blog/x", "deletes 503 blog", false},
 			{"DELETE", "/api/courses", "deletes 503 api", false},
 			{"PATCH", "/api/blog", "batches 503 blog", false},
@@ -99,13 +100,13 @@ func TestHighTrafficSteps(t *testing.T) {
 			{"GET", "/api/blog", "none 0 blog", true},
 			{"GET", "/blog/rivers/", "none 0 page", false},
 		}},
-		{"deletes allowed", guard.TrafficConfig{Mode: guard.On, AllowDeletes: true}, []step{
+		{"deletes allowed", guard.TrafficConfig{Config: traffic.Config{Mode: traffic.On}, AllowDeletes: true}, []step{
 			{"DELETE", "/api/blog/x", "none 0 blog", false}, {"PATCH", "/api/blog", "batches 503 blog", false},
 		}},
-		{"batches allowed", guard.TrafficConfig{Mode: guard.On, AllowBatches: true}, []step{
+		{"batches allowed", guard.TrafficConfig{Config: traffic.Config{Mode: traffic.On}, AllowBatches: true}, []step{
 			{"DELETE", "/api/blog/x", "deletes 503 blog", false}, {"PATCH", "/api/blog", "none 0 blog", false},
 		}},
-		{"nothing stale", guard.TrafficConfig{Mode: guard.On, NoStale: true}, []step{{"GET", "/api/blog", "none 0 blog", false}}},
+		{"nothing stale", guard.TrafficConfig{Config: traffic.Config{Mode: traffic.On}, NoStale: true}, []step{{"GET", "/api/blog", "none 0 blog", false}}},
 	} {
 		r := newRig(t, guard.Config{HighTraffic: row.cfg, Allow: []string{"192.0.2.1"}})
 		for _, s := range row.steps {
@@ -115,7 +116,7 @@ func TestHighTrafficSteps(t *testing.T) {
 		}
 	}
 	// It is the database that is protected, so the allow list does not help.
-	r := newRig(t, guard.Config{HighTraffic: guard.TrafficConfig{Mode: guard.On}, Allow: []string{"192.0.2.1"}})
+	r := newRig(t, guard.Config{HighTraffic: guard.TrafficConfig{Config: traffic.Config{Mode: traffic.On}}, Allow: []string{"192.0.2.1"}})
 	if v := r.ask("192.0.2.1", "DELETE", "/api/blog/x"); v.Rule != guard.RuleDeletes || v.RetryAfter != time.Minute {
 		t.Errorf("allow list: %s for %s, want deletes for a minute", said(v), v.RetryAfter)
 	}
@@ -124,7 +125,7 @@ func TestHighTrafficSteps(t *testing.T) {
 func TestTrafficByHand(t *testing.T) {
 	r := newRig(t, guard.Config{})
 	del := func() bool { v := r.ask("203.0.113.7", "DELETE", "/api/blog/x"); return v.Allowed() }
-	r.SetTraffic(guard.On, "asha", r.now.Add(10*time.Minute), r.now)
+	r.SetTraffic(traffic.On, "asha", r.now.Add(10*time.Minute), r.now)
 	if del() {
 		t.Error("switched on: DELETE passes")
 	}
@@ -132,8 +133,8 @@ func TestTrafficByHand(t *testing.T) {
 	if !del() {
 		t.Error("expired: DELETE is refused")
 	}
-	r = newRig(t, guard.Config{HighTraffic: guard.TrafficConfig{Mode: guard.On}})
-	r.SetTraffic(guard.Never, "asha", time.Time{}, r.now)
+	r = newRig(t, guard.Config{HighTraffic: guard.TrafficConfig{Config: traffic.Config{Mode: traffic.On}}})
+	r.SetTraffic(traffic.Never, "asha", time.Time{}, r.now)
 	if !del() {
 		t.Error("switched off: DELETE is refused")
 	}
@@ -165,14 +166,14 @@ func TestAggressive(t *testing.T) {
 		}
 		return 0
 	}
-	if at := hammer(guard.TrafficConfig{Mode: guard.On}); at != 20*time.Second {
+	if at := hammer(guard.TrafficConfig{Config: traffic.Config{Mode: traffic.On}}); at != 20*time.Second {
 		t.Errorf("banned after %s, want 20s", at)
 	}
-	if at := hammer(guard.TrafficConfig{Mode: guard.On, MildBans: true}); at != 0 && at < 25*time.Second {
+	if at := hammer(guard.TrafficConfig{Config: traffic.Config{Mode: traffic.On}, MildBans: true}); at != 0 && at < 25*time.Second {
 		t.Errorf("mild bans: banned after %s", at)
 	}
 	// Who waits when told to is not aggressive.
-	r := newRig(t, guard.Config{HighTraffic: guard.TrafficConfig{Mode: guard.On}})
+	r := newRig(t, guard.Config{HighTraffic: guard.TrafficConfig{Config: traffic.Config{Mode: traffic.On}}})
 	for range 600 {
 		if v := r.ask("203.0.113.7", "GET", "/api/courses"); v.Rule == guard.RuleBan {
 			t.Fatal("banned")
@@ -219,15 +220,4 @@ func cutAsk(ask string) (method, path string) {
 		}
 	}
 	return ask, ""
-}
-
-func TestParseTrafficMode(t *testing.T) {
-	for text, want := range map[string]guard.TrafficMode{"auto": guard.Auto, "true": guard.On, "false": guard.Never} {
-		if got, err := guard.ParseTrafficMode(text); got != want || err != nil || got.String() != text {
-			t.Errorf("ParseTrafficMode(%q) = %s, %v", text, got, err)
-		}
-	}
-	if _, err := guard.ParseTrafficMode("yes"); err == nil {
-		t.Error("yes: no error")
-	}
 }

@@ -251,5 +251,15 @@ func (t *Table) Active(now time.Time) []Ban {
 	return slices.DeleteFunc(t.All(), func(b Ban) bool { return !b.Active(now) })
 }
 
+// CountActive is how many have not ended.
+func (t *Table) CountActive(now time.Time) (n int) {
+	for _, b := range t.current.Load().All() {
+		if b.Active(now) {
+			n++
+		}
+	}
+	return n
+}
+
 // Len is how many prefixes are remembered.
 func (t *Table) Len() int { return t.current.Load().Size() }

@@ -1,4 +1,6 @@
-package guard
+// Package replay tells what a policy would have done with the requests of an access log: who would have been limited or banned, and
+// who of them perhaps should not.
+package replay
 
 import (
 	"bufio"
@@ -11,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"freshet/server/guard"
 	"freshet/server/guard/accesslog"
 	"freshet/server/guard/bots"
 )
@@ -23,18 +26,18 @@ const (
 
 // A Report is what the policy would have done with the requests of a log.
 type Report struct {
-	Lines    int         `json:"lines"`
-	Requests int         `json:"requests"`          // lines that were read as such
-	Skipped  int         `json:"skipped"`           // lines that were not
-	Problem  string      `json:"problem,omitempty"` // of the first that was not
-	From     time.Time   `json:"from"`
-	To       time.Time   `json:"to"`
-	Refused  int         `json:"refused"`
-	Counts   []Count     `json:"counts"`
-	Kinds    []KindCount `json:"kinds"`
-	High     int         `json:"high_traffic"` // times that high-traffic mode began
-	Clients  []Hit       `json:"clients"`      // who was refused anything, the most often refused first
-	More     int         `json:"more"`         // of them, beyond those that are listed
+	Lines    int           `json:"lines"`
+	Requests int           `json:"requests"`          // lines that were read as such
+	Skipped  int           `json:"skipped"`           // lines that were not
+	Problem  string        `json:"problem,omitempty"` // of the first that was not
+	From     time.Time     `json:"from"`
+	To       time.Time     `json:"to"`
+	Refused  int           `json:"refused"`
+	Counts   []guard.Count `json:"counts"`
+	Kinds    []KindCount   `json:"kinds"`
+	High     int           `json:"high_traffic"` // times that high-traffic mode began
+	Clients  []Hit         `json:"clients"`      // who was refused anything, the most often refused first
+	More     int           `json:"more"`         // refusals of others, beyond the first 20,000 clients
 }
 
 // A KindCount is how many requests came from a kind of sender.
@@ -62,11 +65,11 @@ type Hit struct {
 
 // Simulate replays an access log against a policy, by the log's own clock. It asks nobody: neither DNS nor a ledger, and
 // keeps nothing. Logs do not hold the accept headers, so bots are told by their user agents alone.
-func Simulate(ctx context.Context, cfg Config, r io.Reader) (*Report, error) {
+func Simulate(ctx context.Context, cfg guard.Config, r io.Reader) (*Report, error) {
 	cfg.File, cfg.Ledger, cfg.Resolver, cfg.Logger = "", nil, nil, nil
 	rep := new(Report)
-	hits := make(map[ClientKey]*Hit)
-	var g *Guard
+	hits := make(map[guard.ClientKey]*Hit)
+	var g *guard.Guard
 	in := bufio.NewReaderSize(r, maxLogLine)
 	for ctx.Err() == nil {
 		line, err := readLine(in)
@@ -94,7 +97,7 @@ func Simulate(ctx context.Context, cfg Config, r io.Reader) (*Report, error) {
 			continue
 		}
 		if g == nil {
-			if g, err = newAt(cfg, rec.Time); err != nil {
+			if g, err = guard.NewAt(cfg, rec.Time); err != nil {
 				return nil, err
 			}
 			if err := g.Open(rec.Time); err != nil {
@@ -131,7 +134,7 @@ func readLine(r *bufio.Reader) (string, error) {
 	return "", bufio.ErrBufferFull
 }
 
-func (rep *Report) replay(g *Guard, rec *accesslog.Record, hits map[ClientKey]*Hit) {
+func (rep *Report) replay(g *guard.Guard, rec *accesslog.Record, hits map[guard.ClientKey]*Hit) {
 	rep.Requests++
 	if rec.Time.Before(rep.From) {
 		rep.From = rec.Time
@@ -139,22 +142,22 @@ func (rep *Report) replay(g *Guard, rec *accesslog.Record, hits map[ClientKey]*H
 	if rec.Time.After(rep.To) {
 		rep.To = rec.Time
 	}
-	f := Facts{
+	f := guard.Facts{
 		Now: rec.Time, ID: rec.ID, Client: rec.Client, Method: rec.Method, Path: rec.Path, UserAgent: rec.UserAgent,
 		Referer: rec.Referer != "", Partial: true, SignedIn: rec.User != "",
 	}
-	class := Classify(f.Method, f.Path)
-	f.Built = classes[class].public && !isWrite(f.Method) && rec.Status != 404
+	class := guard.Classify(f.Method, f.Path)
+	f.Built = (class == guard.Page || class == guard.Open) && (f.Method == "GET" || f.Method == "HEAD") && rec.Status != 404
 	v := g.Decide(&f)
 	if v.Allowed() {
 		g.Answered(&f, rec.Status)
-		if class == Auth && (rec.Status == 401 || rec.Status == 403) {
-			g.SignedIn(&f, "", SignInRefused)
+		if class == guard.Auth && (rec.Status == 401 || rec.Status == 403) {
+			g.SignedIn(&f, "", false)
 		}
 		return
 	}
 	rep.Refused++
-	key := f.key()
+	key := guard.KeyOf(f.Client)
 	h := hits[key]
 	if h == nil {
 		if len(hits) >= maxLogClients {
@@ -168,15 +171,15 @@ func (rep *Report) replay(g *Guard, rec *accesslog.Record, hits map[ClientKey]*H
 	h.add(&f, &v, rec.Status)
 }
 
-func (h *Hit) add(f *Facts, v *Verdict, status int) {
+func (h *Hit) add(f *guard.Facts, v *guard.Verdict, status int) {
 	h.Refused++
 	h.Last = f.Now
 	name := v.Rule.String()
-	if v.Rule == RuleLimit {
+	if v.Rule == guard.RuleLimit {
 		name += "." + v.Class.String()
 	}
 	h.By[name]++
-	if v.Rule == RuleBan && h.Banned.IsZero() {
+	if v.Rule == guard.RuleBan && h.Banned.IsZero() {
 		h.Banned = f.Now
 	}
 	if v.Claim == bots.Verified {
@@ -189,7 +192,7 @@ func (h *Hit) add(f *Facts, v *Verdict, status int) {
 		if len(h.agents) < 16 {
 			h.agents[f.UserAgent] = true
 		}
-		if v.Class == Page && status >= 200 && status < 400 {
+		if v.Class == guard.Page && status >= 200 && status < 400 {
 			h.reads++
 		}
 	}
@@ -201,7 +204,7 @@ func (h *Hit) because(reason string) {
 	}
 }
 
-func (rep *Report) close(g *Guard, hits map[ClientKey]*Hit) {
+func (rep *Report) close(g *guard.Guard, hits map[guard.ClientKey]*Hit) {
 	for _, h := range hits {
 		h.Browsers = len(h.agents)
 		if h.Browsers >= someBrowsers {

@@ -1,4 +1,4 @@
-package guard_test
+package replay_test
 
 import (
 	"fmt"
@@ -9,7 +9,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"freshet/server/guard"
+	"freshet/server/guard/replay"
 )
+
+var epoch = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 
 const chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
 
@@ -48,7 +51,7 @@ func TestSimulate(t *testing.T) {
 	}
 	l.WriteString("nonsense\n\n" + strings.Repeat("x", 100_000) + "\n")
 	l.line(epoch.Add(time.Hour), "198.51.100.1", "GET /", 200, chrome)
-	rep, err := guard.Simulate(t.Context(), guard.Config{}, strings.NewReader(l.String()))
+	rep, err := replay.Simulate(t.Context(), guard.Config{}, strings.NewReader(l.String()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,18 +74,18 @@ func TestSimulate(t *testing.T) {
 		t.Errorf("the most refused: %+v", rep.Clients[0])
 	}
 	// The report is a function of log and policy.
-	again, err := guard.Simulate(t.Context(), guard.Config{}, strings.NewReader(l.String()))
+	again, err := replay.Simulate(t.Context(), guard.Config{}, strings.NewReader(l.String()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(rep, again, cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".agents" || p.Last().String() == ".reads" }, cmp.Ignore())); diff != "" {
 		t.Errorf("a second run differs:\n%s", diff)
 	}
-	lenient, err := guard.Simulate(t.Context(), guard.Config{Shadow: []string{"limit"}}, strings.NewReader(l.String()))
+	lenient, err := replay.Simulate(t.Context(), guard.Config{Shadow: []string{"limit"}}, strings.NewReader(l.String()))
 	if err != nil || lenient.Refused != 0 || len(lenient.Counts) == 0 {
 		t.Errorf("only watched: %d refused, %v", lenient.Refused, err)
 	}
-	if empty, err := guard.Simulate(t.Context(), guard.Config{}, strings.NewReader("")); err != nil || empty.Requests != 0 {
+	if empty, err := replay.Simulate(t.Context(), guard.Config{}, strings.NewReader("")); err != nil || empty.Requests != 0 {
 		t.Errorf("empty log: %+v, %v", empty, err)
 	}
 }
@@ -93,50 +96,9 @@ func FuzzSimulate(f *testing.F) {
 	f.Add(l.String())
 	f.Add(`{"time":"2026-03-01T09:00:00Z","addr":"203.0.113.7","method":"GET","path":"/","status":200}` + "\n")
 	f.Fuzz(func(t *testing.T, log string) {
-		rep, err := guard.Simulate(t.Context(), guard.Config{Clients: 8}, strings.NewReader(log))
+		rep, err := replay.Simulate(t.Context(), guard.Config{Clients: 8}, strings.NewReader(log))
 		if err == nil && rep.Requests+rep.Skipped > rep.Lines {
 			t.Errorf("%d requests and %d skipped in %d lines", rep.Requests, rep.Skipped, rep.Lines)
 		}
-	})
-}
-
-func FuzzParseLines(f *testing.F) {
-	f.Add([]byte("00000000 {}\n"))
-	f.Add([]byte("8f4a3c21 {\"type\":\"guard\",\"version\":1}\n\nxx"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		lines, damaged := guard.ParseLines(data)
-		if n := len(lines) + damaged; n > len(data)+1 {
-			t.Errorf("%d lines in %d bytes", n, len(data))
-		}
-	})
-}
-
-// FuzzDecide: no facts break the guard, and what it says is of the policy.
-func FuzzDecide(f *testing.F) {
-	f.Add("GET", "/", "curl/8", "*/*", []byte{203, 0, 113, 7}, uint8(0))
-	f.Add("DELETE", "/api/blog/x", "", "", []byte(nil), uint8(255))
-	g, err := guard.NewAt(guard.Config{Clients: 64, Shadow: []string{"limit.search"}}, epoch)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Fuzz(func(t *testing.T, method, path, agent, accept string, client []byte, flags uint8) {
-		facts := guard.Facts{Now: epoch, Method: method, Path: path, UserAgent: agent, Accept: accept,
-			Referer: flags&1 != 0, Partial: flags&2 != 0, Built: flags&4 != 0, Trusted: flags&8 != 0, Verified: flags&16 != 0,
-			SignedIn: flags&32 != 0, Undeclared: flags&64 != 0}
-		if a, ok := addrFrom(client); ok {
-			facts.Client = a
-		}
-		dry := g.Explain(facts)
-		v := g.Decide(&facts)
-		if v.Allowed() != (v.Action.Status() == 0) || v.Rule.String() == "unknown" || v.Class.String() == "unknown" {
-			t.Errorf("verdict %+v", v)
-		}
-		if !v.Allowed() && (v.Message() == "" || v.Rule.Status() != v.Action.Status()) {
-			t.Errorf("refusal %+v with the message %q", v, v.Message())
-		}
-		if v.Rule != guard.RuleBan && dry.Status != v.Action.Status() {
-			t.Errorf("explained %s %d, decided %s %d", dry.Rule, dry.Status, v.Rule, v.Action.Status())
-		}
-		g.Answered(&facts, 404)
 	})
 }
