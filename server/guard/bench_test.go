@@ -104,6 +104,7 @@ func BenchmarkRefuse(b *testing.B) {
 func BenchmarkParallel(b *testing.B) {
 	g := loaded(b, 10_000)
 	b.ReportAllocs()
+	b.ResetTimer()
 	b.RunParallel(func(p *testing.PB) {
 		f := browser
 		f.Now = time.Now()
@@ -117,7 +118,6 @@ func BenchmarkParallel(b *testing.B) {
 // BenchmarkBans is looking an address up among 10,000 prefixes.
 func BenchmarkBans(b *testing.B) {
 	g := loaded(b, 10_000)
-	_ = g
 	t, err := bans.New(bans.Config{Steps: []time.Duration{time.Hour}})
 	if err != nil {
 		b.Fatal(err)

@@ -153,14 +153,17 @@ func (v *Verdict) AppendFields(fields []Field, now time.Time) []Field {
 	if v.Quota.Limit == 0 {
 		return fields
 	}
-	reset := v.Quota.Reset
+	class, reset := v.Class, v.Quota.Reset
+	if v.Rule == RuleAIPace {
+		class = AI
+	}
 	if v.Action == Limit {
 		reset = v.RetryAfter // the draft wants both to mean the same moment
 	}
 	left := strconv.Itoa(v.Quota.Left)
 	return append(fields,
 		Field{"Ratelimit-Policy", v.policy},
-		Field{"Ratelimit", `"` + v.Class.String() + `";r=` + left + ";t=" + strconv.FormatInt(seconds(reset), 10)},
+		Field{"Ratelimit", `"` + class.String() + `";r=` + left + ";t=" + strconv.FormatInt(seconds(reset), 10)},
 		Field{"X-Ratelimit-Limit", strconv.Itoa(v.Quota.Limit)},
 		Field{"X-Ratelimit-Remaining", left},
 		Field{"X-Ratelimit-Reset", strconv.FormatInt(now.Unix()+seconds(reset), 10)},

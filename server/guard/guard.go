@@ -58,6 +58,7 @@ type Guard struct {
 type classLimit struct {
 	on       bool
 	slot     int8 // of a client's buckets; negative: none
+	ofAlike  int8 // of a lookalike's; negative: none
 	shared   bool
 	requests int
 	window   time.Duration
@@ -145,8 +146,7 @@ func NewAt(cfg Config, start time.Time) (*Guard, error) {
 	g.marks.turn(start)
 	for c := range numClasses {
 		l := &g.limits[c]
-		var ofAlike int8
-		l.slot, ofAlike = slots(c)
+		l.slot, l.ofAlike = slots(c)
 		l.window = time.Minute
 		rate := cfg.Limits.of(c)
 		if rate == nil || rate.IsOff() {
@@ -161,7 +161,7 @@ func NewAt(cfg Config, start time.Time) (*Guard, error) {
 		if l.shared = l.slot >= 0; l.shared {
 			g.longest = max(g.longest, rate.Window)
 		}
-		if ofAlike >= 0 {
+		if l.ofAlike >= 0 {
 			l.alike = p.Raised(alikeFactor)
 		}
 	}
@@ -270,6 +270,9 @@ func (g *Guard) decide(f *Facts, key ClientKey, v *Verdict, dry bool) {
 	}
 	if k := g.switches.killed(f.Now); k != nil && k.closes(v.Class) && !(f.SignedIn && strings.HasPrefix(f.Path, "/api/security/")) {
 		g.refuse(v, RuleKillSwitch, Unavailable, k.Until.Sub(f.Now), k.Reason)
+		if l := &g.limits[v.Class]; l.on && l.slot >= 0 {
+			v.Quota = l.policies[0].Peek(g.clientNow(key).buckets[l.slot], now)
+		}
 		return
 	}
 	if f.Undeclared {
@@ -358,14 +361,14 @@ func (g *Guard) limited(f *Facts, key ClientKey, v *Verdict, now int64, score in
 	if l.on && !dry && l.shared {
 		g.spent(key, v.Class)
 	}
-	if _, slot := slots(v.Class); slot >= 0 && l.on && v.Claim != bots.Verified {
+	if l.ofAlike >= 0 && l.on && v.Claim != bots.Verified {
 		h := v.Fingerprint // a keyed hash already
 		g.alike.Lock(h)
 		a, _ := g.alike.Take(h, second(now))
-		b := a.buckets[slot]
+		b := a.buckets[l.ofAlike]
 		q, ok := l.alike.Take(&b, now)
 		if !dry {
-			a.buckets[slot] = b
+			a.buckets[l.ofAlike] = b
 		}
 		g.alike.Unlock(h)
 		if !ok && g.refuse(v, RuleFingerprint, Limit, q.Wait, "") {
@@ -406,6 +409,17 @@ func (g *Guard) take(key ClientKey, class Class, f *Facts, now int64, plain, wan
 	return q, by, ok
 }
 
+// clientNow is a copy of what is known of a client.
+func (g *Guard) clientNow(key ClientKey) (c client) {
+	h := g.clients.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
+	g.clients.Lock(h)
+	defer g.clients.Unlock(h)
+	if known := g.clients.Get(h); known != nil {
+		c = *known
+	}
+	return c
+}
+
 // takeAttempt adds an attempt to sign in to a client's log.
 func (g *Guard) takeAttempt(key ClientKey, now int64, dry bool) (limit.Quota, bool) {
 	l := &g.limits[Auth]
@@ -437,11 +451,20 @@ func (c *client) turn(now int64) {
 func (c *client) visit(path string, now int64) {
 	c.turn(now)
 	// No keyed hash: whoever makes the ends of his paths collide only hides that he asks for many.
-	h := uint32(len(path))
-	for i := max(len(path)-16, 0); i < len(path); i++ {
-		h = (h ^ uint32(path[i])) * 16777619
+	h := uint64(len(path))
+	if n := len(path); n >= 16 {
+		h ^= last8(path)*0x9e3779b97f4a7c15 ^ last8(path[:n-8])
+	} else if n >= 8 {
+		h ^= last8(path)
 	}
-	c.paths |= 1 << (h >> 27)
+	c.paths |= 1 << (h * 0x9e3779b97f4a7c15 >> 59)
+}
+
+// last8 is the end of s as a number.
+func last8(s string) uint64 {
+	s = s[len(s)-8:]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 // wanders reports whether a client asked for more different paths within the minute than anybody reads.

@@ -22,7 +22,7 @@ func (g *Guard) look(f *Facts, key ClientKey, write bool, v *Verdict) (bots.Judg
 	headers := g.marks.of(f, key, v)
 	page := v.Class == Page && !write && lastSegmentIsPage(f.Path)
 	flags := uint64(0)
-	for i, set := range [...]bool{write, page, f.Referer, f.Partial} {
+	for i, set := range [...]bool{write, page, f.Referer, f.Partial, f.Accept == "", page && strings.Contains(f.Accept, "text/html")} {
 		if set {
 			flags |= 1 << i
 		}
@@ -73,15 +73,14 @@ func (m *marks) turn(now time.Time) *mark {
 	return next
 }
 
-// of makes the fingerprint of a request: the network it comes from, its user agent and accept headers. It returns a hash of
-// the headers alone.
+// of makes the fingerprint of a request: the network it comes from, its user agent, and the languages and encodings that it accepts. The
+// types are left out: a browser accepts others for a picture than for a page. It returns a hash of the headers alone.
 func (m *marks) of(f *Facts, key ClientKey, v *Verdict) (headers uint64) {
 	k := m.current.Load()
 	if !f.Now.Before(k.until) {
 		k = m.turn(f.Now)
 	}
 	headers = maphash.String(k.seed, f.UserAgent)
-	headers = headers*31 + maphash.String(k.seed, f.Accept)
 	headers = headers*31 + maphash.String(k.seed, f.AcceptLanguage)
 	headers = headers*31 + maphash.String(k.seed, f.AcceptEncoding)
 	v.Fingerprint = headers*31 + maphash.Comparable(k.seed, key.network())

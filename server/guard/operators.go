@@ -123,15 +123,9 @@ func (g *Guard) Explain(f Facts) Explanation {
 
 // quotas is what a client has left.
 func (g *Guard) quotas(key ClientKey, now int64) []ClassQuota {
-	var c client
-	h := g.clients.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
-	g.clients.Lock(h)
-	if known := g.clients.Get(h); known != nil {
-		c = *known
-	}
-	g.clients.Unlock(h)
+	c := g.clientNow(key)
 	var log limit.Log
-	h = g.attempts.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
+	h := g.attempts.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
 	g.attempts.Lock(h)
 	if known := g.attempts.Get(h); known != nil {
 		log = *known
