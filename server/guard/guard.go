@@ -103,7 +103,7 @@ func slots(c Class) (ofClient, ofAlike int8) {
 
 const (
 	alikeFactor  = 10
-	alikeCells   = 1 << 16
+	alikeCells   = 1 << 14
 	attemptCells = 1 << 14
 	maxSpread    = 28 // of 32 bits: more than sixty different paths within a minute
 	proxyWarning = time.Minute
