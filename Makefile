@@ -31,6 +31,8 @@ setup: ## install what the tests need, when root on Debian
 	@missing=; \
 	command -v gcc >/dev/null || missing="gcc libc6-dev"; \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	command -v varnishd >/dev/null || missing="$$missing varnish varnish-modules"; \
+	command -v nginx >/dev/null || missing="$$missing nginx-light"; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "installing what the tests need: $$missing"; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
@@ -41,7 +43,7 @@ test: setup ## all tests with the race detector, and what was skipped
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m -json ./... | $(GO) run ./internal/testenv/report
 
 race: ## the tests of the concurrent parts, ten times over
-	CGO_ENABLED=1 $(GO) test -race -count=10 ./internal/memo ./internal/pagestore ./generator ./revalidator ./server ./server/guard/...
+	CGO_ENABLED=1 $(GO) test -race -count=10 ./internal/wire ./internal/telemetry ./internal/memo ./internal/pagestore ./generator ./revalidator/... ./server ./server/guard/...
 
 fuzz: ## each fuzz target for $(FUZZTIME)
 	@grep -rHoE --include='*_test.go' '^func (Fuzz[A-Za-z0-9_]+)' . | sed -E 's|^\./(.*)/[^/]+:func (.*)|\1 \2|' | \
@@ -49,14 +51,15 @@ fuzz: ## each fuzz target for $(FUZZTIME)
 		echo "$$dir $$target"; $(GO) test "./$$dir" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME); \
 	done
 
-bench: build ## cold, unchanged and edited builds beside Hugo, and the benchmarks of the parts
+bench: build ## builds beside Hugo, page requests beside nginx, and the benchmarks of the parts
 	$(GO) run ./load/bench --freshet ./freshet --posts $(POSTS)
-	$(GO) test -run '^$$' -bench . -benchtime 1s ./...
+	$(GO) run ./load/serve --freshet ./freshet
+	FRESHET_BENCH_POSTS=$(POSTS) $(GO) test -timeout 60m -run '^$$' -bench . -benchtime 1s ./...
 
 bench-full: build ## the same with 100,000 posts; takes about an hour
 	$(GO) run ./load/bench --freshet ./freshet --posts $(POSTS)
 	$(GO) run ./load/bench --freshet ./freshet --posts 100000
-	$(GO) test -run '^$$' -bench . -benchtime 1s ./...
+	FRESHET_BENCH_POSTS=100000 $(GO) test -timeout 120m -run '^$$' -bench . -benchtime 1s ./...
 
 site: build ## build the demo site of content/ into public/
 	./freshet build

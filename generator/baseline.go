@@ -205,7 +205,7 @@ func (g *Generator) resume(now time.Time) []site.Change {
 
 // keep leaves a baseline of the newest generation to the next process.
 func (g *Generator) keep() error {
-	if g.archive.docs == nil || g.built == nil || !g.unkept {
+	if g.archive.docs == nil || g.built == nil || !g.unkept || g.pending.len() > 0 {
 		return nil
 	}
 	base := &baseline{

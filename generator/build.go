@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -34,31 +35,32 @@ type build struct {
 
 	removals int // by finish alone
 
-	mu       sync.Mutex
-	pages    []planned
-	gone     []site.Path             // planned, and nothing is there
-	changed  []string                // documents that changed while they were read
-	broken   map[site.ID]string      // documents that cannot be rendered
-	assets   map[site.Path]struct{}  // already taken care of in this build
-	themeErr map[string]diag.Problem // by message
+	mu        sync.Mutex
+	pages     []planned
+	redirects map[site.Path]string         // where those among them lead
+	shown     map[site.Path][]site.Path    // assets of those among them that have any
+	noted     map[site.Path][]diag.Problem // what planning said of them
+	gone      []site.Path                  // planned, and nothing is there
+	changed   []string                     // documents that changed while they were read
+	broken    map[site.ID]string           // documents that cannot be rendered
+	assets    map[site.Path]struct{}       // already taken care of in this build
+	themeErr  map[string]diag.Problem      // by message
 }
 
-// planned is what finish needs to know of a page.
+// planned is what finish needs to know of every page.
 type planned struct {
-	path     site.Path
-	kind     site.Kind
-	doc      site.ID
-	source   digest.Sum
-	location string
-	assets   []site.Path
-	fresh    bool // was not there before, or was something else
-	moved    bool // its document was not there before
-	problems []diag.Problem
+	path   site.Path
+	doc    site.ID
+	source digest.Sum
+	kind   site.Kind
+	fresh  bool // was not there before, or was something else
+	moved  bool // its document was not there before
 }
 
 func (g *Generator) begin(opt Options, now time.Time, all bool) *build {
 	b := &build{
 		g: g, opt: opt, now: now, all: all, gen: g.cfg.Store.Current(), batch: g.cfg.Store.Begin(),
+		redirects: map[site.Path]string{}, shown: map[site.Path][]site.Path{}, noted: map[site.Path][]diag.Problem{},
 		broken: map[site.ID]string{}, assets: map[site.Path]struct{}{}, themeErr: map[string]diag.Problem{},
 	}
 	b.buffers.New = func() any { return new([]byte) }
@@ -70,6 +72,7 @@ const progressStep = 100
 
 // run plans the targets and renders those that have changed.
 func (b *build) run(ctx context.Context, targets []plan.Target) error {
+	b.pages = make([]planned, 0, len(targets))
 	workers, ctx := errgroup.WithContext(ctx)
 	var next, done atomic.Int64
 	for range min(b.g.cfg.Workers, max(len(targets), 1)) {
@@ -82,7 +85,7 @@ func (b *build) run(ctx context.Context, targets []plan.Target) error {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				if err := b.target(ctx, targets[i]); err != nil {
+				if err := b.target(ctx, &targets[i]); err != nil {
 					return err
 				}
 				if n := int(done.Add(1)); b.opt.Progress != nil && (n%progressStep == 0 || n == len(targets)) {
@@ -106,16 +109,19 @@ func (b *build) run(ctx context.Context, targets []plan.Target) error {
 }
 
 // target plans one address and renders what is there if it must.
-func (b *build) target(ctx context.Context, t plan.Target) error {
-	if t.Plan == nil {
+func (b *build) target(ctx context.Context, t *plan.Target) error {
+	pg, err := t.Plan(ctx)
+	if err != nil {
+		return b.failed(t.Path, err)
+	}
+	if pg == nil {
 		b.mu.Lock()
 		b.gone = append(b.gone, t.Path)
 		b.mu.Unlock()
 		return nil
 	}
-	pg, err := t.Plan(ctx)
-	if err != nil {
-		return b.failed(t.Path, err)
+	if pg.Path == t.Path {
+		pg.Path = t.Path // one string for as long as the build lasts
 	}
 	old, had := b.gen.Lookup(pg.Path)
 	fresh := !had || old.Status != pg.Status || !old.Remembered.IsZero()
@@ -126,22 +132,30 @@ func (b *build) target(ctx context.Context, t plan.Target) error {
 			return b.failed(t.Path, err)
 		}
 	}
-	p := planned{path: pg.Path, kind: pg.Kind, doc: pg.Doc, source: pg.Source, location: pg.Location, fresh: fresh,
-		moved: fresh || old.Doc != pg.Doc, problems: pg.Problems}
+	var assets []site.Path
 	for i := range pg.Assets {
 		a := &pg.Assets[i]
-		p.assets = append(p.assets, a.Path)
+		assets = append(assets, a.Path)
 		if err := b.asset(ctx, a); err != nil {
 			return b.failed(t.Path, err)
 		}
 	}
-	also := pg.Also
 	b.mu.Lock()
-	b.pages = append(b.pages, p)
-	for _, path := range also {
+	defer b.mu.Unlock()
+	b.pages = append(b.pages, planned{path: pg.Path, kind: pg.Kind, doc: pg.Doc, source: pg.Source, fresh: fresh,
+		moved: fresh || old.Doc != pg.Doc})
+	for _, path := range pg.Also {
 		b.pages = append(b.pages, planned{path: path, kind: site.KindHidden})
 	}
-	b.mu.Unlock()
+	if pg.Kind == site.KindRedirect {
+		b.redirects[pg.Path] = pg.Location
+	}
+	if len(assets) > 0 {
+		b.shown[pg.Path] = assets
+	}
+	if len(pg.Problems) > 0 && pg.Kind == site.KindPage {
+		b.noted[pg.Path] = pg.Problems
+	}
 	return nil
 }
 
@@ -188,7 +202,7 @@ func (e *docError) Unwrap() error { return e.err }
 
 // render makes the page's bytes and puts it into the batch. same says that its fingerprint is that of old: then it goes
 // into the batch only if its bytes are others after all.
-func (b *build) render(ctx context.Context, t plan.Target, pg *plan.Page, old *site.Entry, same bool) error {
+func (b *build) render(ctx context.Context, t *plan.Target, pg *plan.Page, old *site.Entry, same bool) error {
 	e := pg.Entry
 	e.Cause = b.cause(t, pg, old)
 	if e.Status != 200 {
@@ -240,7 +254,7 @@ func (b *build) put(e site.Entry, docs []site.DocRef) {
 }
 
 // cause says why a page is rendered: for explain.
-func (b *build) cause(t plan.Target, pg *plan.Page, old *site.Entry) string {
+func (b *build) cause(t *plan.Target, pg *plan.Page, old *site.Entry) string {
 	switch {
 	case !b.all:
 		return t.Cause
@@ -322,7 +336,7 @@ func (b *build) asset(ctx context.Context, a *plan.Asset) error {
 	return nil
 }
 
-// finish decides what goes away, and commits.
+// finish decides what goes away, and commits. targets are those that were planned, unless all were.
 func (b *build) finish(ctx context.Context, p *plan.Planner, targets []plan.Target, rep *Report) error {
 	if len(b.changed) > 0 || len(b.broken) > 0 {
 		return nil
@@ -379,11 +393,7 @@ func (g *Generator) note(b *build, targets []plan.Target) {
 	for _, t := range targets {
 		delete(g.noted, t.Path)
 	}
-	for i := range b.pages {
-		if p := &b.pages[i]; len(p.problems) > 0 && p.kind == site.KindPage {
-			g.noted[p.path] = p.problems
-		}
-	}
+	maps.Copy(g.noted, b.noted)
 }
 
 // usage knows which pages use which pictures, so that a picture goes when its last page does.
@@ -404,13 +414,9 @@ func (u *usage) apply(b *build, targets []plan.Target) {
 		}
 		delete(u.of, t.Path)
 	}
-	for i := range b.pages {
-		p := &b.pages[i]
-		if len(p.assets) == 0 {
-			continue
-		}
-		u.of[p.path] = p.assets
-		for _, a := range p.assets {
+	for path, assets := range b.shown {
+		u.of[path] = assets
+		for _, a := range assets {
 			u.refs[a]++
 		}
 	}
@@ -445,7 +451,9 @@ func (u *usage) released(b *build) []site.Path {
 	}
 	for i := range b.pages {
 		drop(b.pages[i].path)
-		for _, a := range b.pages[i].assets {
+	}
+	for _, assets := range b.shown {
+		for _, a := range assets {
 			delta[a]++
 		}
 	}

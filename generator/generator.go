@@ -59,6 +59,7 @@ type Config struct {
 	MaxShrink  float64       // a build that takes away more than this share of the documents' pages, and at least 10, is refused
 	Policy     string        // Content-Security-Policy of pages, for web servers that read a _headers file
 	State      string        // folder for what lets the next process begin where this one ends; empty: it begins anew
+	Prerender  int           // posts that the first generation of a site has at least, the most viewed ones; 0: all
 	KeepAssets time.Duration // how long assets that no page uses any more are still answered; 0: 24 h
 	Folder     string        // of the content tree, as messages name it; empty: messages name files as the source does
 	Logger     *slog.Logger  // nil: nothing is logged
@@ -80,6 +81,7 @@ type Generator struct {
 	memory   memory
 	usage    usage
 	archive  archive
+	pending  pending
 	resumed  bool // a baseline was looked for
 	unkept   bool // the newest generation is not the baseline's
 }
@@ -143,7 +145,9 @@ type Options struct {
 	Now         time.Time // decides what is published; required
 	Changed     []string  // what may have changed in the source; nil: anything
 	Full        bool      // render every page, whatever its fingerprint, and look at every public file
+	Verified    bool      // with this, every document was compared with the source since the last time: the site counts as verified
 	AllowShrink bool      // however many pages go away
+	Rest        int       // of what earlier builds left to make, make so many pages too
 	Cause       string    // for the log: "build", "file watch" …
 
 	// Progress is called, perhaps by several goroutines at once, while pages are made; nil: it is not.
@@ -159,6 +163,7 @@ type Report struct {
 	Rendered   int                `json:"rendered"`
 	Changed    int                `json:"changed"` // pages whose bytes are new
 	Removed    int                `json:"removed"`
+	Left       int                `json:"left,omitempty"` // pages that are still to be made
 	Skipped    []site.Skip        `json:"skipped"`
 	Problems   []diag.Problem     `json:"problems"`
 	Phases     map[string]float64 `json:"phases"` // milliseconds
@@ -239,7 +244,7 @@ func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
 		changed = again
 	}
 	g.report(rep)
-	if opt.Changed == nil {
+	if opt.Changed == nil || opt.Verified {
 		// By the real clock, whatever time the site is built for.
 		if err := g.cfg.Store.SetVerified(time.Now()); err != nil {
 			return rep, err
@@ -289,15 +294,21 @@ func (g *Generator) attempt(ctx context.Context, opt Options, rep *Report, chang
 	for {
 		p := g.planner.On(g.snap)
 		var targets []plan.Target
+		var left []site.Path
 		all := true
 		if g.built != nil {
 			targets, all = p.Touched(g.built, changes)
 		}
 		if all {
-			targets = p.All()
+			targets, left = g.leave(p.All(), opt)
+		} else {
+			targets = g.due(p, targets, opt.Rest)
 		}
 		b := g.begin(opt, now, all)
 		err := b.run(ctx, targets)
+		if all {
+			targets = nil // that they were all is enough to know from here on
+		}
 		if err == nil {
 			err = b.finish(ctx, p, targets, rep)
 		}
@@ -312,6 +323,12 @@ func (g *Generator) attempt(ctx context.Context, opt Options, rep *Report, chang
 			return slices.Compact(b.changed), nil
 		case len(b.broken) == 0:
 			g.built, g.unkept, rep.Planned = p, true, all
+			if all {
+				g.pending.set(left)
+			} else {
+				g.pending.made(targets)
+			}
+			rep.Left = g.pending.len()
 			return nil, nil
 		}
 		// Leave out what cannot be rendered, and plan again.
@@ -329,7 +346,7 @@ func (g *Generator) attempt(ctx context.Context, opt Options, rep *Report, chang
 
 // publish brings the public tree up to the generation.
 func (g *Generator) publish(ctx context.Context, opt Options, rep *Report) error {
-	if g.cfg.Tree == nil {
+	if g.cfg.Tree == nil || rep.Left > 0 {
 		return nil
 	}
 	defer rep.time("public")()

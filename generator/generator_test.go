@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -364,6 +365,24 @@ func TestClockFlips(t *testing.T) {
 		}
 		if got != tt.want {
 			t.Errorf("at %v status %d, want %d", tt.now, got, tt.want)
+		}
+	}
+}
+
+// TestFeedTextsAreMadeOnce counts how often the body of a post is asked for that is in all feeds.
+func TestFeedTextsAreMadeOnce(t *testing.T) {
+	s := newShelf()
+	s.put(newPost("blog/a.md", "a", 0), map[string]string{"": "Some text."})
+	var asked atomic.Int64
+	s.bodyErr = func(site.BodyRef) error { asked.Add(1); return nil }
+	b := newBench(t, benchOptions{source: s, noTree: true})
+	b.build(t, generator.Options{})
+	if got := asked.Load(); got != 2 {
+		t.Errorf("the body was asked for %d times, want 2: for the post's page, and for all feeds", got)
+	}
+	for _, path := range []site.Path{"/feed.xml", "/atom.xml", "/feed.json"} {
+		if text := b.pages(t)[path]; !strings.Contains(text, "Some text.") {
+			t.Errorf("%s lacks the text", path)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"freshet/internal/digest"
@@ -80,27 +79,54 @@ type departure struct {
 	pagesDelta int
 	docsDelta  int
 	redirects  bool // the redirects file must be written anew
-	planned    map[site.Path]struct{}
+
+	planned  map[site.Path]struct{} // see isPlanned
+	byDoc    map[site.ID]site.Path  // see movedTo
+	bySource map[digest.Sum]site.Path
+}
+
+// isPlanned reports whether the build has something at path. A site's first build never asks.
+func (d *departure) isPlanned(path site.Path) bool {
+	if d.planned == nil {
+		d.planned = make(map[site.Path]struct{}, len(d.b.pages)+len(d.b.assets))
+		for i := range d.b.pages {
+			d.planned[d.b.pages[i].path] = struct{}{}
+		}
+		for a := range d.b.assets {
+			d.planned[a] = struct{}{}
+		}
+	}
+	_, ok := d.planned[path]
+	return ok
+}
+
+// movedTo is the new address of the document that e was the page of, or of its content; empty: there is none.
+func (d *departure) movedTo(e *site.Entry) site.Path {
+	if d.byDoc == nil {
+		d.byDoc, d.bySource = map[site.ID]site.Path{}, map[digest.Sum]site.Path{}
+		for i := range d.b.pages {
+			if pg := &d.b.pages[i]; pg.moved && pg.doc != "" {
+				d.byDoc[pg.doc] = pg.path
+				if pg.source != 0 {
+					d.bySource[pg.source] = pg.path
+				}
+			}
+		}
+	}
+	to := d.byDoc[e.Doc]
+	if to == "" && e.Source != 0 {
+		to = d.bySource[e.Source]
+	}
+	return to
 }
 
 // decide puts into the batch what becomes of addresses that have no page any more, and returns how many pages go.
 func (d *departure) decide() (removed int, err error) {
 	b, m := d.b, &d.b.g.memory
-	planned := make(map[site.Path]struct{}, len(b.pages)+len(b.assets))
-	d.planned = planned
-	byDoc := map[site.ID]site.Path{}
-	bySource := map[digest.Sum]site.Path{}
 	for i := range b.pages {
 		pg := &b.pages[i]
-		planned[pg.path] = struct{}{}
-		if pg.kind == site.KindRedirect && m.redirects[pg.path] != pg.location || pg.fresh && m.redirects[pg.path] != "" {
+		if pg.kind == site.KindRedirect && m.redirects[pg.path] != b.redirects[pg.path] || pg.fresh && m.redirects[pg.path] != "" {
 			d.redirects = true
-		}
-		if pg.moved && pg.doc != "" {
-			byDoc[pg.doc] = pg.path
-			if pg.source != 0 {
-				bySource[pg.source] = pg.path
-			}
 		}
 		if !pg.fresh {
 			continue
@@ -112,31 +138,22 @@ func (d *departure) decide() (removed int, err error) {
 			d.docsDelta++
 		}
 	}
-	for a := range b.assets {
-		planned[a] = struct{}{}
-	}
 
 	var leaving []*site.Entry
-	leave := func(path site.Path) {
-		if _, ok := planned[path]; ok || path == redirectsPath {
-			return
-		}
-		if e, ok := b.gen.Lookup(path); ok && e.Remembered.IsZero() {
+	leave := func(e *site.Entry) {
+		if e.Remembered.IsZero() && e.Path != redirectsPath && !d.isPlanned(e.Path) {
 			leaving = append(leaving, e)
 		}
 	}
 	if b.all {
 		for e := range b.gen.All() {
-			if e.Remembered.IsZero() {
-				leave(e.Path)
-			}
+			leave(e)
 		}
 	} else {
-		for _, path := range b.gone {
-			leave(path)
-		}
-		for _, path := range b.g.usage.released(b) {
-			leave(path)
+		for _, path := range slices.Concat(b.gone, b.g.usage.released(b)) {
+			if e, ok := b.gen.Lookup(path); ok {
+				leave(e)
+			}
 		}
 	}
 	slices.SortFunc(leaving, func(x, y *site.Entry) int { return cmp.Compare(x.Path, y.Path) })
@@ -160,7 +177,7 @@ func (d *departure) decide() (removed int, err error) {
 			}
 			d.remove(e.Path)
 		default:
-			d.remember(e, byDoc, bySource)
+			d.remember(e)
 		}
 	}
 	if err := d.tooMuch(leaving); err != nil {
@@ -183,23 +200,19 @@ func (d *departure) remove(path site.Path) {
 
 // remember keeps the address of a document's page: as a redirect when the document or its content has another
 // address now, else as gone.
-func (d *departure) remember(e *site.Entry, byDoc map[site.ID]site.Path, bySource map[digest.Sum]site.Path) {
-	to := byDoc[e.Doc]
-	if to == "" && e.Source != 0 {
-		to = bySource[e.Source]
-	}
+func (d *departure) remember(e *site.Entry) {
 	kept := site.Entry{
 		Path: e.Path, Kind: site.KindRedirect, Status: 410, Doc: e.Doc, Source: e.Source, Remembered: d.b.now,
 		Cause: "its document is gone or not published", Keys: e.Keys,
 	}
-	if to != "" {
+	if to := d.movedTo(e); to != "" {
 		kept.Status, kept.Location, kept.Cause = 301, to.URL(), "its document moved"
 		kept.Fingerprint = digest.String(kept.Location)
 		d.redirects = true
 		// Chains are collapsed: what led here leads there at once.
 		for _, from := range d.b.g.memory.to[e.Path.URL()] {
 			old, ok := d.b.gen.Lookup(from)
-			if _, again := d.planned[from]; ok && !again && !old.Remembered.IsZero() && old.Location == e.Path.URL() {
+			if ok && !d.isPlanned(from) && !old.Remembered.IsZero() && old.Location == e.Path.URL() {
 				moved := *old
 				moved.Location, moved.Fingerprint = kept.Location, kept.Fingerprint
 				d.put(moved)
@@ -235,7 +248,7 @@ func (d *departure) prune() {
 		i := 0
 		for ; i < len(list) && !keep(i, list[i]); i++ {
 			e, ok := b.gen.Lookup(list[i].path)
-			if _, again := d.planned[list[i].path]; again || !ok || !e.Remembered.Equal(list[i].since) {
+			if !ok || d.isPlanned(list[i].path) || !e.Remembered.Equal(list[i].since) {
 				continue
 			}
 			if e.Status == 301 {
@@ -257,12 +270,14 @@ func (d *departure) apply() {
 	m.pages += d.pagesDelta
 	m.docPages += d.docsDelta
 	for i := range d.b.pages {
-		pg := &d.b.pages[i]
-		if pg.kind == site.KindRedirect {
-			m.redirects[pg.path] = pg.location
-		} else {
+		if pg := &d.b.pages[i]; pg.kind != site.KindRedirect {
 			delete(m.redirects, pg.path)
 		}
+	}
+	if len(m.redirects) == 0 {
+		m.redirects = d.b.redirects
+	} else {
+		maps.Copy(m.redirects, d.b.redirects)
 	}
 	for _, path := range d.removes {
 		delete(m.redirects, path)
@@ -289,12 +304,11 @@ func (b *build) redirectsFile(d *departure) error {
 	}
 	all := maps.Clone(b.g.memory.redirects)
 	for i := range b.pages {
-		if pg := &b.pages[i]; pg.kind == site.KindRedirect {
-			all[pg.path] = pg.location
-		} else {
+		if pg := &b.pages[i]; pg.kind != site.KindRedirect {
 			delete(all, pg.path)
 		}
 	}
+	maps.Copy(all, b.redirects)
 	for _, path := range d.removes {
 		delete(all, path)
 	}
@@ -304,11 +318,10 @@ func (b *build) redirectsFile(d *departure) error {
 		}
 	}
 	all["/feed"], all["/api/feed"] = "/feed.xml", "/feed.xml"
-	var text strings.Builder
+	var data []byte
 	for _, from := range slices.Sorted(maps.Keys(all)) {
-		fmt.Fprintf(&text, "%s %s 301\n", from.URL(), all[from])
+		data = fmt.Appendf(data, "%s %s 301\n", from.URL(), all[from])
 	}
-	data := []byte(text.String())
 	if old, ok := b.gen.Lookup(redirectsPath); ok && old.Fingerprint == digest.Bytes(data) {
 		return nil
 	}

@@ -161,6 +161,7 @@ type benchOptions struct {
 	memo    *memo.File
 	title   string
 	noTree  bool
+	first   int // Prerender
 	dir     string
 }
 
@@ -196,7 +197,7 @@ func newBench(t testing.TB, opt benchOptions) *bench {
 	b.Generator, err = generator.New(generator.Config{
 		Source: opt.source, Store: store, Tree: tree, Theme: theme, Markup: markup.New(cfg),
 		Site:    plan.Site{Title: opt.title, URL: "https://example.com", Language: "en", Description: "A test"},
-		PerPage: 3, Workers: opt.workers, MaxShrink: 0.2, State: filepath.Join(opt.dir, "state"),
+		PerPage: 3, Workers: opt.workers, MaxShrink: 0.2, State: filepath.Join(opt.dir, "state"), Prerender: opt.first,
 	})
 	if err != nil {
 		t.Fatal(err)

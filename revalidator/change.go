@@ -18,12 +18,13 @@ type Change struct {
 	Everything bool     // any document may have changed: look at all
 	Theme      bool     // templates or assets changed
 	Clock      bool     // a publication or expiry date has come
+	Rest       bool     // pages that an earlier build left for later
 	Verified   bool     // once this is built every document has been compared: the site counts as verified
 	Cause      string
 }
 
 func (c *Change) empty() bool {
-	return len(c.Documents) == 0 && len(c.Verify) == 0 && !c.Everything && !c.Theme && !c.Clock && !c.Verified
+	return len(c.Documents) == 0 && len(c.Verify) == 0 && !c.Everything && !c.Theme && !c.Clock && !c.Rest && !c.Verified
 }
 
 // maxNamed is how many documents a change names before it is cheaper to look at all.
@@ -34,6 +35,8 @@ type Result struct {
 	Generation uint64       `json:"generation"`        // the newest, whether this build made it or nothing changed
 	Pages      []PageChange `json:"pages,omitempty"`   // that are other than before
 	Skipped    []site.Skip  `json:"skipped,omitempty"` // documents that are left out because of mistakes
+	More       bool         `json:"-"`                 // the site lacks pages that it left for later
+	Unfinished bool         `json:"-"`                 // something beside the pages is not as it should be: build again in a while
 	Again      []string     `json:"-"`                 // documents to look at again in a second: files that seem to be half written
 }
 
@@ -199,6 +202,7 @@ func (p *pile) add(c Change) {
 	p.Everything = p.Everything || c.Everything
 	p.Theme = p.Theme || c.Theme
 	p.Clock = p.Clock || c.Clock
+	p.Rest = p.Rest || c.Rest
 	p.Verified = p.Verified || c.Verified
 	p.Verify = append(p.Verify, c.Verify...)
 	for _, name := range c.Documents {

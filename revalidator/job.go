@@ -57,7 +57,7 @@ func newID() string { return strings.ToLower(rand.Text()[:16]) }
 func (j *Job) finish(at time.Time, res *Result) {
 	j.State, j.Ended, j.Retry, j.Error = Done, &at, nil, ""
 	j.Generation = res.Generation
-	j.Pages = res.Pages[:min(len(res.Pages), maxPages):min(len(res.Pages), maxPages)]
+	j.Pages = append([]PageChange{}, res.Pages[:min(len(res.Pages), maxPages)]...)
 	j.MorePages = len(res.Pages) - len(j.Pages)
 	j.Skipped = res.Skipped[:min(len(res.Skipped), maxSkipped)]
 }

@@ -78,6 +78,9 @@ type Revalidator struct {
 	until   time.Time     // nothing is tried before
 	told    time.Time     // when the outage was told last
 	round   round
+	more    bool                 // the site lacks pages
+	finish  time.Time            // when what a build could not finish is tried again; zero: nothing is left
+	unready int                  // so many builds in a row could not finish it
 	flipped time.Time            // the last date that was built for
 	parked  Change               // given up; builds that look at everything take it along
 	reviews map[string]time.Time // documents to look at again
@@ -327,6 +330,14 @@ func (r *Revalidator) next(ctx context.Context, now time.Time) (*batch, time.Dur
 			r.queue.add(Change{Clock: true, Cause: "publication date " + flip.UTC().Format(time.RFC3339)})
 		}
 	}
+	if !r.finish.IsZero() {
+		if r.finish.After(now) {
+			until(r.finish)
+		} else {
+			r.finish = time.Time{}
+			r.queue.add(Change{Clock: true, Cause: "what could not be finished"})
+		}
+	}
 	for name, at := range r.reviews {
 		if at.After(now) {
 			until(at)
@@ -341,6 +352,10 @@ func (r *Revalidator) next(ctx context.Context, now time.Time) (*batch, time.Dur
 	b, at := r.queue.take(now)
 	if !at.IsZero() {
 		until(at)
+	}
+	if b == nil && r.more {
+		r.more = false // until a build says so again: one that fails is tried again like any other
+		b = &batch{change: Change{Rest: true, Cause: "left for later"}}
 	}
 	return b, wait
 }
@@ -411,6 +426,14 @@ func (r *Revalidator) built(b *batch, c *Change, res *Result) {
 		if !c.Everything { // what happened meanwhile may have been missed
 			r.queue.add(Change{Everything: true, Cause: "recovery"})
 		}
+	}
+	r.more = res.More
+	r.finish = time.Time{}
+	if res.Unfinished {
+		r.unready++
+		r.finish = now.Add(backoff(r.unready))
+	} else {
+		r.unready = 0
 	}
 	r.compared(c, now)
 }

@@ -514,3 +514,42 @@ func TestWatchLimit(t *testing.T) {
 		t.Errorf("said %d times: %s", n, log.String())
 	}
 }
+
+// TestRest makes what a first build has left, part by part, after whatever somebody waits for.
+func TestRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left, fail := 4, 1
+		var order []string
+		never := func(error) bool { return false }
+		r, err := revalidator.New(revalidator.Config{Unavailable: never, Build: func(_ context.Context, c revalidator.Change) (revalidator.Result, error) {
+			time.Sleep(100 * time.Millisecond)
+			if c.Rest && fail > 0 {
+				fail--
+				return revalidator.Result{}, errors.New("the disk is full")
+			}
+			if c.Rest {
+				left--
+			}
+			order = append(order, fmt.Sprintf("%v %v", c.Rest, c.Documents))
+			return revalidator.Result{More: left > 0}, nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- r.Run(ctx) }()
+		time.Sleep(50 * time.Millisecond) // the first build runs
+		r.Add(revalidator.Change{Documents: []string{"a"}})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		want := []string{"false []", "false [a]", "true []", "true []", "true []", "true []"}
+		if !slices.Equal(order, want) {
+			t.Errorf("built %q, want %q", order, want)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -87,6 +87,9 @@ func (r *Revalidator) census(ctx context.Context) ([]string, bool) {
 		r.outage(&batch{change: Change{Cause: "census"}}, err)
 		return nil, false
 	}
+	if r.away != "" {
+		r.queue.add(Change{Everything: true, Cause: "recovery"}) // no build may have noticed
+	}
 	return names, true
 }
 

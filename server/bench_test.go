@@ -1,10 +1,15 @@
 package server_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"freshet/internal/telemetry"
+	"freshet/internal/web"
 	"freshet/server"
 )
 
@@ -16,6 +21,43 @@ func (d *discard) Header() http.Header { return d.header }
 func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
 
 func (d *discard) WriteHeader(int) {}
+
+// BenchmarkGetAll answers from memory with everything on: hosts, proxies, guard, metrics and the access log.
+func BenchmarkGetAll(b *testing.B) {
+	names, err := web.ParseHosts([]string{"example.com"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	trusted, err := web.ParseProxies([]string{"192.0.2.1", "cloudflare"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	access := telemetry.NewAccessLog(telemetry.AccessConfig{Writer: io.Discard})
+	s, err := server.New(server.Config{
+		Site: serving(built()), Hosts: names, Proxies: trusted, Access: access, Metrics: prometheus.NewRegistry(), Guard: guardFunc{
+			func(*server.Facts) server.Verdict { return server.Verdict{} }, func(*server.Facts, server.Answered) {},
+		},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	h := s.Handler()
+	r := httptest.NewRequest(http.MethodGet, "/blog/rivers/", nil)
+	r.Header = http.Header{
+		"Accept-Encoding": {"gzip, deflate, br, zstd"}, "X-Forwarded-For": {"203.0.113.7"},
+		"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"},
+	}
+	w := &discard{make(http.Header)}
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		clear(w.header)
+		h.ServeHTTP(w, r)
+		if n++; n%200 == 0 {
+			access.Flush()
+		}
+	}
+}
 
 // BenchmarkGet answers from memory, through the whole handler, with the log off.
 func BenchmarkGet(b *testing.B) {

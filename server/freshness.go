@@ -29,8 +29,8 @@ func jitter(p site.Path) uint8 { return uint8(digest.String(string(p)) % jitters
 // freshness tells how fresh the site is, as header values that are made once a second.
 type freshness struct {
 	revalidate, maxStale time.Duration
-	refuse               bool // when maxStale is reached
-	purged               bool // a CDN's purge was verified
+	refuse               bool        // when maxStale is reached
+	purged               func() bool // a CDN's purge was verified; nil: never
 	verified             func() time.Time
 
 	last atomic.Pointer[moment]
@@ -97,7 +97,7 @@ func (f *freshness) moment(now time.Time) *moment {
 		m.cache = stale
 	}
 	age := left
-	if !f.purged {
+	if f.purged == nil || !f.purged() {
 		age = min(age, unpurgedAge)
 	}
 	rest := fmt.Sprintf(", stale-while-revalidate=%d, stale-if-error=%d", whileRevalidate/time.Second, ifError/time.Second)

@@ -27,8 +27,8 @@ func (s *Server) livez(w http.ResponseWriter, r *http.Request) error {
 	return health(w, r, http.StatusOK, "text/plain; charset=utf-8", "ok\n")
 }
 
-// readiness is what /readyz tells.
-type readiness struct {
+// A Status is what /readyz tells.
+type Status struct {
 	Ready      bool       `json:"ready"`
 	Reason     string     `json:"reason,omitempty"`
 	Generation uint64     `json:"generation,omitempty"`
@@ -37,10 +37,10 @@ type readiness struct {
 	Verified   *time.Time `json:"verified,omitempty"`
 }
 
-// readyz says whether readers should be sent here: a site is loaded and the server is not draining. It does not
+// Status tells whether readers should be sent here: a site is loaded and the server is not draining. It does not
 // depend on any source or database: without them the site is served all the same.
-func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
-	var v readiness
+func (s *Server) Status() Status {
+	var v Status
 	gen := s.cfg.Site.Current()
 	if gen != nil {
 		m := s.pages.fresh.at(time.Now())
@@ -53,14 +53,23 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 			v.Pinned = p.Pinned()
 		}
 	}
-	status := http.StatusServiceUnavailable
 	switch {
 	case s.draining.Load():
 		v.Reason = "draining"
 	case gen == nil:
 		v.Reason = "no site yet"
 	default:
-		v.Ready, status = true, http.StatusOK
+		v.Ready = true
+	}
+	return v
+}
+
+// readyz tells the status to probes.
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
+	v := s.Status()
+	status := http.StatusOK
+	if !v.Ready {
+		status = http.StatusServiceUnavailable
 	}
 	body, err := json.Marshal(&v)
 	if err != nil {

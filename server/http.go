@@ -46,15 +46,20 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) error {
 	if byParts {
 		ask.IfNoneMatch, ask.IfModifiedSince = "", ""
 	}
-	now := time.Now()
-	a := s.pages.answer(&ask, now)
-	if res := web.ResponseOf(w); res != nil {
-		res.Note(slog.String("cache", a.Outcome), slog.Uint64("generation", a.Generation),
-			slog.String("encoding", a.Encoding.Token()))
+	res := web.ResponseOf(w)
+	a := s.pages.answer(&ask, res.Start)
+	if a.Status == http.StatusNotFound && s.cfg.Late != nil {
+		a = s.late(r.Context(), &ask, a)
 	}
-	// A page that cannot be read stays so, request after request, until somebody acts: once a second is enough.
-	if a.Err != nil && s.trouble.worth(now) {
-		s.log.Error("page cannot be read", "request_id", web.RequestID(w), "page", ask.Path, "status", a.Status, "error", a.Err)
+	res.Note(slog.String("cache", a.Outcome), slog.Uint64("generation", a.Generation), slog.String("encoding", a.Encoding.Token()))
+	res.Built = a.Outcome != miss[0]
+	s.metrics.outcomes[a.Outcome].Inc()
+	if a.Err != nil {
+		s.metrics.unreadable.Inc()
+		// A page that cannot be read stays so, request after request, until somebody acts: once a second is enough.
+		if s.trouble.worth(res.Start, time.Second) {
+			s.log.Error("page cannot be read", "request_id", res.ID(), "page", ask.Path, "status", a.Status, "error", a.Err)
+		}
 	}
 	if a.Fields == nil {
 		return &web.Error{Status: a.Status, Message: a.Message, RetryAfter: a.RetryAfter}
@@ -154,10 +159,10 @@ func (w uncachedError) WriteHeader(status int) {
 func (w uncachedError) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // trouble bounds how often the same kind of trouble is told to the log.
-type trouble struct{ last atomic.Int64 }
+type trouble struct{ last atomic.Int64 } // when it was, in Unix time
 
-// worth reports whether nothing was said in this second yet.
-func (t *trouble) worth(now time.Time) bool {
+// worth reports whether nothing was said for a while.
+func (t *trouble) worth(now time.Time, while time.Duration) bool {
 	last := t.last.Load()
-	return last != now.Unix() && t.last.CompareAndSwap(last, now.Unix())
+	return now.Unix()-last >= int64(while/time.Second) && t.last.CompareAndSwap(last, now.Unix())
 }

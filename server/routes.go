@@ -8,29 +8,109 @@ import (
 	"strings"
 
 	"freshet/internal/web"
+	"freshet/internal/wire"
 )
 
+// Numbers of routes. Those of Config.Extra follow.
+const (
+	noRoute = iota // refused before one was looked for
+	pageRoute
+	probeRoute
+	devRoute
+	extraRoutes
+)
+
+// routeNames are the routes by number, as metrics call them.
+func routeNames(extra map[string]http.Handler) []string {
+	return append([]string{"none", "page", "probe", "dev"}, slices.Sorted(maps.Keys(extra))...)
+}
+
 // install lists what is served where. The order of the chain matters: the request's id is in every answer and log
-// line, also of a panic; the panic is caught inside the access record, so that the record tells its status.
+// line, also of a panic; the panic is caught inside the access record, so that the record tells its status. Probes
+// come by address, from the machine or the balancer, so they pass neither the host check nor the guard. The guard is
+// asked before anything that costs something.
 func (s *Server) install() http.Handler {
-	r := routes{
-		{"/livez", s.handle(s.livez)},
-		{"/readyz", s.handle(s.readyz)},
+	probes := routes{
+		{"/livez", probeRoute, s.handle(s.livez)},
+		{"/readyz", probeRoute, s.handle(s.readyz)},
 	}
+	var r routes
 	if s.cfg.Dev != nil {
-		r = append(r, route{DevPath, s.cfg.Dev})
+		r = append(r, route{DevPath, devRoute, s.cfg.Dev})
 	}
-	for _, path := range slices.Sorted(maps.Keys(s.cfg.Extra)) {
-		r = append(r, route{path, s.cfg.Extra[path]})
+	for i, path := range slices.Sorted(maps.Keys(s.cfg.Extra)) {
+		r = append(r, route{path, extraRoutes + i, bounded(s.cfg.Extra[path])})
 	}
 	slices.SortStableFunc(r, func(a, b route) int { return cmp.Compare(len(b.path), len(a.path)) }) // most specific first
-	return web.Chain(r.or(s.handle(s.page)),
-		web.Record(s.log),
+	pages := s.handle(s.page)
+	return web.Chain(r.or(pageRoute, pages),
+		s.counted,
+		web.Record(web.RecordConfig{Proxies: s.cfg.Proxies, Done: s.done}),
 		web.Recover(s.log),
+		s.secured,
+		s.sound,
+		func(next http.Handler) http.Handler { return probes.or(noRoute, next) },
+		s.hosted,
+		s.guarded,
 	)
 }
 
 func (s *Server) handle(h web.HandlerFunc) http.Handler { return web.Handle(s.log, h) }
+
+// counted counts requests under way.
+func (s *Server) counted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.metrics.inFlight.Add(1) // done takes it off
+		next.ServeHTTP(w, r)
+	})
+}
+
+// transport tells browsers to come by TLS alone, for a year.
+var transport = []string{"max-age=31536000"}
+
+// secured marks answers that go to the client by TLS.
+func (s *Server) secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if web.ResponseOf(w).Client.Secure {
+			w.Header()["Strict-Transport-Security"] = transport
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// sound answers requests that were refused before net/http read them, see package wire.
+func (s *Server) sound(next http.Handler) http.Handler {
+	return s.handle(func(w http.ResponseWriter, r *http.Request) error {
+		if why, refused := wire.RefusedFor(r); refused {
+			rule := vetRule(why)
+			web.ResponseOf(w).Rule = rule
+			s.metrics.refused(rule)
+			msg := "this request is not well formed"
+			switch why {
+			case wire.TooLarge:
+				msg = "the headers of this request are too large"
+			case wire.BodyOfGet:
+				msg = "a request for a page has no body"
+			}
+			return &web.Error{Status: why.Status(), Message: msg, Close: true}
+		}
+		next.ServeHTTP(w, r)
+		return nil
+	})
+}
+
+// mostBody is the largest body that any handler is given: two of the largest posts.
+const mostBody = 8 << 20
+
+// bounded keeps a handler from reading more than mostBody.
+func bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body != nil && r.ContentLength != 0 {
+			r.Body = http.MaxBytesReader(w, r.Body, mostBody)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
 
 // A route is a handler and its path, or what its paths begin with when that ends in a slash.
 //
@@ -38,20 +118,23 @@ func (s *Server) handle(h web.HandlerFunc) http.Handler { return web.Handle(s.lo
 // pages, which have no pattern, what a look-up of theirs costs again.
 type route struct {
 	path    string
+	number  int
 	handler http.Handler
 }
 
 type routes []route
 
-// or serves the routes, and next what none of them takes.
-func (rs routes) or(next http.Handler) http.Handler {
+// or serves the routes, and next, which has a number as well, what none of them takes.
+func (rs routes) or(number int, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, n := next, number
 		for i := range rs {
 			if p := rs[i].path; r.URL.Path == p || p[len(p)-1] == '/' && strings.HasPrefix(r.URL.Path, p) {
-				rs[i].handler.ServeHTTP(w, r)
-				return
+				h, n = rs[i].handler, rs[i].number
+				break
 			}
 		}
-		next.ServeHTTP(w, r)
+		web.ResponseOf(w).Route = n
+		h.ServeHTTP(w, r)
 	})
 }

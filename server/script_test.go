@@ -184,7 +184,7 @@ func (s *script) config(words []string) {
 	case "refuse":
 		s.cfg.Refuse = true
 	case "purged":
-		s.cfg.Purged = true
+		s.cfg.Purged = func() bool { return true }
 	case "foreign":
 		s.cfg.Foreign = true
 	case "none":

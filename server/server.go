@@ -17,14 +17,22 @@ package server
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"freshet/internal/telemetry"
+	"freshet/internal/web"
+	"freshet/internal/wire"
 )
 
 // Config says what a Server serves and how. The zero value of everything but Site is useful.
@@ -39,14 +47,24 @@ type Config struct {
 	Verified   func() time.Time // when the site was last verified; nil: it is always fresh. Asked once a second
 	Refuse     bool             // answer 503 when the site was not verified for MaxStale; otherwise serve it
 	MaxStale   time.Duration    // 0: 24 hours
-	Purged     bool             // a CDN is in front whose purge was verified: it may keep pages until they are due
+	Purged     func() bool      // purges reach the CDNs in front: they may keep pages until they are due. Nil: there are none. Asked once a second
 
 	CacheBytes int64 // memory for bodies and their encoded forms; 0: 256 MiB; at least 1 MiB
+
+	Late Late // pages that a reader may wait for; nil: there are none
 
 	Dev *DevEvents // not nil: the events of freshet dev at DevPath
 
 	// Handlers at further addresses: an exact path, or all below it when it ends in a slash. They come before pages.
 	Extra map[string]http.Handler
+
+	Hosts   *web.Hosts   // that are answered for, others 421; nil: all
+	Proxies *web.Proxies // whose headers and PROXY headers tell who the client is; nil: nobody's
+	TLS     *tls.Config  // not nil: Run speaks TLS, with HTTP/2 where it is among NextProtos
+	Guard   Guard        // nil: everybody may ask for everything
+
+	Access  *telemetry.AccessLog  // nil: requests are not logged. Run writes it
+	Metrics prometheus.Registerer // nil: nobody is told
 
 	DrainDelay   time.Duration // how long Run tells /readyz's readers that it will stop before it does; 0: not at all
 	DrainTimeout time.Duration // how long requests under way may still take; 0: 15 seconds
@@ -58,8 +76,10 @@ type Server struct {
 	log      *slog.Logger
 	pages    *pages
 	handler  http.Handler
+	metrics  *metrics
 	draining atomic.Bool
-	trouble  trouble
+
+	trouble, strangers, undeclared trouble
 }
 
 // New makes a Server. It does no I/O.
@@ -83,16 +103,23 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Foreign {
 		policy = ""
 	}
-	st, err := newStore(cfg.CacheBytes, policy)
+	s := &Server{cfg: cfg, log: cfg.Logger.With("part", "server")}
+	var err error
+	if s.metrics, err = newMetrics(cfg.Metrics, routeNames(cfg.Extra)); err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	st, err := newStore(cfg.CacheBytes, policy, s.metrics)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
-	s := &Server{cfg: cfg, log: cfg.Logger.With("part", "server")}
 	s.pages = &pages{
 		site: cfg.Site, store: st,
 		fresh: &freshness{
 			revalidate: cfg.Revalidate, maxStale: cfg.MaxStale, refuse: cfg.Refuse, purged: cfg.Purged, verified: cfg.Verified,
 		},
+	}
+	if err := s.register(cfg.Metrics); err != nil {
+		return nil, fmt.Errorf("server: %w", err)
 	}
 	s.handler = s.install()
 	return s, nil
@@ -107,29 +134,51 @@ const (
 	idleTimeout       = 2 * time.Minute
 	writeTimeout      = time.Minute // and more for large bodies: see slowestBytes
 	maxHeaderBytes    = 32 << 10
+	maxStreams        = 128 // of one HTTP/2 connection at once; browsers ask for about a hundred
 )
 
 // Run serves connections from ln until ctx ends, then drains: /readyz answers 503, after DrainDelay no more
 // connections are taken, and requests under way have DrainTimeout to finish. It closes ln. It returns nil after a
-// drain, cut short or not, and an error when it could not go on serving.
+// drain, cut short or not, and an error when it could not go on serving. All access records are written by then.
 func (s *Server) Run(ctx context.Context, ln net.Listener) error {
+	if s.cfg.Access != nil {
+		logging, stop := context.WithCancel(context.WithoutCancel(ctx))
+		var wg sync.WaitGroup
+		wg.Go(func() { s.cfg.Access.Run(logging) })
+		defer wg.Wait()
+		defer stop()
+	}
 	srv := &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readHeaderTimeout + 20*time.Second,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		MaxHeaderBytes:    2 * maxHeaderBytes, // the vetting refuses before
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what clients do to their connections
+
+		DisableGeneralOptionsHandler: true,
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				s.metrics.open.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				s.metrics.open.Add(-1)
+			}
+		},
 	}
 	if s.cfg.Dev != nil {
 		srv.RegisterOnShutdown(s.cfg.Dev.Close) // its streams end only when told to
 	}
+	addr := ln.Addr()
+	ln = s.wrap(ln)
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(ln) }()
 	select {
 	case err := <-failed:
-		return fmt.Errorf("serve on %s: %w", ln.Addr(), err)
+		_ = ln.Close() // Serve has, unless it could not begin
+		return fmt.Errorf("serve on %s: %w", addr, err)
 	case <-ctx.Done():
 	}
 	s.draining.Store(true)
@@ -137,7 +186,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	if s.cfg.DrainDelay > 0 {
 		select {
 		case err := <-failed:
-			return fmt.Errorf("serve on %s while draining: %w", ln.Addr(), err)
+			return fmt.Errorf("serve on %s while draining: %w", addr, err)
 		case <-time.After(s.cfg.DrainDelay):
 		}
 	}
@@ -149,4 +198,15 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	}
 	<-failed
 	return nil
+}
+
+// wrap puts before net/http what it does not do: PROXY headers come first on a connection, then TLS, then requests.
+func (s *Server) wrap(ln net.Listener) net.Listener {
+	if s.cfg.Proxies != nil {
+		ln = wire.Proxied(ln, s.cfg.Proxies.Trusts)
+	}
+	if s.cfg.TLS != nil {
+		ln = wire.TLS(ln, s.cfg.TLS, s.log)
+	}
+	return wire.Vet(ln, wire.Limits{HeadBytes: maxHeaderBytes, HeadTime: readHeaderTimeout})
 }

@@ -20,6 +20,8 @@ import (
 
 	"freshet/internal/digest"
 	"freshet/internal/site"
+	"freshet/internal/telemetry"
+	"freshet/internal/web"
 	"freshet/server"
 )
 
@@ -30,6 +32,15 @@ func newServer(t testing.TB, cfg server.Config) *server.Server {
 		t.Fatal(err)
 	}
 	return s
+}
+
+func hosts(t *testing.T, names ...string) *web.Hosts {
+	t.Helper()
+	h, err := web.ParseHosts(names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
 }
 
 // get asks h for target with the given header lines, name and value in turn.
@@ -392,7 +403,7 @@ func TestJitter(t *testing.T) {
 		g.put(site.Path(fmt.Sprintf("/%d/", i)), site.KindPage, htmlType, "page")
 	}
 	verified := time.Now()
-	cfg := server.Config{Site: serving(g), Purged: true, Verified: func() time.Time { return verified }}
+	cfg := server.Config{Site: serving(g), Purged: func() bool { return true }, Verified: func() time.Time { return verified }}
 	a, b := newServer(t, cfg).Handler(), newServer(t, cfg).Handler()
 	ages := make(map[int]int)
 	for i := range 200 {
@@ -459,30 +470,45 @@ func TestExtra(t *testing.T) {
 
 func TestAccessRecord(t *testing.T) {
 	var out bytes.Buffer
-	h := newServer(t, server.Config{Site: serving(built()), Logger: slog.New(slog.NewJSONHandler(&out, nil))}).Handler()
-	res := get(h, "/blog/rivers/?token=secret", "Accept-Encoding", "br")
-	var rec map[string]any
-	if err := json.Unmarshal(out.Bytes(), &rec); err != nil {
-		t.Fatalf("%v in %s", err, out.Bytes())
+	log := telemetry.NewAccessLog(telemetry.AccessConfig{Writer: &out})
+	h := newServer(t, server.Config{Site: serving(built()), Access: log, Hosts: hosts(t, "example.com")}).Handler()
+	last := func() map[string]any {
+		t.Helper()
+		log.Flush()
+		var rec map[string]any
+		if err := json.Unmarshal(out.Bytes(), &rec); err != nil {
+			t.Fatalf("%v in %s", err, out.Bytes())
+		}
+		out.Reset()
+		return rec
 	}
+	res := get(h, "/blog/rivers/?token=secret", "Accept-Encoding", "br", "User-Agent", "curl/8")
+	log.Flush()
+	if strings.Contains(out.String(), "secret") {
+		t.Errorf("record = %s, want no query", out.Bytes())
+	}
+	rec := last()
 	for name, want := range map[string]any{
 		"msg": "request", "method": "GET", "path": "/blog/rivers/", "status": 200.0, "bytes": float64(res.Body.Len()),
 		"request_id": res.Header().Get("X-Request-Id"), "cache": "HIT", "generation": 7.0, "encoding": "br", "addr": "192.0.2.1",
+		"client": "192.0.2.1", "user_agent": "curl/8", "rule": nil,
 	} {
 		if rec[name] != want {
 			t.Errorf("%s = %v, want %v", name, rec[name], want)
 		}
 	}
-	if _, ok := rec["duration_us"]; !ok || strings.Contains(out.String(), "secret") {
-		t.Errorf("record = %s, want a duration and no query", out.Bytes())
+	if _, ok := rec["duration_us"]; !ok {
+		t.Errorf("record = %v, want a duration", rec)
 	}
 	for target, want := range map[string]float64{"/none": 404, "/old/": 301} {
-		out.Reset()
 		get(h, target)
-		rec = nil
-		if err := json.Unmarshal(out.Bytes(), &rec); err != nil || rec["status"] != want {
-			t.Errorf("%s: record %s, want status %v", target, out.Bytes(), want)
+		if rec := last(); rec["status"] != want {
+			t.Errorf("%s: record %v, want status %v", target, rec, want)
 		}
+	}
+	get(h, "http://other.example/")
+	if rec := last(); rec["status"] != 421.0 || rec["rule"] != "misdirected" {
+		t.Errorf("another host: record %v", rec)
 	}
 }
 

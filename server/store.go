@@ -56,6 +56,7 @@ type store struct {
 	encoders *encoders
 	policy   string // Content-Security-Policy of HTML; empty: none
 	most     int64  // bytes of the largest body that is kept or encoded
+	metrics  *metrics
 }
 
 // overheadBytes is what a version weighs besides its body.
@@ -64,7 +65,7 @@ const overheadBytes = 2 << 10
 // streamBytes is the size from which a body is streamed where it can be.
 const streamBytes = 8 << 20
 
-func newStore(cacheBytes int64, policy string) (*store, error) {
+func newStore(cacheBytes int64, policy string, m *metrics) (*store, error) {
 	cache, err := otter.New(&otter.Options[versionKey, *version]{
 		MaximumWeight: uint64(cacheBytes),
 		Weigher: func(k versionKey, v *version) uint32 {
@@ -78,7 +79,7 @@ func newStore(cacheBytes int64, policy string) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &store{cache: cache, encoders: enc, policy: policy, most: cacheBytes / 8}, nil
+	return &store{cache: cache, encoders: enc, policy: policy, most: cacheBytes / 8, metrics: m}, nil
 }
 
 // errNotAcceptable says that the client takes neither the plain form nor an encoded one that we can make.
@@ -114,6 +115,7 @@ func (s *store) page(gen Generation, e *site.Entry, acceptEncoding string, as ro
 func (s *store) get(gen Generation, e *site.Entry, key versionKey) (*version, error) {
 	old, ok := s.cache.GetIfPresent(key)
 	if ok && (old.entry == e || sameEntry(old.entry, e)) {
+		s.metrics.inMemory.Inc()
 		return old, nil
 	}
 	got, err, _ := s.flights.Do(flightName(e, key), func() (any, error) { return s.load(gen, e, key) })
@@ -141,6 +143,7 @@ func flightName(e *site.Entry, key versionKey) string {
 
 // load makes a version and keeps it if it is not too big.
 func (s *store) load(gen Generation, e *site.Entry, key versionKey) (*version, error) {
+	s.metrics.loaded.Inc()
 	if key.encoding != encoding.Identity {
 		if key.forced {
 			s.encoders.start()
@@ -268,18 +271,9 @@ const (
 	maxSurrogateKey = 8 << 10
 )
 
-// tagFields makes the headers by which CDNs purge. Lists and feeds carry their list keys alone: their documents'
-// keys would purge them with every view of every document.
+// tagFields makes the headers by which CDNs purge.
 func tagFields(e *site.Entry) []field {
-	keys := e.Keys
-	if e.Kind == site.KindList || e.Kind == site.KindFeed {
-		keys = make([]string, 0, len(e.Keys))
-		for _, k := range e.Keys {
-			if strings.HasPrefix(k, "list:") {
-				keys = append(keys, k)
-			}
-		}
-	}
+	keys := tagKeys(e)
 	if len(keys) == 0 {
 		return nil
 	}
@@ -287,4 +281,19 @@ func tagFields(e *site.Entry) []field {
 		{"Cache-Tag", value(web.JoinTags(keys, ",", maxCacheTag))},
 		{"Surrogate-Key", value(web.JoinTags(keys, " ", maxSurrogateKey))},
 	}
+}
+
+// tagKeys are the keys that an answer carries. Lists and feeds carry their list keys alone: their documents' keys
+// would purge them with every view of every document.
+func tagKeys(e *site.Entry) []string {
+	if e.Kind != site.KindList && e.Kind != site.KindFeed {
+		return e.Keys
+	}
+	keys := make([]string, 0, len(e.Keys))
+	for _, k := range e.Keys {
+		if strings.HasPrefix(k, "list:") {
+			keys = append(keys, k)
+		}
+	}
+	return keys
 }

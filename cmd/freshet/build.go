@@ -88,7 +88,7 @@ func (inv *invocation) build(ctx context.Context, eff *effective, opt generator.
 	if onTerminal(inv.stderr) {
 		opt.Progress = func(done, total int) { fmt.Fprintf(inv.stderr, "\r\x1b[K%d of %d pages", done, total) }
 	}
-	rep, err := w.build(ctx, opt)
+	rep, err := w.whole(ctx, opt)
 	if opt.Progress != nil {
 		fmt.Fprint(inv.stderr, "\r\x1b[K")
 	}
@@ -124,15 +124,19 @@ func (inv *invocation) warnSource(eff *effective) {
 
 // leftOut is the error that ends a build which could not show every document; nil if it could.
 func leftOut(skipped []site.Skip) error {
-	if len(skipped) == 0 {
-		return nil
-	}
 	var names []string
 	for _, s := range skipped {
 		names = append(names, string(s.ID))
 	}
 	slices.Sort(names)
-	names = slices.Compact(names)
+	return refusal(slices.Compact(names), "left out because of mistakes")
+}
+
+// refusal is the error that says what became of documents; nil if there are none.
+func refusal(names []string, what string) error {
+	if len(names) == 0 {
+		return nil
+	}
 	count := plural(len(names), "document") + " were"
 	if len(names) == 1 {
 		count = "1 document was"
@@ -141,7 +145,7 @@ func leftOut(skipped []site.Skip) error {
 	if more := len(names) - most; more > 0 {
 		names = append(names[:most], fmt.Sprintf("and %d more", more))
 	}
-	return fmt.Errorf("%s left out because of mistakes: %s", count, strings.Join(names, ", "))
+	return fmt.Errorf("%s %s: %s", count, what, strings.Join(names, ", "))
 }
 
 // printReport says in a few lines what a build did.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,8 @@ import (
 
 	"freshet/generator/plan"
 	"freshet/internal/mongodb"
+	"freshet/internal/web"
+	"freshet/revalidator/cdn"
 	"freshet/revalidator/webhook"
 )
 
@@ -33,12 +36,19 @@ type config struct {
 	Build     buildConfig
 	ISR       isrConfig
 	Webhook   webhookConfig
+	CDN       []cdn.Settings
 	Cache     cacheConfig
 	Log       logConfig
+
+	Admin      string // address of the operators' listener; empty: there is none
+	AdminToken string // that it asks for; may be empty on loopback
+	Guard      guardConfig
+	TLS        tlsConfig
 }
 
 type buildConfig struct {
 	Drafts    bool
+	Prerender int     // posts that the first generation of a site has at least; 0: all
 	PerPage   int     // posts on a page of a list, 1 to 1000
 	Workers   int     // 0: as many as there are processors
 	MaxShrink float64 // share of the pages that one build may take away, 0 to 1
@@ -49,6 +59,7 @@ type buildConfig struct {
 }
 
 type isrConfig struct {
+	Poll       time.Duration // how often MongoDB is asked for changes where it does not tell of them
 	Revalidate time.Duration // pages are fresh for so long after the last verification
 	MaxStale   time.Duration // after that much longer, OnMaxStale applies
 	OnMaxStale string
@@ -70,6 +81,15 @@ func (c *webhookConfig) token() webhook.Secret {
 
 type cacheConfig struct {
 	MemoryBytes int64
+}
+
+type guardConfig struct {
+	Hosts          []string // empty: the host of site.url, localhost and loopback addresses
+	TrustedProxies []string
+}
+
+type tlsConfig struct {
+	Cert, Key string // files; both or neither
 }
 
 type logConfig struct {
@@ -107,6 +127,8 @@ const (
 	text kind = iota // quoted where YAML would read something else
 	number
 	boolean
+	objects // a list of mappings; in the environment and as text it is JSON
+	items   // a list; in the environment and as text its items are separated by commas
 )
 
 // env is the name of the setting's environment variable: isr.maxStale is FRESHET_ISR_MAX_STALE.
@@ -162,6 +184,7 @@ func settings() []setting {
 		textSetting("mongo.readPreference", "", "", "", func(c *config) *string { return &c.Mongo.ReadPreference },
 			oneOf("", "primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest")),
 		boolSetting("build.drafts", "drafts", false, "show drafts and what is scheduled", func(c *config) *bool { return &c.Build.Drafts }),
+		prerenderSetting("build.prerender", func(c *config) *int { return &c.Build.Prerender }),
 		intSetting("build.perPage", 12, 1, 1000, func(c *config) *int { return &c.Build.PerPage }),
 		intSetting("build.workers", 0, 0, 1024, func(c *config) *int { return &c.Build.Workers }),
 		percentSetting("build.maxShrink", "20%", func(c *config) *float64 { return &c.Build.MaxShrink }),
@@ -169,11 +192,13 @@ func settings() []setting {
 		boolSetting("build.highlight", "", true, "", func(c *config) *bool { return &c.Build.Highlight }),
 		boolSetting("build.precompress", "", false, "", func(c *config) *bool { return &c.Build.Precompress }),
 		durationSetting("isr.revalidate", "1h", time.Second, func(c *config) *time.Duration { return &c.ISR.Revalidate }),
+		durationSetting("isr.poll", "5s", 100*time.Millisecond, func(c *config) *time.Duration { return &c.ISR.Poll }),
 		durationSetting("isr.maxStale", "24h", time.Second, func(c *config) *time.Duration { return &c.ISR.MaxStale }),
 		textSetting("isr.onMaxStale", "", "serve", "", func(c *config) *string { return &c.ISR.OnMaxStale }, oneOf("serve", "error")),
 		intSetting("breaker.failures", 10, 1, 10000, func(c *config) *int { return &c.Mongo.Breaker.Failures }),
 		durationSetting("breaker.window", "1m", time.Second, func(c *config) *time.Duration { return &c.Mongo.Breaker.Window }),
 		durationSetting("breaker.open", "30s", time.Second, func(c *config) *time.Duration { return &c.Mongo.Breaker.Open }),
+		cdnSetting("cdn", func(c *config) *[]cdn.Settings { return &c.CDN }),
 		secretsSetting("webhook.secrets", func(c *config) *[]webhook.Secret { return &c.Webhook.Secrets }, 10),
 		textSetting("webhook.profile", "", "standard", "", func(c *config) *string { return &c.Webhook.Profile }, oneOf(webhook.Profiles()...)),
 		durationSetting("webhook.tolerance", "5m", time.Second, func(c *config) *time.Duration { return &c.Webhook.Tolerance }),
@@ -182,6 +207,15 @@ func settings() []setting {
 		levelSetting("log.level", "log", "info", "`level` of the log: debug, info, warn or error",
 			func(c *config) *slog.Level { return &c.Log.Level }),
 		textSetting("log.format", "", "auto", "", func(c *config) *string { return &c.Log.Format }, oneOf("auto", "text", "json")),
+		textSetting("admin", "", "127.0.0.1:9090", "", func(c *config) *string { return &c.Admin }, orNone(listenAddress)),
+		secretSetting("adminToken", func(c *config) *string { return &c.AdminToken }, adminToken),
+		listSetting("guard.hosts", func(c *config) *[]string { return &c.Guard.Hosts }, web.CheckHost),
+		listSetting("guard.trustedProxies", func(c *config) *[]string { return &c.Guard.TrustedProxies }, func(item string) error {
+			_, err := web.ParseProxies([]string{item})
+			return err
+		}),
+		pathSetting("tls.cert", "", "", "", func(c *config) *string { return &c.TLS.Cert }, true),
+		pathSetting("tls.key", "", "", "", func(c *config) *string { return &c.TLS.Key }, true),
 	}
 }
 
@@ -189,11 +223,16 @@ func settings() []setting {
 func later(key string) bool {
 	section, _, _ := strings.Cut(key, ".")
 	switch section {
-	case "admin", "redis", "guard", "cdn", "alerts":
+	case "redis", "alerts":
 		return true
+	case "guard":
+		switch _, leaf, _ := strings.Cut(key, "."); leaf {
+		case "allow", "block", "limits", "ban", "highTraffic":
+			return true
+		}
 	}
 	switch key {
-	case "build.prerender", "isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen":
+	case "cache.hot", "cache.warm", "cache.cold", "cache.frozen":
 		return true
 	}
 	return false
@@ -201,12 +240,12 @@ func later(key string) bool {
 
 // laterEnv is later for the names of environment variables.
 func laterEnv(name string) bool {
-	for _, section := range []string{"REDIS_", "GUARD_", "ALERTS_"} {
+	for _, section := range []string{"REDIS_", "GUARD_ALLOW", "GUARD_BLOCK", "GUARD_LIMITS_", "GUARD_BAN_", "GUARD_HIGH_TRAFFIC_", "ALERTS_"} {
 		if strings.HasPrefix(name, "FRESHET_"+section) {
 			return true
 		}
 	}
-	for _, key := range []string{"admin", "cdn", "build.prerender", "isr.poll", "cache.hot", "cache.warm", "cache.cold", "cache.frozen"} {
+	for _, key := range []string{"cache.hot", "cache.warm", "cache.cold", "cache.frozen"} {
 		if name == envName(key) {
 			return true
 		}
@@ -230,6 +269,12 @@ func (c *config) check(report func(key string, err error)) {
 	}
 	if c.Mongo.MinPool > c.Mongo.MaxPool {
 		report("mongo.minPool", bad("lower the one or raise the other", "mongo.minPool %d is more than mongo.maxPool %d", c.Mongo.MinPool, c.Mongo.MaxPool))
+	}
+	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
+		report("tls.cert", bad("set both, or neither to serve without TLS", "tls.cert and tls.key belong together"))
+	}
+	if c.Admin != "" && c.AdminToken == "" && !loopbackAddress(c.Admin) {
+		report("admin", bad("set adminToken, or listen at a loopback address", "the operators' listener at %s can be reached from elsewhere and asks for no token", c.Admin))
 	}
 	if c.Public != "" {
 		switch {
@@ -345,6 +390,30 @@ func intSetting(key string, def, lowest, highest int, field func(*config) *int) 
 			return nil
 		},
 		get: func(c *config) string { return strconv.Itoa(*field(c)) },
+	}
+}
+
+// prerenderSetting is a number of posts, or all of them.
+func prerenderSetting(key string, field func(*config) *int) setting {
+	return setting{key: key, def: "all",
+		set: func(c *config, text, _ string) error {
+			if text == "all" {
+				*field(c) = 0
+				return nil
+			}
+			n, err := strconv.Atoi(text)
+			if err != nil || n < 1 {
+				return bad("all, or a number of posts", "%s cannot be %q", key, text)
+			}
+			*field(c) = n
+			return nil
+		},
+		get: func(c *config) string {
+			if *field(c) == 0 {
+				return "all"
+			}
+			return strconv.Itoa(*field(c))
+		},
 	}
 }
 
@@ -498,6 +567,64 @@ func oneOf(names ...string) func(string) (string, error) {
 	}
 }
 
+// secretSetting is a setting of which get shows nothing but whether it is set.
+func secretSetting(key string, field func(*config) *string, check func(string) (string, error)) setting {
+	return setting{key: key,
+		set: func(c *config, text, _ string) (err error) {
+			*field(c), err = check(text)
+			return err
+		},
+		get:    func(*config) string { return "" },
+		hidden: func(c *config) bool { return *field(c) != "" },
+	}
+}
+
+// listSetting is a setting of any number of items; there are none by default.
+func listSetting(key string, field func(*config) *[]string, check func(item string) error) setting {
+	return setting{key: key, kind: items,
+		set: func(c *config, text, _ string) error {
+			*field(c) = nil
+			if strings.TrimSpace(text) == "" {
+				return nil
+			}
+			for item := range strings.SplitSeq(text, ",") {
+				item = strings.TrimSpace(item)
+				if err := check(item); err != nil {
+					return err
+				}
+				*field(c) = append(*field(c), item)
+			}
+			return nil
+		},
+		get: func(c *config) string { return strings.Join(*field(c), ",") },
+	}
+}
+
+// adminToken checks a token without repeating it.
+func adminToken(text string) (string, error) {
+	if text != "" && len(text) < minSecret || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return "", bad(fmt.Sprintf("at least %d characters of ASCII without blanks: openssl rand -hex 32", minSecret), "this is no token that keeps anybody out")
+	}
+	return text, nil
+}
+
+// orNone lets a setting be empty.
+func orNone(check func(string) (string, error)) func(string) (string, error) {
+	return func(text string) (string, error) {
+		if text == "" {
+			return "", nil
+		}
+		return check(text)
+	}
+}
+
+// loopbackAddress reports whether a listener there is for this machine alone.
+func loopbackAddress(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
+
 // mongoURISetting is a setting that holds a secret: get shows what may be shown.
 func mongoURISetting(key, also string, field func(*config) *mongodb.URI) setting {
 	return setting{key: key, also: also,
@@ -515,7 +642,11 @@ const minSecret = 16
 
 // secretsSetting is a setting of secrets, separated by commas, of which get shows nothing.
 func secretsSetting(key string, field func(*config) *[]webhook.Secret, most int) setting {
-	return setting{key: key,
+	kind := text
+	if most > 1 {
+		kind = items
+	}
+	return setting{key: key, kind: kind,
 		set: func(c *config, text, _ string) error {
 			var secrets []webhook.Secret
 			for s := range strings.SplitSeq(text, ",") {
@@ -536,6 +667,36 @@ func secretsSetting(key string, field func(*config) *[]webhook.Secret, most int)
 		},
 		get:    func(*config) string { return "" },
 		hidden: func(c *config) bool { return len(*field(c)) > 0 },
+	}
+}
+
+// cdnSetting is a list of CDNs. What each needs is checked when all settings are known.
+func cdnSetting(key string, field func(*config) *[]cdn.Settings) setting {
+	return setting{key: key, kind: objects, def: "[]",
+		set: func(c *config, text, _ string) error {
+			d := json.NewDecoder(strings.NewReader(text))
+			d.DisallowUnknownFields()
+			var list []cdn.Settings
+			err := d.Decode(&list)
+			if err == nil && d.More() {
+				err = errors.New("there is more behind the list")
+			}
+			if err != nil {
+				return bad(`a list such as [{"kind": "varnish", "url": "http://127.0.0.1:6081"}]; docs/formats/cdn.md lists the keys`, "%s cannot be read: %s", key, strings.TrimPrefix(err.Error(), "json: "))
+			}
+			*field(c) = list
+			return nil
+		},
+		get: func(c *config) string {
+			if len(*field(c)) == 0 {
+				return "[]"
+			}
+			text, err := json.Marshal(*field(c))
+			if err != nil {
+				return "[]" // strings always marshal
+			}
+			return string(text)
+		},
 	}
 }
 

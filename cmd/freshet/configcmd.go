@@ -86,6 +86,19 @@ func (e *effective) yaml() string {
 
 // yamlScalar writes text as YAML: quoted if it would be read back as something else.
 func yamlScalar(text string, k kind) string {
+	if k == objects {
+		return text // JSON is YAML
+	}
+	if k == items {
+		list := strings.Split(text, ",")
+		for i := range list {
+			list[i] = yamlScalar(list[i], 0)
+		}
+		if text == "" {
+			list = nil
+		}
+		return "[" + strings.Join(list, ", ") + "]"
+	}
 	if k != boolean && k != number {
 		var back any
 		plain := yaml.Unmarshal([]byte("k: "+text+" # x"), &back) == nil
@@ -116,6 +129,14 @@ func (e *effective) values() map[string]shownValue {
 			v.Value = json.Number(s.get(&e.config))
 		case boolean:
 			v.Value = s.get(&e.config) == "true"
+		case objects:
+			v.Value = json.RawMessage(s.get(&e.config))
+		case items:
+			list := []string{}
+			if t := s.get(&e.config); t != "" {
+				list = strings.Split(t, ",")
+			}
+			v.Value = list
 		case text:
 		}
 		values[s.key] = v

@@ -27,7 +27,7 @@ type node struct {
 	text      string // of a scalar: as written, less quotes
 	valLine   int    // of a scalar
 	valCol    int
-	children  []*node // of a mapping
+	children  []*node // of a mapping; of a list, without keys
 }
 
 type shape int
@@ -41,35 +41,18 @@ const (
 
 // A settingsFile is the text of a settings file, for showing its lines.
 type settingsFile struct {
-	name    string
-	lines   []string
-	private map[int]bool // lines with secrets: problems do not show them
+	name  string
+	lines []string
 }
 
 // problem is a mistake at a place of the file.
 func (f *settingsFile) problem(line, col int, message, remedy string) diag.Problem {
 	p := diag.Problem{Severity: diag.Error, File: f.name, Line: line, Col: col, Message: message, Remedy: remedy}
 	if line > 0 && line <= len(f.lines) {
-		text := strings.TrimRight(f.lines[line-1], "\r")
-		p.Col = min(col, utf8.RuneCountInString(text)+1)
-		if !f.private[line] {
-			p.Text = text
-		}
+		p.Text = strings.TrimRight(f.lines[line-1], "\r")
+		p.Col = min(col, utf8.RuneCountInString(p.Text)+1)
 	}
 	return p
-}
-
-// hide makes problems not show the lines that a value is on.
-func (f *settingsFile) hide(n *node) {
-	if f.private == nil {
-		f.private = map[int]bool{}
-	}
-	for line := n.line; line <= max(n.line, n.valLine); line++ {
-		f.private[line] = true
-	}
-	for _, c := range n.children {
-		f.hide(c)
-	}
 }
 
 // parseSettingsFile reads the mapping that data, the content of the file called name, holds. A file that cannot be
@@ -166,6 +149,14 @@ func yamlNode(v ast.Node) (*node, error) {
 		n.children = append(n.children, child)
 	case *ast.SequenceNode:
 		n.shape = list
+		for _, item := range v.Values {
+			child, err := yamlNode(item)
+			if err != nil {
+				return nil, err
+			}
+			child.line, child.col = child.valLine, child.valCol
+			n.children = append(n.children, child)
+		}
 	case *ast.NullNode:
 		n.shape = null
 	case *ast.StringNode:
@@ -264,9 +255,7 @@ func jsonNode(d *json.Decoder, data []byte) (*node, error) {
 				return nil, err
 			}
 			child.key, child.line, child.col = key, line, col
-			if n.shape == mapping {
-				n.children = append(n.children, child)
-			}
+			n.children = append(n.children, child)
 		}
 		_, err = d.Token()
 	case nil:
@@ -285,10 +274,11 @@ func parseTOML(data []byte) (*node, error) {
 	for p.NextExpression() {
 		switch e := p.Expression(); e.Kind {
 		case unstable.Table, unstable.ArrayTable:
-			table = tomlDescend(data, root, e.Key(), true)
-			if e.Kind == unstable.ArrayTable {
-				table.shape = list
+			if e.Kind == unstable.Table {
+				table = tomlDescend(data, root, e.Key(), true)
+				continue
 			}
+			table = tomlItem(data, root, e.Key())
 		case unstable.KeyValue:
 			tomlPair(data, table, e)
 		}
@@ -314,13 +304,45 @@ func tomlDescend(data []byte, parent *node, key unstable.Iterator, reopen bool) 
 			parent = parent.children[i]
 			continue
 		}
-		n := &node{key: name, shape: mapping}
-		n.line, n.col = position(data, int(k.Raw.Offset))
-		n.valLine, n.valCol = n.line, n.col
+		n := tomlNode(data, k, mapping)
 		parent.children = append(parent.children, n)
 		parent = n
 	}
 	return parent
+}
+
+// tomlItem adds a mapping to the list of tables that a dotted key names.
+func tomlItem(data []byte, root *node, key unstable.Iterator) *node {
+	var names []*unstable.Node
+	for key.Next() {
+		names = append(names, key.Node())
+	}
+	last := names[len(names)-1]
+	parent := root
+	for _, k := range names[:len(names)-1] {
+		i := slices.IndexFunc(parent.children, func(c *node) bool { return c.key == string(k.Data) && c.shape == mapping })
+		if i < 0 {
+			parent.children = append(parent.children, tomlNode(data, k, mapping))
+			i = len(parent.children) - 1
+		}
+		parent = parent.children[i]
+	}
+	i := slices.IndexFunc(parent.children, func(c *node) bool { return c.key == string(last.Data) && c.shape == list })
+	if i < 0 {
+		parent.children = append(parent.children, tomlNode(data, last, list))
+		i = len(parent.children) - 1
+	}
+	item := tomlNode(data, last, mapping)
+	item.key = ""
+	parent.children[i].children = append(parent.children[i].children, item)
+	return item
+}
+
+func tomlNode(data []byte, k *unstable.Node, s shape) *node {
+	n := &node{key: string(k.Data), shape: s}
+	n.line, n.col = position(data, int(k.Raw.Offset))
+	n.valLine, n.valCol = n.line, n.col
+	return n
 }
 
 func tomlPair(data []byte, table *node, pair *unstable.Node) {
@@ -335,6 +357,24 @@ func tomlPair(data []byte, table *node, pair *unstable.Node) {
 		}
 	case unstable.Array:
 		n.shape = list
+		for it := v.Children(); it.Next(); {
+			item := it.Node()
+			child := &node{text: string(item.Data)}
+			child.valLine, child.valCol = position(data, int(item.Raw.Offset))
+			child.line, child.col = child.valLine, child.valCol
+			switch item.Kind {
+			case unstable.Array:
+				child.shape = list
+			case unstable.InlineTable:
+				child.shape = mapping
+				for pairs := item.Children(); pairs.Next(); {
+					if p := pairs.Node(); p.Kind == unstable.KeyValue {
+						tomlPair(data, child, p)
+					}
+				}
+			}
+			n.children = append(n.children, child)
+		}
 	default:
 		n.shape = scalar
 		n.text = string(v.Data)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,11 +15,13 @@ import (
 	"github.com/spf13/pflag"
 
 	"freshet/internal/diag"
+	"freshet/revalidator/cdn"
 )
 
 // effective is the settings in force and where each came from.
 type effective struct {
 	config
+	cdns []cdn.CDN
 	from map[string]string // by key: default, freshet.yaml:3, FRESHET_SITE_URL, --url
 }
 
@@ -98,11 +101,12 @@ func loadConfig(file string, env []string, flags *pflag.FlagSet) (*effective, []
 	}
 	l.readEnv(env)
 	l.readFlags(flags)
-	if own := localURL(l.eff.Listen); l.eff.from["site.url"] == "default" && own != l.eff.Site.URL {
+	if own := l.eff.localURL(l.eff.Listen); l.eff.from["site.url"] == "default" && own != l.eff.Site.URL {
 		l.eff.Site.URL, l.eff.from["site.url"] = own, "default, for listen"
 	}
 	if len(l.problems) == 0 {
 		l.eff.check(func(key string, err error) { l.report(l.places[key], err) })
+		l.cdns(env)
 	}
 	hideSecrets(l.problems, strings.Split(string(data), "\n"))
 	return l.eff, l.problems, nil
@@ -194,19 +198,7 @@ func (l *loader) readFile(name string, data []byte, base string) {
 	f, root, problems := parseSettingsFile(name, data)
 	l.problems = append(l.problems, problems...)
 	if root != nil {
-		l.hideSecrets(f, root, "")
 		l.walk(f, root, "", base, map[string]int{})
-	}
-}
-
-// hideSecrets makes problems not show the lines that secrets are on, whatever else may be wrong there.
-func (l *loader) hideSecrets(f *settingsFile, n *node, section string) {
-	for _, c := range n.children {
-		key := strings.TrimPrefix(section+"."+c.key, ".")
-		if s := l.find(key); s != nil && s.hidden != nil {
-			f.hide(c)
-		}
-		l.hideSecrets(f, c, key)
 	}
 }
 
@@ -239,6 +231,12 @@ func (l *loader) walk(f *settingsFile, n *node, section, base string, seen map[s
 			l.problems = append(l.problems, atKey(fmt.Sprintf("%q holds other settings, not a value", key), strings.Join(names, ", ")))
 		case c.shape == mapping:
 			l.problems = append(l.problems, atKey(fmt.Sprintf("%q takes one value, not a mapping", key), ""))
+		case c.shape == list && s.kind == items:
+			l.items(f, s, c, base)
+		case c.shape == list && s.kind == objects:
+			l.objects(f, s, c, base)
+		case s.kind == objects:
+			l.problems = append(l.problems, atKey(fmt.Sprintf("%q is a list", key), ""))
 		case c.shape == list:
 			l.problems = append(l.problems, atKey(fmt.Sprintf("%q takes one value, not a list", key), ""))
 		case c.shape == null:
@@ -247,6 +245,84 @@ func (l *loader) walk(f *settingsFile, n *node, section, base string, seen map[s
 			l.apply(s, c.text, base, fmt.Sprintf("%s:%d", f.name, c.line), atValue)
 		}
 	}
+}
+
+// items applies a list. It goes on as text, with commas, as it stands in the environment.
+func (l *loader) items(f *settingsFile, s *setting, list *node, base string) {
+	var texts []string
+	at := func(n *node) func(message, remedy string) diag.Problem {
+		return func(message, remedy string) diag.Problem { return f.problem(n.valLine, n.valCol, message, remedy) }
+	}
+	for _, item := range list.children {
+		if item.shape != scalar || strings.Contains(item.text, ",") {
+			l.problems = append(l.problems, at(item)(fmt.Sprintf("an item of %q is one value without commas", s.key), ""))
+			return
+		}
+		if err := s.set(new(config), item.text, base); err != nil { // the mistake is at the item
+			l.apply(s, item.text, base, "", at(item))
+			return
+		}
+		texts = append(texts, item.text)
+	}
+	l.apply(s, strings.Join(texts, ","), base, fmt.Sprintf("%s:%d", f.name, list.line), at(list))
+}
+
+// objects applies a list of mappings. It goes on as JSON, as it stands in the environment.
+func (l *loader) objects(f *settingsFile, s *setting, list *node, base string) {
+	at := func(n *node) func(message, remedy string) diag.Problem {
+		return func(message, remedy string) diag.Problem { return f.problem(n.valLine, n.valCol, message, remedy) }
+	}
+	values := []map[string]any{}
+	for i, item := range list.children {
+		if item.shape != mapping {
+			l.problems = append(l.problems, at(item)(fmt.Sprintf("an item of %q is a mapping", s.key), ""))
+			return
+		}
+		value := map[string]any{}
+		for _, c := range item.children {
+			l.places[fmt.Sprintf("%s[%d].%s", s.key, i, c.key)] = at(c)
+			switch c.shape {
+			case mapping:
+				inner := map[string]string{}
+				for _, h := range c.children {
+					inner[h.key] = h.text
+				}
+				value[c.key] = inner
+			case scalar:
+				value[c.key] = c.text
+				if c.text == "true" || c.text == "false" {
+					value[c.key] = c.text == "true"
+				}
+			default:
+				l.problems = append(l.problems, at(c)(fmt.Sprintf("%q has no value that can be used", c.key), ""))
+				return
+			}
+		}
+		l.places[fmt.Sprintf("%s[%d]", s.key, i)] = at(item)
+		values = append(values, value)
+	}
+	text, err := json.Marshal(values)
+	if err != nil {
+		l.problems = append(l.problems, at(list)(err.Error(), ""))
+		return
+	}
+	l.apply(s, string(text), base, fmt.Sprintf("%s:%d", f.name, list.line), at(list))
+}
+
+// cdns checks the CDNs, which need the site's address and the environment.
+func (l *loader) cdns(env []string) {
+	getenv := func(name string) string { return (&invocation{env: env}).getenv(name) }
+	cdns, wrong := cdn.Parse(l.eff.CDN, l.eff.Site.URL, getenv)
+	for _, w := range wrong {
+		place := l.places["cdn"]
+		for _, key := range []string{fmt.Sprintf("cdn[%d]", w.Index), fmt.Sprintf("cdn[%d].%s", w.Index, w.Key)} {
+			if p, ok := l.places[key]; ok {
+				place = p
+			}
+		}
+		l.problems = append(l.problems, place(fmt.Sprintf("cdn[%d].%s: %s", w.Index, w.Key, w.Message), w.Remedy))
+	}
+	l.eff.cdns = cdns
 }
 
 // suggest says which key was probably meant by name in section.

@@ -236,7 +236,7 @@ func (c *crash) edit(round int) {
 func (c *crash) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(c.exe, args...)
 	cmd.Dir = c.dir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir, "FRESHET_BUILD_KEEP=2"}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir, "FRESHET_BUILD_KEEP=2", "FRESHET_ADMIN="}
 	return cmd
 }
 

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
-	"freshet/generator"
+	"freshet/internal/mongodb"
 	"freshet/internal/pagestore"
 	"freshet/internal/site"
 	"freshet/revalidator"
@@ -16,6 +19,9 @@ import (
 )
 
 var (
+	_ revalidator.Feed   = (*mongodb.Feed)(nil)
+	_ revalidator.Census = (*source)(nil)
+
 	_ webhook.Desk = (*revalidator.Revalidator)(nil)
 	_ webhook.Desk = (*revalidator.Control)(nil)
 )
@@ -23,7 +29,7 @@ var (
 // newDaemon makes the revalidator of a workshop.
 func newDaemon(eff *effective, b *builds) (*revalidator.Revalidator, error) {
 	atlas := &atlas{store: b.workshop.store, inFiles: !eff.fromMongo()}
-	return revalidator.New(revalidator.Config{
+	cfg := revalidator.Config{
 		Build:       b.build,
 		Unavailable: unavailable,
 		Resolve:     atlas.resolve,
@@ -34,17 +40,27 @@ func newDaemon(eff *effective, b *builds) (*revalidator.Revalidator, error) {
 		State:       eff.State,
 		Control:     eff.State,
 		Verify:      eff.ISR.Revalidate,
+		Census:      b.workshop.source,
 		Logger:      b.logger,
-	})
+	}
+	if source := b.workshop.source; source.mongo != nil {
+		feed, err := mongodb.NewFeed(source.db, eff.ISR.Poll)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Feed = feed
+	}
+	return revalidator.New(cfg)
 }
 
 // unavailable reports whether a build failed because something could not be asked or written, which is not the fault of
 // what was to be built.
 func unavailable(err error) bool {
-	_, theme := errors.AsType[*generator.ThemeError](err)
-	_, shrink := errors.AsType[*generator.ShrinkError](err)
-	_, pinned := errors.AsType[*pinnedError](err)
-	return !theme && !shrink && !pinned
+	_, mongo := errors.AsType[*mongodb.Error](err)
+	_, file := errors.AsType[*fs.PathError](err)
+	_, link := errors.AsType[*os.LinkError](err)
+	_, system := errors.AsType[syscall.Errno](err)
+	return mongo || file || link || system
 }
 
 // maxListed is how many changed pages a build tells of.
@@ -53,7 +69,7 @@ const maxListed = 10_000
 // pagesChanged lists what is different in a generation, but for what pages are made of.
 func pagesChanged(was, is *pagestore.Generation) []revalidator.PageChange {
 	var out []revalidator.PageChange
-	for old, now := range is.Diff(was) {
+	for old, now := range is.Changes(was) {
 		if len(out) == maxListed {
 			break
 		}
@@ -108,12 +124,18 @@ func (a *atlas) resolve(req revalidator.Request) (names []string, everything boo
 		}
 	}
 	for _, tag := range req.Tags {
-		found := a.documentsOf(gen, site.TopicPath(site.TagSlug(tag)))
-		for n := 1; len(found) > 0; n++ {
+		list := site.TopicPath(site.TagSlug(tag))
+		found := a.documentsOf(gen, list)
+		everything = everything || len(found) == 0
+		for n := 1; ; n++ {
 			names = append(names, found...)
-			found = a.documentsOf(gen, site.Path(fmt.Sprintf("%spage/%d/", site.TopicPath(site.TagSlug(tag)), n)))
+			page := site.Path(fmt.Sprintf("%spage/%d/", list, n))
+			if _, has := gen.Lookup(page); !has {
+				break
+			}
+			found = a.documentsOf(gen, page)
+			everything = everything || len(found) == 0
 		}
-		everything = everything || len(names) == 0
 	}
 	for _, p := range req.Paths {
 		path, err := pagePath(p)

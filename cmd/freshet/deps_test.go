@@ -21,14 +21,16 @@ var parts = map[string]struct {
 	"internal/diag":     {why: "problems are the bottom: everything may report them"},
 	"internal/site":     {may: []string{"internal/digest", "internal/diag"}, why: "nouns know no technology"},
 	"internal/extjson":  {may: []string{"internal/diag"}, why: "stored documents are values: those who keep them may speak of them, and they of nobody"},
+	"internal/prose":    {may: []string{"internal/site", "internal/extjson"}, why: "the text of a stored document is the same wherever it is kept"},
+	"internal/datauri":  {may: []string{"internal/digest"}, why: "pictures held as data are read alike wherever they stand"},
 	"internal/transfer": {may: []string{"internal/extjson", "internal/diag"}, why: "moving documents needs to know no place that they are kept in"},
 	"internal/encoding": {why: "encoded forms are functions of bytes: the server sends them, the public tree keeps them, and both must mean the same"},
 	"internal/memo":     {may: []string{"internal/digest"}, why: "remembering results needs to know none of them"},
 	"internal/pagestore": {may: []string{"internal/site", "internal/digest", "internal/diag", "internal/encoding"},
 		why: "adapters know the nouns, never each other"},
-	"internal/contentdir": {may: []string{"internal/site", "internal/digest", "internal/diag", "internal/extjson"},
+	"internal/contentdir": {may: []string{"internal/site", "internal/digest", "internal/diag", "internal/extjson", "internal/prose", "internal/datauri"},
 		why: "adapters know the nouns, never each other"},
-	"internal/mongodb": {may: []string{"internal/site", "internal/digest", "internal/diag", "internal/extjson"},
+	"internal/mongodb": {may: []string{"internal/site", "internal/digest", "internal/diag", "internal/extjson", "internal/prose", "internal/datauri"},
 		why: "adapters know the nouns, never each other"},
 	"generator/markup/highlight": {why: "colouring is a function of a language and its code"},
 	"generator/markup":           {may: []string{"generator/markup/highlight", "internal/site", "internal/digest", "internal/diag"}, why: "markup is a function of one body"},
@@ -41,8 +43,12 @@ var parts = map[string]struct {
 		why: "the daemon drives a generator that it is given"},
 	"revalidator/webhook": {may: []string{"revalidator", "internal/site", "internal/web"},
 		why: "webhooks are the HTTP end of the daemon's queue: whoever serves HTTP mounts them"},
-	"server": {may: []string{"internal/site", "internal/digest", "internal/diag", "internal/encoding", "internal/pagestore", "internal/web"},
-		why: "the server follows pages: it never renders and never asks a source"},
+	"revalidator/cdn": {may: []string{"internal/site", "internal/web"},
+		why: "purging speaks HTTP to others: it knows what keys look like, and neither how pages are made nor how they are served"},
+	"server": {may: []string{"internal/site", "internal/digest", "internal/diag", "internal/encoding", "internal/pagestore", "internal/web",
+		"internal/wire", "internal/telemetry"}, why: "the server follows pages: it never renders and never asks a source"},
+	"server/admin": {may: []string{"internal/web"},
+		why: "operators are answered from what is handed in: the listener knows neither guard nor pages"},
 	"server/guard/cidr":      {why: "sets of addresses are values"},
 	"server/guard/limit":     {why: "counting needs to know nothing of what it counts"},
 	"server/guard/bans":      {why: "a table of bans is a value: the guard fills it, operators read it"},
@@ -53,8 +59,10 @@ var parts = map[string]struct {
 		why: "the guard judges plain facts: it knows neither HTTP nor who keeps what servers share"},
 	"server/guard/replay": {may: []string{"server/guard", "server/guard/accesslog", "server/guard/bots"},
 		why: "replaying a log is asking the guard with facts of a log"},
-	"internal/web": {why: "HTTP mechanics hold nothing of the product"},
-	"templates":    {why: "templates are data"},
+	"internal/web":       {why: "HTTP mechanics hold nothing of the product"},
+	"internal/wire":      {why: "connections are vetted before anything is known of requests"},
+	"internal/telemetry": {why: "what is told to operators is told by everybody: telling knows nobody"},
+	"templates":          {why: "templates are data"},
 }
 
 // wiring is exempt: it knows everything, and nothing may know it.
@@ -62,31 +70,32 @@ const wiring = "cmd/freshet"
 
 // drivers names the packages that may import a module from outside: one driver, one package, one place to look.
 var drivers = map[string][]string{
-	"github.com/yuin/goldmark":           {"generator/markup"},
-	"github.com/alecthomas/chroma/v2":    {"generator/markup/highlight"},
-	"github.com/dlclark/regexp2/v2":      {"generator/markup/highlight"}, // chroma's own engine: its lexers' expressions are read with it
-	"github.com/microcosm-cc/bluemonday": {"generator/markup"},
-	"github.com/fsnotify/fsnotify":       {"revalidator", "internal/pagestore"},
-	"github.com/cespare/xxhash/v2":       {"internal/digest"},
-	"github.com/goccy/go-yaml":           {"internal/contentdir", wiring},
-	"github.com/pelletier/go-toml/v2":    {"internal/contentdir", wiring},
-	"github.com/tidwall/btree":           {"internal/site"},
-	"github.com/andybalholm/brotli":      {"internal/encoding"},
-	"github.com/klauspost/compress":      {"internal/encoding"},
-	"github.com/maypok86/otter/v2":       {"server"},
-	"github.com/tdewolff/minify/v2":      {"generator"},
-	"github.com/gaissmai/bart":           {"server/guard/cidr", "server/guard/bans"}, // a set, and a table with values
-	"github.com/spf13/cobra":             {wiring},
-	"github.com/spf13/pflag":             {wiring},
-	"go.mongodb.org/mongo-driver/v2":     {"internal/mongodb"},
-	"github.com/failsafe-go/failsafe-go": {"internal/mongodb"},
-	"golang.org/x/image":                 {"internal/contentdir", "internal/mongodb", "generator/markup"},
-	"golang.org/x/net":                   {"internal/contentdir", "generator/markup"},
-	"golang.org/x/sync":                  nil, // nil: anybody
-	"golang.org/x/sys":                   nil,
-	"golang.org/x/text":                  nil,
-	"github.com/google/go-cmp":           {}, // tests only
-	"github.com/rogpeppe/go-internal":    {}, // tests only
+	"github.com/yuin/goldmark":            {"generator/markup"},
+	"github.com/alecthomas/chroma/v2":     {"generator/markup/highlight"},
+	"github.com/dlclark/regexp2/v2":       {"generator/markup/highlight"}, // chroma's own engine: its lexers' expressions are read with it
+	"github.com/microcosm-cc/bluemonday":  {"generator/markup"},
+	"github.com/fsnotify/fsnotify":        {"revalidator", "internal/pagestore"},
+	"github.com/cespare/xxhash/v2":        {"internal/digest"},
+	"github.com/goccy/go-yaml":            {"internal/contentdir", wiring},
+	"github.com/pelletier/go-toml/v2":     {"internal/contentdir", wiring},
+	"github.com/tidwall/btree":            {"internal/site"},
+	"github.com/andybalholm/brotli":       {"internal/encoding"},
+	"github.com/klauspost/compress":       {"internal/encoding"},
+	"github.com/maypok86/otter/v2":        {"server"},
+	"github.com/gaissmai/bart":            {"internal/web", "server/guard/cidr", "server/guard/bans"},
+	"github.com/prometheus/client_golang": nil, // the registry is handed to every part, which registers what is its own
+	"github.com/tdewolff/minify/v2":       {"generator"},
+	"github.com/spf13/cobra":              {wiring},
+	"github.com/spf13/pflag":              {wiring},
+	"go.mongodb.org/mongo-driver/v2":      {"internal/mongodb"},
+	"github.com/failsafe-go/failsafe-go":  {"internal/mongodb"},
+	"golang.org/x/image":                  {"internal/contentdir", "internal/datauri", "generator/markup"},
+	"golang.org/x/net":                    {"internal/contentdir", "generator/markup"},
+	"golang.org/x/sync":                   nil, // nil: anybody
+	"golang.org/x/sys":                    nil,
+	"golang.org/x/text":                   nil,
+	"github.com/google/go-cmp":            {}, // tests only
+	"github.com/rogpeppe/go-internal":     {}, // tests only
 }
 
 // helpers are commands and packages for developing freshet. They are in no binary of it.

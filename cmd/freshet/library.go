@@ -145,16 +145,5 @@ func refusals(what string, problems []diag.Problem) error {
 		}
 		names = append(names, name)
 	}
-	if len(names) == 0 {
-		return nil
-	}
-	count := plural(len(names), "document") + " were"
-	if len(names) == 1 {
-		count = "1 document was"
-	}
-	const most = 20
-	if more := len(names) - most; more > 0 {
-		names = append(names[:most], fmt.Sprintf("and %d more", more))
-	}
-	return fmt.Errorf("%s not %s: %s", count, what, strings.Join(names, ", "))
+	return refusal(names, "not "+what)
 }

@@ -3,15 +3,24 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/spf13/pflag"
+
+	"freshet/generator"
+	"freshet/revalidator"
 )
 
 // BenchmarkLive measures how long it takes from a change until the server answers with its bytes, at 10,000 posts: from a
@@ -111,5 +120,133 @@ func BenchmarkLive(b *testing.B) {
 	cancel()
 	if code := <-done; code != exitDone {
 		b.Errorf("freshet up exits %d", code)
+	}
+}
+
+// benchSite writes a content tree and opens what makes pages of it, in a folder of its own.
+func benchSite(b *testing.B, posts int) (*effective, *workshop, func(i int, word string)) {
+	b.Helper()
+	b.Chdir(b.TempDir())
+	if err := os.MkdirAll(filepath.Join("content", "blog"), 0o755); err != nil {
+		b.Fatal(err)
+	}
+	save := func(i int, word string) {
+		text := fmt.Appendf(nil, "---\ntitle: Post %d\ndate: 2025-%02d-%02d\ntags: [t%d]\n---\n\nAbout %s.\n\n%s\n", i, 1+i%12, 1+i%28, i%100, word,
+			strings.Repeat("Rivers carry what hills give them, and leave it where the land is flat.\n", 40))
+		if err := os.WriteFile(filepath.Join("content", "blog", fmt.Sprintf("post-%d.md", i)), text, 0o644); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for i := range posts {
+		save(i, "hills")
+	}
+	eff, problems, err := loadConfig("", []string{"FRESHET_PUBLIC="}, pflag.NewFlagSet("bench", pflag.ContinueOnError))
+	if err != nil || len(problems) > 0 {
+		b.Fatal(err, problems)
+	}
+	w, err := openWorkshop(b.Context(), &eff.config, workshopOptions{logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	return eff, w, save
+}
+
+// BenchmarkVerification compares every document of an unchanged site with its source, by content, in slices as the
+// daemon does: $FRESHET_BENCH_POSTS posts, else 10,000. It reports the time of a round, its processor time for a
+// document, and what it rendered and wrote, which is to be nothing.
+func BenchmarkVerification(b *testing.B) {
+	posts, err := strconv.Atoi(os.Getenv("FRESHET_BENCH_POSTS"))
+	if err != nil || posts < 1 {
+		posts = 10_000
+	}
+	_, w, _ := benchSite(b, posts)
+	if _, err := w.build(b.Context(), generator.Options{Now: time.Now()}); err != nil {
+		b.Fatal(err)
+	}
+	processor := func() time.Duration {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+			b.Fatal(err)
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	before := w.store.Current().ID
+	rendered, began := 0, processor()
+	for b.Loop() {
+		names, err := w.source.Names(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		for slice := range slices.Chunk(names, 500) {
+			w.source.verify(slice)
+			rep, err := w.build(b.Context(), generator.Options{Now: time.Now(), Changed: slice})
+			if err != nil {
+				b.Fatal(err)
+			}
+			rendered += rep.Rendered
+		}
+	}
+	b.ReportMetric(float64((processor()-began).Microseconds())/float64(b.N*posts), "cpu-µs/doc")
+	b.ReportMetric(float64(rendered), "rendered")
+	b.ReportMetric(float64(w.store.Current().ID-before), "generations")
+}
+
+// BenchmarkBurst saves 1,000 of 10,000 posts as fast as it can while the daemon watches, and reports how many pages were
+// rendered for each that changed.
+func BenchmarkBurst(b *testing.B) {
+	eff, w, save := benchSite(b, 10_000)
+	daemon, err := newDaemon(eff, &builds{workshop: w, logger: slog.New(slog.DiscardHandler), said: map[string]bool{}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan error, 1)
+	go func() { done <- daemon.Run(ctx) }()
+	settle := func() {
+		offer := revalidator.Offer{Origin: revalidator.OriginCommand, Request: revalidator.Request{Everything: true}}
+		job, _, err := daemon.Accept(ctx, offer)
+		for errors.Is(err, revalidator.ErrStopped) { // it is starting
+			time.Sleep(time.Millisecond)
+			job, _, err = daemon.Accept(ctx, offer)
+		}
+		for err == nil && job.State != revalidator.Done {
+			job, err = daemon.Look(ctx, job.ID, time.Minute)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	settle()
+	var rendered, changed, generations int
+	for n := 0; b.Loop(); n++ {
+		before := w.store.Current()
+		for i := range 1000 {
+			save(i*10, fmt.Sprintf("edition %d", n))
+		}
+		settle()
+		for range w.store.Current().Changes(before) {
+			changed++
+		}
+		commits, err := w.store.History()
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, c := range commits {
+			if c.Generation > before.ID {
+				rendered += c.Rendered
+				generations++
+			}
+		}
+	}
+	b.ReportMetric(float64(rendered)/float64(changed), "renders/page")
+	b.ReportMetric(float64(generations)/float64(b.N), "generations")
+	cancel()
+	if err := <-done; err != nil {
+		b.Error(err)
 	}
 }

@@ -44,6 +44,14 @@ type shownCommit struct {
 	Pinned     bool      `json:"pinned"`
 }
 
+func shownCommits(history []pagestore.Commit) []shownCommit {
+	shown := []shownCommit{}
+	for _, c := range history {
+		shown = append(shown, shownCommit{c.Generation, c.Time.UTC(), c.Cause, c.Documents, c.Pages, c.Rendered, c.Changed, c.Removed, c.Pinned})
+	}
+	return shown
+}
+
 func (inv *invocation) log(eff *effective) error {
 	r, err := inv.openReader(eff)
 	if err != nil {
@@ -53,10 +61,7 @@ func (inv *invocation) log(eff *effective) error {
 	if err != nil {
 		return err
 	}
-	shown := []shownCommit{}
-	for _, c := range history {
-		shown = append(shown, shownCommit{c.Generation, c.Time.UTC(), c.Cause, c.Documents, c.Pages, c.Rendered, c.Changed, c.Removed, c.Pinned})
-	}
+	shown := shownCommits(history)
 	if inv.json {
 		return inv.printJSON(shown)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"freshet/internal/site"
 	"freshet/revalidator"
@@ -133,10 +134,18 @@ func (inv *invocation) keepFresh(ctx context.Context, eff *effective, opt worksh
 	if gen := w.store.Current(); gen.Pinned() {
 		return failed(&pinnedError{gen.ID}, "freshet rollback --release lets builds change the site again")
 	}
-	daemon, err := newDaemon(eff, &builds{inv: inv, workshop: w, logger: opt.logger, said: map[string]bool{}})
+	b := &builds{inv: inv, workshop: w, logger: opt.logger, said: map[string]bool{}}
+	if b.purges, err = openPurges(eff, w.store, opt.logger); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.purges.Close()) }()
+	daemon, err := newDaemon(eff, b)
 	if err != nil {
 		return err
 	}
 	inv.warnSource(eff)
-	return ended(daemon.Run(ctx))
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return daemon.Run(ctx) })
+	g.Go(func() error { return b.purges.run(ctx) })
+	return ended(g.Wait())
 }

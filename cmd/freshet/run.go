@@ -216,10 +216,15 @@ func onTerminal(w io.Writer) bool {
 	return err != nil || !os.SameFile(info, null)
 }
 
+// logsJSON reports whether the log is JSON.
+func (inv *invocation) logsJSON(cfg logConfig) bool {
+	return cfg.Format == "json" || cfg.Format == "auto" && !onTerminal(inv.stderr)
+}
+
 // logger makes the logger that the settings ask for.
 func (inv *invocation) logger(cfg logConfig) *slog.Logger {
 	opt := &slog.HandlerOptions{Level: cfg.Level}
-	if cfg.Format == "json" || cfg.Format == "auto" && !onTerminal(inv.stderr) {
+	if inv.logsJSON(cfg) {
 		return slog.New(slog.NewJSONHandler(inv.stderr, opt))
 	}
 	return slog.New(slog.NewTextHandler(inv.stderr, opt))

@@ -38,7 +38,9 @@ func TestScripts(t *testing.T) {
 // TestMongoScripts runs those in testdata/mongo, each with a MongoDB database of its own, which the settings name.
 // They also have
 //
-//	drop COLLECTION             removes a collection
+//	drop COLLECTION               removes a collection
+//	retitle COLLECTION SLUG TITLE gives a document another title, and updatedAt
+//	remove COLLECTION SLUG        deletes a document
 func TestMongoScripts(t *testing.T) {
 	testenv.Mongo(t)
 	files, err := filepath.Glob("testdata/mongo/*.txtar")
@@ -58,6 +60,18 @@ func TestMongoScripts(t *testing.T) {
 					ts.Fatalf("usage: drop COLLECTION")
 				}
 				testenv.DropCollection(t, uri, name, args[0])
+			}
+			p.Cmds["retitle"] = func(ts *testscript.TestScript, neg bool, args []string) {
+				if neg || len(args) != 3 {
+					ts.Fatalf("usage: retitle COLLECTION SLUG TITLE")
+				}
+				testenv.SetTitle(t, uri, name, args[0], args[1], args[2])
+			}
+			p.Cmds["remove"] = func(ts *testscript.TestScript, neg bool, args []string) {
+				if neg || len(args) != 2 {
+					ts.Fatalf("usage: remove COLLECTION SLUG")
+				}
+				testenv.Remove(t, uri, name, args[0], args[1])
 			}
 			testscript.Run(t, p)
 		})

@@ -74,12 +74,12 @@ func (inv *invocation) serveFolder(ctx context.Context, eff *effective) (err err
 	if err != nil {
 		return err
 	}
-	srv, err := server.New(server.Config{Site: folder, Logger: logger, Foreign: true, CacheBytes: eff.Cache.MemoryBytes})
+	f, err := inv.openFront(ctx, eff, ln, server.Config{Site: folder, Logger: logger, Foreign: true, CacheBytes: eff.Cache.MemoryBytes}, nil, nil)
 	if err != nil {
-		return errors.Join(err, ln.Close())
+		return err
 	}
-	inv.announce(ln)
-	return srv.Run(ctx, ln)
+	inv.announce(eff, ln)
+	return f.Run(ctx)
 }
 
 // serveState serves what is in the state folder.
@@ -93,14 +93,18 @@ func (inv *invocation) serveState(ctx context.Context, eff *effective) error {
 	if err != nil {
 		return err
 	}
-	srv, err := newServer(eff, generations{r.Current}, revalidator.NewControl(eff.State), logger, nil)
+	hooks, err := webhooks(eff, revalidator.NewControl(eff.State), logger)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	inv.announce(ln)
+	f, err := inv.openFront(ctx, eff, ln, serverConfig(eff, generations{r.Current}, hooks, logger, nil), r.History, nil)
+	if err != nil {
+		return err
+	}
+	inv.announce(eff, ln)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.Run(ctx) })
-	g.Go(func() error { return srv.Run(ctx, ln) })
+	g.Go(func() error { return f.Run(ctx) })
 	return ended(g.Wait())
 }
 
@@ -112,8 +116,8 @@ func ended(err error) error {
 	return err
 }
 
-// newServer makes the server of a site of freshet's own. desk takes its webhooks.
-func newServer(eff *effective, pages server.Site, desk webhook.Desk, logger *slog.Logger, dev *server.DevEvents) (*server.Server, error) {
+// webhooks are the handlers that tell desk of changes.
+func webhooks(eff *effective, desk webhook.Desk, logger *slog.Logger) (map[string]http.Handler, error) {
 	hooks, err := webhook.New(webhook.Config{
 		Desk: desk, Profile: eff.Webhook.Profile, Secrets: eff.Webhook.Secrets, Tolerance: eff.Webhook.Tolerance, Token: eff.Webhook.token(),
 		Logger: logger,
@@ -121,8 +125,13 @@ func newServer(eff *effective, pages server.Site, desk webhook.Desk, logger *slo
 	if err != nil {
 		return nil, err
 	}
-	return server.New(server.Config{
-		Extra:      map[string]http.Handler{"/api/revalidate": hooks, "/api/revalidate/": hooks},
+	return map[string]http.Handler{"/api/revalidate": hooks, "/api/revalidate/": hooks}, nil
+}
+
+// serverConfig is for the server of a site of freshet's own. extra are handlers beside its pages.
+func serverConfig(eff *effective, pages server.Site, extra map[string]http.Handler, logger *slog.Logger, dev *server.DevEvents) server.Config {
+	return server.Config{
+		Extra:      extra,
 		Site:       pages,
 		Logger:     logger,
 		Frames:     markup.FrameSources(),
@@ -141,7 +150,7 @@ func newServer(eff *effective, pages server.Site, desk webhook.Desk, logger *slo
 			}
 			return t
 		},
-	})
+	}
 }
 
 // listen opens the address that the site is served at.
@@ -154,6 +163,6 @@ func (inv *invocation) listen(ctx context.Context, address string) (net.Listener
 }
 
 // announce prints the address that the site is served at.
-func (inv *invocation) announce(ln net.Listener) {
-	fmt.Fprintf(inv.stdout, "%s/\n", localURL(ln.Addr().String()))
+func (inv *invocation) announce(eff *effective, ln net.Listener) {
+	fmt.Fprintf(inv.stdout, "%s/\n", eff.localURL(ln.Addr().String()))
 }

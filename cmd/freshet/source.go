@@ -125,6 +125,27 @@ func (s *source) Scan(ctx context.Context, changed []string) (*site.Changes, err
 	return &all, nil
 }
 
+// Names lists what a round of verification compares: every document and every file.
+func (s *source) Names(ctx context.Context) ([]string, error) {
+	names, err := s.files.Names(ctx)
+	if err != nil || s.mongo == nil {
+		return names, err
+	}
+	inMongo, err := s.mongo.Names(ctx)
+	return append(names, inMongo...), err
+}
+
+// verify makes the next scan read those that are files again, whatever their times say. What is in MongoDB always is.
+func (s *source) verify(names []string) {
+	var files []string
+	for _, name := range names {
+		if s.inFiles(name) {
+			files = append(files, name)
+		}
+	}
+	s.files.Verify(files)
+}
+
 // merge adds what a later scan of the same source reported.
 func merge(held, later *site.Changes) {
 	put, drop := map[site.ID]site.Document{}, map[site.ID]bool{}

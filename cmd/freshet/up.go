@@ -7,6 +7,7 @@ import (
 	"net"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -69,6 +70,7 @@ only flags change that.`,
 
 // develop makes the settings those of freshet dev, except for what flags say.
 func (e *effective) develop(given func(flag string) bool) {
+	e.cdns = nil // nobody else sees what is written
 	if !given("drafts") {
 		e.Build.Drafts = true
 	}
@@ -76,8 +78,9 @@ func (e *effective) develop(given func(flag string) bool) {
 		e.Listen = devListen
 	}
 	if !given("url") {
-		e.Site.URL = localURL(e.Listen)
+		e.Site.URL = e.localURL(e.Listen)
 	}
+	e.Admin = "" // freshet up beside it has that address
 	if !given("public") {
 		e.Public = ""
 	}
@@ -104,21 +107,39 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	b := &builds{inv: inv, workshop: w, dev: dev, logger: opt.logger, said: map[string]bool{}}
+	if b.purges, err = openPurges(eff, w.store, opt.logger); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.purges.Close()) }()
 	daemon, err := newDaemon(eff, b)
 	if err != nil {
 		return err
 	}
-	srv, err := newServer(eff, generations{w.store.Current}, daemon, opt.logger, dev)
+	hooks, err := webhooks(eff, daemon, opt.logger)
 	if err != nil {
 		return err
 	}
+	closeListener = false // the front does
+	cfg := serverConfig(eff, generations{w.store.Current}, hooks, opt.logger, dev)
+	cfg.Late, cfg.Purged = w.gen, b.purges.trusted
+	front, err := inv.openFront(ctx, eff, ln, cfg, w.store.History, &gauges{mongo: w.source.db, purges: b.purges, daemon: daemon})
+	if err != nil {
+		return err
+	}
+	closeFront := true
+	defer func() {
+		if closeFront {
+			err = errors.Join(err, front.Close())
+		}
+	}()
 	if dev == nil && eff.Public != "" {
 		inv.warnSource(eff)
 	}
-	inv.announce(ln)
-	closeListener = false // the server does
+	inv.announce(eff, ln)
+	closeFront = false // Run does
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return srv.Run(ctx, ln) })
+	g.Go(func() error { return front.Run(ctx) })
+	g.Go(func() error { return b.purges.run(ctx) })
 	if gen := w.store.Current(); gen.Pinned() {
 		opt.logger.Warn("the site is pinned by a rollback and is served as it is", "generation", gen.ID,
 			"remedy", "stop freshet, run freshet rollback --release, start it again")
@@ -129,6 +150,13 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 }
 
 // localURL is the address of a site that is served on this machine only.
+func (e *effective) localURL(listen string) string {
+	if e.TLS.Cert != "" {
+		return strings.Replace(localURL(listen), "http:", "https:", 1)
+	}
+	return localURL(listen)
+}
+
 func localURL(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil || port == "0" {
@@ -146,6 +174,7 @@ type builds struct {
 	workshop *workshop
 	dev      *server.DevEvents // nil: nobody writes
 	logger   *slog.Logger
+	purges   *purges         // nil: there are no CDNs
 	said     map[string]bool // problems of the last build: they are not told again
 	tree     string          // what was wrong with the public folder after the last build
 }
@@ -160,18 +189,24 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.R
 	case opt.Changed == nil:
 		opt.Changed = []string{}
 	}
+	if c.Rest {
+		opt.Rest = rest
+	}
+	opt.Verified = c.Verified
 	if err := b.workshop.reloadTheme(c.Theme); err != nil {
 		b.tell(problemsOf(err))
 		return revalidator.Result{}, err
 	}
+	b.workshop.source.verify(c.Verify)
 	before := b.workshop.store.Current()
 	rep, err := b.workshop.build(ctx, opt)
-	if tree, ok := errors.AsType[*treeError](err); ok && tree.lasting() {
+	unfinished := false
+	if tree, ok := errors.AsType[*treeError](err); ok {
 		if text := tree.Error(); text != b.tree { // once, not at every build
 			b.logger.Error("the site is built and served, but the public folder is not whole", "error", tree.err)
 			b.tree = text
 		}
-		err = nil
+		err, unfinished = nil, !tree.lasting()
 	} else if err == nil {
 		b.tree = ""
 	}
@@ -180,6 +215,9 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.R
 		return revalidator.Result{}, err
 	}
 	b.tell(rep.Problems)
+	if err := b.purges.follow(); err != nil {
+		b.logger.Error("the CDN outbox cannot be written, the purge is tried all the same", "error", err)
+	}
 	if rep.Committed {
 		b.logger.Info("built", "generation", rep.Generation, "cause", c.Cause, "pages", rep.Pages, "rendered", rep.Rendered,
 			"changed", rep.Changed, "removed", rep.Removed, "left_out", len(rep.Skipped), "took", time.Since(start).Round(time.Millisecond/10))
@@ -188,7 +226,7 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.R
 		}
 	}
 	return revalidator.Result{
-		Generation: rep.Generation, Pages: pagesChanged(before, b.workshop.store.Current()), Skipped: rep.Skipped, Again: rep.Again,
+		Generation: rep.Generation, Pages: pagesChanged(before, b.workshop.store.Current()), Skipped: rep.Skipped, Again: rep.Again, More: rep.Left > 0, Unfinished: unfinished,
 	}, nil
 }
 
@@ -209,12 +247,12 @@ func (b *builds) tell(ps []diag.Problem) {
 	for i := range ps {
 		p := &ps[i]
 		text := p.Error()
-		if !b.said[text] && !now[text] && p.File != "" { // an error without a file is logged by who retries
+		if !b.said[text] && !now[text] && (p.File != "" || p.ID != "") { // an error without a place is logged by who retries
 			level := slog.LevelWarn
 			if p.Severity == diag.Error {
 				level = slog.LevelError
 			}
-			b.logger.Log(context.Background(), level, "problem", "file", p.File, "line", p.Line, "message", p.Message, "remedy", p.Remedy)
+			b.logger.Log(context.Background(), level, "problem", "file", p.File, "line", p.Line, "id", p.ID, "field", p.Field, "message", p.Message, "remedy", p.Remedy)
 		}
 		now[text] = true
 	}

@@ -25,6 +25,7 @@ type workshop struct {
 	source  *source
 	store   *pagestore.Writer
 	gen     *generator.Generator
+	logger  *slog.Logger
 	shrink  bool       // the build that runs may take away what it likes
 	broken  bool       // the templates had mistakes when they were last read: the theme in use is an older one
 	results *memo.File // rendered bodies
@@ -41,7 +42,7 @@ type workshopOptions struct {
 
 // openWorkshop opens all parts. Mistakes in templates are a *generator.ThemeError.
 func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *workshop, err error) {
-	w := &workshop{cfg: cfg}
+	w := &workshop{cfg: cfg, logger: opt.logger}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.Close())
@@ -92,6 +93,7 @@ func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *wor
 		Drafts:     cfg.Build.Drafts,
 		LiveReload: opt.liveReload,
 		MaxShrink:  cfg.Build.MaxShrink,
+		Prerender:  cfg.Build.Prerender,
 		Policy:     server.ContentPolicy(markup.FrameSources()),
 		State:      cfg.State,
 		KeepAssets: cfg.ISR.MaxStale,
@@ -151,12 +153,14 @@ func (w *workshop) build(ctx context.Context, opt generator.Options) (*generator
 		}
 	}
 	if err != nil {
-		return rep, fmt.Errorf("keep what was computed: %w", err)
+		w.logger.Warn("what was computed cannot be kept, the next start computes it again", "error", err)
 	}
 	if w.store.ShouldCompact() {
-		err = w.store.Compact(ctx)
+		if err := w.store.Compact(ctx); err != nil && ctx.Err() == nil {
+			w.logger.Warn("the page log cannot be compacted, it is tried after the next build", "error", err)
+		}
 	}
-	return rep, err
+	return rep, nil
 }
 
 // hasPagesOf reports whether readers see documents of a collection of MongoDB.
@@ -167,6 +171,28 @@ func (w *workshop) hasPagesOf(coll string) bool {
 		}
 	}
 	return false
+}
+
+// rest is how many pages, of those that the first generation lacks, are made at a time.
+const rest = 200
+
+// whole builds until no page is left to make. The report is that of all builds together.
+func (w *workshop) whole(ctx context.Context, opt generator.Options) (*generator.Report, error) {
+	rep, err := w.build(ctx, opt)
+	for err == nil && rep.Left > 0 {
+		before := rep
+		rep, err = w.build(ctx, generator.Options{Now: opt.Now, Changed: []string{}, Rest: rest, Cause: opt.Cause, Progress: opt.Progress})
+		if rep != nil {
+			rep.Committed = true
+			rep.Rendered += before.Rendered
+			rep.Changed += before.Changed
+			rep.Removed += before.Removed
+			for name, ms := range before.Phases {
+				rep.Phases[name] += ms
+			}
+		}
+	}
+	return rep, err
 }
 
 // reloadTheme reads the templates again if they changed, or had mistakes before.

@@ -14,6 +14,7 @@ func (p *Planner) courses(ctx context.Context) (*Page, error) {
 	description := ""
 	if s := p.snap.Section("/courses/"); s != nil {
 		pg.from(s)
+		v.Closed = s.Closed
 		v.Heading, description = cmp.Or(s.Title, v.Heading), cmp.Or(s.SEO.Description, s.Excerpt)
 		var err error
 		if v.Intro, err = p.intro(ctx, pg, s); err != nil {
@@ -22,11 +23,15 @@ func (p *Planner) courses(ctx context.Context) (*Page, error) {
 	}
 	var urls []string
 	for c := range p.snap.Courses().All() {
+		if v.Closed {
+			break
+		}
 		card := p.courseCard(pg, c)
 		v.Courses = append(v.Courses, card)
 		urls = append(urls, card.URL)
 	}
 	v.Head = p.listHead(pg, v.Heading, cmp.Or(description, "All courses"))
+	v.Head.NoIndex = v.Closed
 	v.Head.NavURL = "/courses/"
 	v.Head.JSONLD = p.itemListLD("CollectionPage", &v.Head, v.Heading, urls)
 	return p.seal(pg, v), nil

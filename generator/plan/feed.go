@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -27,10 +28,11 @@ func newest(posts site.Order[*site.Post], n int) []*site.Post {
 func appendXML(b []byte, s string) []byte {
 	start := 0
 	for i := 0; i < len(s); {
-		r, size := rune(s[i]), 1
-		if r >= utf8.RuneSelf {
-			r, size = utf8.DecodeRuneInString(s[i:])
+		if plainXML[s[i]] {
+			i++
+			continue
 		}
+		r, size := utf8.DecodeRuneInString(s[i:])
 		var escaped string
 		switch {
 		case r == '&':
@@ -54,6 +56,20 @@ func appendXML(b []byte, s string) []byte {
 	return append(b, s[start:]...)
 }
 
+// plainXML are the bytes that stand for themselves in XML: most of a feed.
+var plainXML = asciiBut("&<>\"", '\n', '\t')
+
+// asciiBut is a table of the printable ASCII characters without some, and of further ones.
+func asciiBut(without string, and ...byte) (table [256]bool) {
+	for c := byte(' '); c < 0x7f; c++ {
+		table[c] = strings.IndexByte(without, c) < 0
+	}
+	for _, c := range and {
+		table[c] = true
+	}
+	return table
+}
+
 // appendElement appends <name>text</name>.
 func appendElement(b []byte, name, text string) []byte {
 	b = append(append(append(b, '<'), name...), '>')
@@ -61,8 +77,51 @@ func appendElement(b []byte, name, text string) []byte {
 	return append(append(append(b, "</"...), name...), ">\n"...)
 }
 
-// feedBody is the post's whole text with absolute addresses.
+// wholeFeeds is how many feeds hold the same posts' whole text.
+const wholeFeeds = 3
+
+// feedTexts are texts that one feed has made and the others have not taken yet.
+type feedTexts struct {
+	mu sync.Mutex
+	of map[site.ID]*feedText
+}
+
+type feedText struct {
+	make  sync.Once
+	taken int
+	html  string
+	page  Page // whatever the text needs
+	err   error
+}
+
+func (t *feedTexts) take(id site.ID) *feedText {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	text := t.of[id]
+	if text == nil {
+		if t.of == nil {
+			t.of = map[site.ID]*feedText{}
+		}
+		text = &feedText{}
+		t.of[id] = text
+	}
+	if text.taken++; text.taken == wholeFeeds {
+		delete(t.of, id)
+	}
+	return text
+}
+
+// feedBody is the post's whole text with absolute addresses. The assets it shows are published with pg.
 func (p *Planner) feedBody(ctx context.Context, pg *Page, post *site.Post) (string, error) {
+	text := p.texts.take(post.ID)
+	text.make.Do(func() { text.html, text.err = p.makeFeedBody(ctx, &text.page, post) })
+	for i := range text.page.Assets {
+		pg.use(&text.page.Assets[i])
+	}
+	return text.html, text.err
+}
+
+func (p *Planner) makeFeedBody(ctx context.Context, pg *Page, post *site.Post) (string, error) {
 	doc, err := p.bodyOf(ctx, &post.Meta)
 	if err != nil || doc == nil {
 		return "", err
@@ -285,9 +344,9 @@ func (p *Planner) appendURL(b []byte, u site.URLItem) []byte {
 	b = append(b, "<url><loc>"...)
 	b = appendXML(b, p.layout.BaseURL+u.Path.URL())
 	b = append(b, "</loc>"...)
-	if !u.Modified.IsZero() {
+	if t := u.Modified(); !t.IsZero() {
 		b = append(b, "<lastmod>"...)
-		b = u.Modified.AppendFormat(b, time.RFC3339)
+		b = t.AppendFormat(b, time.RFC3339)
 		b = append(b, "</lastmod>"...)
 	}
 	return append(b, "</url>\n"...)
@@ -436,8 +495,10 @@ func (p *Planner) robots(context.Context) (*Page, error) {
 // markdownText is s as one line of Markdown that means nothing but itself.
 func markdownText(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
-	return strings.NewReplacer("\\", "\\\\", "[", "\\[", "]", "\\]", "<", "&lt;").Replace(s)
+	return markdownSigns.Replace(s)
 }
+
+var markdownSigns = strings.NewReplacer("\\", "\\\\", "[", "\\[", "]", "\\]", "<", "&lt;")
 
 func (p *Planner) llms(context.Context) (*Page, error) {
 	var b strings.Builder

@@ -40,6 +40,9 @@ func (p *Planner) makeLayout() *Layout {
 	for pg := range p.snap.Nav().All() {
 		l.Nav = append(l.Nav, Link{pg.Title, pg.Path.URL()})
 	}
+	if b := p.snap.Section(site.BannerPath); b != nil {
+		l.Banner = &Banner{Text: b.Title, Link: Link(b.Link)}
+	}
 	h := digest.New()
 	h.Value(struct {
 		A, B, C, D, E, F string
@@ -47,7 +50,8 @@ func (p *Planner) makeLayout() *Layout {
 		Nav              []Link
 		Assets           map[string]string
 		Live             bool
-	}{l.Title, l.Description, l.BaseURL, l.Lang, l.Dir, l.Author, l.Year, l.Nav, l.Assets, l.LiveReload})
+		Banner           *Banner
+	}{l.Title, l.Description, l.BaseURL, l.Lang, l.Dir, l.Author, l.Year, l.Nav, l.Assets, l.LiveReload, l.Banner})
 	l.sum = h.Sum()
 	return l
 }

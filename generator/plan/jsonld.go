@@ -72,10 +72,11 @@ func appendJSON(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := 0
 	for i := 0; i < len(s); {
-		r, size := rune(s[i]), 1
-		if r >= utf8.RuneSelf {
-			r, size = utf8.DecodeRuneInString(s[i:])
+		if plainJSON[s[i]] {
+			i++
+			continue
 		}
+		r, size := utf8.DecodeRuneInString(s[i:])
 		switch {
 		case r == '"' || r == '\\':
 			b = append(append(b, s[start:i]...), '\\', byte(r))
@@ -90,6 +91,9 @@ func appendJSON(b []byte, s string) []byte {
 	}
 	return append(append(b, s[start:]...), '"')
 }
+
+// plainJSON are the bytes that stand for themselves in strings.
+var plainJSON = asciiBut("\"\\<>&")
 
 func graph(items ...ld) template.JS {
 	b := []byte(`{"@context":"https://schema.org","@graph":[`)

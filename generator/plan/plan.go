@@ -92,11 +92,26 @@ type Asset struct {
 	Data []byte     // … or here
 }
 
-// A Target is an address to plan. A nil Plan means that nothing is there any more.
+// A Target is an address to plan.
 type Target struct {
 	Path  site.Path
 	Cause string
-	Plan  func(context.Context) (*Page, error)
+
+	// A site has a target for each of its pages, so that of a document's page is found when it is planned.
+	plan func(context.Context) (*Page, error)
+	docs *Planner // nil: plan knows what is there
+}
+
+// Plan plans what is at the address. A nil Page means that nothing is there any more.
+func (t *Target) Plan(ctx context.Context) (*Page, error) {
+	plan := t.plan
+	if t.docs != nil {
+		plan = t.docs.planOf(t.Path)
+	}
+	if plan == nil {
+		return nil, nil
+	}
+	return plan(ctx)
 }
 
 // A Planner plans the pages of one snapshot.
@@ -105,6 +120,7 @@ type Planner struct {
 	snap   *site.Snapshot
 	layout *Layout
 	links  *linkers
+	texts  feedTexts
 }
 
 // New returns a planner for the empty site.
@@ -170,12 +186,15 @@ func (l *linkers) add(id site.ID, names []site.Name) {
 	if len(names) == 0 {
 		return
 	}
+	alone := []site.ID{id} // for all names that nobody else tries
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, n := range names {
-		k := nameSum(n)
-		if ids := l.of[k]; !slices.Contains(ids, id) {
-			l.of[k] = append(ids, id)
+		switch ids := l.of[nameSum(n)]; {
+		case len(ids) == 0:
+			l.of[nameSum(n)] = alone
+		case !slices.Contains(ids, id):
+			l.of[nameSum(n)] = append(ids, id)
 		}
 	}
 }

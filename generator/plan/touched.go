@@ -25,52 +25,43 @@ func Own(path site.Path) bool {
 	return false
 }
 
-// target plans whatever the snapshot's documents have at path.
-func (p *Planner) target(path site.Path, cause string) Target {
-	t := Target{Path: path, Cause: cause}
+// planOf plans whatever the snapshot's documents have at path; nil: nothing.
+func (p *Planner) planOf(path site.Path) func(context.Context) (*Page, error) {
 	switch path {
 	case "/robots.txt":
-		t.Plan = p.overridable(path, p.robots)
-		return t
+		return p.overridable(path, p.robots)
 	case "/llms.txt":
-		t.Plan = p.overridable(path, p.llms)
-		return t
+		return p.overridable(path, p.llms)
 	case "/site.webmanifest":
-		t.Plan = p.overridable(path, p.manifest)
-		return t
+		return p.overridable(path, p.manifest)
 	}
 	switch d := p.snap.Find(site.Name{Space: site.ByPath, Name: string(path)}).(type) {
 	case *site.Post:
-		t.Plan = func(ctx context.Context) (*Page, error) { return p.post(ctx, d) }
+		return func(ctx context.Context) (*Page, error) { return p.post(ctx, d) }
 	case *site.Page:
-		t.Plan = func(ctx context.Context) (*Page, error) { return p.textPage(ctx, d) }
+		return func(ctx context.Context) (*Page, error) { return p.textPage(ctx, d) }
 	case *site.Course:
 		if path == site.CoursePath(d.Slug) {
-			t.Plan = func(ctx context.Context) (*Page, error) { return p.course(ctx, d) }
-			return t
+			return func(ctx context.Context) (*Page, error) { return p.course(ctx, d) }
 		}
 		for l := range d.OpenLessons() {
 			if path == site.LessonPath(d.Slug, l.Slug) {
-				t.Plan = func(ctx context.Context) (*Page, error) { return p.lesson(ctx, d, l) }
-				return t
+				return func(ctx context.Context) (*Page, error) { return p.lesson(ctx, d, l) }
 			}
 		}
 	case *site.File:
-		t.Plan = func(context.Context) (*Page, error) { return p.static(d), nil }
-	}
-	if t.Plan != nil {
-		return t
+		return func(context.Context) (*Page, error) { return p.static(d), nil }
 	}
 	if d := p.snap.Find(site.Name{Space: site.ByAlias, Name: string(path)}); d != nil {
 		if to := p.addressOf(d, string(path)); to != "" && to != path {
-			t.Plan = func(context.Context) (*Page, error) {
+			return func(context.Context) (*Page, error) {
 				pg := p.redirect(path, to)
 				pg.from(d)
 				return pg, nil
 			}
 		}
 	}
-	return t
+	return nil
 }
 
 // overridable makes one of freshet's own files unless the content tree has its own.
@@ -109,23 +100,30 @@ func (p *Planner) All() []Target {
 	for _, leaf := range leaves(s.URLs(), bucket{}) {
 		t.leaf(leaf)
 	}
-	for post := range s.Posts().All() {
-		t.doc(post)
-	}
-	for c := range s.Courses().All() {
-		t.doc(c)
-	}
-	for pg := range s.Pages().All() {
-		t.doc(pg)
-	}
 	for name := range s.NamesIn(site.ByPath) {
-		t.at(site.Path(name)) // static files
+		t.at(site.Path(name))
 	}
 	for name := range s.NamesIn(site.ByAlias) {
 		t.at(site.Path(name))
 	}
 	t.seen = nil // plans hold on to t
 	return t.out
+}
+
+// At plans what the snapshot's documents have at a path.
+func (p *Planner) At(path site.Path, cause string) Target {
+	return Target{Path: path, Cause: cause, docs: p}
+}
+
+// Sitemap plans the sitemap with all its parts.
+func (p *Planner) Sitemap() []Target {
+	t := p.begin(nil)
+	t.cause = "the site is whole"
+	t.sitemap()
+	for _, leaf := range leaves(p.snap.URLs(), bucket{}) {
+		t.leaf(leaf)
+	}
+	return slices.DeleteFunc(t.out, func(t Target) bool { return !strings.HasPrefix(string(t.Path), "/sitemap") })
 }
 
 // touch gathers targets, each address once.
@@ -145,7 +143,7 @@ func (t *touch) add(path site.Path, plan func(context.Context) (*Page, error)) {
 		return
 	}
 	t.seen[path] = struct{}{}
-	t.out = append(t.out, Target{path, t.cause, plan})
+	t.out = append(t.out, Target{Path: path, Cause: t.cause, plan: plan})
 }
 
 // at plans what documents have at path, unless freshet has something of its own there.
@@ -154,7 +152,8 @@ func (t *touch) at(path site.Path) {
 		return
 	}
 	if _, ok := t.seen[path]; !ok {
-		t.add(path, t.p.target(path, t.cause).Plan)
+		t.add(path, nil)
+		t.out[len(t.out)-1].docs = t.p
 	}
 }
 

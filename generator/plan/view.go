@@ -29,6 +29,7 @@ type Layout struct {
 	Assets             map[string]string // URL of each asset by name: "style.css" → "/assets/style.0123456789abcdef.css"
 	Feeds              []Feed            // of the whole site
 	LiveReload         bool              // freshet dev: the page is to load "dev.js"
+	Banner             *Banner           // nil: none
 
 	sum digest.Sum
 }
@@ -38,6 +39,12 @@ func (l *Layout) Asset(name string) string { return l.Assets[name] }
 
 // Digest implements digest.Digester: a layout is digested once, not once a page.
 func (l *Layout) Digest() digest.Sum { return l.sum }
+
+// Banner is a notice that every page shows.
+type Banner struct {
+	Text string
+	Link Link // zero: none
+}
 
 // Link is a text with an address. The navigation marks the entry whose URL is
 // Head.NavURL.
@@ -173,6 +180,7 @@ type Courses struct {
 	Heading string
 	Intro   *Body
 	Courses []CourseCard
+	Closed  bool // the courses are being worked on, and none is listed
 }
 
 // Course is the view of course.html, page /courses/<slug>/.

@@ -284,6 +284,9 @@ func (k *curriculum) lessonSlugs(stages []stage) map[*record]site.Slug {
 
 func (k *curriculum) lessonSlug(r *record) site.Slug {
 	s := firstSlug(r.p.slug, lastSegment(r.p.address), lessonName(r), cmpOr(r.p.title, r.p.heading))
+	if k.stored() {
+		s = firstSlug(r.p.slug, r.p.title)
+	}
 	if s == "" {
 		return "lesson"
 	}
@@ -329,13 +332,25 @@ func (k *curriculum) lessons(files []*record, slugs map[*record]site.Slug) []sit
 					l.Excerpt = "" // what a closed one says is not for all
 				}
 			}
+			if k.stored() {
+				l.Title = cmpOr(p.title, p.slug)
+				if l.Title == "" {
+					k.b.warn(r.path, "title", "this lesson has no title, so it is left out", "write its title")
+					continue
+				}
+				if p.hash == 0 {
+					l.Excerpt = ""
+				}
+			}
 			if l.Title == "" {
 				l.Title = titleOf(lessonName(r))
 			}
 			if p.hash != 0 {
 				l.Body = site.BodyRef{Doc: site.ID(courseID(k.course)), Part: r.path, Format: p.bodyFormat(), Hash: p.hash, Bytes: p.bytes}
 			}
-			l.Aliases = aliasesOf(p, "")
+			if !k.stored() {
+				l.Aliases = aliasesOf(p, "")
+			}
 			out = append(out, l)
 		}
 	}

@@ -17,6 +17,7 @@ type builder struct {
 	t        *tree
 	problems []diag.Problem
 	skip     *site.Skip
+	more     []site.Document // what the unit has beside it: pictures that it holds as data, the banner
 }
 
 func (b *builder) warn(name, field, message, remedy string) {
@@ -120,12 +121,18 @@ func (b *builder) file(r *record) site.Document {
 // meta fills in what all documents have. The slug is chosen from names after the front matter's.
 func (b *builder) meta(r *record, names ...string) site.Meta {
 	p := r.p
+	for _, f := range p.files(r.path) {
+		b.more = append(b.more, f)
+	}
 	m := site.Meta{
 		ID: site.ID(r.path), Source: r.path, Title: p.title, Excerpt: p.excerpt, Tags: p.tags, Cover: p.cover, SEO: p.seo, Draft: p.draft,
 		Published: p.published, Modified: p.modified, Expires: p.expires, Minutes: p.minutes, Lang: b.lang(r),
 	}
-	if m.Title == "" {
+	if m.Title == "" && !p.stored {
 		m.Title = p.heading
+	}
+	if m.Title == "" && p.stored {
+		m.Title = "Untitled"
 	}
 	if m.Title == "" && len(names) > 0 {
 		m.Title = titleOf(names[0])
@@ -138,7 +145,10 @@ func (b *builder) meta(r *record, names ...string) site.Meta {
 	}
 	m.Slug = firstSlug(append([]string{p.slug, lastSegment(p.address)}, append(names, m.Title)...)...)
 	if p.stored {
-		m.Slug = firstSlug(append([]string{p.slug, m.Title}, names...)...) // its file is called as import found best
+		m.Slug = firstSlug(p.slug, m.Title) // its file is called as import found best
+	}
+	if m.Slug == "" && p.storedID != "" {
+		m.Slug = site.Slug("untitled-" + digest.String(collOf(r.path) + ":" + p.storedID).String()[:8]) // as it is in the database
 	}
 	if m.Slug == "" {
 		m.Slug = site.Slug("untitled-" + digest.String(r.path).String()[:8])
@@ -226,7 +236,7 @@ func (b *builder) postAliases(r *record, dir, name string, date time.Time, own s
 		add(a)
 	}
 	if r.p.stored {
-		add(storedAddress("/blog/", r.p.slug))
+		add(storedAddress("/blog/", r.p))
 		return out
 	}
 	if r.p.address != "" {
@@ -266,8 +276,9 @@ func (b *builder) postAliases(r *record, dir, name string, date time.Time, own s
 
 // storedAddress is the address that a document of MongoDB's had by its slug as it was stored; "" where it can have had
 // none.
-func storedAddress(folder, slug string) string {
-	if slug == "" || strings.ContainsAny(slug, "?#%/\\") {
+func storedAddress(folder string, p *parsed) string {
+	slug := p.slug
+	if slug == "" || !p.slugIsText || strings.ContainsAny(slug, "?#%/\\") {
 		return ""
 	}
 	return folder + slug + "/"
@@ -301,6 +312,9 @@ func revision(doc any) site.Revision {
 	return h.Sum()
 }
 
+// bannerMark stands in the ID of the banner, behind that of the document that has it.
+const bannerMark = "#banner"
+
 // section makes a page of a folder's own text: the text of a list that freshet makes, or a page at the folder's
 // address. A folder text that is not its folder's first gives nothing.
 func (b *builder) section(r *record) site.Document {
@@ -332,6 +346,13 @@ func (b *builder) section(r *record) site.Document {
 	}
 	pg.Meta = b.meta(r, cmpOr(strings.TrimPrefix(f.base(), "."), "home"))
 	pg.Title = cmpOr(r.p.title, r.p.heading) // empty: the list's own
+	pg.Closed = r.p.closed && pg.Path == "/courses/"
+	if r.p.notice != "" && pg.Path == "/" {
+		banner := &site.Page{Section: true, Path: site.BannerPath, Link: r.p.noticeLink}
+		banner.ID, banner.Title, banner.Source = site.ID(r.path+bannerMark), r.p.notice, r.path
+		banner.Revision = revision(banner)
+		b.more = append(b.more, banner)
+	}
 	pg.Revision = revision(pg)
 	return pg
 }
@@ -393,7 +414,7 @@ func aliasesOf(p *parsed, own site.Path) []string {
 	var out []string
 	former := append(slices.Clone(p.aliases), p.address)
 	if p.stored {
-		former = append(slices.Clone(p.aliases), storedAddress("/courses/", p.slug))
+		former = append(slices.Clone(p.aliases), storedAddress("/courses/", p))
 	}
 	for _, a := range former {
 		if a = site.OldPath(a); a != "" && strings.TrimRight(a, "/") != strings.TrimRight(string(own), "/") {

@@ -11,7 +11,7 @@ import (
 )
 
 // parserVersion names the form and meaning of memoised parse results; it changes with both.
-const parserVersion = 4
+const parserVersion = 5
 
 // A codec writes or reads the fields of a parse result in one order, so that the two directions cannot differ. Most
 // fields of most files are empty: an empty one costs one byte.
@@ -144,7 +144,7 @@ func each[T any](c *codec, v *[]T, one func(*T)) {
 }
 
 func (c *codec) parsed(p *parsed) {
-	c.bools(&p.draft, &p.broken, &p.dated, &p.featured, &p.nav, &p.weighted, &p.shortcodesOff, &p.seo.NoIndex, &p.stored, &p.hasStatus, &p.gratis)
+	c.bools(&p.draft, &p.broken, &p.dated, &p.featured, &p.nav, &p.weighted, &p.shortcodesOff, &p.seo.NoIndex, &p.stored, &p.hasStatus, &p.gratis, &p.slugIsText, &p.closed)
 	format := string(p.format)
 	c.string(&format)
 	p.format = site.Format(format)
@@ -188,6 +188,20 @@ func (c *codec) parsed(p *parsed) {
 	c.strings(&p.features)
 	c.strings(&p.learn)
 	c.strings(&p.requirements)
+	c.string(&p.storedID)
+	c.string(&p.notice)
+	c.string(&p.noticeLink.Text)
+	c.string(&p.noticeLink.URL)
+	each(c, &p.pictures, func(h *heldPicture) {
+		c.string(&h.base)
+		c.string(&h.name)
+		sum := uint64(h.info.Sum)
+		c.uint(&sum)
+		h.info.Sum = digest.Sum(sum)
+		c.int64(&h.info.Bytes)
+		c.int(&h.info.Width)
+		c.int(&h.info.Height)
+	})
 	each(c, &p.problems, c.problem)
 	each(c, &p.uses, func(u *use) {
 		c.string(&u.kind)

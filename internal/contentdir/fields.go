@@ -1,6 +1,7 @@
 package contentdir
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/url"
@@ -57,6 +58,12 @@ type parsed struct {
 	discount          float64
 	gratis            bool      // a price is given, and it is 0
 	born              time.Time // the time in the _id
+	storedID          string    // the _id, where it is an ObjectId or plain text
+	slugIsText        bool
+	pictures          []heldPicture
+	closed            bool   // developmentMode
+	notice            string // of the banner; empty: there is none
+	noticeLink        site.Link
 }
 
 // A key is what a front-matter key means.
@@ -114,6 +121,11 @@ const (
 	keyID
 	keyAuthorImage
 	keyEnroll
+	keyInstructorName
+	keyInstructorImage
+	keyCurriculum
+	keyClosed
+	keyNotice
 	keyExtra
 )
 
@@ -150,7 +162,8 @@ var keys = map[string]keyRank{
 	"aliases": {keyAliases, 9}, "alias": {keyAliases, 8}, "redirectFrom": {keyAliases, 7},
 	"permalink": {keyAddress, 8}, "url": {keyAddress, 9}, "path": {keyAddress, 7},
 	"lang": {keyLang, 9}, "language": {keyLang, 8}, "locale": {keyLang, 7},
-	"featured": {keyFeatured, 9}, "views": {keyViews, 9}, "weight": {keyWeight, 9}, "order": {keyWeight, 8}, "navOrder": {keyWeight, 7}, "sidebarPosition": {keyWeight, 7},
+	"instructorName": {keyInstructorName, 9}, "instructorImage": {keyInstructorImage, 9}, "curriculum": {keyCurriculum, 9}, "developmentMode": {keyClosed, 9}, "notification": {keyNotice, 9},
+	"featured": {keyFeatured, 9}, "views": {keyViews, 9}, "viewCount": {keyViews, 8}, "weight": {keyWeight, 9}, "order": {keyWeight, 8}, "navOrder": {keyWeight, 7}, "sidebarPosition": {keyWeight, 7},
 	"nav": {keyNav, 9}, "menu": {keyMenu, 8}, "menus": {keyMenu, 8},
 	"free": {keyFree, 9}, "shortcodes": {keyShortcodes, 9}, "format": {keyFormat, 9}, "origin": {keyOrigin, 9}, "_id": {keyID, 9},
 	"price": {keyPrice, 9}, "originalPrice": {keyOriginalPrice, 9}, "currency": {keyCurrency, 9}, "level": {keyLevel, 9}, "difficulty": {keyLevel, 8},
@@ -251,6 +264,16 @@ func nearEnough(name, known string) bool {
 	return len(a)-len(b) == 1 || len(b)-len(a) == 1
 }
 
+// storedKeys are the keys that mean something in a file which holds a document of MongoDB's: the fields that mean it
+// there, and the file's own. Others are fields of other programs'.
+var storedKeys = set("title", "slug", "excerpt", "shortDescription", "description", "lang", "language", "tags", "topics", "categories", "category",
+	"coverImage", "cover", "cover_image", "image", "coverImageAlt", "coverAlt", "seo", "metaTitle", "metaDescription", "metaKeywords", "canonicalUrl", "canonicalURL",
+	"status", "draft", "published", "publishedAt", "published_at", "date", "createdAt", "created_at", "modifiedAt", "lastmod", "expiresAt", "aliases",
+	"authors", "author", "authorImage", "featured", "views", "viewCount",
+	"price", "originalPrice", "discount", "currency", "level", "duration", "rating", "instructor", "instructors", "instructorName", "instructorImage",
+	"features", "whatYouLearn", "requirements", "enrollRedirectUrl", "enrollUrl", "curriculum", "weight", "order",
+	"_id", "origin", "shortcodes")
+
 // A reader takes the fields of one front matter.
 type reader struct {
 	parts *parts
@@ -258,7 +281,11 @@ type reader struct {
 	ranks [keyExtra + 1]int8
 	tags  []string
 	alt   string
-	image string // of the only author
+	seo   site.SEO // of the key seo, which goes before keys of the same meaning
+	image string   // of the only author
+	// Of the only instructor. The name stands in for a default, too.
+	instructor site.Instructor
+	late       []late // mistakes that stop no draft
 	// Jekyll parts tags at blanks.
 	blanks bool
 }
@@ -266,6 +293,12 @@ type reader struct {
 func (r *reader) warn(f *field, message, remedy string) {
 	r.out.problems = append(r.out.problems, diag.Problem{Severity: diag.Warning, Line: f.line, Col: f.col, Text: r.parts.lineText(f.line), Field: f.key,
 		Message: message, Remedy: remedy})
+}
+
+// A late is a mistake in a document of MongoDB's that counts only if readers are to see it.
+type late struct {
+	f               *field
+	message, remedy string
 }
 
 func (r *reader) fail(f *field, message, remedy string) {
@@ -280,7 +313,26 @@ func (r *reader) fail(f *field, message, remedy string) {
 // read fills out from the front matter.
 func (p *parts) read(name string, front *value, out *parsed) {
 	r := &reader{parts: p, out: out, blanks: strings.Contains("/"+name, "/_posts/") || strings.Contains("/"+name, "/_drafts/")}
+	origin := front.get("origin")
+	out.stored = origin != nil && origin.s == originMongoDB
 	r.table(front, false)
+	if out.stored {
+		for _, l := range r.late {
+			if out.draft || !out.hasStatus && collOf(name) == Blogs {
+				r.warn(l.f, l.message, l.remedy)
+			} else {
+				r.fail(l.f, l.message, l.remedy)
+			}
+		}
+	}
+	out.seo = site.SEO{
+		Title: cmp.Or(r.seo.Title, out.seo.Title), Description: cmp.Or(r.seo.Description, out.seo.Description), Keywords: out.seo.Keywords,
+		Canonical: cmp.Or(r.seo.Canonical, out.seo.Canonical), Image: cmp.Or(r.seo.Image, out.seo.Image), NoIndex: r.seo.NoIndex || out.seo.NoIndex,
+	}
+	if len(r.seo.Keywords) > 0 {
+		out.seo.Keywords = r.seo.Keywords
+	}
+	r.oneInstructor()
 	if r.image != "" && len(out.authors) == 1 && out.authors[0].Image == "" {
 		out.authors[0].Image = r.image
 	}
@@ -297,6 +349,21 @@ func (p *parts) read(name string, front *value, out *parsed) {
 		out.tags = appendNew(out.tags, out.categories...)
 	}
 	out.tags = site.UniqueTags(out.tags)
+}
+
+// defaultInstructor is what a site's own form fills in where nobody wrote a name.
+const defaultInstructor = "Instructor"
+
+// oneInstructor adds what stands beside the instructors.
+func (r *reader) oneInstructor() {
+	list := r.out.instructors
+	if name := clean(r.instructor.Name); name != "" && (len(list) == 0 || len(list) == 1 && list[0].Name == defaultInstructor) {
+		list = []site.Instructor{{Name: name}}
+	}
+	if len(list) == 1 && list[0].Image == "" {
+		list[0].Image = r.instructor.Image
+	}
+	r.out.instructors = list
 }
 
 // originMongoDB is the value of the key origin in files that hold documents of MongoDB's.
@@ -316,6 +383,9 @@ func (r *reader) table(front *value, extra bool) {
 	for i := range front.fields {
 		f := &front.fields[i]
 		f.val = f.val.plainValue()
+		if r.out.stored && !storedKeys[f.key] {
+			continue
+		}
 		k, near := findKey(f.key)
 		if near != "" && !extra {
 			r.warn(f, fmt.Sprintf("unknown key %q", f.key), fmt.Sprintf("did you mean %q?", near))
@@ -349,6 +419,7 @@ func (r *reader) take(k key, f *field) bool {
 	case keyTitle:
 		return r.string(f, &out.title)
 	case keySlug:
+		out.slugIsText = v.kind == text
 		return r.string(f, &out.slug)
 	case keyExcerpt:
 		return r.string(f, &out.excerpt)
@@ -381,6 +452,9 @@ func (r *reader) take(k key, f *field) bool {
 		}
 	case keyDraft:
 		b, ok := boolOf(v)
+		if !ok && out.stored {
+			return false // as a database's reader has it
+		}
 		if !ok {
 			r.fail(f, fmt.Sprintf("%s is neither true nor false", f.key), "write draft: true or draft: false")
 			return false
@@ -391,7 +465,7 @@ func (r *reader) take(k key, f *field) bool {
 			out.draft = out.draft || !b
 			return true
 		}
-		return r.rankedDate(f, 5)
+		return !out.stored && r.rankedDate(f, 5)
 	case keyDate:
 		return r.date(f, &out.published)
 	case keyModified:
@@ -417,17 +491,17 @@ func (r *reader) take(k key, f *field) bool {
 			sf := &v.fields[i]
 			switch reduceKey(sf.key) {
 			case "title", "metatitle":
-				r.string(sf, &out.seo.Title)
+				r.string(sf, &r.seo.Title)
 			case "description", "metadescription":
-				r.string(sf, &out.seo.Description)
+				r.string(sf, &r.seo.Description)
 			case "keywords":
-				out.seo.Keywords = stringsOf(sf.val)
+				r.seo.Keywords = stringsOf(sf.val)
 			case "canonical", "canonicalurl":
-				r.absolute(sf, &out.seo.Canonical)
+				r.absolute(sf, &r.seo.Canonical)
 			case "image", "ogimage":
-				out.seo.Image = pictureOf(sf.val).Src
+				r.seo.Image = pictureOf(sf.val).Src
 			case "noindex":
-				out.seo.NoIndex, _ = boolOf(sf.val)
+				r.seo.NoIndex, _ = boolOf(sf.val)
 			}
 		}
 	case keySEOTitle:
@@ -461,7 +535,9 @@ func (r *reader) take(k key, f *field) bool {
 	case keyFeatured:
 		out.featured, _ = boolOf(v)
 	case keyViews:
-		out.views, _ = strconv.ParseInt(v.s, 10, 64)
+		if n, ok := site.ParseAmount(v.s); ok && n >= 0 {
+			out.views = int64(min(n, 1<<62))
+		}
 	case keyWeight:
 		n, err := strconv.ParseFloat(v.s, 64)
 		if err != nil || n != n || n > 1e9 || n < -1e9 {
@@ -476,8 +552,7 @@ func (r *reader) take(k key, f *field) bool {
 	case keyFree:
 		b, ok := boolOf(v)
 		if !ok {
-			r.fail(f, "free is neither true nor false", "write free: true or free: false")
-			return false
+			r.warn(f, "free is neither true nor false, so the lesson is closed", "write free: true or free: false")
 		}
 		out.free = -1
 		if b {
@@ -488,7 +563,7 @@ func (r *reader) take(k key, f *field) bool {
 		out.shortcodesOff = ok && !b
 	case keyPrice:
 		// A course whose price cannot be read must not pass for a free one.
-		n, ok := numberOf(f.val.s)
+		n, ok := r.numberOf(f.val)
 		if !ok {
 			r.fail(f, fmt.Sprintf("price %q is not a number", clip(f.val.s)), "write digits only, and the currency as currency: INR")
 		}
@@ -497,7 +572,9 @@ func (r *reader) take(k key, f *field) bool {
 	case keyOriginalPrice:
 		return r.number(f, &out.original)
 	case keyRating:
-		if r.number(f, &out.rating) {
+		if n, ok := site.ParseAmount(v.s); ok && out.stored {
+			out.rating = min(max(n, 0), 5)
+		} else if r.number(f, &out.rating) {
 			out.rating = min(max(out.rating, 0), 5)
 		}
 	case keyCurrency:
@@ -513,10 +590,15 @@ func (r *reader) take(k key, f *field) bool {
 		out.instructors = instructorsOf(v)
 	case keyDuration:
 		if v.kind == number {
+			if n, err := strconv.ParseFloat(v.s, 64); err != nil || !(n > 0) {
+				return false
+			}
 			out.duration = v.s + " min"
 			return true
 		}
-		return r.string(f, &out.duration)
+		ok := r.string(f, &out.duration)
+		out.duration = site.ShownDuration(out.duration)
+		return ok
 	case keyTeaching:
 		// Lessons of The Carpentries state minutes of teaching and of exercises.
 		n, err := strconv.Atoi(v.s)
@@ -543,8 +625,28 @@ func (r *reader) take(k key, f *field) bool {
 	case keyOrigin:
 		out.stored = v.s == originMongoDB
 		return out.stored
+	case keyCurriculum:
+		if out.stored && v.kind == text {
+			r.warn(f, "the curriculum is text, which is kept but not shown", "store a list of modules")
+		}
+	case keyClosed:
+		b, ok := boolOf(v)
+		if !ok {
+			r.warn(f, "developmentMode is neither true nor false", "write developmentMode: true or developmentMode: false")
+		}
+		out.closed = b
+	case keyNotice:
+		r.notice(f)
+	case keyInstructorName:
+		return r.string(f, &r.instructor.Name)
+	case keyInstructorImage:
+		r.instructor.Image = pictureOf(v).Src
 	case keyID:
+		if v.kind == text {
+			out.storedID = v.s
+		}
 		if id := v.get("$oid"); v.kind == table && id != nil && len(id.s) == 24 {
+			out.storedID = strings.ToLower(id.s)
 			if seconds, err := strconv.ParseUint(id.s[:8], 16, 32); err == nil {
 				out.born = time.Unix(int64(seconds), 0).UTC()
 			}
@@ -559,6 +661,34 @@ func (r *reader) take(k key, f *field) bool {
 		}
 	}
 	return true
+}
+
+// notice reads the banner: enabled, message, linkText, linkHref, as the site's settings have it.
+func (r *reader) notice(f *field) {
+	get := func(name string) string {
+		if v := f.val.get(name); v != nil && v.kind != table && v.kind != list {
+			return v.s
+		}
+		return ""
+	}
+	enabled, said := f.val.get("enabled"), true
+	if enabled != nil {
+		said, _ = boolOf(enabled)
+	}
+	message := site.PlainText(site.HTML, get("message"))
+	switch {
+	case f.val.kind != table:
+		r.warn(f, "notification is not a table, so there is no banner", "write message, linkText and linkHref below it")
+	case !said:
+	case message == "":
+		r.warn(f, "notification has no message, so there is no banner", "write one in message")
+	default:
+		r.out.notice = message
+		href := get("linkHref")
+		if r.out.noticeLink = site.NewLink(site.PlainText(site.HTML, get("linkText")), href); href != "" && r.out.noticeLink.URL == "" {
+			r.warn(f, fmt.Sprintf("linkHref %q is no address, so the banner has no link", clip(href)), "begin it with / or https://")
+		}
+	}
 }
 
 // rankedDate is for "published", which is a date only in some trees.
@@ -588,8 +718,31 @@ func (r *reader) date(f *field, to *time.Time) bool {
 	if !ok {
 		t, ok = site.ParseDate(f.val.s)
 	}
+	problem := fmt.Sprintf("%s %q is not a date", f.key, clip(f.val.s))
+	if r.out.stored {
+		if !ok {
+			var ambiguous bool
+			if t, ok, ambiguous = site.ParseSlashDate(f.val.s); ambiguous {
+				problem = fmt.Sprintf("%s %q leaves open which is the day and which the month", f.key, clip(f.val.s))
+			}
+		}
+		n, err := strconv.ParseFloat(f.val.s, 64)
+		switch {
+		case ok && f.val.kind == moment && t.Unix() == 0, err == nil && n == 0:
+			return false // a zero value of some program's: none was set
+		case ok:
+		case to == &r.out.published && (f.key == "createdAt" || f.key == "created_at"):
+			return false
+		case to == &r.out.modified:
+			r.warn(f, problem, "store a date")
+			return false
+		default:
+			r.late = append(r.late, late{f, problem, "store a date, or write it as 2006-01-02"})
+			return false
+		}
+	}
 	if !ok {
-		r.fail(f, fmt.Sprintf("%s %q is not a date", f.key, clip(f.val.s)), "write it as 2006-01-02 or 2006-01-02T15:04:05Z")
+		r.fail(f, problem, "write it as 2006-01-02 or 2006-01-02T15:04:05Z")
 		return false
 	}
 	if t.Year() <= 1 {
@@ -600,13 +753,22 @@ func (r *reader) date(f *field, to *time.Time) bool {
 }
 
 func (r *reader) number(f *field, to *float64) bool {
-	n, ok := numberOf(f.val.s)
+	n, ok := r.numberOf(f.val)
 	if !ok {
 		r.warn(f, fmt.Sprintf("%s %q is not a number", f.key, clip(f.val.s)), "write digits only")
 		return false
 	}
 	*to = n
 	return true
+}
+
+// numberOf reads what is no less than nothing; in a document of MongoDB's it may have a currency beside it.
+func (r *reader) numberOf(v *value) (float64, bool) {
+	if r.out.stored {
+		n, ok := site.ParseAmount(v.s)
+		return n, ok && n >= 0 && n <= 1e12
+	}
+	return numberOf(v.s)
 }
 
 func numberOf(s string) (float64, bool) {
@@ -677,10 +839,19 @@ func stringsOf(v *value) []string {
 		for _, it := range v.items {
 			switch it.kind {
 			case table:
-				if n := it.lookup("name"); n != nil {
-					out = appendNew(out, clean(n.s))
+				for _, k := range [...]string{"name", "title", "label"} {
+					if n := it.lookup(k); n != nil && n.s != "" {
+						out = appendNew(out, clean(n.s))
+						break
+					}
 				}
-			case list, null:
+			case list:
+				for _, in := range it.items {
+					if in.kind != table && in.kind != list {
+						out = appendNew(out, clean(in.s))
+					}
+				}
+			case null:
 			default:
 				out = appendNew(out, clean(it.s))
 			}

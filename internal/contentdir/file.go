@@ -59,6 +59,15 @@ func prepare(data []byte) (parts, *diag.Problem) {
 
 // bodyOf returns the translated body, and stored HTML and editors' documents as they are. front is the decoded front matter, or nil when it is to be read if needed.
 func bodyOf(name string, p *parts, front *value) (string, []use) {
+	if keepsText(p) {
+		if front == nil {
+			front, _ = p.decode()
+		}
+		if front != nil {
+			t := keptBody(name, p, front)
+			return t.Text, nil
+		}
+	}
 	body := string(p.body)
 	if strings.Contains(body, "\r") {
 		body = strings.ReplaceAll(strings.ReplaceAll(body, "\r\n", "\n"), "\r", "\n")
@@ -139,11 +148,21 @@ func parseFile(name string, data []byte) *parsed {
 		return out
 	}
 	p.read(name, front, out)
+	if out.stored && out.title == "" && !out.draft && (out.hasStatus || collOf(name) == Courses) {
+		out.fail(&diag.Problem{Severity: diag.Error, Line: 1, Field: "title", Message: "there is no title", Remedy: "write one in title"})
+	}
 	for i := range out.problems {
 		out.problems[i].Text = clipLine(out.problems[i].Text)
 	}
-	body, uses := bodyOf(name, &p, front)
-	out.uses = uses
+	out.hold(name, "")
+	var body string
+	if keepsText(&p) {
+		t := keptBody(name, &p, front)
+		body, out.format = t.Text, t.Format
+		out.keepText(name, &t, p.bodyLine)
+	} else {
+		body, out.uses = bodyOf(name, &p, front)
+	}
 	if !out.shortcodesOff {
 		t := translator{param: paramOf(front)}
 		for _, s := range [...]*string{&out.title, &out.excerpt, &out.seo.Title, &out.seo.Description, &out.cover.Alt} {

@@ -159,6 +159,12 @@ func describe(t testing.TB, s *contentdir.Source, dir string, ch *site.Changes, 
 			line("page %s", d.ID)
 			line("  at %s%s%s", d.Path, map[bool]string{true: " section"}[d.Section], map[bool]string{true: " nav"}[d.Nav])
 			meta(&d.Meta)
+			if d.Closed {
+				line("  closed")
+			}
+			if d.Link != (site.Link{}) {
+				line("  link %q to %s", d.Link.Text, d.Link.URL)
+			}
 			body(d.Body)
 		case *site.File:
 			line("file %s %d bytes %dx%d %s", d.Name, d.Size, d.Width, d.Height, d.Public)

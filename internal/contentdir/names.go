@@ -291,7 +291,9 @@ func lastSegment(address string) string {
 // firstSlug is the first of the names that gives a slug.
 func firstSlug(names ...string) site.Slug {
 	for _, n := range names {
-		if s := site.MakeSlug(n); s != "" {
+		if s := site.MakeSlug(n); string(s) == n && s != "" {
+			return site.Slug(n) // which is in memory as long as the document is
+		} else if s != "" {
 			return s
 		}
 	}

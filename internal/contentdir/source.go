@@ -139,7 +139,11 @@ func (s *Source) Body(_ context.Context, ref site.BodyRef) (site.Body, error) {
 	}
 	f, err := s.open(name)
 	if err != nil {
-		return site.Body{}, fmt.Errorf("read body of %s: %w", name, absent(err))
+		err = absent(err)
+		if ref.Part != "" && errors.Is(err, site.ErrNotFound) && s.has(string(ref.Doc)) {
+			err = site.ErrChanged // the course is there, without this lesson
+		}
+		return site.Body{}, fmt.Errorf("read body of %s: %w", name, err)
 	}
 	defer f.Close()
 	data, err := readAll(io.LimitReader(f, maxBodyBytes+1), make([]byte, 0, ref.Bytes+2048))
@@ -176,13 +180,31 @@ func bodyHash(body string) digest.Sum {
 	return max(digest.String(body), 1) // 0 says that there is no body
 }
 
-// Open opens a file of the tree. The error is site.ErrNotFound when it is gone.
+// Open opens a file of the tree, or a picture that a document holds as data. The error is site.ErrNotFound when it is
+// gone, and site.ErrChanged when the document holds another picture by now.
 func (s *Source) Open(_ context.Context, f *site.File) (io.ReadCloser, error) {
+	if doc := heldIn(f.ID); doc != "" {
+		r, err := s.openHeld(doc, f)
+		if err != nil {
+			return nil, fmt.Errorf("open %s: %w", f.Name, err)
+		}
+		return r, nil
+	}
 	r, err := s.open(f.Name)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", f.Name, absent(err))
 	}
 	return r, nil
+}
+
+// has reports whether the tree has a file or a folder.
+func (s *Source) has(name string) bool {
+	f, err := s.open(name)
+	if err != nil {
+		return false
+	}
+	f.Close()
+	return true
 }
 
 // open opens a file of the tree; symbolic links that lead out of it are refused.

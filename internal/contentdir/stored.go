@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"freshet/internal/extjson"
+	"freshet/internal/prose"
 	"freshet/internal/site"
 )
 
@@ -47,80 +48,48 @@ type shownBody struct {
 	asText bool
 }
 
-// shownIn finds the text of a document that is shown: text first, then HTML beside it, then an editor's document.
+// A kind of prose.Document: the fields of a document as they are.
+type docText extjson.Doc
+
+// String implements prose.Document.
+func (d docText) String(name string) (string, bool) {
+	v, ok, _ := d.Value(name) // there is none
+	return v.Text, ok && v.Type == extjson.String
+}
+
+// Value implements prose.Document.
+func (d docText) Value(name string) (extjson.Value, bool, error) {
+	v, _ := extjson.Doc(d).Get(name)
+	return v, !v.IsNull() && (v.Type != extjson.String || strings.TrimSpace(v.Text) != ""), nil
+}
+
+// shownIn finds the field of a document that is shown, where its file can have it as its body: text, or the document
+// of an editor. Texts of other forms stay among the fields.
 func shownIn(d extjson.Doc, names ...string) shownBody {
-	var editors []shownBody
-	for _, name := range append(names, "contentJSON") {
-		switch v, _ := d.Get(name); {
-		case v.Type == extjson.String && strings.TrimSpace(strings.TrimPrefix(v.Text, "\ufeff")) != "":
-			if t := strings.TrimLeft(v.Text, "\ufeff \t\r\n"); t[0] == '{' || t[0] == '[' {
-				if doc, _, err := extjson.Parse([]byte(strings.TrimPrefix(v.Text, "\ufeff"))); err == nil {
-					if isTipTap(doc) {
-						editors = append(editors, shownBody{name, v.Text, site.TipTap, true})
-					}
-					continue
-				}
-			}
-			if name == "contentJSON" {
-				continue
-			}
-			format := site.Markdown
-			if site.LooksLikeHTML(v.Text) {
-				format = site.HTML
-			}
-			return shownBody{name, v.Text, format, false}
-		case v.Type == extjson.Object && isTipTap(v.Doc):
-			editors = append(editors, shownBody{name, string(v.Append(nil, extjson.Exact)), site.TipTap, false})
-		}
+	t := prose.Find(docText(d), names...)
+	if !t.Found() {
+		return shownBody{}
 	}
-	for _, name := range [...]string{"htmlContent", "contentHTML"} {
-		if v, _ := d.Get(name); v.Type == extjson.String && strings.TrimSpace(v.Text) != "" {
-			return shownBody{name, v.Text, site.HTML, false}
-		}
-	}
-	if len(editors) > 0 {
-		return editors[0]
+	v, _ := d.Get(t.Field)
+	isText := v.Type == extjson.String
+	switch {
+	case isText && t.Format == site.TipTap:
+		return shownBody{t.Field, v.Text, site.TipTap, true}
+	case isText && !strings.HasPrefix(t.Note, "holds blocks"):
+		return shownBody{t.Field, v.Text, t.Format, false}
+	case v.Type == extjson.Object && t.Format == site.TipTap:
+		return shownBody{t.Field, string(v.Append(nil, extjson.Exact)), site.TipTap, false}
 	}
 	return shownBody{}
 }
 
-// isTipTap reports whether an object is an editor's document that shows anything.
-func isTipTap(d extjson.Doc) bool {
-	kind, _ := d.Get("type")
-	content, _ := d.Get("content")
-	return kind.Type == extjson.String && content.Type == extjson.Array && len(content.Items) > 0 && kind.Text != "" && showsText(content, 0)
-}
-
-func showsText(v extjson.Value, depth int) bool {
-	if depth > maxLineDepth {
-		return true
-	}
-	if v.Type == extjson.Array {
-		return slices.ContainsFunc(v.Items, func(it extjson.Value) bool { return showsText(it, depth+1) })
-	}
-	if kind, _ := v.Doc.Get("type"); kind.Type == extjson.String && slices.Contains([]string{"image", "horizontalRule", "codeBlock", "table"}, kind.Text) {
-		return true
-	}
-	text, _ := v.Doc.Get("text")
-	content, _ := v.Doc.Get("content")
-	return text.Type == extjson.String || content.Type == extjson.Array && showsText(content, depth+1)
-}
-
 // Shown reports whether a content tree can show the text of a document of a collection, as far as it has one.
 func Shown(coll string, d extjson.Doc) bool {
-	names := []string{"content"}
 	if coll == Courses {
 		return true
 	}
-	v, _ := d.Get("content")
-	switch {
-	case shownIn(d, names...).field != "":
-		return true
-	case v.Type == extjson.String:
-		t := strings.TrimSpace(v.Text)
-		return t == "" || t[0] != '{' && t[0] != '['
-	}
-	return v.IsNull()
+	t := prose.Find(docText(d), "content")
+	return t.Found() || t.Reason == prose.Missing
 }
 
 // encodeFields writes a file: front matter, then the body.

@@ -134,13 +134,14 @@ type tree struct {
 	built    map[string][]diag.Problem // problems of units
 	unitSkip map[string]site.Skip
 	langs    map[string]int           // Markdown files beneath each language folder
-	courses  map[string]site.Revision // of the courses reported, by unit
+	courses  map[string]site.Revision // of the courses reported, by unit, and of what is in more, by ID
+	more     map[string][]string      // IDs of what a unit has beside its document
 	rivals   map[digest.Sum][]*record // posts that take one slug from their names, by path
 }
 
 func newTree(s *Source) *tree {
 	return &tree{s: s, root: newFolder("", nil), noted: map[string]*record{}, kinds: map[string]*kindSum{}, built: map[string][]diag.Problem{},
-		unitSkip: map[string]site.Skip{}, langs: map[string]int{}, courses: map[string]site.Revision{}, rivals: map[digest.Sum][]*record{}}
+		unitSkip: map[string]site.Skip{}, langs: map[string]int{}, courses: map[string]site.Revision{}, more: map[string][]string{}, rivals: map[digest.Sum][]*record{}}
 }
 
 func newFolder(name string, parent *folder) *folder {
@@ -761,13 +762,14 @@ func (t *tree) build(ctx context.Context, st *scanState) *site.Changes {
 		doc      site.Document
 		problems []diag.Problem
 		skip     *site.Skip
+		more     []site.Document
 	}
 	results := make([]result, len(units))
 	_ = parallel(ctx, len(units), func(i int) error { // never fails
 		t.ensure(units[i])
 		b := builder{t: t}
 		doc := b.unit(units[i])
-		results[i] = result{doc, b.problems, b.skip}
+		results[i] = result{doc, b.problems, b.skip, b.more}
 		return nil
 	})
 	ch := &site.Changes{}
@@ -785,6 +787,10 @@ func (t *tree) build(ctx context.Context, st *scanState) *site.Changes {
 			t.share(r.doc)
 		}
 		t.report(ch, st, unit, r.doc)
+		if r.doc == nil {
+			r.more = nil
+		}
+		t.reportMore(ch, st, unit, r.more)
 		switch d := r.doc.(type) { // what is left of the parse result is in the document
 		case *site.Post:
 			t.record(unit).p = nil
@@ -823,6 +829,23 @@ func (t *tree) report(ch *site.Changes, st *scanState, unit string, doc site.Doc
 		if r != nil {
 			r.rev = 0
 		}
+	}
+}
+
+// reportMore does the same for what a unit has beside its document.
+func (t *tree) reportMore(ch *site.Changes, st *scanState, unit string, more []site.Document) {
+	var now []string
+	for _, d := range more {
+		now = append(now, string(d.DocID()))
+		t.report(ch, st, string(d.DocID()), d)
+	}
+	for _, id := range t.more[unit] {
+		if !slices.Contains(now, id) {
+			t.report(ch, st, id, nil)
+		}
+	}
+	if t.more[unit] = now; now == nil {
+		delete(t.more, unit)
 	}
 }
 

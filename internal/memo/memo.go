@@ -47,6 +47,7 @@ const (
 	kindTrailer = 0x6c696154 // "Tail"
 
 	flushBytes = 1 << 20   // how much is buffered before it is written
+	flushItems = 1 << 13   // how many values are listed before they are written into an index
 	maxValue   = 256 << 20 // larger values are not kept
 )
 
@@ -363,6 +364,9 @@ func (m *File) Put(key digest.Sum, value []byte) {
 	m.recent = append(m.recent, keyed{key, it})
 	it.off |= usedBit
 	m.index[key] = it
+	if len(m.recent) >= flushItems {
+		_ = m.flush() // an error is kept for Flush
+	}
 }
 
 // write writes the buffer. The caller holds mu. After an error the memo keeps what was written and takes nothing new.
@@ -382,7 +386,9 @@ func (m *File) write() error {
 		return m.broken
 	}
 	m.size += int64(len(m.buf))
-	m.buf = m.buf[:0]
+	if m.buf = m.buf[:0]; cap(m.buf) > 2*flushBytes {
+		m.buf = nil // it held a long index
+	}
 	return nil
 }
 

@@ -423,3 +423,24 @@ func BenchmarkGet(b *testing.B) {
 		k++
 	}
 }
+
+// TestIndexesAlongTheWay puts so many values that indexes are written before anybody asks for it.
+func TestIndexesAlongTheWay(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "memo")
+	m := open(t, path, 1)
+	const n = 20_000
+	small := func(key int) []byte { return fmt.Append(nil, "value ", key) }
+	for k := range n {
+		m.Put(digest.Sum(k), small(k))
+	}
+	if got := open(t, path, 1).Len(); got < n/2 {
+		t.Errorf("another process finds %d values, want at least %d", got, n/2)
+	}
+	closeMemo(t, m)
+	m = open(t, path, 1)
+	for k := range n {
+		if got, ok := m.Get(digest.Sum(k)); !ok || !bytes.Equal(got, small(k)) {
+			t.Fatalf("Get(%d) = %q, %v", k, got, ok)
+		}
+	}
+}

@@ -1,8 +1,12 @@
 package mongodb_test
 
 import (
+	"os"
 	"runtime"
+	"runtime/metrics"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,64 +16,130 @@ import (
 	"freshet/internal/mongodb"
 )
 
-// benchmarkPosts is how many posts of 3 KB the benchmarks read. Some servers take long to be filled.
-const benchmarkPosts = 5000
-
-func benchmarkDB(b *testing.B) *mongodb.DB {
-	db := onServer(b)
-	var docs []bson.D
-	for n := range benchmarkPosts {
-		docs = append(docs, postDoc(n, strings.Repeat("Some *text* of a post. ", 130)))
+// benchmarkPosts is how many posts of 3 KB the benchmarks read: $FRESHET_BENCH_POSTS, else few, because some servers
+// take long to be filled.
+func benchmarkPosts(b *testing.B) int {
+	n, err := strconv.Atoi(os.Getenv("FRESHET_BENCH_POSTS"))
+	if err != nil || n < 1 {
+		return 5000
 	}
-	insert(b, db, "blogs", docs...)
-	return db
+	return n
 }
 
-// BenchmarkScan reads all documents, as the first build does, and reports what a known document takes in memory.
-func BenchmarkScan(b *testing.B) {
-	db := benchmarkDB(b)
-	var before, after runtime.MemStats
+// BenchmarkLoad reads all posts, as the first build of a process does, and by turns scans the same collection with the
+// bare driver, which decodes the same fields into a struct and drops it. It reports both, and their ratio, which is to
+// be 0.85; and what the load takes in memory, at its peak and when it is done.
+func BenchmarkLoad(b *testing.B) {
+	db := onServer(b)
+	total := benchmarkPosts(b)
+	for from := 0; from < total; from += 900 {
+		var docs []bson.D
+		for n := from; n < min(from+900, total); n++ {
+			docs = append(docs, postDoc(n, strings.Repeat("Some *text* of a post. ", 130)))
+		}
+		insert(b, db, "blogs", docs...)
+	}
+	var load, bare time.Duration
+	var peak, kept uint64
+	rounds := 0
 	for b.Loop() {
 		runtime.GC()
-		runtime.ReadMemStats(&before)
+		before := heap()
+		watch := watchHeap()
 		s := newSource(b, db)
 		start := time.Now()
 		ch := scan(b, s)
-		b.ReportMetric(float64(len(ch.Put))/time.Since(start).Seconds(), "docs/s")
+		load += time.Since(start)
+		peak = max(peak, watch()-before)
 		runtime.GC()
-		runtime.ReadMemStats(&after)
-		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(len(ch.Put)), "B/doc")
-		runtime.KeepAlive(ch)
+		kept = heap() - before
+		if len(ch.Put) != total {
+			b.Fatalf("read %d of %d posts", len(ch.Put), total)
+		}
 		runtime.KeepAlive(s)
+		start = time.Now()
+		if n := bareScan(b, db); n != total {
+			b.Fatalf("the driver read %d of %d posts", n, total)
+		}
+		bare += time.Since(start)
+		rounds++
 	}
+	b.ReportMetric(float64(total*rounds)/load.Seconds(), "docs/s")
+	b.ReportMetric(float64(total*rounds)/bare.Seconds(), "bare-docs/s")
+	b.ReportMetric(bare.Seconds()/load.Seconds(), "of-bare")
+	b.ReportMetric(float64(kept)/float64(total), "B/doc")
+	b.ReportMetric(float64(peak)/float64(total), "peak-B/doc")
 }
 
-// BenchmarkBareScan is the driver alone over the same documents and fields, which it decodes and drops.
-func BenchmarkBareScan(b *testing.B) {
-	db := benchmarkDB(b)
+// bareScan is the driver alone.
+func bareScan(b *testing.B, db *mongodb.DB) (n int) {
+	b.Helper()
+	cur, err := db.Client().Database(db.Name()).Collection("blogs").Find(b.Context(), bson.D{}, options.Find().SetBatchSize(1000).SetProjection(mongodb.PostProjection()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for cur.Next(b.Context()) {
+		var post struct {
+			ID                                            any `bson:"_id"`
+			Title, Slug, Excerpt, Content, Author, Status string
+			Tags                                          []string
+			Views                                         int64
+			PublishedAt, CreatedAt, UpdatedAt             time.Time
+		}
+		if err := cur.Decode(&post); err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+	if err := cur.Err(); err != nil {
+		b.Fatal(err)
+	}
+	return n
+}
+
+// BenchmarkClient is the load without the time of a server: it answers at once, from memory.
+func BenchmarkClient(b *testing.B) {
+	r := newResponder(b)
+	const posts = 20_000
+	for n := range posts {
+		r.docs["blogs"] = append(r.docs["blogs"], raw(postDoc(n, strings.Repeat("Some *text* of a post. ", 130))))
+	}
+	db := open(b, to(r, false))
 	for b.Loop() {
-		start := time.Now()
-		n := 0
-		cur, err := db.Client().Database(db.Name()).Collection("blogs").Find(b.Context(), bson.D{}, options.Find().SetBatchSize(1000).SetProjection(mongodb.PostProjection()))
-		if err != nil {
-			b.Fatal(err)
+		if ch := scan(b, newSource(b, db)); len(ch.Put) != posts {
+			b.Fatalf("read %d posts", len(ch.Put))
 		}
-		for cur.Next(b.Context()) {
-			var post struct {
-				ID                                            any `bson:"_id"`
-				Title, Slug, Excerpt, Content, Author, Status string
-				Tags                                          []string
-				Views                                         int64
-				PublishedAt, CreatedAt, UpdatedAt             time.Time
+	}
+	b.ReportMetric(float64(posts*b.N)/b.Elapsed().Seconds(), "docs/s")
+}
+
+// heap is how many bytes live objects have, and those that are not collected yet.
+func heap() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+// watchHeap follows the heap until its result is called, which returns the most that there was.
+func watchHeap() (most func() uint64) {
+	stop := make(chan struct{})
+	var peak uint64
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			peak = max(peak, heap())
+			select {
+			case <-tick.C:
+			case <-stop:
+				return
 			}
-			if err := cur.Decode(&post); err != nil {
-				b.Fatal(err)
-			}
-			n++
 		}
-		if err := cur.Err(); err != nil {
-			b.Fatal(err)
-		}
-		b.ReportMetric(float64(n)/time.Since(start).Seconds(), "docs/s")
+	})
+	return func() uint64 {
+		close(stop)
+		watching.Wait()
+		return peak
 	}
 }

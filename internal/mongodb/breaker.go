@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 )
 
 // BreakerConfig says when MongoDB is left alone, and for how long.
@@ -43,6 +44,7 @@ type Breaker struct {
 type breaker struct {
 	cb                                circuitbreaker.CircuitBreaker[any]
 	opened, halfOpen, closed, refused atomic.Uint64
+	cut                               atomic.Bool // since the last success a connection was cut, or no server found
 }
 
 func newBreaker(cfg BreakerConfig, log *slog.Logger) *breaker {
@@ -77,10 +79,22 @@ func (b *breaker) enter() (ok, trial bool) {
 	return true, b.cb.IsHalfOpen()
 }
 
-func (b *breaker) record(failure bool) {
-	if failure {
+// answers lets one command try at once: a server is seen to answer, and was not before, or its connections had been cut.
+// Where it was too slow, that it answers a heartbeat says nothing.
+func (b *breaker) answers(again bool) {
+	if b.cb.IsOpen() && (again || b.cut.Load()) {
+		b.cb.HalfOpen()
+	}
+}
+
+func (b *breaker) record(err error) {
+	if unwell(err) {
+		if !mongo.IsTimeout(err) || isSelection(err) {
+			b.cut.Store(true)
+		}
 		b.cb.RecordFailure()
 	} else {
+		b.cut.Store(false)
 		b.cb.RecordSuccess()
 	}
 }

@@ -64,6 +64,10 @@ func (c Config) withDefaults() Config {
 // wait that long while MongoDB is away.
 const selectTimeout = 3 * time.Second
 
+// heartbeat is how often a server is looked after. The driver's own 10 s would be too late for readers to have new pages
+// within five seconds of the end of an outage.
+const heartbeat = 2 * time.Second
+
 // A DB is a client of one MongoDB. Its methods may be called by several goroutines.
 type DB struct {
 	cfg      Config
@@ -84,6 +88,7 @@ func Open(_ context.Context, cfg Config) (*DB, error) {
 	cfg = cfg.withDefaults()
 	log := cfg.Logger.With("part", "mongodb")
 	db := &DB{cfg: cfg, uri: cfg.URI, log: log, breaker: newBreaker(cfg.Breaker, log), monitor: newMonitor(log)}
+	db.monitor.answers = db.breaker.answers
 	if cfg.URI == "" {
 		return nil, &Error{Message: "mongo.uri (MONGODB_URI) is not set", Remedy: "set it to " + uriRemedy}
 	}
@@ -102,7 +107,7 @@ func Open(_ context.Context, cfg Config) (*DB, error) {
 	}
 	opts.SetAppName("freshet").
 		SetMinPoolSize(uint64(cfg.MinPool)).SetMaxPoolSize(uint64(cfg.MaxPool)).SetMaxConnIdleTime(cfg.Idle).
-		SetServerSelectionTimeout(selectTimeout).SetRetryReads(true).
+		SetServerSelectionTimeout(selectTimeout).SetHeartbeatInterval(heartbeat).SetRetryReads(true).
 		// Not strict: text indexes are in no version of the Stable API, and compatible servers refuse what is strict.
 		SetServerAPIOptions(options.ServerAPI(options.ServerAPIVersion1)).
 		SetMonitor(db.monitor.command()).SetPoolMonitor(db.monitor.pools()).SetServerMonitor(db.monitor.servers())
@@ -223,9 +228,7 @@ func (db *DB) run(ctx context.Context, c class, what string, f func(context.Cont
 	}
 	ok, trial := db.breaker.enter()
 	if !ok {
-		b := db.breaker.snapshot()
-		return &Error{Message: fmt.Sprintf("%s: MongoDB at %s is left alone for another %v after %d failures", what, db.uri.hosts(), b.RetryIn.Round(time.Second), b.Failures),
-			Remedy: "see the errors before; breaker.open sets the time", err: ErrUnavailable}
+		return db.refuse(what)
 	}
 	limit := db.limit(c)
 	asked := ctx
@@ -246,8 +249,15 @@ func (db *DB) run(ctx context.Context, c class, what string, f func(context.Cont
 	if failure := db.monitor.poolFailure(); failure != nil && poolCleared(err) {
 		err = fmt.Errorf("%w: %w", err, failure)
 	}
-	db.breaker.record(unwell(err))
+	db.breaker.record(err)
 	return db.explain(what, limit, err)
+}
+
+// refuse says that the breaker lets nothing go.
+func (db *DB) refuse(what string) error {
+	b := db.breaker.snapshot()
+	return &Error{Message: fmt.Sprintf("%s: MongoDB at %s is left alone for another %v after %d failures", what, db.uri.hosts(), b.RetryIn.Round(time.Second), b.Failures),
+		Remedy: "see the errors before; breaker.open sets the time", err: ErrUnavailable}
 }
 
 // retrying calls f once more if that promises something. The driver does so for its own reads, but not for commands

@@ -3,7 +3,6 @@ package mongodb
 import (
 	"encoding/binary"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -56,7 +55,7 @@ func readDate(v bson.RawValue) (t time.Time, state dateState, why string) {
 	t, ok := site.ParseDate(s)
 	if !ok {
 		var ambiguous bool
-		if t, ok, ambiguous = slashDate(s); ambiguous {
+		if t, ok, ambiguous = site.ParseSlashDate(s); ambiguous {
 			return time.Time{}, dateBad, fmt.Sprintf("%q leaves open which is the day and which the month", clip(s))
 		}
 	}
@@ -69,27 +68,6 @@ func readDate(v bson.RawValue) (t time.Time, state dateState, why string) {
 		return t, dateRepaired, "is text"
 	}
 	return t, dateRepaired, "is a number"
-}
-
-// slashed is a date of numbers with the year at its end.
-var slashed = regexp.MustCompile(`^\s*(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})\b(.{0,30})$`)
-
-// slashDate reads 25/12/2023 and 12/25/2023. Where both numbers may be a month it is ambiguous, unless they are equal.
-func slashDate(s string) (t time.Time, ok, ambiguous bool) {
-	m := slashed.FindStringSubmatch(s)
-	if m == nil {
-		return time.Time{}, false, false
-	}
-	day, month := m[1], m[2]
-	a, _ := strconv.Atoi(day)
-	b, _ := strconv.Atoi(month)
-	if b > 12 {
-		day, month = month, day
-	} else if a <= 12 && a != b {
-		return time.Time{}, false, true
-	}
-	t, ok = site.ParseDate(m[3] + "-" + month + "-" + day + strings.TrimRight(m[4], " "))
-	return t, ok, false
 }
 
 // clip shortens what a message shows of a value.

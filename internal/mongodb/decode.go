@@ -3,8 +3,6 @@ package mongodb
 import (
 	"cmp"
 	"fmt"
-	"io"
-	"math"
 	"net/url"
 	"regexp"
 	"slices"
@@ -15,8 +13,10 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"freshet/internal/datauri"
 	"freshet/internal/diag"
 	"freshet/internal/digest"
+	"freshet/internal/prose"
 	"freshet/internal/site"
 )
 
@@ -95,7 +95,7 @@ func courseProjection() bson.D { return projection(metaFields, courseFields) }
 
 // bodyProjection includes what body reads, of either collection: neither has the other's fields.
 func bodyProjection(string) bson.D {
-	return projection([]string{"_id", "content", "fullDescription", "curriculum"}, htmlFields, jsonFields)
+	return projection([]string{"_id", "content", "fullDescription", "curriculum"}, prose.Fields())
 }
 
 func (d *decoder) blogColl() string   { return cmp.Or(d.blogs, "blogs") }
@@ -207,33 +207,33 @@ func (r *reader) meta(m *site.Meta, body bodyFields) {
 	m.Modified = r.date("modifiedAt", "lastmod")
 	m.Expires = r.expires(m.Draft)
 	b := body.read(r.fields)
-	if !b.found() {
+	if !b.Found() {
 		if len(body) == 1 { // a course is more than its text
 			if m.Draft {
-				r.warn(b.field, b.reason, "write it before the document is published")
+				r.warn(b.Field, b.Reason, "write it before the document is published")
 			} else {
-				r.skip(b.field, b.reason, "write it in "+body[0]+", or make the document a draft")
+				r.skip(b.Field, b.Reason, "write it in "+body[0]+", or make the document a draft")
 			}
-		} else if b.reason != "there is no text" {
-			r.warn(b.field, b.reason, "write it in "+body[0])
+		} else if b.Reason != prose.Missing {
+			r.warn(b.Field, b.Reason, "write it in "+body[0])
 		}
 		return
 	}
 	r.bodyProblems("", &b)
 	m.Body = b.ref(r.id, "")
-	m.Minutes = site.Minutes(b.format, b.text)
+	m.Minutes = site.Minutes(b.Format, b.Text.Text)
 	if m.Excerpt == "" {
-		m.Excerpt = strings.Clone(site.Excerpt(b.format, b.text)) // not a piece that keeps the whole text alive
+		m.Excerpt = strings.Clone(site.Excerpt(b.Format, b.Text.Text)) // not a piece that keeps the whole text alive
 	}
 }
 
 // bodyProblems warns of what was repaired in a body that stands at a place in the document.
 func (r *reader) bodyProblems(at string, b *stored) {
-	if b.odd != "" {
-		r.warn(at+"content", b.odd+", so "+b.field+" is shown", "remove what is no text")
+	if b.Odd != "" {
+		r.warn(at+"content", b.Odd+", so "+b.Field+" is shown", "remove what is no text")
 	}
-	if b.note != "" {
-		r.warn(at+b.field, b.field+" "+b.note, b.remedy)
+	if b.Note != "" {
+		r.warn(at+b.Field, b.Field+" "+b.Note, b.Remedy)
 	}
 }
 
@@ -590,7 +590,7 @@ func (r *reader) picture(name, base string, v bson.RawValue) site.Picture {
 	default:
 		r.warn(name, fmt.Sprintf("%s is %s, not the address of a picture", name, typeNames[v.Type]), "write an address")
 	}
-	if isDataURI(p.Src) {
+	if datauri.Is(p.Src) {
 		p.Src = r.embed(name, base, p.Src)
 	}
 	return p
@@ -599,14 +599,14 @@ func (r *reader) picture(name, base string, v bson.RawValue) site.Picture {
 // embed makes a file of a picture held as data and returns the address that finds it; "" when it cannot be shown.
 // The file's name tells the document and the picture, so that another picture is another file.
 func (r *reader) embed(name, base, uri string) string {
-	p, err := lookAt(strings.TrimSpace(uri))
+	p, err := datauri.Look(uri)
 	if err != nil {
 		r.warn(name, fmt.Sprintf("the picture held as data in %s %v, so it is left out", name, err), "store it as a file, and its address here")
 		return ""
 	}
 	f := &site.File{
-		Revision: p.sum, Size: p.bytes, Width: p.width, Height: p.height,
-		Name: fmt.Sprintf("%s/%s/%s/%s%s", site.TagSlug(r.coll), digest.String(string(r.id)), p.sum, base, p.ext),
+		Revision: p.Sum, Size: p.Bytes, Width: p.Width, Height: p.Height,
+		Name: fmt.Sprintf("%s/%s/%s/%s%s", site.TagSlug(r.coll), digest.String(string(r.id)), p.Sum, base, p.Ext),
 	}
 	if f.Name == r.want {
 		r.uri = uri
@@ -642,11 +642,7 @@ func (d *decoder) file(raw bson.Raw, name string) ([]byte, error) {
 		if r.uri == "" {
 			continue
 		}
-		src, err := dataReader(strings.TrimSpace(r.uri))
-		if err != nil {
-			return nil, fmt.Errorf("read picture %s: %w", name, err)
-		}
-		b, err := io.ReadAll(io.LimitReader(src, maxPictureBytes))
+		b, err := datauri.Read(r.uri)
 		if err != nil {
 			return nil, fmt.Errorf("read picture %s: %w", name, err)
 		}
@@ -761,9 +757,6 @@ func (r *reader) views() int64 {
 	return int64(min(n, 1<<62))
 }
 
-// A number in text: "₹1,999", "2,499.00", "Rs. 49", "1999 INR".
-var amountText = regexp.MustCompile(`^[^\d,.-]*\.?\s*(-?(?:\d+|\d{1,3}(?:,\d{2,3})*,\d{3})(?:\.\d+)?)[^\d.,]*$`)
-
 // amount reads a number of any type, and of text with a currency. Decimal128 is exact to what a float64 holds, which
 // is far below a cent.
 func amount(v bson.RawValue) (float64, bool) {
@@ -773,20 +766,11 @@ func amount(v bson.RawValue) (float64, bool) {
 		s = numberText(v)
 	case v.Type == bson.TypeString:
 		b, _ := stringBytes(v)
-		s = strings.TrimSpace(string(b))
-		if strings.EqualFold(s, "free") {
-			return 0, true
-		}
-		m := amountText.FindStringSubmatch(s)
-		if m == nil {
-			return 0, false
-		}
-		s = strings.ReplaceAll(m[1], ",", "")
+		s = string(b)
 	default:
 		return 0, false
 	}
-	n, err := strconv.ParseFloat(s, 64)
-	return n, err == nil && !math.IsNaN(n) && !math.IsInf(n, 0)
+	return site.ParseAmount(s)
 }
 
 var firstDigits = regexp.MustCompile(`^\s*\d+`)
@@ -823,8 +807,8 @@ func (d *decoder) body(coll string, raw bson.Raw, part string) (text []byte, for
 	default:
 		b = postBody.read(f)
 	}
-	if !b.found() {
+	if !b.Found() {
 		return nil, "", false
 	}
-	return []byte(b.text), b.format, true
+	return []byte(b.Text.Text), b.Format, true
 }

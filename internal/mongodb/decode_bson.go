@@ -250,3 +250,9 @@ func wellFormed(v bson.RawValue, depth int) bool {
 	})
 	return ok && err == nil
 }
+
+// str is the text of the first of the fields that is there; "" when it is none.
+func (f fields) str(names ...string) string {
+	s, _ := text(f.get(names...).v)
+	return s
+}

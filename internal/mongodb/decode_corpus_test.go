@@ -16,6 +16,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"freshet/internal/diag"
+	"freshet/internal/prose"
 	"freshet/internal/site"
 	"freshet/internal/testenv"
 )
@@ -101,7 +102,7 @@ func checkBodies(t *testing.T, d *decoder, name string, raw bson.Raw, doc site.D
 			continue
 		}
 		text, format, ok := d.body(coll, raw, ref.Part)
-		b := stored{text: string(text)}
+		b := stored{prose.Text{Text: string(text)}}
 		if !ok || b.hash() != ref.Hash || len(text) != ref.Bytes || format != ref.Format {
 			t.Errorf("%s: the body of %+v is another one: %d bytes, %s, %v", name, ref, len(text), format, ok)
 		}

@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"freshet/internal/prose"
 	"freshet/internal/site"
 )
 
@@ -118,9 +118,6 @@ func (r *reader) rating() float64 {
 	return clamped
 }
 
-// isoDuration is how ISO 8601 writes a length of time.
-var isoDuration = regexp.MustCompile(`^P(?:(\d{1,4})W)?(?:(\d{1,4})D)?(?:T(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,7})(?:\.\d+)?S)?)?$`)
-
 // duration reads how long a course or a lesson takes: as written, a number of minutes, or ISO 8601.
 func (r *reader) duration(name string, v bson.RawValue) string {
 	s, ok := text(v)
@@ -142,14 +139,7 @@ func (r *reader) duration(name string, v bson.RawValue) string {
 		return r.d.shared(s + " min")
 	}
 	s = oneLine(s)
-	if m := isoDuration.FindStringSubmatch(s); m != nil && len(s) > 2 {
-		var parts []string
-		for i, unit := range [...]string{"w", "d", "h", "m", "s"} {
-			if n := strings.TrimLeft(m[i+1], "0"); n != "" {
-				parts = append(parts, n+unit)
-			}
-		}
-		out := strings.Join(parts, " ")
+	if out := site.ShownDuration(s); out != s {
 		r.warn(name, fmt.Sprintf("the duration %q is shown as %q", s, out), "write it as 45 min or 12 weeks")
 		return r.d.shared(out)
 	}
@@ -276,7 +266,11 @@ func (r *reader) lesson(l *rawLesson, slugs map[site.Slug]bool, keys map[string]
 		r.warn(l.at+"title", "this lesson has no title, so it is left out", "write its title")
 		return false
 	}
-	body := l.fields.get("content", htmlFields[0], htmlFields[1], jsonFields[0]).name != ""
+	if l.draft() {
+		r.warn(l.at+"status", "this lesson is a draft and is left out of its course", "publish it when it is ready")
+		return false
+	}
+	body := l.fields.get(append(prose.Fields(), "content")...).name != ""
 	switch {
 	case slug == "":
 		slug = cmp.Or(site.MakeSlug(l.title), "lesson")
@@ -306,6 +300,18 @@ func (r *reader) lesson(l *rawLesson, slugs map[site.Slug]bool, keys map[string]
 	return true
 }
 
+// draft reports whether a lesson says that it is not to be seen. One that says nothing is as its course.
+func (l *rawLesson) draft() bool {
+	if s, ok := text(l.fields.get("status").v); ok {
+		if draft, _ := site.ParseStatus(s); draft {
+			return true
+		}
+	}
+	draft, _ := truth(l.fields.get("draft").v)
+	published, ok := truth(l.fields.get("published").v)
+	return draft || ok && !published
+}
+
 // modules makes the lessons. A lesson is open when it says so, or when the course costs nothing.
 func (r *reader) modules(gratis bool) []site.Module {
 	var out []site.Module
@@ -329,18 +335,18 @@ func (r *reader) modules(gratis bool) []site.Module {
 			}
 			b := postBody.read(l.fields)
 			switch {
-			case b.found():
+			case b.Found():
 				r.bodyProblems(l.at, &b)
 				lesson.Body = b.ref(r.id, string(l.id))
-				lesson.Minutes = site.Minutes(b.format, b.text)
+				lesson.Minutes = site.Minutes(b.Format, b.Text.Text)
 				if lesson.Open { // what a closed one says is not for all
 					lesson.Excerpt = oneLine(l.fields.str("excerpt"))
 					if lesson.Excerpt == "" {
-						lesson.Excerpt = strings.Clone(site.Excerpt(b.format, b.text))
+						lesson.Excerpt = strings.Clone(site.Excerpt(b.Format, b.Text.Text))
 					}
 				}
-			case free, b.reason != "there is no text":
-				r.warn(l.at+b.field, b.reason+", so the lesson has no page", "write it in content")
+			case free, b.Reason != prose.Missing:
+				r.warn(l.at+b.Field, b.Reason+", so the lesson has no page", "write it in content")
 			}
 			module.Lessons = append(module.Lessons, lesson)
 		}

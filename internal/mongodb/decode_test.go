@@ -15,6 +15,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"freshet/internal/diag"
+	"freshet/internal/prose"
 	"freshet/internal/site"
 )
 
@@ -283,7 +284,7 @@ func TestBodies(t *testing.T) {
 	texts := []string{"All about rivers.", "one", "<p>two</p>", "three", "four"}
 	for i, ref := range refs {
 		text, format, ok := d.body("classes", raw, ref.Part)
-		b := stored{text: string(text)}
+		b := stored{prose.Text{Text: string(text)}}
 		if !ok || string(text) != texts[i] || format != ref.Format || b.hash() != ref.Hash || len(text) != ref.Bytes {
 			t.Errorf("body of %+v is %q (%s, %v), want %q", ref, text, format, ok, texts[i])
 		}

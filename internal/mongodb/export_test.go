@@ -39,3 +39,6 @@ var PostProjection = postProjection
 func ToBSON(d extjson.Doc) (bson.Raw, error) { return toBSON(d) }
 
 func FromBSON(raw bson.Raw) (extjson.Doc, error) { return fromBSON(raw) }
+
+// SetIdle sets how often streams without events say how far they have come.
+func (f *Feed) SetIdle(every time.Duration) { f.idle = every }

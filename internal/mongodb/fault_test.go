@@ -192,6 +192,45 @@ func TestBreakerOverTheWire(t *testing.T) {
 	}
 }
 
+// TestBreakerAfterAnOutage lets a server be away and come back: a command may try as soon as it is seen again, whatever
+// the breaker's time.
+func TestBreakerAfterAnOutage(t *testing.T) {
+	for _, heartbeats := range []bool{false, true} {
+		t.Run(fmt.Sprintf("heartbeats %v", heartbeats), func(t *testing.T) { breakerAfterAnOutage(t, heartbeats) })
+	}
+}
+
+// breakerAfterAnOutage cuts commands, and heartbeats too unless they go on: an outage can be shorter than the time
+// between them.
+func breakerAfterAnOutage(t *testing.T, heartbeats bool) {
+	r := newResponder(t)
+	r.fill(0, 10)
+	cfg := to(r, false)
+	cfg.Breaker.Open = time.Hour
+	cfg.BlogTimeout = 100 * time.Millisecond
+	db := open(t, cfg)
+	s := newSource(t, db)
+	scan(t, s)
+	r.set(func(name string, _ int) fault { return fault{cut: !heartbeats || name != "hello"} })
+	ref := site.BodyRef{Doc: postID(1), Format: site.Markdown, Hash: 1}
+	for db.Stats().Breaker.State == "closed" {
+		if _, err := s.Body(t.Context(), ref); !errors.Is(err, mongodb.ErrUnavailable) {
+			t.Fatalf("body from a server that is away: %v, want ErrUnavailable", err)
+		}
+	}
+	r.set(nil)
+	back := time.Now()
+	for time.Since(back) < 20*time.Second {
+		if _, err := s.Scan(t.Context(), []string{string(postID(1))}); err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond) // until a heartbeat: the time belongs to the driver
+	}
+	if b := db.Stats().Breaker; b.State != "closed" || b.Opened != 1 {
+		t.Errorf("breaker is %+v %v after the server came back, want closed", b, time.Since(back))
+	}
+}
+
 // TestPoolExhausted asks for more at once than the pool has connections.
 func TestPoolExhausted(t *testing.T) {
 	r := newResponder(t)
@@ -219,100 +258,120 @@ func TestPoolExhausted(t *testing.T) {
 	}
 }
 
-// TestQueriesHaveLimitsAndIndexes looks at every command that freshet sends: each has its time at the server, and is
-// served from an index or reads a whole collection of the content.
+// TestQueriesHaveLimitsAndIndexes looks at every command that the program sends to MongoDB: each has a shape of the list
+// below, its time at the server, and is served from an index or reads a whole collection.
 func TestQueriesHaveLimitsAndIndexes(t *testing.T) {
+	const idle = "" // what is not asked about
+	type shape struct{ name, coll, filter, hint, projection string }
+	const some, none = "some", "none" // of a projection
+	allowed := map[shape]string{      // and what serves it
+		{"find", "blogs", "_id", idle, some}:         "_id_: posts and bodies by their ids",
+		{"find", "courses", "_id", idle, some}:       "_id_: courses and bodies by their ids",
+		{"find", "blogs", "slug", idle, some}:        "slug_1: posts by their slugs",
+		{"find", "courses", "slug", idle, some}:      "slug_1: courses by their slugs",
+		{"find", "blogs", "", idle, some}:            "the whole collection: a full load",
+		{"find", "courses", "", idle, some}:          "the whole collection: a full load",
+		{"find", "blogs", "", "_id_", some}:          "_id_: a census",
+		{"find", "pages", "", idle, some}:            "the whole collection: about ten documents",
+		{"find", "blogs", "_id", idle, none}:         "_id_: import looks for what it would replace, whole",
+		{"find", "blogs", "slug", idle, none}:        "slug_1: import looks for conflicts",
+		{"find", "blogs", "", "_id_", none}:          "_id_: export reads whole documents in a fixed order",
+		{"count", "blogs", "", idle, none}:           "the collection's own books",
+		{"count", "courses", "", idle, none}:         "the collection's own books",
+		{"update", "blogs", "_id", idle, none}:       "_id_: import replaces by ids",
+		{"listCollections", "", "", idle, none}:      "the catalogue",
+		{"listIndexes", "blogs", "", idle, none}:     "the catalogue",
+		{"listIndexes", "courses", "", idle, none}:   "the catalogue",
+		{"createIndexes", "blogs", "", idle, none}:   "nothing that runs in a build",
+		{"createIndexes", "courses", "", idle, none}: "nothing that runs in a build",
+	}
 	r := newResponder(t)
 	r.fill(0, 1200)
 	r.docs["courses"] = append(r.docs["courses"], raw(courseDoc(1)))
 	cfg := to(r, false)
-	cfg.BlogTimeout, cfg.ListTimeout = 3*time.Second, 5*time.Second
+	cfg.BlogTimeout, cfg.ListTimeout, cfg.AggregateTimeout = 3*time.Second, 5*time.Second, 10*time.Second
 	db := open(t, cfg)
 	s := newSource(t, db)
 	scan(t, s)
-	scan(t, s, string(postID(1)), "blog:post-2", "course:course-1", "pages:blog")
+	scan(t, s, string(postID(1)), "courses:"+oid(1).Hex(), "blog:post-2", "course:course-1", "pages:blog")
 	scan(t, s, string(postID(9999)))
 	r.hide("blogs", 1100)
 	scan(t, s)
 	_, _ = s.Body(t.Context(), site.BodyRef{Doc: postID(1)})
+	_, _ = s.Body(t.Context(), site.BodyRef{Doc: site.ID("courses:" + oid(1).Hex())})
 	_, _ = s.Open(t.Context(), &site.File{ID: postID(1) + "#picture/cover", Name: "blogs/x.png"})
-	sourceSent := len(r.commands)
-	library, err := mongodb.NewLibrary(db)
+	l, err := mongodb.NewLibrary(db)
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := extjson.Value{Type: extjson.ObjectID, Text: oid(1).Hex()}
-	if err := library.Find(t.Context(), "blogs", []extjson.Value{id}, []string{"post-1"}, func(extjson.Doc, string, bool) error { return nil }); err != nil {
+	ignore := func(extjson.Doc, string, bool) error { return nil }
+	if err := l.Find(t.Context(), "blogs", []extjson.Value{{Type: extjson.ObjectID, Text: oid(1).Hex()}}, []string{"post-2"}, ignore); err != nil {
 		t.Error(err)
 	}
-	if err := library.Each(t.Context(), "courses", func(extjson.Doc, string, error) error { return nil }); err != nil {
+	if err := l.Each(t.Context(), "blogs", func(extjson.Doc, string, error) error { return nil }); err != nil {
 		t.Error(err)
 	}
-	if refused, err := library.Put(t.Context(), "blogs", []extjson.Doc{{{Key: "_id", Value: id}}}); err != nil || len(refused) > 0 {
-		t.Errorf("Put: %v, %v", refused, err)
+	if _, err := l.Put(t.Context(), "blogs", []extjson.Doc{parse(t, `{"_id": 1, "title": "x"}`)}); err != nil {
+		t.Log(err) // the responder knows no updates: the command counts
 	}
 	if _, err := db.Indexes(t.Context()); err != nil {
-		t.Error(err)
+		t.Log(err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	seen := map[string]bool{}
-	for i, cmd := range r.commands {
+	seen := map[shape]bool{}
+	for _, cmd := range r.commands {
 		elems, _ := cmd.Elements()
 		name := elems[0].Key()
 		if api, _ := cmd.Lookup("apiVersion").StringValueOK(); api != "1" && name != "getMore" {
 			t.Errorf("%s has no apiVersion: %s", name, cmd)
 		}
-		switch name {
-		case "getMore", "killCursors":
-			continue
-		case "update":
-			updates, _ := cmd.Lookup("updates").Array().Values()
-			for _, u := range updates {
-				if q, _ := u.Document().Lookup("q").Document().Elements(); len(q) != 1 || q[0].Key() != "_id" {
-					t.Errorf("an update that is not by _id: %s", cmd)
-				}
-			}
-			seen[name] = len(updates) > 0
-		}
-		if len(slices.Collect(maxTimes(cmd))) != 1 {
-			t.Errorf("not one maxTimeMS in %s", cmd)
-		}
-		if name != "find" {
-			if !slices.Contains([]string{"listCollections", "count", "listIndexes", "createIndexes", "update"}, name) || !cmd.Lookup("query").IsZero() {
-				t.Errorf("an unknown command: %s", cmd)
-			}
+		if name == "getMore" || name == "killCursors" {
 			continue
 		}
-		coll := cmd.Lookup("find").StringValue()
-		var fields []string
-		filter, _ := cmd.Lookup("filter").Document().Elements()
-		for _, f := range filter {
-			fields = append(fields, f.Key())
+		at := shape{name: name, projection: none}
+		at.coll, _ = elems[0].Value().StringValueOK()
+		at.hint, _ = cmd.Lookup("hint").StringValueOK()
+		if projected, ok := cmd.Lookup("projection").DocumentOK(); ok && len(projected) > 5 {
+			at.projection = some
 		}
-		shape := strings.Join(fields, "+")
-		switch {
-		case shape == "_id", shape == "slug", shape == "updatedAt+_id":
-		case shape == "" && (coll == "blogs" || coll == "courses"):
-			shape = "whole " + coll
-			if hint, ok := cmd.Lookup("hint").StringValueOK(); ok {
-				shape = "hint " + hint
+		filter := cmd.Lookup("filter")
+		if q := cmd.Lookup("query"); !q.IsZero() {
+			filter = q
+		}
+		if updates, ok := cmd.Lookup("updates").ArrayOK(); ok {
+			filter = bson.Raw(updates).Lookup("0", "q")
+		}
+		if d, ok := filter.DocumentOK(); ok {
+			fields, _ := d.Elements()
+			var keys []string
+			for _, f := range fields {
+				keys = append(keys, f.Key())
 			}
-		default:
-			t.Errorf("a query that no index serves: %s", cmd)
+			at.filter = strings.Join(keys, "+")
 		}
-		seen[shape] = true
-		ms := cmd.Lookup("maxTimeMS").AsInt64()
-		if limited := shape != "_id" || ms == 3000 || ms == 5000; i < sourceSent && (!limited || shape == "slug" && ms != 3000) {
-			t.Errorf("maxTimeMS %d in %s", ms, cmd)
+		if allowed[at] == "" {
+			t.Errorf("%+v is no shape that may be: %.500s", at, cmd)
 		}
-		if projected, ok := cmd.Lookup("projection").DocumentOK(); i < sourceSent && (!ok || len(projected) <= 5) { // a library's documents are whole
-			t.Errorf("a query without a projection: %s", cmd)
+		if !cmd.Lookup("sort").IsZero() {
+			t.Errorf("a sort, which no index of the list serves: %.500s", cmd)
+		}
+		seen[at] = true
+		limits := slices.Collect(maxTimes(cmd))
+		if name == "createIndexes" {
+			continue // as long as it takes
+		}
+		if len(limits) != 1 && name != "update" || name == "update" && len(limits) > 1 {
+			t.Errorf("not one maxTimeMS in %.500s", cmd)
+			continue
+		}
+		if name == "find" && at.filter == "slug" && at.projection == some && limits[0] != 3000 {
+			t.Errorf("maxTimeMS %d of a query for single documents: %.500s", limits[0], cmd)
 		}
 	}
-	for _, shape := range []string{"_id", "slug", "whole blogs", "whole courses", "hint _id_", "update"} {
-		if !seen[shape] {
-			t.Errorf("there was no query by %s: the test does not look at all of them", shape)
+	for at := range allowed {
+		if !seen[at] {
+			t.Errorf("there was no %+v: the test does not look at all commands, or the list has too much", at)
 		}
 	}
 }

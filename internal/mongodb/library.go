@@ -93,11 +93,16 @@ func (l *Library) Put(ctx context.Context, coll string, docs []extjson.Doc) (ref
 		models = append(models, mongo.NewReplaceOneModel().SetFilter(filter).SetReplacement(raw).SetUpsert(true))
 		at = append(at, i)
 	}
+	before := len(refused)
 	cut, err := l.write(ctx, coll, models, at, refused)
-	if err == nil || !cut || len(models) == 1 {
+	if !cut && (err != nil || len(refused) == before || len(models) == 1) {
 		return refused, err
 	}
-	// Some servers end the connection at a document with something that they do not store. The others need not suffer.
+	// Some servers end the connection at a document with something that they do not store, and some store none of those
+	// behind one that they refuse. The others need not suffer.
+	for _, i := range at {
+		delete(refused, i)
+	}
 	for i := range models {
 		if err := l.writeOne(ctx, coll, models[i:i+1], at[i:i+1], refused); err != nil {
 			return refused, err
@@ -106,7 +111,7 @@ func (l *Library) Put(ctx context.Context, coll string, docs []extjson.Doc) (ref
 	return refused, nil
 }
 
-// writeOne stores one document of a batch at which the server ended the connection. Where it ends it at the document
+// writeOne stores one document of a batch that the server did not take whole. Where it ends it at the document
 // twice and answers otherwise, the document is to blame, and the server is well.
 func (l *Library) writeOne(ctx context.Context, coll string, model []mongo.WriteModel, at []int, refused map[int]error) error {
 	what := fmt.Sprintf("store a document in %s.%s", l.db.name, coll)

@@ -48,6 +48,7 @@ var commandNames = []string{
 // A monitor counts what the driver tells of its pools, servers and commands.
 type monitor struct {
 	log               *slog.Logger
+	answers           func(again bool) // a server answers a heartbeat; again: it had not before. It is set before the first event
 	size, inUse       atomic.Int64
 	timeouts, cleared atomic.Uint64
 
@@ -97,8 +98,10 @@ func (m *monitor) servers() *event.ServerMonitor {
 		},
 		ServerHeartbeatSucceeded: func(*event.ServerHeartbeatSucceededEvent) {
 			m.mu.Lock()
-			defer m.mu.Unlock()
+			failed := m.heartbeat != nil
 			m.heartbeat = nil
+			m.mu.Unlock()
+			m.answers(failed)
 		},
 		ServerDescriptionChanged: func(e *event.ServerDescriptionChangedEvent) {
 			if e.PreviousDescription.Kind != e.NewDescription.Kind {

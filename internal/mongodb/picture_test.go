@@ -12,6 +12,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"freshet/internal/datauri"
 	"freshet/internal/digest"
 	"freshet/internal/site"
 )
@@ -100,7 +101,7 @@ func TestPictureOfCourse(t *testing.T) {
 
 func TestPicturesRefused(t *testing.T) {
 	d := newDecoder("", "")
-	large := append(pngOf(t, 1, 1), make([]byte, maxPictureBytes)...)
+	large := append(pngOf(t, 1, 1), make([]byte, datauri.MaxBytes)...)
 	for _, test := range []struct{ name, uri string }{
 		{"a drawing that may hold a script", "data:image/svg+xml;base64,PHN2ZyBvbmxvYWQ9YWxlcnQoMSk+"},
 		{"not base64", "data:image/png,abc"},

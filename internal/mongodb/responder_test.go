@@ -30,6 +30,7 @@ type responder struct {
 	cursors  map[int64][]bson.Raw
 	hidden   map[string]int // how many documents whole scans of a collection find, when not all
 	conns    map[net.Conn]bool
+	changes  *changeLog // answers change streams; nil: there are none
 }
 
 // A fault is what happens to a command instead of, or before, its answer.
@@ -41,7 +42,7 @@ type fault struct {
 	half bool          // it is closed in the middle of the answer
 }
 
-func newResponder(t *testing.T) *responder {
+func newResponder(t testing.TB) *responder {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -128,7 +129,13 @@ func (r *responder) serve(c net.Conn) {
 			f = r.fault(name, r.counts[name])
 		}
 		reply := r.answer(name, cmd)
+		changes := r.changes
 		r.mu.Unlock()
+		if changes != nil && f == (fault{}) {
+			if d := changes.answer(name, cmd); d != nil {
+				reply = d
+			}
+		}
 		if f.code != 0 {
 			reply = bson.D{{Key: "ok", Value: 0.0}, {Key: "code", Value: int32(f.code)}, {Key: "codeName", Value: "Code"}, {Key: "errmsg", Value: "fault"}}
 		}
@@ -228,17 +235,32 @@ func (r *responder) batch(field, ns string, docs []bson.Raw, n int, id int64) bs
 	return bson.D{{Key: "id", Value: id}, {Key: "ns", Value: ns}, {Key: field, Value: append([]bson.Raw{}, docs[:n]...)}}
 }
 
-// matches knows equality and $in of top-level fields.
+// matches knows equality, $in and ranges of times of top-level fields.
 func matches(d, filter bson.Raw) bool {
 	elems, _ := filter.Elements()
 	for _, e := range elems {
 		have := d.Lookup(e.Key())
+		if upper, ranged := e.Value().DocumentOK(); ranged && !upper.Lookup("$lte").IsZero() {
+			at, isTime := have.TimeOK()
+			if !isTime || !inRange(at, upper) {
+				return false
+			}
+			continue
+		}
 		in, isIn := e.Value().DocumentOK()
 		if !isIn && !have.Equal(e.Value()) || isIn && !bytes.Contains(in, have.Value) {
 			return false
 		}
 	}
 	return true
+}
+
+func inRange(at time.Time, limits bson.Raw) bool {
+	from, orAt := limits.Lookup("$gte").TimeOK()
+	if !orAt {
+		from = limits.Lookup("$gt").Time().Add(time.Millisecond)
+	}
+	return !at.Before(from) && !at.After(limits.Lookup("$lte").Time())
 }
 
 // raw is a document as it goes over the wire.

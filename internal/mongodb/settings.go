@@ -13,19 +13,22 @@ import (
 // settings is the collection of the documents that say how pages look.
 const settings = "pages"
 
-// sectionPaths are the lists whose heading and introduction a settings document gives, by its slug.
-var sectionPaths = map[string]site.Path{"blog": "/blog/", "courses": "/courses/"}
+// sectionPaths are what the settings documents say something of, by their slugs: the lists, whose heading and
+// introduction they give, and the banner of all pages.
+var sectionPaths = map[string]site.Path{"blog": "/blog/", "courses": "/courses/", "notification": site.BannerPath}
 
-// sections reads what the settings documents say of the lists: the title and description of their hero. Older
-// documents hold their content one level deeper.
+// sections reads what the settings documents say. The collection has about ten documents and no index that could be
+// relied on, so all of them are looked at; what is not needed of them stays with the server. Older ones hold their
+// content one level deeper.
 func (r *reading) sections(ctx context.Context) error {
-	var slugs bson.A
+	fields := bson.D{{Key: "slug", Value: 1}}
+	for _, name := range []string{"hero", "developmentMode", "enabled", "message", "linkText", "linkHref"} {
+		fields = append(fields, bson.E{Key: "content." + name, Value: 1}, bson.E{Key: "content.content." + name, Value: 1})
+	}
 	for slug := range sectionPaths {
-		slugs = append(slugs, slug)
 		r.gone[sectionID(slug)] = true
 	}
-	q := query{db: r.s.db.settings, coll: settings, class: blog, filter: among("slug", slugs), batch: batchSize,
-		projection: bson.D{{Key: "slug", Value: 1}, {Key: "content.hero", Value: 1}, {Key: "content.content.hero", Value: 1}}}
+	q := query{db: r.s.db.settings, coll: settings, class: list, projection: fields, batch: batchSize}
 	return r.s.db.find(ctx, q, func(raw bson.Raw) error {
 		if slug, ok := raw.Lookup("slug").StringValueOK(); ok {
 			if pg := section(slug, raw); pg != nil {
@@ -38,28 +41,39 @@ func (r *reading) sections(ctx context.Context) error {
 
 func sectionID(slug string) site.ID { return site.ID(settings + ":" + slug) }
 
-// section is the text of a list, or nil where the document says nothing of it.
+// section is what a document says of a list, or the banner; nil where it says nothing.
 func section(slug string, raw bson.Raw) *site.Page {
 	path, ok := sectionPaths[slug]
 	if !ok {
 		return nil
 	}
-	text := func(field string) string {
-		for _, at := range [][]string{{"content", "hero", field}, {"content", "content", "hero", field}} {
-			if s, ok := raw.Lookup(at...).StringValueOK(); ok {
-				if s = site.PlainText(site.HTML, s); s != "" {
-					return s
-				}
-			}
+	lookup := func(names ...string) bson.RawValue {
+		v := raw.Lookup(append([]string{"content"}, names...)...)
+		if isNull(v) {
+			v = raw.Lookup(append([]string{"content", "content"}, names...)...)
 		}
-		return ""
+		return v
+	}
+	text := func(names ...string) string {
+		s, _ := lookup(names...).StringValueOK()
+		return site.PlainText(site.HTML, s)
 	}
 	pg := &site.Page{Path: path, Section: true}
-	pg.ID, pg.Title, pg.Excerpt = sectionID(slug), text("title"), text("description")
-	if strings.EqualFold(pg.Title, slug) {
-		pg.Title = "" // what the editor writes when nothing was
+	pg.ID = sectionID(slug)
+	if path == site.BannerPath {
+		if enabled, _ := truth(lookup("enabled")); !enabled {
+			return nil
+		}
+		address, _ := lookup("linkHref").StringValueOK()
+		pg.Title, pg.Link = text("message"), site.NewLink(text("linkText"), address)
+	} else {
+		pg.Title, pg.Excerpt = text("hero", "title"), text("hero", "description")
+		pg.Closed, _ = truth(lookup("developmentMode"))
+		if strings.EqualFold(pg.Title, slug) {
+			pg.Title = "" // what the editor writes when nothing was
+		}
 	}
-	if pg.Title == "" && pg.Excerpt == "" {
+	if pg.Title == "" && pg.Excerpt == "" && !pg.Closed {
 		return nil
 	}
 	h := digest.New()

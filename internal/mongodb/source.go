@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -192,10 +193,10 @@ func (r *reading) wanted(ctx context.Context) error {
 			return err
 		}
 	}
-	if r.pages {
-		return r.sections(ctx)
+	if err := r.believe(ctx); err != nil || !r.pages {
+		return err
 	}
-	return nil
+	return r.sections(ctx)
 }
 
 // byID reads those of the documents that are of a collection and not read yet.
@@ -290,13 +291,17 @@ func (r *reading) everything(ctx context.Context) error {
 // is known was among them, the scan has come to its end. Else a census of the ids tells: what the scan missed is asked
 // for by its id, and gone only if it is not found that way.
 func (r *reading) collection(ctx context.Context, coll string) (int, error) {
-	seen := map[site.ID]bool{}
-	err := r.s.stream(ctx, coll, func(raw bson.Raw) { seen[r.take(coll, raw)] = true })
+	read := 0
+	err := r.s.stream(ctx, coll, func(id site.ID, d decoded) {
+		if r.note(id, d) {
+			read++
+		}
+	})
 	if err != nil {
 		return 0, err
 	}
 	counted, err := r.s.db.count(ctx, coll)
-	if err != nil || counted == len(seen) && r.s.allOf(coll, seen) {
+	if err != nil || counted == read && r.hasAll(coll) {
 		return counted, err
 	}
 	ids, err := r.s.census(ctx, coll)
@@ -304,18 +309,24 @@ func (r *reading) collection(ctx context.Context, coll string) (int, error) {
 		return 0, err
 	}
 	counted = len(ids)
-	maps.DeleteFunc(ids, func(id site.ID, _ bool) bool { return seen[id] })
+	maps.DeleteFunc(ids, func(id site.ID, _ bool) bool { return r.has(id) })
 	if len(ids) > batchSize {
 		return 0, &Error{Message: fmt.Sprintf("read %s.%s: the scan came to its end without %d of %d documents", r.s.db.name, coll, len(ids), counted),
 			Remedy: "try again; nothing was changed", err: ErrUnavailable}
 	}
-	return max(len(seen), counted), r.byID(ctx, coll, ids)
+	return max(read, counted), r.byID(ctx, coll, ids)
 }
 
-// allOf reports whether every document that is known of a collection is among ids.
-func (s *Source) allOf(coll string, ids map[site.ID]bool) bool {
-	for id := range s.docs {
-		if of, _, _ := strings.Cut(string(id), ":"); of == coll && !ids[id] {
+// has reports whether this reading knows of a document.
+func (r *reading) has(id site.ID) bool {
+	_, read := r.read[id]
+	return read || r.gone[id]
+}
+
+// hasAll reports whether every document that was known of a collection was read.
+func (r *reading) hasAll(coll string) bool {
+	for id := range r.s.docs {
+		if of, _, _ := strings.Cut(string(id), ":"); of == coll && !r.has(id) {
 			return false
 		}
 	}
@@ -342,13 +353,16 @@ const (
 type chunk struct {
 	data []byte
 	ends []int
+	ids  []site.ID // and what they are
+	out  []decoded
 }
 
 // maxChunkBytes bounds what waits to be decoded.
 const maxChunkBytes = 4 << 20
 
-// stream reads a whole collection. One goroutine waits for the server while the caller's decodes.
-func (s *Source) stream(ctx context.Context, coll string, each func(bson.Raw)) error {
+// stream reads a whole collection. One goroutine waits for the server while others decode what it has sent; each is
+// called by the caller's, in the order of the scan.
+func (s *Source) stream(ctx context.Context, coll string, each func(site.ID, decoded)) error {
 	full, empty := make(chan *chunk, 1), make(chan *chunk, 3)
 	for range cap(empty) {
 		empty <- &chunk{}
@@ -381,10 +395,8 @@ func (s *Source) stream(ctx context.Context, coll string, each func(bson.Raw)) e
 		return send()
 	})
 	for c := range full {
-		at := 0
-		for _, end := range c.ends {
-			each(bson.Raw(c.data[at:end:end]))
-			at = end
+		for i, d := range s.decode(coll, c) {
+			each(c.ids[i], d)
 		}
 		c.data, c.ends = c.data[:0], c.ends[:0]
 		empty <- c
@@ -392,21 +404,44 @@ func (s *Source) stream(ctx context.Context, coll string, each func(bson.Raw)) e
 	return g.Wait()
 }
 
-// take decodes a document and notes how it differs from what is known.
-func (r *reading) take(coll string, raw bson.Raw) site.ID {
-	id := documentID(coll, raw.Lookup("_id"))
-	var d decoded
-	if coll == courses {
-		d = r.s.dec.course(raw)
-	} else {
-		d = r.s.dec.post(raw)
+// decode decodes the documents of a chunk, several at a time.
+func (s *Source) decode(coll string, c *chunk) []decoded {
+	n := len(c.ends)
+	c.out, c.ids = slices.Grow(c.out[:0], n)[:n], slices.Grow(c.ids[:0], n)[:n]
+	workers := min(runtime.GOMAXPROCS(0), n)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := n * w / workers; i < n*(w+1)/workers; i++ {
+				at := 0
+				if i > 0 {
+					at = c.ends[i-1]
+				}
+				c.ids[i], c.out[i] = s.decodeOne(coll, bson.Raw(c.data[at:c.ends[i]:c.ends[i]]))
+			}
+		})
 	}
-	r.note(id, d)
-	return id
+	wg.Wait()
+	return c.out
 }
 
-// note takes what was read of a document, in the place of what the same scan may have read of it before.
-func (r *reading) note(id site.ID, d decoded) {
+func (s *Source) decodeOne(coll string, raw bson.Raw) (site.ID, decoded) {
+	if coll == courses {
+		return documentID(coll, raw.Lookup("_id")), s.dec.course(raw)
+	}
+	return documentID(coll, raw.Lookup("_id")), s.dec.post(raw)
+}
+
+// take decodes a document and notes how it differs from what is known.
+func (r *reading) take(coll string, raw bson.Raw) {
+	id, d := r.s.decodeOne(coll, raw)
+	r.note(id, d)
+}
+
+// note takes what was read of a document, in the place of what the same scan may have read of it before. It reports
+// whether that was nothing.
+func (r *reading) note(id site.ID, d decoded) (first bool) {
+	first = !r.has(id)
 	delete(r.issues, id)
 	delete(r.read, id)
 	delete(r.gone, id)
@@ -415,7 +450,7 @@ func (r *reading) note(id site.ID, d decoded) {
 	}
 	if d.doc == nil {
 		r.gone[id] = true
-		return
+		return first
 	}
 	f := found{known: known{revision: d.doc.DocRevision()}}
 	if m := site.MetaOf(d.doc); m != nil {
@@ -433,6 +468,7 @@ func (r *reading) note(id site.ID, d decoded) {
 		f.put = append(f.put, d.doc)
 	}
 	r.read[id] = f
+	return first
 }
 
 // commit makes the reading what is known, and returns the difference.

@@ -76,6 +76,17 @@ func TestScanOnServer(t *testing.T) {
 			insert(t, db, "pages", bson.D{{Key: "_id", Value: 1}, {Key: "slug", Value: "blog"}, {Key: "content", Value: bson.D{{Key: "hero", Value: bson.D{{Key: "title", Value: "<b>Notes</b>"}}}}}})
 		}, []string{"pages:blog"}, []site.ID{"pages:blog"}, nil},
 		{"the hero is gone", func() { remove(t, db, "pages", 1) }, nil, nil, []site.ID{"pages:blog"}},
+		{"the banner", func() {
+			insert(t, db, "pages", bson.D{{Key: "_id", Value: 2}, {Key: "slug", Value: "notification"}, {Key: "content", Value: bson.D{{Key: "enabled", Value: true},
+				{Key: "message", Value: "<b>Read</b> this"}, {Key: "linkText", Value: "Here"}, {Key: "linkHref", Value: "javascript:alert(1)"}}}})
+		}, []string{"pages:notification"}, []site.ID{"pages:notification"}, nil},
+		{"the banner is switched off", func() {
+			update(t, db, "pages", 2, bson.D{{Key: "content", Value: bson.D{{Key: "enabled", Value: "false"}, {Key: "message", Value: "Read this"}}}})
+		}, nil, nil, []site.ID{"pages:notification"}},
+		{"courses that are being worked on", func() {
+			insert(t, db, "pages", bson.D{{Key: "_id", Value: 3}, {Key: "slug", Value: "courses"}, {Key: "content", Value: bson.D{{Key: "content", Value: bson.D{{Key: "developmentMode", Value: true}}}}}})
+		}, nil, []site.ID{"pages:courses"}, nil},
+		{"and are ready", func() { remove(t, db, "pages", 3) }, nil, nil, []site.ID{"pages:courses"}},
 		{"a name of another kind", func() { update(t, db, "blogs", oid(11), bson.D{{Key: "title", Value: "Edited"}}) }, []string{"everything"}, []site.ID{postID(11)}, nil},
 	} {
 		step.do()

@@ -18,23 +18,27 @@ type Batch struct {
 	seg     *segment
 	failure int // of the writer when the batch began
 
-	mu   sync.Mutex
-	puts map[site.Path]pending
-	err  error // the first thing that was wrong: Commit returns it
-	done bool
+	mu    sync.Mutex
+	puts  map[site.Path]pending
+	docs  []uint32      // of all entries, as numbers of refs
+	refs  []site.DocRef // each document once: a page names a dozen
+	known map[site.DocRef]uint32
+	buf   []byte // scratch of Put
+	err   error  // the first thing that was wrong: Commit returns it
+	done  bool
 }
 
-// pending is what is to be at a path: an entry and the documents that made it, or nothing.
+// pending is what is to be at a path: an entry and which of the batch's docs made it, or nothing.
 type pending struct {
-	node *node
-	docs []site.DocRef
+	node     *node
+	from, to uint32
 }
 
 // Begin begins a batch. Several may be open; each Commit makes a generation of its own.
 func (w *Writer) Begin() *Batch {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	b := &Batch{w: w, puts: map[site.Path]pending{}}
+	b := &Batch{w: w, puts: map[site.Path]pending{}, known: map[site.DocRef]uint32{}}
 	if !w.closed {
 		b.err = w.mend()
 	}
@@ -64,21 +68,34 @@ func (b *Batch) fail(err error) {
 
 // Put sets the entry at e.Path. Its Object must come from this batch's Object or from an entry of the current
 // generation. Commit sets Generation and Changed: to those of the new generation, or, if readers get the same response
-// as before, to what they were. docs are the documents that made the page; they are kept for [Generation.Docs] and
-// not in memory, and must not change until the batch has ended. What is wrong with an entry is Commit's to return.
+// as before, to what they were. docs are the documents that made the page; they are kept for [Generation.Docs], and
+// in memory only until the batch ends. What is wrong with an entry is Commit's to return.
 func (b *Batch) Put(e site.Entry, docs []site.DocRef) {
 	if err := checkEntry(&e); err != nil {
 		b.fail(err)
 		return
 	}
-	n, err := decodeEntry(encodeEntry(nil, &e, nil), 0, &b.w.names) // as the next process will read it
-	if err != nil {
-		b.fail(fmt.Errorf("entry %s: %w", e.Path, err))
-		return
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.puts[n.Path] = pending{n, docs}
+	b.buf = encodeEntry(b.buf[:0], &e, nil)
+	n, err := decodeEntry(b.buf, 0, &b.w.names) // as the next process will read it
+	if err != nil {
+		if b.err == nil {
+			b.err = fmt.Errorf("entry %s: %w", e.Path, err)
+		}
+		return
+	}
+	from := uint32(len(b.docs))
+	for _, d := range docs {
+		i, ok := b.known[d]
+		if !ok {
+			i = uint32(len(b.refs))
+			b.known[d] = i
+			b.refs = append(b.refs, d)
+		}
+		b.docs = append(b.docs, i)
+	}
+	b.puts[n.path()] = pending{n, from, uint32(len(b.docs))}
 }
 
 // Remove leaves the new generation without an entry at p. It is no error if there is none.
@@ -156,26 +173,26 @@ func (w *Writer) settle(b *Batch) error {
 	current := w.current.Load()
 	there := func(p site.Path) bool {
 		if put, ok := b.puts[p]; ok {
-			return put.node != nil && hasFile(put.node.Kind)
+			return put.node != nil && put.node.hasFile()
 		}
 		n := current.find(p)
-		return n != nil && hasFile(n.Kind)
+		return n != nil && n.hasFile()
 	}
 	for p, put := range b.puts {
 		n := put.node
 		if n == nil {
 			continue
 		}
-		if n.Status == 200 {
-			at, ok := w.objects[n.Object.ID]
-			if !ok || at.size != n.Object.Size {
+		if n.traits.Status == 200 {
+			at, ok := w.objects[n.object.ID]
+			if !ok || at.size != n.object.Size {
 				return fmt.Errorf("entry %s: %w", p, errNoObject)
 			}
-			n.Object.Offset = at.off
+			n.object.Offset = at.off
 		} else {
-			n.Object.Offset = 0
+			n.object.Offset = 0
 		}
-		if !hasFile(n.Kind) {
+		if !n.hasFile() {
 			continue
 		}
 		if other := twin(p); other != "" && there(other) {
@@ -207,22 +224,30 @@ func (w *Writer) commit(b *Batch, info CommitInfo) (*Generation, error) {
 	}
 	var head [headSize]byte
 	var buf []byte
+	var e site.Entry
+	var docs []site.DocRef
 	changes := make([]change, 0, len(b.puts))
 	for p, put := range b.puts {
 		was := current.find(p)
 		if was != nil {
 			c.dead += headSize + entryFixed + int64(len(p))
-			if was.Status == 200 && (put.node == nil || put.node.Object.Offset != was.Object.Offset) {
-				c.dead += objectHead + was.Object.Size
+			if was.traits.Status == 200 && (put.node == nil || put.node.object.Offset != was.object.Offset) {
+				c.dead += objectHead + was.object.Size
 			}
 		}
 		kind, payload := byte(typeRemoval), []byte(p)
 		if n := put.node; n != nil {
-			n.Generation, n.Changed = c.Generation, time.Unix(now.Unix(), 0).UTC()
-			if was != nil && sameResponse(&n.Entry, &was.Entry) {
-				n.Generation, n.Changed = was.Generation, was.Changed
+			if was != nil && n.sameResponse(was) {
+				n.traits = w.names.dated(n.traits, was.traits.Generation, was.traits.Changed)
+			} else {
+				n.traits = w.names.dated(n.traits, c.Generation, now.Unix())
 			}
-			buf = encodeEntry(buf[:0], &n.Entry, put.docs)
+			docs = docs[:0]
+			for _, i := range b.docs[put.from:put.to] {
+				docs = append(docs, b.refs[i])
+			}
+			n.fill(&e)
+			buf = encodeEntry(buf[:0], &e, docs)
 			kind, payload = typeEntry, buf
 		}
 		off, err := w.out.append(appendHead(head[:0], w.out.seg.salt, kind, payload), payload)

@@ -26,11 +26,11 @@ func PutUnchecked(b *Batch, e site.Entry) {
 	if err != nil {
 		panic(err)
 	}
-	b.puts[n.Path] = pending{node: n}
+	b.puts[n.path()] = pending{node: n}
 }
 
-// Interned is how many strings the writer shares between entries.
-func Interned(w *Writer) int { return len(w.names.m) }
+// Interned is how many strings and traits the writer shares between entries.
+func Interned(w *Writer) int { return len(w.names.strings) + len(w.names.traits) }
 
 const (
 	ObjectHead  = objectHead
@@ -53,7 +53,7 @@ func DecodeEntry(b []byte) (*site.Entry, []site.DocRef, error) {
 		return nil, nil, err
 	}
 	docs, err := decodeDocs(b)
-	return &n.Entry, docs, err
+	return n.entry(), docs, err
 }
 
 // ReencodeCommit reads a commit's payload at a place and writes it again.

@@ -37,14 +37,14 @@ type forms [encoding.Count][]byte
 
 // hasForms reports whether an entry's file gets those forms that are smaller than it. The files that are read by hosts
 // and not by readers get none.
-func hasForms(e *site.Entry) bool {
-	return e.Object.Size >= encoding.LeastBytes && encoding.Compressible(e.Type) && e.Path != "/_redirects" && e.Path != "/_headers"
+func hasForms(n *node) bool {
+	return n.object.Size >= encoding.LeastBytes && encoding.Compressible(n.traits.Type) && n.path() != "/_redirects" && n.path() != "/_headers"
 }
 
 // setForms finds out which forms of a file are to be made, and which that may be there are freshet's.
 func (s *syncRun) setForms(w *write) {
-	makes := s.makesForms && hasForms(w.e)
-	owns := s.hadForms && (s.lost || s.hadFormsAt(w.e.Path))
+	makes := s.makesForms && hasForms(w.n)
+	owns := s.hadForms && (s.lost || s.hadFormsAt(w.n.path()))
 	if !makes && !owns {
 		return
 	}
@@ -83,8 +83,8 @@ func (s *syncRun) wasForeign(form string) bool { return slices.Contains(s.was.Fo
 // hadFormsAt reports whether the forms of the file at p may be there, and freshet's.
 func (s *syncRun) hadFormsAt(p site.Path) bool {
 	return s.hadForms && !slices.Contains(s.was.Skipped, p) && slices.ContainsFunc(s.olds, func(old *Generation) bool {
-		e := file(old, p)
-		return e != nil && hasForms(e)
+		n := file(old, p)
+		return n != nil && hasForms(n)
 	})
 }
 
@@ -134,9 +134,10 @@ func (s *syncRun) planForms() {
 	}
 	if s.reformAll {
 		s.reforms = s.reforms[:0]
-		for e := range s.g.All() {
-			if hasFile(e.Kind) && !s.skipped[e.Path] && !slices.Contains(s.was.Skipped, e.Path) && !writes[fileName(e.Path)] {
-				w := write{e: e, name: fileName(e.Path), own: true}
+		for n := range s.g.nodes() {
+			p := n.path()
+			if n.hasFile() && !s.skipped[p] && !slices.Contains(s.was.Skipped, p) && !writes[fileName(p)] {
+				w := write{n: n, name: fileName(p), own: true}
 				s.setForms(&w)
 				s.reforms = append(s.reforms, w)
 			}
@@ -144,8 +145,8 @@ func (s *syncRun) planForms() {
 	}
 	for plain := range beside {
 		for _, p := range pagesOf(plain) {
-			if e := file(s.g, p); e != nil && !s.skipped[p] {
-				w := write{e: e, name: plain}
+			if n := file(s.g, p); n != nil && !s.skipped[p] {
+				w := write{n: n, name: plain}
 				s.setForms(&w)
 				s.reforms = append(s.reforms, w)
 			}
@@ -154,8 +155,8 @@ func (s *syncRun) planForms() {
 	for _, form := range s.was.ForeignForms { // what was in its place may be gone
 		plain, c := encoding.Split(form)
 		for _, p := range pagesOf(plain) {
-			if e := file(s.g, p); e != nil && !s.skipped[p] && !writes[plain] && !s.reformAll {
-				w := write{e: e, name: plain}
+			if n := file(s.g, p); n != nil && !s.skipped[p] && !writes[plain] && !s.reformAll {
+				w := write{n: n, name: plain}
 				s.setForms(&w)
 				w.makes &= 1 << c
 				w.owns &= 1 << c
@@ -227,7 +228,7 @@ func (s *syncRun) isFreeForm(w *write, c encoding.Coding) (bool, error) {
 	case info.IsDir():
 		return true, nil // if it is still there then, no form is written
 	}
-	same, err := s.formHolds(name, c, []oldObject{{s.g, w.e.Object}})
+	same, err := s.formHolds(name, c, []oldObject{{s.g, w.n.object}})
 	if err == nil && !same {
 		s.refuseForm(name)
 	}
@@ -442,7 +443,7 @@ func (s *syncRun) reformFile(w write) error {
 	}
 	var made forms
 	if w.makes != 0 {
-		body, err := s.g.Object(w.e.Object)
+		body, err := s.g.Object(w.n.object)
 		if err != nil {
 			return err
 		}
@@ -458,7 +459,7 @@ func (s *syncRun) reformFile(w write) error {
 		c := encoding.Coding(i)
 		name := w.name + c.Ext()
 		rest.remove(c)
-		is, err := s.readForm(name, w.e.Object.Size)
+		is, err := s.readForm(name, w.n.object.Size)
 		if err != nil {
 			return err
 		}
@@ -488,10 +489,10 @@ func (s *syncRun) reformFile(w write) error {
 	if rest == 0 {
 		return nil
 	}
-	objects := []oldObject{{s.g, w.e.Object}}
+	objects := []oldObject{{s.g, w.n.object}}
 	for _, old := range s.olds {
-		if e := file(old, w.e.Path); e != nil && e.Object.ID != w.e.Object.ID {
-			objects = append(objects, oldObject{old, e.Object})
+		if n := file(old, w.n.path()); n != nil && n.object.ID != w.n.object.ID {
+			objects = append(objects, oldObject{old, n.object})
 		}
 	}
 	return s.dropForms(w.name, rest, objects)

@@ -69,7 +69,7 @@ func (s shard) find(p site.Path, key uint32) *node {
 		i++
 	}
 	for ; i < len(s) && s[i].key == key; i++ {
-		if s[i].node.Path == p {
+		if s[i].node.path() == p {
 			return s[i].node
 		}
 	}
@@ -100,7 +100,7 @@ func (g *Generation) Lookup(p site.Path) (*site.Entry, bool) {
 	if n == nil {
 		return nil, false
 	}
-	return &n.Entry, true
+	return n.entry(), true
 }
 
 func (g *Generation) find(p site.Path) *node {
@@ -111,9 +111,19 @@ func (g *Generation) find(p site.Path) *node {
 // All returns the entries in no particular order, which is the same for the same paths.
 func (g *Generation) All() iter.Seq[*site.Entry] {
 	return func(yield func(*site.Entry) bool) {
+		for n := range g.nodes() {
+			if !yield(n.entry()) {
+				return
+			}
+		}
+	}
+}
+
+func (g *Generation) nodes() iter.Seq[*node] {
+	return func(yield func(*node) bool) {
 		for i := range g.shards {
 			for _, it := range g.shards[i] {
-				if !yield(&it.node.Entry) {
+				if !yield(it.node) {
 					return
 				}
 			}
@@ -137,7 +147,7 @@ func (g *Generation) Object(ref site.ObjectRef) ([]byte, error) {
 // Docs returns the documents that made the page of an entry of this generation.
 func (g *Generation) Docs(e *site.Entry) ([]site.DocRef, error) {
 	n := g.find(e.Path)
-	if n == nil || n.Generation != e.Generation || n.Object.ID != e.Object.ID {
+	if n == nil || n.traits.Generation != e.Generation || n.object.ID != e.Object.ID {
 		return nil, site.ErrNotFound
 	}
 	payload, _, err := g.seg.record(n.off, typeEntry)
@@ -152,6 +162,22 @@ func (g *Generation) Docs(e *site.Entry) ([]site.DocRef, error) {
 // this process, else to their size. Where an object lies in the log is no difference.
 func (g *Generation) Diff(old *Generation) iter.Seq2[*site.Entry, *site.Entry] {
 	return func(yield func(was, is *site.Entry) bool) {
+		entry := func(n *node) *site.Entry {
+			if n == nil {
+				return nil
+			}
+			return n.entry()
+		}
+		for was, is := range g.diff(old) {
+			if !yield(entry(was), entry(is)) {
+				return
+			}
+		}
+	}
+}
+
+func (g *Generation) diff(old *Generation) iter.Seq2[*node, *node] {
+	return func(yield func(was, is *node) bool) {
 		for i := range g.shards {
 			if a, b := old.shards[i], g.shards[i]; !a.is(b) && !diffShards(a, b, yield) {
 				return
@@ -160,40 +186,20 @@ func (g *Generation) Diff(old *Generation) iter.Seq2[*site.Entry, *site.Entry] {
 	}
 }
 
-func diffShards(a, b shard, yield func(was, is *site.Entry) bool) bool {
+func diffShards(a, b shard, yield func(was, is *node) bool) bool {
 	for _, it := range a {
 		n := it.node
-		other := b.find(n.Path, it.key)
-		switch {
-		case other == nil:
-			if !yield(&n.Entry, nil) {
-				return false
-			}
-		case other != n && !equalEntries(&n.Entry, &other.Entry):
-			if !yield(&n.Entry, &other.Entry) {
-				return false
-			}
+		other := b.find(n.path(), it.key)
+		if other != n && (other == nil || !n.equal(other)) && !yield(n, other) {
+			return false
 		}
 	}
 	for _, it := range b {
-		if a.find(it.node.Path, it.key) == nil && !yield(nil, &it.node.Entry) {
+		if a.find(it.node.path(), it.key) == nil && !yield(nil, it.node) {
 			return false
 		}
 	}
 	return true
-}
-
-// equalEntries compares all but the places of objects.
-func equalEntries(a, b *site.Entry) bool {
-	return a.Path == b.Path && a.Kind == b.Kind && a.Generation == b.Generation && a.Changed.Equal(b.Changed) &&
-		sameResponse(a, b) && a.Template == b.Template && a.Fingerprint == b.Fingerprint && a.Cause == b.Cause &&
-		a.Remembered.Equal(b.Remembered) && a.Source == b.Source && a.Doc == b.Doc && slices.Equal(a.Keys, b.Keys)
-}
-
-// sameResponse reports whether readers get the same for both.
-func sameResponse(a, b *site.Entry) bool {
-	return a.Status == b.Status && a.Object.ID == b.Object.ID && a.Object.Size == b.Object.Size && a.Type == b.Type &&
-		a.Location == b.Location
 }
 
 // change is what a commit does at one path. node is nil for a removal.
@@ -242,7 +248,7 @@ func (s shard) with(changes []change) shard {
 			out = append(out, s[i])
 		}
 		for ; i < len(s) && s[i].key == key; i++ {
-			if !slices.ContainsFunc(changes[:n], func(c change) bool { return c.path == s[i].node.Path }) {
+			if !slices.ContainsFunc(changes[:n], func(c change) bool { return c.path == s[i].node.path() }) {
 				out = append(out, s[i])
 			}
 		}

@@ -3,13 +3,15 @@ package pagestore
 import "sync"
 
 // maxInterned bounds an interner: causes may be different every time.
-const maxInterned = 1 << 15
+const maxInterned = 1 << 14
 
-// An interner makes equal strings one. It forgets all of them when there are too many, which costs only memory.
+// An interner makes equal strings one, and equal traits. It forgets all of them when there are too many, which costs
+// only memory.
 type interner struct {
 	sync.Mutex
-	m   map[string]string
-	own []byte // scratch of decodeEntry
+	strings map[string]string
+	traits  map[traits]*traits
+	own     []byte // scratch of decodeEntry
 }
 
 // get returns b as a string. The caller holds the lock.
@@ -17,13 +19,34 @@ func (t *interner) get(b []byte) string {
 	if len(b) == 0 {
 		return ""
 	}
-	if s, ok := t.m[string(b)]; ok {
+	if s, ok := t.strings[string(b)]; ok {
 		return s
 	}
-	if t.m == nil || len(t.m) >= maxInterned {
-		t.m = map[string]string{}
+	if t.strings == nil || len(t.strings) >= maxInterned {
+		t.strings = map[string]string{}
 	}
 	s := string(b)
-	t.m[s] = s
+	t.strings[s] = s
 	return s
+}
+
+// share returns the one copy of a node's traits. The caller holds the lock.
+func (t *interner) share(of traits) *traits {
+	if p, ok := t.traits[of]; ok {
+		return p
+	}
+	if t.traits == nil || len(t.traits) >= maxInterned {
+		t.traits = map[traits]*traits{}
+	}
+	t.traits[of] = &of
+	return &of
+}
+
+// dated returns traits with another generation.
+func (t *interner) dated(of *traits, generation uint64, changed int64) *traits {
+	t.Lock()
+	defer t.Unlock()
+	d := *of
+	d.Generation, d.Changed = generation, changed
+	return t.share(d)
 }

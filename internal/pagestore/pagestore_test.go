@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -445,6 +446,40 @@ func TestCollidingObjectsStayApart(t *testing.T) {
 	is, _ := g.Lookup("/d/")
 	if was.Object.ID != is.Object.ID {
 		t.Errorf("equal objects have the names %v and %v", was.Object.ID, is.Object.ID)
+	}
+}
+
+// TestEntriesArePacked holds what a page takes in memory to what docs/ARCHITECTURE.md says.
+func TestEntriesArePacked(t *testing.T) {
+	const n, most = 20_000, 320
+	dir := t.TempDir()
+	w := openWriter(t, pagestore.Config{Dir: dir})
+	b := w.Begin()
+	ref, err := b.Object([]byte("a page"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		e := benchEntry(i)
+		e.Object = ref
+		b.Put(e, nil)
+	}
+	if _, err := b.Commit(pagestore.CommitInfo{Cause: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	r := openReader(t, dir)
+	if got := (float64(heap()) - float64(before)) / n; got > most {
+		t.Errorf("an entry takes %.0f bytes, want at most %d", got, most)
+	}
+	if got := r.Current().Len(); got != n {
+		t.Errorf("the generation has %d entries, want %d", got, n)
 	}
 }
 

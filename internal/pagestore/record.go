@@ -1,7 +1,6 @@
 package pagestore
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -108,12 +107,6 @@ func decodeHeader(b []byte) (header, error) {
 // errMalformed says that a payload has its checksum and still cannot be read.
 var errMalformed = errors.New("malformed record")
 
-// node is an entry in memory. It does not change once it is in a generation. Lookups return a pointer to its Entry.
-type node struct {
-	site.Entry
-	off int64 // of the entry's record
-}
-
 // encodeEntry appends an entry's payload to b. Times are kept in whole seconds.
 func encodeEntry(b []byte, e *site.Entry, docs []site.DocRef) []byte {
 	n := entryFixed + len(e.Path) + len(e.Type) + len(e.Location) + len(e.Template) + len(e.Cause) + len(e.Doc) + 16
@@ -165,6 +158,10 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
+func appendBytes(b, s []byte) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
 // A reader of bytes that remembers that there were too few.
 type bytesReader struct {
 	b   []byte
@@ -203,72 +200,44 @@ func (r *bytesReader) count(min int) int {
 	return int(n)
 }
 
-// decodeEntry reads an entry's payload, apart from its documents. Strings that many entries share are made once;
-// those that are an entry's own are one allocation.
+// decodeEntry reads an entry's payload, apart from its documents.
 func decodeEntry(payload []byte, off int64, names *interner) (*node, error) {
 	if len(payload) < entryFixed {
 		return nil, errMalformed
 	}
 	ref, status := objectOf(payload)
-	n := &node{off: off, Entry: site.Entry{
-		Object:      ref,
-		Generation:  binary.LittleEndian.Uint64(payload[24:]),
-		Changed:     time.Unix(int64(binary.LittleEndian.Uint64(payload[32:])), 0).UTC(),
-		Remembered:  time.Unix(int64(binary.LittleEndian.Uint64(payload[40:])), 0).UTC(),
-		Fingerprint: digest.Sum(binary.LittleEndian.Uint64(payload[48:])),
-		Source:      digest.Sum(binary.LittleEndian.Uint64(payload[56:])),
-		Status:      status,
-		Kind:        site.Kind(payload[66]),
-	}}
 	r := bytesReader{b: payload[entryFixed:]}
 	path, typ, location := r.bytes(), r.bytes(), r.bytes()
 	template, cause, doc := r.bytes(), r.bytes(), r.bytes()
+	keys := r.count(1)
 
 	names.Lock()
 	defer names.Unlock()
-	own := append(append(append(names.own[:0], path...), location...), doc...)
-	keys := r.count(1)
-	if keys > 0 {
-		n.Keys = make([]string, keys)
-	}
-	rest := r
-	last := lastSegment(path)
+	own := append(names.own[:0], path...)
+	own = appendBytes(appendBytes(own, location), doc)
 	for range keys {
-		if k := r.bytes(); isOwnKey(k, last) {
-			own = append(own, k...)
-		}
-	}
-	if r.bad {
-		return nil, errMalformed
+		own = appendBytes(own, r.bytes())
 	}
 	names.own = own
-	all := string(own)
-	cut := func(n int) string {
-		s := all[:n]
-		all = all[n:]
-		return s
+	if r.bad || len(path) > maxPathBytes {
+		return nil, errMalformed
 	}
-	n.Path, n.Location, n.Doc = site.Path(cut(len(path))), cut(len(location)), site.ID(cut(len(doc)))
-	for i := range n.Keys {
-		if k := rest.bytes(); isOwnKey(k, last) {
-			n.Keys[i] = cut(len(k))
-		} else {
-			n.Keys[i] = names.get(k)
-		}
-	}
-	n.Type, n.Template, n.Cause = names.get(typ), names.get(template), names.get(cause)
-	return n, nil
-}
-
-// isOwnKey guesses that a key such as blog:rivers of /blog/rivers/ is no other entry's.
-func isOwnKey(key, last []byte) bool {
-	return len(last) > 0 && len(key) > len(last) && bytes.HasSuffix(key, last)
-}
-
-// lastSegment is what follows the last slash, one at the end apart.
-func lastSegment(path []byte) []byte {
-	path = bytes.TrimSuffix(path, []byte("/"))
-	return path[bytes.LastIndexByte(path, '/')+1:]
+	return &node{
+		own:         string(own),
+		pathBytes:   uint16(len(path)),
+		object:      ref,
+		fingerprint: digest.Sum(binary.LittleEndian.Uint64(payload[48:])),
+		source:      digest.Sum(binary.LittleEndian.Uint64(payload[56:])),
+		off:         off,
+		traits: names.share(traits{
+			Type: names.get(typ), Template: names.get(template), Cause: names.get(cause),
+			Generation: binary.LittleEndian.Uint64(payload[24:]),
+			Changed:    int64(binary.LittleEndian.Uint64(payload[32:])),
+			Remembered: int64(binary.LittleEndian.Uint64(payload[40:])),
+			Status:     status,
+			Kind:       site.Kind(payload[66]),
+		}),
+	}, nil
 }
 
 // decodeDocs reads the documents at the end of an entry's payload.

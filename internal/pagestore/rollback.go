@@ -17,26 +17,27 @@ func (w *Writer) Rollback(id uint64, c CommitInfo) (*Generation, error) {
 	c.Pages, c.Documents, c.Rendered, c.Changed, c.Removed = old.Commit.Pages, old.Commit.Documents, 0, 0, 0
 	w.mu.Lock()
 	w.gather()
-	for e := range old.All() {
-		if _, ok := w.objects[e.Object.ID]; !ok && e.Status == 200 {
-			w.objects[e.Object.ID] = place{e.Object.Offset, e.Object.Size}
+	for n := range old.nodes() {
+		if _, ok := w.objects[n.object.ID]; !ok && n.traits.Status == 200 {
+			w.objects[n.object.ID] = place{n.object.Offset, n.object.Size}
 		}
 	}
 	w.mu.Unlock()
-	for was, is := range old.Diff(w.Current()) {
+	for was, is := range old.diff(w.Current()) {
 		if is == nil {
 			c.Removed++
-			b.Remove(was.Path)
+			b.Remove(was.path())
 			continue
 		}
-		docs, err := old.Docs(is)
+		e := is.entry()
+		docs, err := old.Docs(e)
 		if err != nil {
-			return nil, fmt.Errorf("roll back %s: %w", is.Path, err)
+			return nil, fmt.Errorf("roll back %s: %w", e.Path, err)
 		}
-		if was == nil || !sameResponse(was, is) {
+		if was == nil || !was.sameResponse(is) {
 			c.Changed++
 		}
-		b.Put(*is, docs)
+		b.Put(*e, docs)
 	}
 	gen, err := b.Commit(c)
 	if err != nil {

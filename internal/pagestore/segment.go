@@ -370,13 +370,13 @@ func (s *segment) changes(c *span, names *interner) ([]change, error) {
 			return nil
 		}
 		n, err := decodeEntry(payload, off, names)
-		if err == nil && n.Status == 200 && !(place{n.Object.Offset, n.Object.Size}).isBefore(c.start) {
+		if err == nil && n.traits.Status == 200 && !(place{n.object.Offset, n.object.Size}).isBefore(c.start) {
 			err = errNoObject
 		}
 		if err != nil {
 			return s.damaged(off, err.Error())
 		}
-		changes = append(changes, change{hash: digest.String(string(n.Path)), path: n.Path, node: n})
+		changes = append(changes, change{hash: digest.String(string(n.path())), path: n.path(), node: n})
 		return nil
 	})
 	return changes, err

@@ -1,6 +1,7 @@
 package pagestore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,7 +57,7 @@ type syncRun struct {
 
 // write is a file to be written.
 type write struct {
-	e    *site.Entry
+	n    *node
 	name string
 	own  bool // the file that may be there is freshet's
 
@@ -127,8 +128,8 @@ func (t *Tree) plan(ctx context.Context, g *Generation, full bool) (*syncRun, er
 	s.lost = lost
 	s.clash()
 	for _, p := range m.Skipped { // what was in its place may be gone
-		if e := file(g, p); e != nil && !s.skipped[p] {
-			s.want(e, s.own(p))
+		if n := file(g, p); n != nil && !s.skipped[p] {
+			s.want(n, s.own(p))
 		}
 	}
 	if full || s.unsure || lost {
@@ -164,9 +165,9 @@ func (s *syncRun) clash() {
 		}
 		first[name] = e.Path
 	}
-	for e := range s.g.All() {
-		for c := encoding.Gzip; c < encoding.Count && hasFile(e.Kind); c++ {
-			form := fileName(e.Path) + c.Ext()
+	for n := range s.g.nodes() {
+		for c := encoding.Gzip; c < encoding.Count && n.hasFile(); c++ {
+			form := fileName(n.path()) + c.Ext()
 			if _, ok := first[fold(form)]; ok {
 				s.noForm[form] = true
 			}
@@ -179,10 +180,10 @@ func fold(name string) string {
 	return norm.NFC.String(strings.ToLower(strings.ToUpper(norm.NFD.String(name))))
 }
 
-// file returns the entry of g at p if it has a file.
-func file(g *Generation, p site.Path) *site.Entry {
-	if e, ok := g.Lookup(p); ok && hasFile(e.Kind) {
-		return e
+// file returns what g has at p if it has a file.
+func file(g *Generation, p site.Path) *node {
+	if n := g.find(p); n != nil && n.hasFile() {
+		return n
 	}
 	return nil
 }
@@ -196,14 +197,14 @@ func (s *syncRun) own(p site.Path) bool {
 }
 
 // want plans a page's file to be written.
-func (s *syncRun) want(e *site.Entry, own bool) {
-	if err := CheckPath(e.Path, e.Kind); err != nil {
-		s.skipped[e.Path] = true
+func (s *syncRun) want(n *node, own bool) {
+	if err := CheckPath(n.path(), n.traits.Kind); err != nil {
+		s.skipped[n.path()] = true
 		s.clashes = append(s.clashes, err)
 		return
 	}
-	name := fileName(e.Path)
-	s.writes = append(s.writes, write{e: e, name: name, own: own || s.isOwnForm(name)})
+	name := fileName(n.path())
+	s.writes = append(s.writes, write{n: n, name: name, own: own || s.isOwnForm(name)})
 }
 
 // differ plans the files that are different between the generation and what the tree holds.
@@ -213,20 +214,22 @@ func (s *syncRun) differ() {
 		seen[p] = true
 	}
 	for _, old := range s.olds {
-		for was, is := range s.g.Diff(old) {
-			if is == nil || !hasFile(is.Kind) || s.skipped[is.Path] || seen[is.Path] {
+		for was, is := range s.g.diff(old) {
+			if is == nil || !is.hasFile() || s.skipped[is.path()] || seen[is.path()] {
 				continue
 			}
-			if was != nil && hasFile(was.Kind) && was.Object.ID == is.Object.ID && was.Object.Size == is.Object.Size {
+			if was != nil && was.hasFile() && was.object.ID == is.object.ID && was.object.Size == is.object.Size {
 				if hasForms(was) != hasForms(is) {
-					w := write{e: is, name: fileName(is.Path)}
+					w := write{n: is, name: fileName(is.path())}
 					s.setForms(&w)
 					s.reforms = append(s.reforms, w)
 				}
 				continue
 			}
-			seen[is.Path] = true
-			s.want(is, s.own(is.Path))
+			if len(s.olds) > 1 {
+				seen[is.path()] = true
+			}
+			s.want(is, s.own(is.path()))
 		}
 	}
 }
@@ -235,9 +238,9 @@ func (s *syncRun) differ() {
 // its own that has the name of a page.
 func (s *syncRun) compare(ctx context.Context) error {
 	var pages []write
-	for e := range s.g.All() {
-		if hasFile(e.Kind) && !s.skipped[e.Path] && !slices.Contains(s.t.marker.Skipped, e.Path) {
-			pages = append(pages, write{e: e, name: fileName(e.Path), own: s.lost || s.own(e.Path)})
+	for n := range s.g.nodes() {
+		if p := n.path(); n.hasFile() && !s.skipped[p] && !slices.Contains(s.t.marker.Skipped, p) {
+			pages = append(pages, write{n: n, name: fileName(p), own: s.lost || s.own(p)})
 		}
 	}
 	var mu sync.Mutex
@@ -249,7 +252,7 @@ func (s *syncRun) compare(ctx context.Context) error {
 			}
 			var same bool
 			var err error
-			same, buf, err = s.holds(w.name, s.g, w.e.Object, buf)
+			same, buf, err = s.holds(w.name, s.g, w.n.object, buf)
 			if err != nil {
 				return err
 			}
@@ -263,7 +266,7 @@ func (s *syncRun) compare(ctx context.Context) error {
 			mu.Lock()
 			switch {
 			case !same:
-				s.want(w.e, w.own)
+				s.want(w.n, w.own)
 			case !formed:
 				s.reforms = append(s.reforms, w)
 			}
@@ -311,16 +314,16 @@ func (s *syncRun) holds(name string, g *Generation, ref site.ObjectRef, buf []by
 // findDrops plans the removal of files that have no page any more.
 func (s *syncRun) findDrops() {
 	for _, old := range s.olds {
-		for was, is := range s.g.Diff(old) {
-			if was == nil || !hasFile(was.Kind) || is != nil && hasFile(is.Kind) || slices.Contains(s.t.marker.Skipped, was.Path) {
+		for was, is := range s.g.diff(old) {
+			if was == nil || !was.hasFile() || is != nil && is.hasFile() || slices.Contains(s.t.marker.Skipped, was.path()) {
 				continue
 			}
-			if t := twin(was.Path); t != "" && file(s.g, t) != nil {
+			if t := twin(was.path()); t != "" && file(s.g, t) != nil {
 				continue // another page has the file: "/a/" instead of "/a/index.html"
 			}
-			name := fileName(was.Path)
+			name := fileName(was.path())
 			d := s.drops[name]
-			d.objects = append(d.objects, oldObject{old, was.Object})
+			d.objects = append(d.objects, oldObject{old, was.object})
 			s.drops[name] = d
 		}
 	}
@@ -349,7 +352,7 @@ func (s *syncRun) findForeign(ctx context.Context) error {
 				if free, buf, err = s.isFree(w, buf); err != nil {
 					return err
 				} else if !free {
-					if !s.skipped[w.e.Path] { // the file holds the page already
+					if !s.skipped[w.n.path()] { // the file holds the page already
 						s.reforms = append(s.reforms, w)
 					}
 					continue
@@ -382,7 +385,7 @@ func (s *syncRun) isFree(w write, buf []byte) (bool, []byte, error) {
 	case w.own:
 		return true, buf, nil
 	}
-	same, buf, err := s.holds(w.name, s.g, w.e.Object, buf)
+	same, buf, err := s.holds(w.name, s.g, w.n.object, buf)
 	if err == nil && !same {
 		s.refuse(w, w.name)
 	}
@@ -438,17 +441,18 @@ func (s *syncRun) change(ctx context.Context) error {
 	if err := s.makeRoom(); err != nil {
 		return err
 	}
-	for kind := site.KindAsset; kind <= site.KindFeed; kind++ {
-		var phase []write
-		for _, w := range s.writes {
-			if w.e.Kind == kind {
-				phase = append(phase, w)
-			}
+	slices.SortFunc(s.writes, func(a, b write) int {
+		return cmp.Or(cmp.Compare(a.n.traits.Kind, b.n.traits.Kind), strings.Compare(a.name, b.name))
+	})
+	for rest := s.writes; len(rest) > 0; {
+		kind, n := rest[0].n.traits.Kind, 1
+		for n < len(rest) && rest[n].n.traits.Kind == kind {
+			n++
 		}
-		slices.SortFunc(phase, func(a, b write) int { return strings.Compare(a.name, b.name) })
-		if err := s.write(ctx, phase); err != nil {
+		if err := s.write(ctx, rest[:n]); err != nil {
 			return err
 		}
+		rest = rest[n:]
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.drops)) {
 		if err := ctx.Err(); err != nil {
@@ -696,7 +700,7 @@ func (s *syncRun) temp() string {
 func (s *syncRun) refuse(w write, foreign string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.skipped[w.e.Path] = true
+	s.skipped[w.n.path()] = true
 	s.foreign[foreign] = true
 }
 
@@ -711,7 +715,7 @@ func (s *syncRun) replaceFile(ctx context.Context, w write, buf []byte) ([]byte,
 		}
 	}
 	tmp := s.temp()
-	body, err := s.g.seg.object(w.e.Object, buf)
+	body, err := s.g.seg.object(w.n.object, buf)
 	if err != nil {
 		return buf, err
 	}
@@ -799,7 +803,7 @@ func (s *syncRun) fill(ctx context.Context, staged, name string, files []write, 
 				}
 				made = dir
 			}
-			body, err := s.g.seg.object(w.e.Object, buf)
+			body, err := s.g.seg.object(w.n.object, buf)
 			if err != nil {
 				return err
 			}

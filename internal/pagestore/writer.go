@@ -360,9 +360,9 @@ func (w *Writer) gather() {
 	}
 	current := w.current.Load()
 	w.objects = make(map[digest.Sum]place, current.Len())
-	for e := range current.All() {
-		if e.Status == 200 {
-			w.objects[e.Object.ID] = place{e.Object.Offset, e.Object.Size}
+	for n := range current.nodes() {
+		if n.traits.Status == 200 {
+			w.objects[n.object.ID] = place{n.object.Offset, n.object.Size}
 		}
 	}
 }

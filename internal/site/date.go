@@ -1,6 +1,7 @@
 package site
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -96,6 +97,28 @@ func ParseDate(s string) (time.Time, bool) {
 		}
 	}
 	return time.Time{}, false
+}
+
+// slashed is a date of numbers with the year at its end.
+var slashed = regexp.MustCompile(`^\s*(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})\b(.{0,30})$`)
+
+// ParseSlashDate reads 25/12/2023 and 12/25/2023, which databases hold and authors should not write. Where both numbers
+// may be a month it is ambiguous, unless they are equal.
+func ParseSlashDate(s string) (t time.Time, ok, ambiguous bool) {
+	m := slashed.FindStringSubmatch(s)
+	if m == nil {
+		return time.Time{}, false, false
+	}
+	day, month := m[1], m[2]
+	a, _ := strconv.Atoi(day)
+	b, _ := strconv.Atoi(month)
+	if b > 12 {
+		day, month = month, day
+	} else if a <= 12 && a != b {
+		return time.Time{}, false, true
+	}
+	t, ok = ParseDate(m[3] + "-" + month + "-" + day + strings.TrimRight(m[4], " "))
+	return t, ok, false
 }
 
 // ordinal turns "24th October" into "24 October" and "Sept" into "Sep".

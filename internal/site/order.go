@@ -9,14 +9,30 @@ import (
 
 // An Order is an immutable sorted set: the next one shares all but what changed. Look-ups, ranks and neighbours
 // cost the logarithm of its length.
-type Order[T any] struct{ t *btree.BTreeG[T] }
+type Order[T any] struct {
+	t    *btree.BTreeG[T]
+	less func(a, b T) bool
+}
 
 func newOrder[T any](less func(a, b T) bool) Order[T] {
-	return Order[T]{btree.NewBTreeGOptions(less, btree.Options{NoLocks: true, Degree: 16})}
+	return Order[T]{btree.NewBTreeGOptions(less, btree.Options{NoLocks: true, Degree: 16}), less}
 }
 
 // edit returns a copy whose tree may be changed until it is part of a Snapshot.
-func (o Order[T]) edit() Order[T] { return Order[T]{o.t.Copy()} }
+func (o Order[T]) edit() Order[T] { return Order[T]{o.t.Copy(), o.less} }
+
+// trim returns a copy that takes no more memory than it must. A tree that was filled item by item takes twice that:
+// arrays have room that is not used, and the halves of what was split share one.
+func (o Order[T]) trim() Order[T] {
+	n := newOrder(o.less)
+	o.t.Scan(func(item T) bool {
+		n.t.Load(item)
+		return true
+	})
+	n = n.edit()
+	n.t.ScanMut(func(T) bool { return true }) // copies each node, which is half full and has an array of that size
+	return n
+}
 
 // Len is the number of items.
 func (o Order[T]) Len() int {

@@ -7,7 +7,10 @@
 package site
 
 import (
+	"cmp"
 	"errors"
+	"net/url"
+	"strings"
 	"time"
 
 	"freshet/internal/diag"
@@ -185,6 +188,26 @@ type Page struct {
 	Section bool // the text of the page that freshet makes at Path (home, /blog/, /courses/), not a page of its own
 	Weight  int  // order in the site's navigation when Nav
 	Nav     bool // linked from the site's navigation
+	Link    Link // of the banner: where it leads
+	Closed  bool // of a section: readers see that it is being worked on, and not what is in it
+}
+
+// BannerPath is the address that stands for the banner, a Section whose Title every page shows.
+const BannerPath Path = "banner:"
+
+// A Link is a text with an address: the site's own, from "/", or a web address in full.
+type Link struct{ Text, URL string }
+
+// NewLink returns a link to a safe address, with the address for a text where there is none; the zero Link when the
+// address is none.
+func NewLink(text, address string) Link {
+	address = strings.TrimSpace(address)
+	u, err := url.Parse(address)
+	own := strings.HasPrefix(address, "/") && !strings.HasPrefix(address, "//") && !strings.Contains(address, "\\")
+	if err != nil || !own && (u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+		return Link{}
+	}
+	return Link{cmp.Or(text, address), address}
 }
 
 // A File is a file of the content tree that pages refer to (a picture) or that is published as it is.

@@ -19,18 +19,18 @@ type Snapshot struct {
 	now    time.Time
 	drafts bool
 
-	docs     Order[docItem]  // every document by ID
-	claims   Order[claim]    // addresses that documents published now claim; the first of an address has it
-	names    Order[nameItem] // what links can find visible documents by
-	schedule Order[flip]     // when documents appear or expire
-	posts    Order[*Post]    // visible, oldest first
-	courses  Order[*Course]  // visible, by weight, title, ID
-	pages    Order[*Page]    // visible pages of their own, by path
-	nav      Order[*Page]    // of these, those in the navigation, by weight, title, path
-	topics   Order[*Term]    // by slug
-	authors  Order[*Term]    // by slug
-	urls     Order[URLItem]  // what is in the sitemap and the search index
-	contests Order[Path]     // addresses that more than one document claims
+	docs     Order[docItem]           // every document by ID
+	claims   Order[claim]             // addresses that documents published now claim; the first of an address has it
+	names    [nameSpaces]Order[claim] // what links can find visible documents by
+	schedule Order[flip]              // when documents appear or expire
+	posts    Order[*Post]             // visible, oldest first
+	courses  Order[*Course]           // visible, by weight, title, ID
+	pages    Order[*Page]             // visible pages of their own, by path
+	nav      Order[*Page]             // of these, those in the navigation, by weight, title, path
+	topics   Order[*Term]             // by slug
+	authors  Order[*Term]             // by slug
+	urls     Order[URLItem]           // what is in the sitemap and the search index
+	contests Order[Path]              // addresses that more than one document claims
 
 	edited map[*Term]struct{} // terms that belong to this snapshot alone, while Apply makes it
 }
@@ -48,10 +48,18 @@ type docItem struct {
 	doc Document
 }
 
+// A claim is a document at an address, or at another name. A claim without a document comes before all others of its
+// address.
 type claim struct {
 	path Path
-	id   ID
 	doc  Document
+}
+
+func firstClaim(a, b claim) bool {
+	if a.path != b.path || b.doc == nil {
+		return a.path < b.path
+	}
+	return a.doc == nil || a.doc.DocID() < b.doc.DocID()
 }
 
 // A Name is something a link, an alias or a section can find a document by.
@@ -69,13 +77,8 @@ const (
 	ByFile                         // a file's name
 	BySection                      // the address whose text the document is
 	ByPath                         // address of a visible document's own page
+	nameSpaces
 )
-
-type nameItem struct {
-	name Name
-	id   ID
-	doc  Document
-}
 
 type nameCount struct {
 	name string
@@ -89,11 +92,18 @@ type flip struct {
 
 // A URLItem is an address in the sitemap. Doc is nil for lists.
 type URLItem struct {
-	Key      uint64 // date and digest of the path: see urlKey
-	Path     Path
-	Doc      Document
-	Lesson   *Lesson
-	Modified time.Time
+	Key    uint64 // date and digest of the path: see urlKey
+	Path   Path
+	Doc    Document
+	Lesson *Lesson
+}
+
+// Modified is the date of the last change; the zero time for lists.
+func (u URLItem) Modified() time.Time {
+	if m := MetaOf(u.Doc); m != nil {
+		return m.LastModified()
+	}
+	return time.Time{}
 }
 
 // A Change is a visible document that is different in the new snapshot: nil Old means it appeared, nil New that it
@@ -102,21 +112,10 @@ type Change struct{ Old, New Document }
 
 // NewSnapshot returns a snapshot without documents. With drafts everything that has not expired is visible.
 func NewSnapshot(now time.Time, drafts bool) *Snapshot {
-	return &Snapshot{
+	s := &Snapshot{
 		now: now, drafts: drafts,
-		docs: newOrder(func(a, b docItem) bool { return a.id < b.id }),
-		claims: newOrder(func(a, b claim) bool {
-			if a.path != b.path {
-				return a.path < b.path
-			}
-			return a.id < b.id
-		}),
-		names: newOrder(func(a, b nameItem) bool {
-			if a.name != b.name {
-				return a.name.Space < b.name.Space || a.name.Space == b.name.Space && a.name.Name < b.name.Name
-			}
-			return a.id < b.id
-		}),
+		docs:   newOrder(func(a, b docItem) bool { return a.id < b.id }),
+		claims: newOrder(firstClaim),
 		schedule: newOrder(func(a, b flip) bool {
 			if !a.at.Equal(b.at) {
 				return a.at.Before(b.at)
@@ -138,6 +137,10 @@ func NewSnapshot(now time.Time, drafts bool) *Snapshot {
 		}),
 		contests: newOrder(func(a, b Path) bool { return a < b }),
 	}
+	for space := range s.names {
+		s.names[space] = newOrder(firstClaim)
+	}
+	return s
 }
 
 func olderPost(a, b *Post) bool {
@@ -200,28 +203,18 @@ func term(o Order[*Term], slug Slug) *Term {
 
 // Find returns the visible document with that name, or nil; where several claim a name the lowest ID has it.
 func (s *Snapshot) Find(n Name) Document {
-	var found Document
-	s.names.t.Ascend(nameItem{name: n}, func(item nameItem) bool {
-		if item.name == n {
-			found = item.doc
-		}
-		return false
-	})
-	return found
+	return winner(s.names[n.Space], Path(n.Name))
 }
 
 // NamesIn yields every name of that kind that finds a visible document, each once, in order.
 func (s *Snapshot) NamesIn(space NameSpace) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		last := ""
-		for item := range s.names.From(nameItem{name: Name{Space: space}}) {
-			if item.name.Space != space {
-				return
-			}
-			if item.name.Name == last {
+		for item := range s.names[space].All() {
+			if string(item.path) == last {
 				continue
 			}
-			last = item.name.Name
+			last = string(item.path)
 			if !yield(last) {
 				return
 			}
@@ -284,7 +277,10 @@ func (s *Snapshot) Apply(ch *Changes, now time.Time) (*Snapshot, []Change) {
 	n := *s
 	n.now = now
 	n.docs, n.claims, n.schedule = s.docs.edit(), s.claims.edit(), s.schedule.edit()
-	n.names, n.posts, n.courses = s.names.edit(), s.posts.edit(), s.courses.edit()
+	for space := range n.names {
+		n.names[space] = s.names[space].edit()
+	}
+	n.posts, n.courses = s.posts.edit(), s.courses.edit()
 	n.pages, n.nav = s.pages.edit(), s.nav.edit()
 	n.topics, n.authors, n.urls, n.contests = s.topics.edit(), s.authors.edit(), s.urls.edit(), s.contests.edit()
 	n.edited = map[*Term]struct{}{}
@@ -329,16 +325,20 @@ func (s *Snapshot) Apply(ch *Changes, now time.Time) (*Snapshot, []Change) {
 	for id := range affected {
 		if old := s.Doc(id); old != nil && visibleAt(old, s.now, s.drafts) {
 			p := claimOf(old)
-			n.claims.t.Delete(claim{path: p, id: id})
+			n.claims.t.Delete(claim{p, old})
 			paths[p] = struct{}{}
 		}
 		if d := n.Doc(id); d != nil && visibleAt(d, now, s.drafts) {
 			p := claimOf(d)
-			n.claims.t.Set(claim{p, id, d})
+			n.claims.t.Set(claim{p, d})
 			paths[p] = struct{}{}
 		}
 	}
-	var changes []Change
+	type change struct {
+		Change
+		path Path // claimed
+	}
+	var changes []change
 	for p := range paths {
 		if n.contested(p) {
 			n.contests.t.Set(p)
@@ -346,28 +346,42 @@ func (s *Snapshot) Apply(ch *Changes, now time.Time) (*Snapshot, []Change) {
 			n.contests.t.Delete(p)
 		}
 		if was, is := winner(s.claims, p), winner(n.claims, p); was != is {
-			changes = append(changes, Change{was, is})
+			changes = append(changes, change{Change{was, is}, p})
 		}
 	}
-	slices.SortFunc(changes, func(a, b Change) int { return cmp.Compare(a.path(), b.path()) })
-	for _, c := range changes {
+	slices.SortFunc(changes, func(a, b change) int { return cmp.Compare(a.path, b.path) })
+	out := make([]Change, len(changes))
+	for i, c := range changes {
+		out[i] = c.Change
 		if c.Old != nil {
 			n.unindex(c.Old)
 		}
 	}
 	for _, c := range changes {
-		if c.New != nil {
-			n.index(c.New)
+		if c.New == nil {
+			continue
 		}
+		if PathOf(c.New) == "" {
+			c.path = ""
+		}
+		n.index(c.New, c.path) // the claim's string, instead of one more that lasts as long
 	}
-	return &n, changes
+	if len(affected) > n.Len()/2 {
+		n.trim()
+	}
+	return &n, out
 }
 
-func (c Change) path() Path {
-	if c.New != nil {
-		return claimOf(c.New)
+// trim frees what is left over of a great change.
+func (s *Snapshot) trim() {
+	s.docs, s.claims, s.schedule = s.docs.trim(), s.claims.trim(), s.schedule.trim()
+	for space := range s.names {
+		s.names[space] = s.names[space].trim()
 	}
-	return claimOf(c.Old)
+	s.posts, s.urls = s.posts.trim(), s.urls.trim()
+	for t := range s.edited {
+		t.Posts = t.Posts.trim()
+	}
 }
 
 func (s *Snapshot) contested(p Path) bool {
@@ -463,7 +477,10 @@ func visibleAt(d Document, now time.Time, drafts bool) bool {
 }
 
 // Names are what links and former addresses can find a document by.
-func Names(d Document) []Name {
+func Names(d Document) []Name { return namesOf(d, PathOf(d)) }
+
+// namesOf is Names for a document whose own page is at p.
+func namesOf(d Document, p Path) []Name {
 	var names []Name
 	add := func(space NameSpace, name string) {
 		if name != "" {
@@ -472,7 +489,7 @@ func Names(d Document) []Name {
 	}
 	if f, ok := d.(*File); ok {
 		add(ByFile, f.Name)
-		add(ByPath, string(PathOf(f)))
+		add(ByPath, string(p))
 		return names
 	}
 	m := MetaOf(d)
@@ -497,15 +514,16 @@ func Names(d Document) []Name {
 			}
 		}
 	}
-	add(ByPath, string(PathOf(d)))
+	add(ByPath, string(p))
 	return names
 }
 
-func (s *Snapshot) index(d Document) {
-	for _, n := range Names(d) {
-		s.names.t.Set(nameItem{n, d.DocID(), d})
+// index enters a document, whose own page is at p, into the indexes.
+func (s *Snapshot) index(d Document, p Path) {
+	for _, n := range namesOf(d, p) {
+		s.names[n.Space].t.Set(claim{Path(n.Name), d})
 	}
-	for _, u := range URLsOf(d) {
+	for _, u := range urlsOf(d, p) {
 		s.urls.t.Set(u)
 	}
 	switch d := d.(type) {
@@ -531,7 +549,7 @@ func (s *Snapshot) index(d Document) {
 
 func (s *Snapshot) unindex(d Document) {
 	for _, n := range Names(d) {
-		s.names.t.Delete(nameItem{name: n, id: d.DocID()})
+		s.names[n.Space].t.Delete(claim{Path(n.Name), d})
 	}
 	for _, u := range URLsOf(d) {
 		s.urls.t.Delete(u)
@@ -647,20 +665,19 @@ func urlKey(t time.Time, p Path) uint64 {
 func ListURL(p Path) URLItem { return URLItem{Key: urlKey(time.Time{}, p), Path: p} }
 
 // URLsOf are the addresses of a document that the sitemap names.
-func URLsOf(d Document) []URLItem {
+func URLsOf(d Document) []URLItem { return urlsOf(d, PathOf(d)) }
+
+// urlsOf is URLsOf for a document whose own page is at p.
+func urlsOf(d Document, p Path) []URLItem {
 	m := MetaOf(d)
-	if m == nil || m.SEO.NoIndex {
+	if m == nil || m.SEO.NoIndex || p == "" {
 		return nil
 	}
-	p := PathOf(d)
-	if p == "" {
-		return nil
-	}
-	urls := []URLItem{{Key: urlKey(m.Published, p), Path: p, Doc: d, Modified: m.LastModified()}}
+	urls := []URLItem{{Key: urlKey(m.Published, p), Path: p, Doc: d}}
 	if c, ok := d.(*Course); ok {
 		for l := range c.OpenLessons() {
 			lp := LessonPath(c.Slug, l.Slug)
-			urls = append(urls, URLItem{Key: urlKey(m.Published, lp), Path: lp, Doc: d, Lesson: l, Modified: m.LastModified()})
+			urls = append(urls, URLItem{Key: urlKey(m.Published, lp), Path: lp, Doc: d, Lesson: l})
 		}
 	}
 	return urls

@@ -41,7 +41,7 @@ func describe(s *site.Snapshot) []string {
 		}
 	}
 	for u := range s.URLs().All() {
-		out = append(out, fmt.Sprint("url ", u.Key, u.Path, u.Modified))
+		out = append(out, fmt.Sprint("url ", u.Key, u.Path, u.Modified()))
 	}
 	for _, space := range []site.NameSpace{site.BySource, site.ByAlias, site.ByPath} {
 		for n := range s.NamesIn(space) {

@@ -1,6 +1,6 @@
 // Package testenv finds what tests need from outside the module. What is absent makes a test skip and say why, unless
-// FRESHET_TEST_REQUIRE says that it must be there: then the test fails. Its value is a list of names, chromium, corpus
-// and mongo; 1 means all that can be installed anywhere, which is all but the corpus.
+// FRESHET_TEST_REQUIRE says that it must be there: then the test fails. Its value is a list of names, chromium, corpus,
+// mongo, nginx and varnish; 1 means all that can be installed anywhere, which is all but the corpus.
 package testenv
 
 import (
@@ -26,6 +26,8 @@ const (
 	corpus   = "corpus"
 	chromium = "chromium"
 	mongo    = "mongo"
+	nginx    = "nginx"
+	varnish  = "varnish"
 )
 
 // missing ends the test for want of something.
@@ -66,6 +68,31 @@ func MongoDatabase(t testing.TB) (uri, name string) {
 func DropCollection(t testing.TB, uri, name, coll string) {
 	t.Helper()
 	withDatabase(t, uri, name, func(ctx context.Context, db *mongodriver.Database) error { return db.Collection(coll).Drop(ctx) })
+}
+
+// SetTitle gives the document with a slug another title, as an editor does: it says when in updatedAt.
+func SetTitle(t testing.TB, uri, name, coll, slug, title string) {
+	t.Helper()
+	withDatabase(t, uri, name, func(ctx context.Context, db *mongodriver.Database) error {
+		set := bson.D{{Key: "title", Value: title}, {Key: "updatedAt", Value: time.Now()}}
+		res, err := db.Collection(coll).UpdateOne(ctx, bson.D{{Key: "slug", Value: slug}}, bson.D{{Key: "$set", Value: set}})
+		if err == nil && res.MatchedCount != 1 {
+			err = fmt.Errorf("%d documents of %s have the slug %s", res.MatchedCount, coll, slug)
+		}
+		return err
+	})
+}
+
+// Remove deletes the document with a slug.
+func Remove(t testing.TB, uri, name, coll, slug string) {
+	t.Helper()
+	withDatabase(t, uri, name, func(ctx context.Context, db *mongodriver.Database) error {
+		res, err := db.Collection(coll).DeleteOne(ctx, bson.D{{Key: "slug", Value: slug}})
+		if err == nil && res.DeletedCount != 1 {
+			err = fmt.Errorf("%d documents of %s have the slug %s", res.DeletedCount, coll, slug)
+		}
+		return err
+	})
 }
 
 func withDatabase(t testing.TB, uri, name string, do func(context.Context, *mongodriver.Database) error) {
@@ -110,6 +137,41 @@ func Chromium(t testing.TB) string {
 		}
 	}
 	missing(t, chromium, "there is no chromium: install Debian's package, or set FRESHET_TEST_CHROMIUM to a browser's program")
+	return ""
+}
+
+// Varnish returns Varnish's daemon: $FRESHET_TEST_VARNISH, else what is called varnishd. Its module xkey is there too.
+func Varnish(t testing.TB) string {
+	t.Helper()
+	exe := program(os.Getenv("FRESHET_TEST_VARNISH"), "varnishd")
+	if exe == "" {
+		missing(t, varnish, "there is no Varnish: install Debian's packages varnish and varnish-modules, or set FRESHET_TEST_VARNISH to the program varnishd")
+	}
+	return exe
+}
+
+// Nginx returns nginx: $FRESHET_TEST_NGINX, else what is called nginx.
+func Nginx(t testing.TB) string {
+	t.Helper()
+	exe := program(os.Getenv("FRESHET_TEST_NGINX"), "nginx")
+	if exe == "" {
+		missing(t, nginx, "there is no nginx: install Debian's package nginx-light, or set FRESHET_TEST_NGINX to the program")
+	}
+	return exe
+}
+
+// program finds the first of the names, also where only the superuser looks; empty: none.
+func program(names ...string) string {
+	for _, name := range names {
+		if name == "" {
+			continue
+		}
+		for _, dir := range []string{"", "/usr/sbin", "/usr/local/sbin"} {
+			if exe, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+				return exe
+			}
+		}
+	}
 	return ""
 }
 

@@ -1,51 +1,38 @@
 package web
 
 import (
-	"context"
 	"log/slog"
-	"net"
 	"net/http"
 	"runtime/debug"
 	"strings"
 	"time"
 )
 
-// Record gives each request its id and [Response], and writes one access record at level Info when it is done. It
-// costs next to nothing when that level is off. It must run first.
-func Record(log *slog.Logger) Middleware {
+// RecordConfig says what Record does.
+type RecordConfig struct {
+	Proxies *Proxies                       // whose word about clients and request ids is taken; nil: nobody's
+	Done    func(*Response, *http.Request) // not nil: is told of every request that is over
+}
+
+// Record gives each request its [Response], with its id and its client, and tells when it is over. It must run first.
+// The id is our own, except where a trusted proxy sends one in X-Request-Id.
+func Record(cfg RecordConfig) Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			rec := &Response{ResponseWriter: w, head: r.Method == http.MethodHead}
-			rec.id[0] = newID()
-			w.Header()["X-Request-Id"] = rec.id[:]
-			if !log.Enabled(context.Background(), slog.LevelInfo) {
-				next.ServeHTTP(rec, r)
-				return
+			rec := &Response{ResponseWriter: w, Start: time.Now(), Client: cfg.Proxies.Client(r), head: r.Method == http.MethodHead}
+			if id := r.Header["X-Request-Id"]; rec.Client.Trusted && len(id) == 1 && soundID(id[0]) {
+				rec.id[0] = id[0]
+			} else {
+				rec.id[0] = newID()
 			}
-			rec.Start = time.Now()
-			// Also when the handler panics to abort the connection: that request was a request.
-			defer rec.log(log, r)
+			w.Header()["X-Request-Id"] = rec.id[:]
+			if cfg.Done != nil {
+				// Also when the handler panics to abort the connection: that request was a request.
+				defer cfg.Done(rec, r)
+			}
 			next.ServeHTTP(rec, r)
 		})
 	}
-}
-
-func (w *Response) log(log *slog.Logger, r *http.Request) {
-	addr, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		addr = r.RemoteAddr
-	}
-	attrs := [8 + maxNotes]slog.Attr{
-		slog.String("request_id", w.ID()),
-		slog.String("method", clip(r.Method, 16)),
-		slog.String("path", clip(r.URL.Path, 512)),
-		slog.Int("status", w.Status),
-		slog.Int64("bytes", w.Bytes),
-		slog.Int64("duration_us", time.Since(w.Start).Microseconds()),
-		slog.String("addr", addr),
-	}
-	n := 7 + copy(attrs[7:], w.notes[:w.n])
-	log.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs[:n]...)
 }
 
 // clip bounds what a request can put into a log line, and keeps that line valid UTF-8.

@@ -14,6 +14,10 @@ type Response struct {
 	Status int   // sent; 0: nothing yet
 	Bytes  int64 // of the body, sent
 	Start  time.Time
+	Client Client
+	Rule   string // that refused the request, for the access record; empty: none did
+	Route  int    // that took it, in the server's own count
+	Built  bool   // something built beforehand answered it
 
 	id    [1]string // an array, so that the header can share it
 	notes [maxNotes]slog.Attr
@@ -31,6 +35,9 @@ func (w *Response) ID() string { return w.id[0] }
 func (w *Response) Note(attrs ...slog.Attr) {
 	w.n += copy(w.notes[w.n:], attrs)
 }
+
+// Notes are the facts that handlers added.
+func (w *Response) Notes() []slog.Attr { return w.notes[:w.n] }
 
 // WriteHeader implements http.ResponseWriter.
 func (w *Response) WriteHeader(status int) {
@@ -75,6 +82,20 @@ func RequestID(w http.ResponseWriter) string {
 		return r.ID()
 	}
 	return ""
+}
+
+// soundID reports whether an id that a proxy sends can stand in headers, logs and pages as it is.
+func soundID(s string) bool {
+	if len(s) < 8 || len(s) > 64 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return true
 }
 
 // newID makes a request id: 100 random bits in 20 characters. Ids are for finding log lines, not secrets.

@@ -51,7 +51,6 @@ type Guard struct {
 	saved    saved
 	stats    counters
 	ring     ring
-	warned   atomic.Int64 // Unix time of the last warning of an undeclared proxy
 }
 
 // A classLimit is a class's limit, ready for use.
@@ -105,8 +104,7 @@ const (
 	alikeFactor  = 10
 	alikeCells   = 1 << 14
 	attemptCells = 1 << 14
-	maxSpread    = 28 // of 32 bits: more than sixty different paths within a minute
-	proxyWarning = time.Minute
+	maxSpread    = 28                          // of 32 bits: more than sixty different paths within a minute
 	longAgo      = int64(365 * 24 * time.Hour) // the guard's clock at its start: a moment of zero was long before
 )
 
@@ -275,13 +273,10 @@ func (g *Guard) decide(f *Facts, key ClientKey, v *Verdict, dry bool) {
 		}
 		return
 	}
-	if f.Undeclared {
-		g.warnUndeclared(f)
-	}
 	look, score := g.look(f, key, write, v)
 	if v.Bot == bots.Crawler {
 		v.Claim = g.verifier.Check(look.Crawler, f.Client, f.Now)
-		if v.Claim == bots.Impostor {
+		if v.Claim == bots.Impostor && !dry {
 			g.stats.impostors.Add(1)
 		}
 	}
@@ -507,15 +502,6 @@ func sheds(level traffic.Level, class Class, write bool) bool {
 
 func (g *Guard) logTraffic(now time.Time) {
 	g.log.Warn("high-traffic mode changed", "on", g.meter.High(), "rate", int(g.meter.Rate(now.Unix())))
-}
-
-// warnUndeclared tells, once a minute, that a proxy may have been forgotten.
-func (g *Guard) warnUndeclared(f *Facts) {
-	now := f.Now.Unix()
-	if last := g.warned.Load(); now-last >= int64(proxyWarning/time.Second) && g.warned.CompareAndSwap(last, now) {
-		g.log.Warn("a private address names clients and is no trusted proxy: its readers share one limit",
-			"client", f.Client.String(), "request_id", f.ID, "remedy", "name it in guard.trustedProxies")
-	}
 }
 
 // Open reads the lists and what was kept over the restart. Errors of lists are returned: a site should not start with half of

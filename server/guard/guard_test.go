@@ -913,7 +913,7 @@ func TestDocument(t *testing.T) {
 
 func TestRobots(t *testing.T) {
 	plain := guard.Robots(bots.Allow)
-	if want := "User-agent: *\nDisallow: /api/\nDisallow: /honeypot/\nAllow: /api/feed\n\n"; plain != want {
+	if want := "User-agent: *\nDisallow: /api/\nDisallow: /fs-unlisted/\nAllow: /api/feed\n\n"; plain != want {
 		t.Errorf("Robots(allow) = %q, want %q", plain, want)
 	}
 	if deny := guard.Robots(bots.Deny); !strings.HasPrefix(deny, plain) || !strings.Contains(deny, "User-agent: GPTBot\n") || !strings.HasSuffix(deny, "\nDisallow: /\n\n") {

@@ -245,8 +245,8 @@ func Robots(ai bots.Stance) string {
 }
 
 // HoneypotPath is where a link leads that people do not see and robots.txt forbids. Whoever follows it is a program that
-// keeps to nothing. Nothing is served there.
-const HoneypotPath = "/honeypot/"
+// keeps to nothing. Nothing is served there; the name is of those that are the theme's own.
+const HoneypotPath = "/fs-unlisted/"
 
 // Limits are the rates of the classes that can be set. Zero means the default.
 type Limits struct{ API, Auth, Blog, Search, Page, Webhook, Metrics, AI limit.Rate }

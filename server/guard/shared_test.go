@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"freshet/internal/storetest"
 	"freshet/server/guard"
 	"freshet/server/guard/bans"
 	"freshet/server/guard/traffic"
@@ -97,6 +98,14 @@ func (s *seat) Share(_ context.Context, counts map[string]int64, _ time.Duration
 		s.events, s.from = append(s.events, e), append(s.from, s.name)
 	}
 	return others, news, fmt.Sprint(len(s.events)), nil
+}
+
+// TestLedger holds the ledger of these tests to what is asked of all.
+func TestLedger(t *testing.T) {
+	storetest.Ledger(t, func(*testing.T) func(string) guard.Ledger {
+		l := newLedger()
+		return func(server string) guard.Ledger { return &seat{l, server} }
+	})
 }
 
 // TestServersShare: counts, bans, violations and switches reach the other servers.

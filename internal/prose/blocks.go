@@ -1,4 +1,4 @@
-package mongodb
+package prose
 
 import (
 	"cmp"
@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
+	"freshet/internal/extjson"
 )
 
 // maxBlockDepth bounds nested lists of block editors.
@@ -49,68 +49,62 @@ func (w *blockWriter) unknownBlock(kind string) {
 	}
 }
 
-// str is a field's text; "" when it has none.
-func (f fields) str(names ...string) string {
-	s, _ := text(f.get(names...).v)
-	return s
-}
-
 // editorJS writes the blocks of EditorJS. Their text is HTML.
-func editorJS(blocks []bson.RawValue) (out, unknown string) {
+func editorJS(blocks []extjson.Value) (out, unknown string) {
 	var w blockWriter
 	for _, v := range blocks {
-		block := object(v)
-		data := object(block.get("data").v)
-		switch kind := block.str("type"); kind {
+		block := v.Doc
+		data := value(block, "data").Doc
+		switch kind := str(block, "type"); kind {
 		case "paragraph":
-			w.element("p", data.str("text"))
+			w.element("p", str(data, "text"))
 		case "header":
-			level := data.str("level")
+			level := str(data, "level")
 			if len(level) != 1 || level < "1" || level > "6" {
 				level = "2"
 			}
-			w.element("h"+level, data.str("text"))
+			w.element("h"+level, str(data, "text"))
 		case "list", "checklist", "nestedList":
 			tag := "ul"
-			if data.str("style") == "ordered" {
+			if str(data, "style") == "ordered" {
 				tag = "ol"
 			}
-			w.list(tag, items(data.get("items").v), 0)
+			w.list(tag, value(data, "items").Items, 0)
 		case "quote":
-			quote := "<p>" + data.str("text") + "</p>"
-			if by := data.str("caption"); by != "" {
+			quote := "<p>" + str(data, "text") + "</p>"
+			if by := str(data, "caption"); by != "" {
 				quote += "<p>" + by + "</p>"
 			}
 			w.element("blockquote", quote)
 		case "warning":
-			w.element("blockquote", "<p><strong>"+data.str("title")+"</strong></p><p>"+data.str("message")+"</p>")
+			w.element("blockquote", "<p><strong>"+str(data, "title")+"</strong></p><p>"+str(data, "message")+"</p>")
 		case "code":
-			w.code(data.str("language"), data.str("code"))
+			w.code(str(data, "language"), str(data, "code"))
 		case "image", "simpleImage":
-			src := data.str("url")
-			if file := object(data.get("file").v); src == "" {
-				src = file.str("url")
+			src := str(data, "url")
+			if file := value(data, "file").Doc; src == "" {
+				src = str(file, "url")
 			}
-			w.image(src, data.str("alt"), data.str("caption"))
+			w.image(src, str(data, "alt"), str(data, "caption"))
 		case "delimiter":
 			w.b.WriteString("<hr>\n")
 		case "raw":
-			w.b.WriteString(data.str("html") + "\n")
+			w.b.WriteString(str(data, "html") + "\n")
 		case "embed":
-			w.b.WriteString(`<iframe src="` + html.EscapeString(data.str("source", "embed")) + "\"></iframe>\n")
+			w.b.WriteString(`<iframe src="` + html.EscapeString(str(data, "source", "embed")) + "\"></iframe>\n")
 		case "linkTool":
-			link := html.EscapeString(data.str("link"))
+			link := html.EscapeString(str(data, "link"))
 			w.element("p", `<a href="`+link+`">`+link+"</a>")
 		case "table":
 			w.b.WriteString("<table>")
-			for i, row := range items(data.get("content").v) {
+			for i, row := range value(data, "content").Items {
 				cell := "td"
-				if i == 0 && data.str("withHeadings") == "true" {
+				if i == 0 && str(data, "withHeadings") == "true" {
 					cell = "th"
 				}
 				w.b.WriteString("<tr>")
-				for _, c := range items(row) {
-					s, _ := text(c)
+				for _, c := range row.Items {
+					s, _ := lineOf(c)
 					w.b.WriteString("<" + cell + ">" + s + "</" + cell + ">")
 				}
 				w.b.WriteString("</tr>")
@@ -118,32 +112,32 @@ func editorJS(blocks []bson.RawValue) (out, unknown string) {
 			w.b.WriteString("</table>\n")
 		default:
 			w.unknownBlock(kind)
-			w.element("p", data.str("text"))
+			w.element("p", str(data, "text"))
 		}
 	}
 	return w.b.String(), w.unknown
 }
 
-func (w *blockWriter) list(tag string, list []bson.RawValue, depth int) {
+func (w *blockWriter) list(tag string, list []extjson.Value, depth int) {
 	if len(list) == 0 || depth > maxBlockDepth {
 		return
 	}
 	w.b.WriteString("<" + tag + ">")
 	for _, it := range list {
-		s, plain := text(it)
-		item := object(it)
+		s, plain := lineOf(it)
+		item := it.Doc
 		if !plain {
-			s = item.str("content", "text")
+			s = str(item, "content", "text")
 		}
 		w.b.WriteString("<li>" + s)
-		w.list(tag, items(item.get("items").v), depth+1)
+		w.list(tag, value(item, "items").Items, depth+1)
 		w.b.WriteString("</li>")
 	}
 	w.b.WriteString("</" + tag + ">\n")
 }
 
 // portableText writes the blocks of Portable Text.
-func portableText(blocks []bson.RawValue) (out, unknown string) {
+func portableText(blocks []extjson.Value) (out, unknown string) {
 	var w blockWriter
 	var lists []string // the open lists, outermost first
 	closeTo := func(n int) {
@@ -152,10 +146,10 @@ func portableText(blocks []bson.RawValue) (out, unknown string) {
 		}
 	}
 	for _, v := range blocks {
-		block := object(v)
-		kind := block.str("_type")
+		block := v.Doc
+		kind := str(block, "_type")
 		tag := ""
-		switch block.str("listItem") {
+		switch str(block, "listItem") {
 		case "":
 		case "number":
 			tag = "ol"
@@ -169,7 +163,7 @@ func portableText(blocks []bson.RawValue) (out, unknown string) {
 		case "block":
 			inner := portableSpans(block)
 			if tag != "" {
-				level, _ := strconv.Atoi(block.str("level"))
+				level, _ := strconv.Atoi(str(block, "level"))
 				level = min(max(level, 1), maxBlockDepth)
 				closeTo(level)
 				if len(lists) == level && lists[level-1] != tag {
@@ -186,17 +180,17 @@ func portableText(blocks []bson.RawValue) (out, unknown string) {
 				w.b.WriteString(inner)
 				continue
 			}
-			switch style := block.str("style"); style {
+			switch style := str(block, "style"); style {
 			case "h1", "h2", "h3", "h4", "h5", "h6", "blockquote":
 				w.element(style, inner)
 			default:
 				w.element("p", inner)
 			}
 		case "image":
-			asset := object(block.get("asset").v)
-			w.image(cmp.Or(asset.str("url"), block.str("url", "src")), block.str("alt"), html.EscapeString(block.str("caption")))
+			asset := value(block, "asset").Doc
+			w.image(cmp.Or(str(asset, "url"), str(block, "url", "src")), str(block, "alt"), html.EscapeString(str(block, "caption")))
 		case "code", "codeBlock":
-			w.code(block.str("language"), block.str("code"))
+			w.code(str(block, "language"), str(block, "code"))
 		case "break", "divider":
 			w.b.WriteString("<hr>\n")
 		default:
@@ -210,28 +204,26 @@ func portableText(blocks []bson.RawValue) (out, unknown string) {
 // portableMarks are the decorators of Portable Text.
 var portableMarks = map[string]string{"strong": "strong", "em": "em", "code": "code", "underline": "u", "strike-through": "s", "sub": "sub", "sup": "sup"}
 
-func portableSpans(block fields) string {
+func portableSpans(block extjson.Doc) string {
 	links := map[string]string{}
-	for _, v := range items(block.get("markDefs").v) {
-		if def := object(v); def.str("_type") == "link" {
-			links[def.str("_key")] = def.str("href", "url")
+	for _, v := range value(block, "markDefs").Items {
+		if def := v.Doc; str(def, "_type") == "link" {
+			links[str(def, "_key")] = str(def, "href", "url")
 		}
 	}
 	var b strings.Builder
-	for _, v := range items(block.get("children").v) {
-		span := object(v)
+	for _, v := range value(block, "children").Items {
+		span := v.Doc
 		var s string
-		for i := range span { // blanks are text here
-			if string(span[i].key) == "text" {
-				s, _ = text(span[i].v)
-			}
+		if v, ok := span.Get("text"); ok { // blanks are text here
+			s, _ = lineOf(v)
 		}
 		s = strings.ReplaceAll(html.EscapeString(s), "\n", "<br>")
 		if s == "" {
 			continue
 		}
-		for _, m := range items(span.get("marks").v) {
-			mark, _ := text(m)
+		for _, m := range value(span, "marks").Items {
+			mark, _ := lineOf(m)
 			if tag, ok := portableMarks[mark]; ok {
 				s = "<" + tag + ">" + s + "</" + tag + ">"
 			} else if href := links[mark]; href != "" {

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+
+	"golang.org/x/sync/errgroup"
+
+	"freshet/internal/pagestore"
+	"freshet/internal/telemetry"
+	"freshet/internal/web"
+	"freshet/server"
+	"freshet/server/admin"
+)
+
+// A front is all that answers requests: the readers' server and the operators' listener, with what they share.
+type front struct {
+	server    *server.Server
+	readers   net.Listener
+	admin     *admin.Server
+	operators net.Listener // nil: operators have no listener
+}
+
+// openFront makes a server of cfg, with what the settings say of its surroundings, to answer on ln. It owns ln from
+// now on. history is nil for a site that has none, more for one that is only served.
+func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Listener, cfg server.Config,
+	history func() ([]pagestore.Commit, error), more *gauges) (_ *front, err error) {
+	f := &front{readers: ln}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}()
+	if cfg.Hosts, err = web.ParseHosts(eff.hosts()); err != nil {
+		return nil, fmt.Errorf("guard.hosts: %w", err)
+	}
+	if len(eff.Guard.TrustedProxies) > 0 {
+		if cfg.Proxies, err = web.ParseProxies(eff.Guard.TrustedProxies); err != nil {
+			return nil, fmt.Errorf("guard.trustedProxies: %w", err)
+		}
+	}
+	if eff.TLS.Cert != "" {
+		pair, err := server.OpenKeyPair(eff.TLS.Cert, eff.TLS.Key, cfg.Logger)
+		if err != nil {
+			return nil, failed(err, "tls.cert is a file with the certificate and its chain, tls.key one with its key, both PEM")
+		}
+		cfg.TLS = pair.Config()
+	}
+	registry := telemetry.NewRegistry()
+	cfg.Metrics = registry
+	if more != nil {
+		registry.MustRegister(more)
+	}
+	if cfg.Logger.Enabled(ctx, slog.LevelInfo) {
+		cfg.Access = telemetry.NewAccessLog(telemetry.AccessConfig{Writer: inv.stderr, Text: !inv.logsJSON(eff.Log)})
+		cfg.Access.Register(registry)
+	}
+	if f.server, err = server.New(cfg); err != nil {
+		return nil, err
+	}
+	if eff.Admin == "" {
+		return f, nil
+	}
+	f.operators, err = new(net.ListenConfig).Listen(ctx, "tcp", eff.Admin)
+	if err != nil && eff.from["admin"] == "default" {
+		// A second server on one machine is no mistake; that nobody can look into it is worth a word.
+		cfg.Logger.Warn("there is no listener for operators", "error", err, "remedy", "give this one an address of its own: admin")
+		return f, nil
+	}
+	if err != nil {
+		return nil, failed(fmt.Errorf("listen at %s for operators: %w", eff.Admin, err), "choose another address: admin; an empty one is none")
+	}
+	acfg := admin.Config{
+		Metrics: registry, Token: eff.AdminToken, Loopback: loopbackAddress(f.operators.Addr().String()),
+		Status: func() any { return f.server.Status() }, Logger: cfg.Logger,
+	}
+	if history != nil {
+		acfg.Generations = func(limit int) (any, error) {
+			commits, err := history()
+			return shownCommits(commits[:min(limit, len(commits))]), err
+		}
+	}
+	if f.admin, err = admin.New(acfg); err != nil {
+		return nil, err
+	}
+	cfg.Logger.Info("operators are answered", "address", f.operators.Addr().String(), "token", eff.AdminToken != "")
+	return f, nil
+}
+
+// Close closes the listeners of a front that does not run.
+func (f *front) Close() error {
+	err := f.readers.Close()
+	if f.operators != nil {
+		err = errors.Join(err, f.operators.Close())
+	}
+	return err
+}
+
+// Run answers until ctx ends. It closes the listeners. Operators are answered for as long as readers are.
+func (f *front) Run(ctx context.Context) error {
+	if f.operators == nil {
+		return f.server.Run(ctx, f.readers)
+	}
+	operating, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, serving := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer stop()
+		return f.server.Run(serving, f.readers)
+	})
+	g.Go(func() error { return f.admin.Run(operating, f.operators) })
+	return g.Wait()
+}
+
+// hosts are the names that the server answers for.
+func (e *effective) hosts() []string {
+	if len(e.Guard.Hosts) > 0 {
+		return e.Guard.Hosts
+	}
+	names := []string{web.Loopback}
+	if u, err := url.Parse(e.Site.URL); err == nil && u.Hostname() != "" {
+		names = append(names, u.Hostname())
+	}
+	return names
+}

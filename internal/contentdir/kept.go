@@ -1,0 +1,119 @@
+package contentdir
+
+import (
+	"bytes"
+	"path"
+	"strings"
+
+	"freshet/internal/diag"
+	"freshet/internal/extjson"
+	"freshet/internal/prose"
+	"freshet/internal/site"
+)
+
+// A keptText is a file of a document of MongoDB's, as far as its text may stand in it: the body, and the fields that
+// hold text in forms which no body has. It implements prose.Document.
+type keptText struct {
+	front *value
+	field string // that the body is
+	body  string
+}
+
+// keepsText reports whether a file holds a document of MongoDB's, or a lesson of one: its text is found as there.
+func keepsText(p *parts) bool {
+	return p.dialect == yamlFront && bytes.Contains(p.front, []byte("shortcodes: off\n"))
+}
+
+// String returns the body or a field, if it is text.
+func (k *keptText) String(name string) (string, bool) {
+	v, ok, err := k.Value(name)
+	return v.Text, ok && err == nil && v.Type == extjson.String
+}
+
+// Value returns the body or a field.
+func (k *keptText) Value(name string) (extjson.Value, bool, error) {
+	var v extjson.Value
+	switch format := k.front.get("format"); {
+	case name == k.field && format != nil && strings.EqualFold(format.s, string(site.TipTap)) && !k.asText():
+		doc, _, err := extjson.Parse([]byte(k.body))
+		if err != nil {
+			return extjson.Value{}, strings.TrimSpace(k.body) != "", err
+		}
+		v = extjson.Embedded(doc)
+	case name == k.field:
+		v = extjson.Text(k.body)
+	default:
+		f := k.front.get(name)
+		if f == nil {
+			return extjson.Value{}, false, nil
+		}
+		var err error
+		if v, err = f.stored(); err != nil {
+			return v, true, err
+		}
+	}
+	blank := v.IsNull() || v.Type == extjson.String && strings.TrimSpace(v.Text) == ""
+	return v, !blank, nil
+}
+
+func (k *keptText) asText() bool {
+	v := k.front.get(asTextKey)
+	if v == nil {
+		return false
+	}
+	yes, _ := boolOf(v)
+	return yes
+}
+
+// keptBody finds the text of a file that holds a document of MongoDB's.
+func keptBody(name string, p *parts, front *value) prose.Text {
+	k := &keptText{front: front, body: string(p.body)}
+	if f := front.get(bodyKey); f != nil && f.s != "" {
+		k.field = f.s
+	} else if len(bytes.TrimSpace(p.body)) > 0 {
+		k.field = "content" // an author has written a text where there was none
+	}
+	names := []string{"content"}
+	if path.Base(name) == "_index.md" {
+		names = []string{"fullDescription", "content"}
+	}
+	t := prose.Find(k, names...)
+	if f := front.get("format"); t.Field == k.field && t.Format == site.Markdown && f != nil && strings.EqualFold(f.s, string(site.HTML)) {
+		t.Format = site.HTML // whoever edits it says so
+	}
+	return t
+}
+
+// keepText takes up what there is to say of the text of a file that holds a document of MongoDB's. One without a text
+// is left out, unless it is a draft or a course, which is more than its text.
+func (p *parsed) keepText(name string, t *prose.Text, line int) {
+	note := func(sev diag.Severity, field, message, remedy string) {
+		p.problems = append(p.problems, diag.Problem{Severity: sev, Line: line, Field: field, Message: message, Remedy: remedy})
+	}
+	if !t.Found() {
+		draft := p.draft || !p.hasStatus
+		switch {
+		case !p.stored || collOf(name) != Blogs:
+			if t.Reason != prose.Missing {
+				note(diag.Warning, t.Field, t.Reason, "write it in "+t.Field)
+			}
+		case draft:
+			note(diag.Warning, t.Field, t.Reason, "write it before the document is published")
+		default:
+			note(diag.Error, t.Field, t.Reason, "write it, or make the document a draft")
+			p.broken, p.reason, p.badField = true, t.Reason, t.Field
+		}
+		return
+	}
+	if t.Odd != "" {
+		note(diag.Warning, "content", t.Odd+", so "+t.Field+" is shown", "remove what is no text")
+	}
+	if t.Note != "" {
+		note(diag.Warning, t.Field, t.Field+" "+t.Note, t.Remedy)
+	}
+}
+
+// warning is a problem whose place is the file.
+func warning(field, message, remedy string) diag.Problem {
+	return diag.Problem{Severity: diag.Warning, Field: field, Message: message, Remedy: remedy}
+}

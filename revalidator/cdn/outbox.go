@@ -1,0 +1,363 @@
+package cdn
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+
+	"freshet/internal/site"
+)
+
+// A Page is what a CDN may have an older answer of.
+type Page struct {
+	Path site.Path `json:"path"`
+	Key  string    `json:"key,omitempty"`  // its own purge key; empty: it can be purged by its URL only
+	ETag string    `json:"etag,omitempty"` // digest of the new bytes, as their ETag begins; empty: the answer has none
+}
+
+// everything stands in the place of a path for all that a CDN has.
+const everything site.Path = ""
+
+// pending is a page that a CDN has not been seen to have forgotten.
+type pending struct {
+	Page
+	Generation uint64 `json:"generation"`
+	Seq        uint64 `json:"seq"`              // of the purge that asked for it
+	At         int64  `json:"at"`               // when that was first asked for and not done since: Unix milliseconds
+	Sample     []Page `json:"sample,omitempty"` // of everything: pages to read back
+}
+
+// A ledger is what an outbox says.
+type ledger struct {
+	Seq        uint64              `json:"seq"`        // of the last purge
+	Generation uint64              `json:"generation"` // of the last purge
+	CDNs       map[string]*account `json:"cdns"`       // by name; purges are for all of them
+}
+
+type account struct {
+	Verified bool                  `json:"verified,omitempty"` // a purge was once seen to work
+	Pending  map[site.Path]pending `json:"pending"`
+}
+
+// A record is a line of an outbox. One field is set.
+type record struct {
+	Purge    *purgeRecord `json:"purge,omitempty"`
+	Done     *doneRecord  `json:"done,omitempty"`
+	Drop     string       `json:"drop,omitempty"` // a CDN that is configured no more
+	Snapshot *ledger      `json:"snapshot,omitempty"`
+}
+
+type purgeRecord struct {
+	Seq        uint64   `json:"seq"`
+	Generation uint64   `json:"generation"`
+	At         int64    `json:"at"`
+	Pages      []Page   `json:"pages,omitempty"`
+	Sample     []Page   `json:"sample,omitempty"`
+	New        []string `json:"new,omitempty"` // CDNs that take part from now on
+	All        []string `json:"all,omitempty"` // CDNs that purge everything
+}
+
+// doneRecord says which pages were seen to be gone; what was asked for after seq stays.
+type doneRecord struct {
+	CDN   string      `json:"cdn"`
+	Seq   uint64      `json:"seq"`
+	Paths []site.Path `json:"paths"`
+}
+
+func (l *ledger) apply(r *record) {
+	switch {
+	case r.Snapshot != nil:
+		*l = *r.Snapshot
+		if l.CDNs == nil {
+			l.CDNs = map[string]*account{}
+		}
+		for name, a := range l.CDNs {
+			if a == nil {
+				l.CDNs[name] = &account{}
+			}
+			if l.CDNs[name].Pending == nil {
+				l.CDNs[name].Pending = map[site.Path]pending{}
+			}
+		}
+	case r.Purge != nil:
+		l.purge(r.Purge)
+	case r.Done != nil:
+		a := l.CDNs[r.Done.CDN]
+		if a == nil {
+			return
+		}
+		a.Verified = true
+		for _, path := range r.Done.Paths {
+			if path == everything {
+				maps.DeleteFunc(a.Pending, func(_ site.Path, p pending) bool { return p.Seq <= r.Done.Seq })
+			} else if p, ok := a.Pending[path]; ok && p.Seq <= r.Done.Seq {
+				delete(a.Pending, path)
+			}
+		}
+	case r.Drop != "":
+		delete(l.CDNs, r.Drop)
+	}
+}
+
+func (l *ledger) purge(p *purgeRecord) {
+	l.Seq, l.Generation = p.Seq, p.Generation
+	for _, name := range p.New {
+		if l.CDNs[name] == nil {
+			l.CDNs[name] = &account{Pending: map[site.Path]pending{}}
+		}
+	}
+	for _, name := range p.All {
+		a := l.CDNs[name]
+		if a == nil {
+			continue
+		}
+		at := p.At
+		for _, old := range a.Pending {
+			at = min(at, old.At)
+		}
+		a.Pending = map[site.Path]pending{everything: {Generation: p.Generation, Seq: p.Seq, At: at, Sample: p.Sample}}
+	}
+	for name, a := range l.CDNs {
+		if slices.Contains(p.All, name) {
+			continue
+		}
+		for _, page := range p.Pages {
+			if page.Path == everything {
+				continue
+			}
+			at := p.At
+			if old, ok := a.Pending[page.Path]; ok {
+				at = min(at, old.At)
+			}
+			a.Pending[page.Path] = pending{Page: page, Generation: p.Generation, Seq: p.Seq, At: at}
+		}
+	}
+}
+
+// outboxHead is the first line of an outbox. See docs/formats/cdn.md.
+const outboxHead = "freshet cdn outbox 1\n"
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func encodeRecord(r *record) ([]byte, error) {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	line := fmt.Appendf(make([]byte, 0, len(text)+10), "%08x ", crc32.Checksum(text, castagnoli))
+	return append(append(line, text...), '\n'), nil
+}
+
+// decodeRecord reads a line without its end.
+func decodeRecord(line []byte) (*record, bool) {
+	if len(line) < 10 || line[8] != ' ' {
+		return nil, false
+	}
+	sum, err := strconv.ParseUint(string(line[:8]), 16, 32)
+	if err != nil || uint32(sum) != crc32.Checksum(line[9:], castagnoli) {
+		return nil, false
+	}
+	var r record
+	if json.Unmarshal(line[9:], &r) != nil {
+		return nil, false
+	}
+	return &r, true
+}
+
+// readLedger reads an outbox. whole is how much of it is whole lines; what follows is the torn end of a write that
+// was never finished. damaged says that a line before whole cannot be read, so that purges may be missing.
+func readLedger(text []byte) (l *ledger, whole int, damaged bool) {
+	l = &ledger{CDNs: map[string]*account{}}
+	if len(text) < len(outboxHead) && bytes.HasPrefix([]byte(outboxHead), text) {
+		return l, 0, false // torn while it was made: nothing was accepted yet
+	}
+	rest, ok := bytes.CutPrefix(text, []byte(outboxHead))
+	if !ok {
+		return l, 0, true
+	}
+	at := len(outboxHead)
+	whole = at
+	bad := false
+	for {
+		line, after, ok := bytes.Cut(rest, []byte("\n"))
+		if !ok {
+			return l, whole, damaged
+		}
+		at += len(line) + 1
+		rest = after
+		r, ok := decodeRecord(line)
+		if !ok {
+			bad = true // torn, unless something whole follows
+			continue
+		}
+		damaged = damaged || bad
+		l.apply(r)
+		whole = at
+	}
+}
+
+// An outbox is the file that remembers purges until they are done. It has one writer, the process that holds the
+// page log's lock.
+type outbox struct {
+	name string
+
+	mu     sync.Mutex // protects what follows
+	f      *os.File
+	size   int64
+	ledger *ledger
+	unsure bool // what the file holds is not known since a write failed: it is made anew by the next
+	closed bool
+}
+
+const outboxName = "cdn-outbox"
+
+// openOutbox opens the outbox in a state folder, and makes it if it is not there.
+func openOutbox(dir string) (o *outbox, damaged bool, err error) {
+	o = &outbox{name: filepath.Join(dir, outboxName)}
+	text, err := os.ReadFile(o.name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, false, err
+	}
+	var whole int
+	o.ledger, whole, damaged = readLedger(text)
+	if damaged || whole == 0 {
+		if damaged {
+			// Kept for whoever wants to know what happened to the disk.
+			if err := os.Rename(o.name, o.name+".damaged"); err != nil {
+				return nil, false, err
+			}
+		}
+		return o, damaged, o.rewrite()
+	}
+	if o.f, err = os.OpenFile(o.name, os.O_RDWR, 0); err != nil {
+		return nil, false, err
+	}
+	o.size = int64(whole)
+	if whole < len(text) {
+		err = o.f.Truncate(o.size)
+	}
+	if err == nil {
+		_, err = o.f.Seek(o.size, 0)
+	}
+	if err != nil {
+		_ = o.f.Close()
+		return nil, false, err
+	}
+	return o, false, nil
+}
+
+// rewrite puts a new file in the place of the outbox that holds what is still to be done.
+func (o *outbox) rewrite() error {
+	line, err := encodeRecord(&record{Snapshot: o.ledger})
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(o.name+".tmp", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	text := append([]byte(outboxHead), line...)
+	if _, err = f.Write(text); err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = os.Rename(o.name+".tmp", o.name)
+	}
+	if err != nil {
+		_ = f.Close()
+		return err
+	}
+	if o.f != nil {
+		_ = o.f.Close() // it has no name any more
+	}
+	o.f, o.size = f, int64(len(text))
+	err = syncFolder(filepath.Dir(o.name))
+	o.unsure = err != nil
+	return err
+}
+
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// compactBytes is the size from which an outbox is written anew once most of it is done.
+const compactBytes = 1 << 20
+
+// append adds a record, and syncs it if it must not be lost. The ledger has the record in any case: what cannot be
+// written is done all the same while the process lives.
+func (o *outbox) append(r *record, mustLast bool) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.appendLocked(r, mustLast)
+}
+
+func (o *outbox) appendLocked(r *record, mustLast bool) error {
+	o.ledger.apply(r)
+	if o.closed {
+		return os.ErrClosed
+	}
+	if o.unsure {
+		return o.rewrite()
+	}
+	line, err := encodeRecord(r)
+	if err != nil {
+		return err
+	}
+	if _, err = o.f.Write(line); err == nil && mustLast {
+		err = o.f.Sync()
+	}
+	if err != nil {
+		o.unsure = true
+		return err
+	}
+	o.size += int64(len(line))
+	if o.size > compactBytes && o.size > 4*o.liveBytes() {
+		// The record is in the old file: where the new one cannot be made, that one is only longer than it need be.
+		_ = o.rewrite()
+	}
+	return nil
+}
+
+// liveBytes estimates the size of a snapshot.
+func (o *outbox) liveBytes() int64 {
+	n := int64(len(outboxHead))
+	for _, a := range o.ledger.CDNs {
+		for path, p := range a.Pending {
+			n += int64(2*len(path)+len(p.Key)+len(p.ETag)) + 150
+		}
+	}
+	return n
+}
+
+// purge adds a purge for all CDNs. plan makes its record out of the ledger as it is.
+func (o *outbox) purge(plan func(*ledger) *purgeRecord) (*purgeRecord, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	p := plan(o.ledger)
+	p.Seq = o.ledger.Seq + 1
+	return p, o.appendLocked(&record{Purge: p}, len(p.Pages) > 0 || len(p.All) > 0)
+}
+
+func (o *outbox) close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return nil
+	}
+	o.closed = true
+	return errors.Join(o.f.Sync(), o.f.Close())
+}

@@ -1,0 +1,395 @@
+// Package admin answers operators, on a listener of their own: metrics, profiles, generations, bans and switches.
+//
+// Promises. Whoever is not on this machine needs the token; without one the listener must be a loopback one, and then
+// requests are taken from this machine's own names alone, so that no web page can ask through a browser. Nothing here
+// passes the guard of the readers' listener: the way back from a kill switch is always open. Every change is logged
+// with who asked for it and why.
+package admin
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"freshet/internal/web"
+)
+
+// Config says what operators can see and do. What is nil is not there: 404.
+type Config struct {
+	Metrics     prometheus.Gatherer          // required
+	Token       string                       // that requests must carry; empty: only where Loopback
+	Loopback    bool                         // nobody but this machine can reach the listener
+	Generations func(limit int) (any, error) // the newest generations, newest first, as JSON has them
+	Status      func() any                   // what the index tells, as JSON has it
+	Bans        Bans                         // of the guard
+	Switches    Switches                     // of the guard
+	Extra       map[string]http.Handler      // by pattern of http.ServeMux; behind the token as well
+	Logger      *slog.Logger                 // nil: nothing is logged
+}
+
+// A Ban keeps a client out.
+type Ban struct {
+	Client netip.Prefix `json:"client"`
+	Until  time.Time    `json:"until"`
+	Since  time.Time    `json:"since"`
+	Rule   string       `json:"rule,omitempty"`   // that banned it; "operator": somebody did
+	Reason string       `json:"reason,omitempty"` // for people
+	By     string       `json:"by,omitempty"`
+}
+
+// Bans are where bans are kept.
+type Bans interface {
+	Bans() []Ban
+	Ban(context.Context, Ban) error
+	// Unban lifts the ban on a client and reports whether there was one.
+	Unban(ctx context.Context, client netip.Prefix, by string) (bool, error)
+}
+
+// A Switch is something that operators turn by hand: kill:pages, kill:api, highTraffic.
+type Switch struct {
+	Name   string     `json:"name"`
+	State  string     `json:"state"`           // one of States
+	States []string   `json:"states"`          // that it can have
+	Until  *time.Time `json:"until,omitempty"` // when it goes back by itself; nil: it stays
+	Reason string     `json:"reason,omitempty"`
+	By     string     `json:"by,omitempty"`
+}
+
+// Switches are where switches are kept.
+type Switches interface {
+	Switches() []Switch
+	// Turn sets the State of a switch; its Name and State are known to be ones of Switches.
+	Turn(context.Context, Switch) error
+}
+
+// A Server answers operators.
+type Server struct {
+	cfg     Config
+	log     *slog.Logger
+	token   [sha256.Size]byte
+	local   *web.Hosts
+	handler http.Handler
+}
+
+// New makes a Server. It does no I/O.
+func New(cfg Config) (*Server, error) {
+	switch {
+	case cfg.Metrics == nil:
+		return nil, errors.New("admin: Metrics is missing")
+	case cfg.Token == "" && !cfg.Loopback:
+		return nil, errors.New("admin: a listener that others can reach needs a Token")
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	local, err := web.ParseHosts([]string{web.Loopback})
+	if err != nil {
+		return nil, fmt.Errorf("admin: %w", err)
+	}
+	s := &Server{cfg: cfg, log: cfg.Logger.With("part", "admin"), token: sha256.Sum256([]byte(cfg.Token)), local: local}
+	s.handler = s.install()
+	return s, nil
+}
+
+// Handler answers all of the server's requests.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+func (s *Server) install() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.cfg.Metrics, promhttp.HandlerOpts{
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn), MaxRequestsInFlight: 4, Timeout: 10 * time.Second, EnableOpenMetrics: true,
+	}))
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	mux.Handle("GET /{$}", s.handle(s.index))
+	if s.cfg.Generations != nil {
+		mux.Handle("GET /generations", s.handle(s.generations))
+	}
+	if s.cfg.Bans != nil {
+		mux.Handle("GET /bans", s.handle(s.bans))
+		mux.Handle("POST /bans", s.handle(s.ban))
+		mux.Handle("DELETE /bans/{client...}", s.handle(s.unban))
+	}
+	if s.cfg.Switches != nil {
+		mux.Handle("GET /switches", s.handle(s.switches))
+		mux.Handle("PUT /switches/{name}", s.handle(s.turn))
+	}
+	for pattern, h := range s.cfg.Extra {
+		mux.Handle(pattern, h)
+	}
+	return web.Chain(mux,
+		web.Record(web.RecordConfig{}),
+		web.Recover(s.log),
+		hardened,
+		s.allowed,
+		http.NewCrossOriginProtection().Handler,
+	)
+}
+
+func (s *Server) handle(h web.HandlerFunc) http.Handler { return web.Handle(s.log, h) }
+
+// hardened keeps answers from caches and from being read as something else.
+func hardened(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// allowed lets in who has the token, or, where none is needed, who asks this machine by its own name.
+func (s *Server) allowed(next http.Handler) http.Handler {
+	return s.handle(func(w http.ResponseWriter, r *http.Request) error {
+		if s.cfg.Token == "" {
+			if !s.local.Has(r.Host) {
+				return &web.Error{Status: http.StatusMisdirectedRequest, Message: "this listener answers for localhost alone"}
+			}
+			next.ServeHTTP(w, r)
+			return nil
+		}
+		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
+		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(sum[:], s.token[:]) != 1 {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="freshet"`)
+			return &web.Error{Status: http.StatusUnauthorized, Message: "this listener needs the token of adminToken as a bearer token"}
+		}
+		next.ServeHTTP(w, r)
+		return nil
+	})
+}
+
+// answer writes v as JSON.
+func answer(w http.ResponseWriter, status int, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(b, '\n')) // who has gone needs no answer
+	return nil
+}
+
+func (s *Server) index(w http.ResponseWriter, _ *http.Request) error {
+	v := map[string]any{"metrics": "/metrics", "profiles": "/debug/pprof/"}
+	if s.cfg.Generations != nil {
+		v["generations"] = "/generations"
+	}
+	if s.cfg.Bans != nil {
+		v["bans"] = "/bans"
+	}
+	if s.cfg.Switches != nil {
+		v["switches"] = "/switches"
+	}
+	if s.cfg.Status != nil {
+		v["status"] = s.cfg.Status()
+	}
+	return answer(w, http.StatusOK, v)
+}
+
+const mostGenerations = 1000
+
+func (s *Server) generations(w http.ResponseWriter, r *http.Request) error {
+	limit := 20
+	if text := r.URL.Query().Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > mostGenerations {
+			return &web.Error{Status: http.StatusBadRequest, Message: fmt.Sprintf("limit is a number from 1 to %d", mostGenerations)}
+		}
+		limit = n
+	}
+	list, err := s.cfg.Generations(limit)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, list)
+}
+
+func (s *Server) bans(w http.ResponseWriter, _ *http.Request) error {
+	list := s.cfg.Bans.Bans()
+	if list == nil {
+		list = []Ban{}
+	}
+	return answer(w, http.StatusOK, list)
+}
+
+// An order is what an operator asks for.
+type order struct {
+	Client string `json:"client"` // of a ban: an address or a prefix
+	State  string `json:"state"`  // of a switch
+	For    string `json:"for"`    // how long; a ban without is for a day, a switch without stays
+	Reason string `json:"reason"`
+	By     string `json:"by"`
+}
+
+const (
+	mostOrder  = 4 << 10
+	mostReason = 200
+	// longestOrder bounds how long an order stands: what is meant to stay belongs into the settings.
+	longestOrder = 366 * 24 * time.Hour
+)
+
+// read reads an order and how long it is to stand; 0: it does not say.
+func read(w http.ResponseWriter, r *http.Request) (o order, stands time.Duration, err error) {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostOrder))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&o); err != nil {
+		return o, 0, &web.Error{Status: http.StatusBadRequest, Message: "the body is no JSON object of the known fields: client, state, for, reason, by", Err: err}
+	}
+	if o.For != "" {
+		if stands, err = time.ParseDuration(o.For); err != nil || stands <= 0 || stands > longestOrder {
+			return o, 0, &web.Error{Status: http.StatusBadRequest, Message: "for is a duration such as 30m or 24h, at most a year"}
+		}
+	}
+	if len(o.Reason) > mostReason || len(o.By) > mostReason {
+		return o, 0, &web.Error{Status: http.StatusBadRequest, Message: fmt.Sprintf("reason and by have at most %d bytes", mostReason)}
+	}
+	if o.By == "" {
+		o.By = web.ResponseOf(w).Client.Addr.String()
+	}
+	return o, stands, nil
+}
+
+// parseClient reads an address, as the prefix that it is counted with, or a prefix.
+func parseClient(text string) (netip.Prefix, error) {
+	if p, err := netip.ParsePrefix(text); err == nil {
+		if p.Bits() < 8 {
+			return p, &web.Error{Status: http.StatusBadRequest, Message: "a prefix shorter than /8 is most of the world"}
+		}
+		return p.Masked(), nil
+	}
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Prefix{}, &web.Error{Status: http.StatusBadRequest, Message: "the client is neither an address nor a prefix"}
+	}
+	return web.Group(a), nil
+}
+
+const usualBan = 24 * time.Hour
+
+func (s *Server) ban(w http.ResponseWriter, r *http.Request) error {
+	o, stands, err := read(w, r)
+	if err != nil {
+		return err
+	}
+	client, err := parseClient(o.Client)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	b := Ban{Client: client, Since: now, Until: now.Add(cmp.Or(stands, usualBan)), Rule: "operator", Reason: o.Reason, By: o.By}
+	if err := s.cfg.Bans.Ban(r.Context(), b); err != nil {
+		return err
+	}
+	s.log.Info("client banned by hand", "client", b.Client, "until", b.Until, "by", b.By, "reason", b.Reason)
+	return answer(w, http.StatusCreated, b)
+}
+
+func (s *Server) unban(w http.ResponseWriter, r *http.Request) error {
+	client, err := parseClient(r.PathValue("client"))
+	if err != nil {
+		return err
+	}
+	by := cmp.Or(r.URL.Query().Get("by"), web.ResponseOf(w).Client.Addr.String())
+	if len(by) > mostReason {
+		return &web.Error{Status: http.StatusBadRequest, Message: fmt.Sprintf("by has at most %d bytes", mostReason)}
+	}
+	was, err := s.cfg.Bans.Unban(r.Context(), client, by)
+	if err != nil {
+		return err
+	}
+	if !was {
+		return &web.Error{Status: http.StatusNotFound, Message: "there is no ban on that client"}
+	}
+	s.log.Info("ban lifted by hand", "client", client, "by", by)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *Server) switches(w http.ResponseWriter, _ *http.Request) error {
+	list := s.cfg.Switches.Switches()
+	if list == nil {
+		list = []Switch{}
+	}
+	return answer(w, http.StatusOK, list)
+}
+
+func (s *Server) turn(w http.ResponseWriter, r *http.Request) error {
+	o, stands, err := read(w, r)
+	if err != nil {
+		return err
+	}
+	for _, sw := range s.cfg.Switches.Switches() {
+		if sw.Name != r.PathValue("name") {
+			continue
+		}
+		known := false
+		for _, state := range sw.States {
+			known = known || state == o.State
+		}
+		if !known {
+			return &web.Error{Status: http.StatusBadRequest, Message: "state is one of " + strings.Join(sw.States, ", ")}
+		}
+		sw.State, sw.Reason, sw.By, sw.Until = o.State, o.Reason, o.By, nil
+		if stands > 0 {
+			until := time.Now().Add(stands)
+			sw.Until = &until
+		}
+		if err := s.cfg.Switches.Turn(r.Context(), sw); err != nil {
+			return err
+		}
+		s.log.Info("switch turned by hand", "switch", sw.Name, "state", sw.State, "until", sw.Until, "by", sw.By, "reason", sw.Reason)
+		return answer(w, http.StatusOK, sw)
+	}
+	return &web.Error{Status: http.StatusNotFound, Message: "there is no such switch"}
+}
+
+// Time limits. A profile may be of two minutes.
+const (
+	headerTimeout = 10 * time.Second
+	writeTimeout  = 150 * time.Second
+	endTimeout    = 2 * time.Second // operators' requests are not waited for longer when freshet stops
+)
+
+// Run answers on ln until ctx ends. It closes ln.
+func (s *Server) Run(ctx context.Context, ln net.Listener) error {
+	srv := &http.Server{
+		Handler: s.handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: 3 * headerTimeout, WriteTimeout: writeTimeout, IdleTimeout: time.Minute,
+		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(ln) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("answer operators on %s: %w", ln.Addr(), err)
+	case <-ctx.Done():
+	}
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	if srv.Shutdown(limit) != nil {
+		_ = srv.Close() // there is nobody to tell
+	}
+	<-failed
+	return nil
+}

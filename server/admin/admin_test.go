@@ -1,0 +1,277 @@
+package admin_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"freshet/internal/telemetry"
+	"freshet/server/admin"
+)
+
+const token = "0123456789abcdef0123"
+
+// A desk keeps bans and switches in memory.
+type desk struct {
+	bans     map[netip.Prefix]admin.Ban
+	switches []admin.Switch
+	broken   bool
+}
+
+func newDesk() *desk {
+	return &desk{bans: map[netip.Prefix]admin.Ban{}, switches: []admin.Switch{{Name: "kill:pages", State: "off", States: []string{"off", "on"}}}}
+}
+
+func (d *desk) Bans() (list []admin.Ban) {
+	for _, b := range d.bans {
+		list = append(list, b)
+	}
+	return list
+}
+
+func (d *desk) Ban(_ context.Context, b admin.Ban) error {
+	if d.broken {
+		return errors.New("dial 10.0.0.1: refused")
+	}
+	d.bans[b.Client] = b
+	return nil
+}
+
+func (d *desk) Unban(_ context.Context, client netip.Prefix, _ string) (bool, error) {
+	_, ok := d.bans[client]
+	delete(d.bans, client)
+	return ok, nil
+}
+
+func (d *desk) Switches() []admin.Switch { return d.switches }
+
+func (d *desk) Turn(_ context.Context, s admin.Switch) error {
+	d.switches[0] = s
+	return nil
+}
+
+func newServer(t *testing.T, cfg admin.Config) http.Handler {
+	t.Helper()
+	if cfg.Metrics == nil {
+		cfg.Metrics = telemetry.NewRegistry()
+	}
+	s, err := admin.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Handler()
+}
+
+func ask(h http.Handler, method, target, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	r.Host = "localhost:9090"
+	for i := 0; i < len(headers); i += 2 {
+		if headers[i] == "Host" {
+			r.Host = headers[i+1]
+		}
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func TestNewRefuses(t *testing.T) {
+	for _, row := range []struct {
+		cfg  admin.Config
+		want string
+	}{
+		{admin.Config{Loopback: true}, "Metrics"},
+		{admin.Config{Metrics: telemetry.NewRegistry()}, "Token"},
+	} {
+		if _, err := admin.New(row.cfg); err == nil || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("New = %v, want an error about %s", err, row.want)
+		}
+	}
+}
+
+func TestWhoIsLetIn(t *testing.T) {
+	d := newDesk()
+	withToken := newServer(t, admin.Config{Token: token, Bans: d, Switches: d})
+	local := newServer(t, admin.Config{Loopback: true, Bans: d, Switches: d})
+	for _, target := range []string{"/", "/metrics", "/debug/pprof/", "/debug/pprof/cmdline", "/bans", "/switches", "/nothing"} {
+		for _, auth := range []string{"", "Bearer", "Bearer ", "Bearer wrong", "Basic " + token, "Bearer " + token[1:], "Bearer " + token + "x", token} {
+			res := ask(withToken, "GET", target, "", "Authorization", auth)
+			if res.Code != 401 || res.Header().Get("Www-Authenticate") == "" || strings.Contains(res.Body.String(), token) {
+				t.Errorf("GET %s with Authorization %q: %d, want 401", target, auth, res.Code)
+			}
+		}
+		want := 200
+		if target == "/nothing" {
+			want = 404
+		}
+		for _, host := range []string{"ops.example", "localhost"} {
+			if res := ask(withToken, "GET", target, "", "Authorization", "bearer "+token, "Host", host); res.Code != want {
+				t.Errorf("GET %s with the token: %d, want %d", target, res.Code, want)
+			}
+		}
+		for host, ok := range map[string]bool{"localhost:9090": true, "127.0.0.1:9090": true, "[::1]:9090": true, "evil.example:9090": false, "": false} {
+			res := ask(local, "GET", target, "", "Host", host)
+			if got := res.Code == want; got != ok {
+				t.Errorf("GET %s for host %q on loopback: %d", target, host, res.Code)
+			}
+			if res.Header().Get("Cache-Control") != "no-store" {
+				t.Errorf("GET %s: %v", target, res.Header())
+			}
+		}
+	}
+	// A page in an operator's browser can change nothing.
+	if res := ask(local, "POST", "/bans", `{"client":"203.0.113.7"}`, "Sec-Fetch-Site", "cross-site"); res.Code != 403 || len(d.bans) != 0 {
+		t.Errorf("a POST from another site: %d", res.Code)
+	}
+}
+
+func TestBans(t *testing.T) {
+	d := newDesk()
+	var log bytes.Buffer
+	h := newServer(t, admin.Config{Loopback: true, Bans: d, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if res := ask(h, "GET", "/bans", ""); res.Body.String() != "[]\n" {
+		t.Errorf("no bans: %s", res.Body)
+	}
+	for _, row := range []struct {
+		body   string
+		code   int
+		client string
+		stands time.Duration
+	}{
+		{`{"client":"203.0.113.7","for":"1h","reason":"scraping","by":"asha"}`, 201, "203.0.113.7/32", time.Hour},
+		{`{"client":"203.0.113.7"}`, 201, "203.0.113.7/32", 24 * time.Hour},
+		{`{"client":"2001:db8::7"}`, 201, "2001:db8::/64", 24 * time.Hour},
+		{`{"client":"198.51.100.9/24"}`, 201, "198.51.100.0/24", 24 * time.Hour},
+		{`{"client":"0.0.0.0/0"}`, 400, "", 0},
+		{`{"client":"everybody"}`, 400, "", 0},
+		{`{"client":"203.0.113.7","for":"-1h"}`, 400, "", 0},
+		{`{"client":"203.0.113.7","for":"9000000h"}`, 400, "", 0},
+		{`{"client":"203.0.113.7","for":3600}`, 400, "", 0},
+		{`{"client":"203.0.113.7","until":"never"}`, 400, "", 0},
+		{`{"client":"203.0.113.7","reason":"` + strings.Repeat("x", 300) + `"}`, 400, "", 0},
+		{strings.Repeat(" ", 5<<10) + `{}`, 400, "", 0},
+		{``, 400, "", 0},
+	} {
+		clear(d.bans)
+		log.Reset()
+		res := ask(h, "POST", "/bans", row.body)
+		if res.Code != row.code {
+			t.Errorf("POST %.60s: %d %s, want %d", row.body, res.Code, res.Body, row.code)
+		}
+		if row.client == "" {
+			if len(d.bans) > 0 {
+				t.Errorf("POST %.60s: banned %v", row.body, d.bans)
+			}
+			continue
+		}
+		b, ok := d.bans[netip.MustParsePrefix(row.client)]
+		if !ok || b.Until.Sub(b.Since) != row.stands || b.Rule != "operator" || b.By == "" || !strings.Contains(log.String(), "by="+b.By) {
+			t.Errorf("POST %s: bans %+v, log %s", row.body, d.bans, log.String())
+		}
+		address, _, _ := strings.Cut(row.client, "/")
+		if strings.HasSuffix(row.client, "/24") {
+			address = row.client
+		}
+		if res := ask(h, "DELETE", "/bans/"+address, ""); res.Code != 204 || len(d.bans) != 0 {
+			t.Errorf("DELETE %s: %d, bans %v", address, res.Code, d.bans)
+		}
+		if res := ask(h, "DELETE", "/bans/"+address, ""); res.Code != 404 {
+			t.Errorf("DELETE %s again: %d, want 404", address, res.Code)
+		}
+	}
+	d.broken = true
+	res := ask(h, "POST", "/bans", `{"client":"203.0.113.7"}`)
+	if res.Code != 500 || strings.Contains(res.Body.String(), "10.0.0.1") {
+		t.Errorf("a ban that cannot be kept: %d %s", res.Code, res.Body)
+	}
+}
+
+func TestSwitches(t *testing.T) {
+	d := newDesk()
+	h := newServer(t, admin.Config{Loopback: true, Switches: d})
+	for _, row := range []struct {
+		name, body string
+		code       int
+		state      string
+		expires    bool
+	}{
+		{"kill:pages", `{"state":"on","for":"30m","by":"asha"}`, 200, "on", true},
+		{"kill:pages", `{"state":"off"}`, 200, "off", false},
+		{"kill:pages", `{"state":"maybe"}`, 400, "off", false},
+		{"kill:pages", `{}`, 400, "off", false},
+		{"kill:everything", `{"state":"on"}`, 404, "off", false},
+	} {
+		res := ask(h, "PUT", "/switches/"+row.name, row.body)
+		got := d.switches[0]
+		if res.Code != row.code || got.State != row.state || (got.Until != nil) != row.expires {
+			t.Errorf("PUT %s %s: %d, switch %+v", row.name, row.body, res.Code, got)
+		}
+	}
+	var list []admin.Switch
+	if err := json.Unmarshal(ask(h, "GET", "/switches", "").Body.Bytes(), &list); err != nil || len(list) != 1 {
+		t.Errorf("GET /switches = %v, %v", list, err)
+	}
+}
+
+func TestGenerations(t *testing.T) {
+	h := newServer(t, admin.Config{
+		Loopback: true, Generations: func(limit int) (any, error) { return limit, nil }, Status: func() any { return map[string]bool{"ready": true} },
+	})
+	for query, want := range map[string]string{"": "20\n", "?limit=3": "3\n"} {
+		if got := ask(h, "GET", "/generations"+query, "").Body.String(); got != want {
+			t.Errorf("GET /generations%s = %q, want %q", query, got, want)
+		}
+	}
+	for _, query := range []string{"?limit=0", "?limit=x", "?limit=1001"} {
+		if res := ask(h, "GET", "/generations"+query, ""); res.Code != 400 {
+			t.Errorf("GET /generations%s = %d, want 400", query, res.Code)
+		}
+	}
+	if got := ask(h, "GET", "/", "").Body.String(); !strings.Contains(got, `"ready": true`) || strings.Contains(got, "bans") {
+		t.Errorf("GET / = %s", got)
+	}
+	for _, target := range []string{"/bans", "/switches"} {
+		if res := ask(h, "GET", target, ""); res.Code != 404 {
+			t.Errorf("GET %s, which is not there: %d", target, res.Code)
+		}
+	}
+}
+
+func TestRun(t *testing.T) {
+	s, err := admin.New(admin.Config{Metrics: telemetry.NewRegistry(), Loopback: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- s.Run(ctx, ln) }()
+	res, err := http.Get(fmt.Sprintf("http://%s/metrics", ln.Addr()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(res.Body)
+	res.Body.Close()
+	if res.StatusCode != 200 || !strings.Contains(string(body), "go_goroutines") {
+		t.Errorf("GET /metrics = %d %.200s", res.StatusCode, body)
+	}
+	cancel()
+	if err := <-ran; err != nil {
+		t.Errorf("Run = %v", err)
+	}
+}

@@ -1,0 +1,37 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"freshet/internal/site"
+)
+
+// A Late knows the pages that the site will have and has not yet: those that a first build left for later.
+type Late interface {
+	// Await waits for the page at a path if it is one of them. It reports whether it was; the error says that it is not
+	// there yet all the same.
+	Await(ctx context.Context, path site.Path) (left bool, err error)
+}
+
+// latePatience is how long a reader waits for a page that is being made.
+const latePatience = 3 * time.Second
+
+// late answers for a page that the site had not when it was looked for, and may have soon.
+func (s *Server) late(ctx context.Context, ask *question, missed answer) answer {
+	ctx, cancel := context.WithTimeout(ctx, latePatience)
+	defer cancel()
+	for _, path := range []string{ask.Path, ask.Path + "/"} {
+		left, err := s.cfg.Late.Await(ctx, site.Path(path))
+		switch {
+		case err != nil:
+			return answer{Status: 503, Message: "this page is being made", RetryAfter: 5 * time.Second, Outcome: miss[0], Generation: missed.Generation}
+		case left:
+			return s.pages.answer(ask, time.Now())
+		}
+	}
+	if gen := s.cfg.Site.Current(); gen != nil && gen.Number() != missed.Generation {
+		return s.pages.answer(ask, time.Now()) // it has been made since
+	}
+	return missed
+}
