@@ -87,6 +87,20 @@ type Facts struct {
 	Undeclared bool // Client may be a proxy that nobody declared: it names a client, has a private address and is not trusted
 }
 
+// plain makes Client an address as sets of them hold it: IPv4 as such, without a zone.
+func (f *Facts) plain() {
+	if f.Client.Is4In6() || f.Client.Is6() && f.Client.Zone() != "" {
+		f.Client = f.Client.Unmap().WithZone("")
+	}
+}
+
+func (f *Facts) key() ClientKey {
+	if f.Key != (ClientKey{}) {
+		return f.Key
+	}
+	return KeyOf(f.Client)
+}
+
 // An Action is what is to be done with a request.
 type Action uint8
 

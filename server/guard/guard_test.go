@@ -853,19 +853,34 @@ func TestExplainsRefusals(t *testing.T) {
 	}
 }
 
-// TestClockSet: setting the machine's clock back locks nobody out.
-func TestClockSet(t *testing.T) {
-	g, err := guard.New(guard.Config{})
-	if err != nil {
-		t.Fatal(err)
+// TestOutOfOrder: requests that are judged at once carry their times in any order.
+func TestOutOfOrder(t *testing.T) {
+	r := newRig(t, guard.Config{})
+	passed := 0
+	for i := range 300 {
+		late := time.Duration(i%7) * time.Millisecond
+		v := r.ask("203.0.113.7", "GET", "/api/courses", func(f *guard.Facts) { f.Now = f.Now.Add(-late) })
+		if v.Allowed() {
+			passed++
+		}
 	}
-	f := browser
-	f.Client, f.Path, f.Now = netip.MustParseAddr("203.0.113.7"), "/api/search", time.Now()
-	for range 31 {
-		g.Decide(&f)
+	if passed != 120 {
+		t.Errorf("%d passed, want 120", passed)
 	}
-	if v := g.Decide(&f); v.Allowed() || v.RetryAfter > 2*time.Second {
-		t.Errorf("%s for %s, want two seconds", said(v), v.RetryAfter)
+}
+
+// TestNoAllocations: judging allocates nothing, whatever the verdict.
+func TestNoAllocations(t *testing.T) {
+	r := newRig(t, guard.Config{Block: []string{"198.51.100.0/24"}})
+	for _, row := range []struct{ client, method, path string }{
+		{"203.0.113.7", "GET", "/blog/rivers/"}, {"203.0.113.7", "GET", "/api/search"}, {"203.0.113.7", "POST", "/api/auth/login"},
+		{"198.51.100.1", "GET", "/"}, {"2001:db8::1", "GET", "/robots.txt"},
+	} {
+		f := r.facts(row.client, row.method, row.path)
+		f.ID, f.Undeclared = "0123456789abcdef", true
+		if n := testing.AllocsPerRun(500, func() { r.Decide(&f) }); n != 0 {
+			t.Errorf("%s %s: %v allocations", row.method, row.path, n)
+		}
 	}
 }
 
