@@ -439,3 +439,65 @@ func TestRun(t *testing.T) {
 		t.Errorf("what was kept: %q, %v", data, err)
 	}
 }
+
+// TestEverythingAtOnce is for the race detector: requests, operators, other servers and a reload at the same time.
+func TestEverythingAtOnce(t *testing.T) {
+	l := newLedger()
+	dir := t.TempDir()
+	list := filepath.Join(dir, "block.txt")
+	if err := os.WriteFile(list, []byte("203.0.113.0/24\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g, err := guard.New(guard.Config{Clients: 64, Block: []string{list}, File: filepath.Join(dir, "memory"), Ledger: &seat{l, "a"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Open(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- g.Run(ctx) }()
+	other := &seat{l, "b"}
+	var all sync.WaitGroup
+	for worker := range 4 {
+		all.Go(func() {
+			r := &rig{g, t, time.Now()}
+			for i := range 500 {
+				f := r.facts(addr(uint32(i%97)).String(), []string{"GET", "POST", "DELETE"}[i%3], []string{"/", "/api/blog", "/api/auth/login", "/nope"}[i%4])
+				f.Now, f.ID = time.Now(), fmt.Sprint("id", i)
+				v := g.Decide(&f)
+				if v.Allowed() {
+					g.Answered(&f, []int{200, 404}[i%2])
+				}
+				switch i % 50 {
+				case worker:
+					_, _ = g.Ban(netip.PrefixFrom(f.Client, 32), bans.All, time.Time{}, "op", "", f.Now)
+				case worker + 10:
+					g.Unban(netip.PrefixFrom(f.Client, 32), "op", f.Now)
+				case worker + 20:
+					g.Attempt(ctx, &f, "someone")
+					g.SignedIn(&f, "someone", i%2 == 0)
+				case worker + 30:
+					_ = g.Kill(guard.Kill{By: "op"}, f.Now)
+					g.Reopen("op", f.Now)
+					g.SetTraffic(traffic.Mode(i%3), "op", time.Time{}, f.Now)
+					g.SetBreaker(i%2 == 0)
+				case worker + 40:
+					g.Explain(f)
+					g.Stats(f.Now)
+					g.Refusal("id7")
+					g.Audit()
+					_ = g.Reload(f.Now)
+					_, _, _, _ = other.Share(ctx, map[string]int64{"api 203.0.113.7": 3}, time.Minute,
+						[][]byte{[]byte(`{"strike":{"client":"203.0.113.7/32","at":"2026-03-01T09:00:00Z"}}`), []byte(`nonsense`)}, "")
+				}
+			}
+		})
+	}
+	all.Wait()
+	stop()
+	if err := <-ran; err != nil {
+		t.Error(err)
+	}
+}

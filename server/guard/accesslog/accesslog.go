@@ -185,7 +185,11 @@ func parseJSON(line []byte) (Record, error) {
 	if r.Method == "" {
 		return r, ErrOther
 	}
-	return r, r.target(first(o.text("path", "uri", "request_uri", "url"), in.text("uri")))
+	if path := o.text("path"); strings.HasPrefix(path, "/") { // freshet's is decoded already
+		r.Path, _, _ = strings.Cut(path, "?")
+		return r, nil
+	}
+	return r, r.target(first(o.text("uri", "request_uri", "url"), in.text("uri")))
 }
 
 // object is a JSON object whose values are looked at one by one.

@@ -35,8 +35,8 @@ func TestParse(t *testing.T) {
 			with(plain, func(r *accesslog.Record) { r.Path = "/blog/ग/" })},
 		{"absolute form", `203.0.113.7 - - [01/Mar/2026:09:00:00 +0000] "GET http://example.com/blog/x/?a HTTP/1.1" 200 0`, plain},
 		{"mapped address", `::ffff:203.0.113.7 - - [01/Mar/2026:09:00:00 +0000] "GET /blog/x/ HTTP/1.1" 200 0`, plain},
-		{"freshet", `{"time":"2026-03-01T09:00:00Z","level":"INFO","msg":"request","request_id":"r1","method":"GET","path":"/blog/x/","status":200,"bytes":5,"addr":"203.0.113.7"}`,
-			with(plain, func(r *accesslog.Record) { r.ID = "r1" })},
+		{"freshet", `{"time":"2026-03-01T09:00:00Z","level":"INFO","msg":"request","request_id":"r1","method":"GET","path":"/blog/100%25/","status":200,"bytes":5,"addr":"203.0.113.7","client":"203.0.113.7","user_agent":"curl/8.5.0"}`,
+			with(plain, func(r *accesslog.Record) { r.ID, r.Path, r.UserAgent = "r1", "/blog/100%25/", "curl/8.5.0" })},
 		{"nginx", `{"time_iso8601":"2026-03-01T14:30:00+05:30","remote_addr":"203.0.113.7","request":"GET /blog/x/?a=b HTTP/1.1","status":"200","http_referer":"https://example.com/","http_user_agent":"curl/8.5.0"}`, full},
 		{"Caddy", `{"level":"info","ts":1772355600.0,"logger":"http.log.access","msg":"handled request","request":{"remote_ip":"10.0.0.1","client_ip":"203.0.113.7","method":"GET","uri":"/blog/x/?a","headers":{"User-Agent":["curl/8.5.0"],"Referer":["https://example.com/"]}},"status":200}`, full},
 	} {

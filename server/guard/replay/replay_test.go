@@ -102,3 +102,18 @@ func FuzzSimulate(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkSimulate is 10,000 lines of a log.
+func BenchmarkSimulate(b *testing.B) {
+	var l logbook
+	for i := range 10_000 {
+		l.line(epoch.Add(time.Duration(i)*10*time.Millisecond), fmt.Sprintf("198.51.%d.%d", i%100, i%250), "GET /api/blog?status=published", 200, chrome)
+	}
+	log := l.String()
+	b.SetBytes(int64(len(log)))
+	for b.Loop() {
+		if _, err := replay.Simulate(b.Context(), guard.Config{}, strings.NewReader(log)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
