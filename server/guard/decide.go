@@ -141,7 +141,8 @@ func (g *Guard) limited(f *Facts, key ClientKey, v *Verdict, now int64, score in
 		return false // it would be one limit for everybody who comes through a socket
 	}
 	plain, asBot := g.standing(key, now)
-	if v.Bot == bots.Bot || v.Claim == bots.Impostor {
+	bot := v.Bot == bots.Bot || v.Claim == bots.Impostor
+	if bot {
 		plain = asBot
 	}
 	suspicious := v.Bot == bots.Person && score+bots.SpreadPoints >= bots.Threshold // if it wanders about too
@@ -163,6 +164,7 @@ func (g *Guard) limited(f *Facts, key ClientKey, v *Verdict, now int64, score in
 		}
 		if g.refuse(v, RuleLimit, Limit, q.Wait, v.Reason) {
 			if !dry && v.Claim != bots.Verified && v.Claim != bots.Pending {
+				g.mark(v.Fingerprint, now)
 				if b := g.violated(f, key, v.Class, now, q.Wait); b != nil && b.Scope >= scopeOf(v.Class, isWrite(f.Method)) {
 					g.ban(v, b, f.Now)
 				}
@@ -174,22 +176,40 @@ func (g *Guard) limited(f *Facts, key ClientKey, v *Verdict, now int64, score in
 	if l.on && !dry && l.shared {
 		g.spent(key, v.Class)
 	}
-	if l.ofAlike >= 0 && l.on && v.Claim != bots.Verified {
-		h := v.Fingerprint // a keyed hash already
-		g.alike.Lock(h)
-		a, _ := g.alike.Take(h, second(now))
-		b := a.buckets[l.ofAlike]
-		q, ok := l.alike.Take(&b, now)
-		if !dry {
-			a.buckets[l.ofAlike] = b
-		}
-		g.alike.Unlock(h)
-		if !ok && g.refuse(v, RuleFingerprint, Limit, q.Wait, "") {
+	if l.on && l.ofAlike >= 0 && (bot || v.Class == Auth) {
+		if wait := g.takeAlike(v.Fingerprint, l, now, dry); wait > 0 && g.refuse(v, RuleFingerprint, Limit, wait, "") {
 			v.Quota.Left = 0
 			return true
 		}
 	}
 	return false
+}
+
+// mark notes that one who looks so was refused.
+func (g *Guard) mark(fingerprint uint64, now int64) {
+	h := fingerprint // a keyed hash already
+	g.alike.Lock(h)
+	a, _ := g.alike.Take(h, second(now))
+	a.refused = now
+	g.alike.Unlock(h)
+}
+
+// takeAlike takes a token from what all have who look so in a network. It tells for how long to wait where that is used up
+// and one of them was refused lately; until then they are only counted: a carrier's addresses are full of equal telephones.
+func (g *Guard) takeAlike(fingerprint uint64, l *classLimit, now int64, dry bool) (wait time.Duration) {
+	h := fingerprint
+	g.alike.Lock(h)
+	defer g.alike.Unlock(h)
+	a, _ := g.alike.Take(h, second(now))
+	b := a.buckets[l.ofAlike]
+	q, ok := l.alike.Take(&b, now)
+	if !dry {
+		a.buckets[l.ofAlike] = b
+	}
+	if ok || a.refused == 0 || now-a.refused > int64(alikeFor) {
+		return 0
+	}
+	return q.Wait
 }
 
 // take notes where a client has been, and takes a token from its bucket of a class: of the policy lowered by plain, or by

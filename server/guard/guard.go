@@ -69,8 +69,11 @@ type client struct {
 	missing uint16 // unknown addresses within it
 }
 
-// A lookalike is what those who look alike in a network have used.
-type lookalike struct{ buckets [4]limit.Bucket }
+// A lookalike is what those who look alike in a network have used, and when one of them was last refused.
+type lookalike struct {
+	buckets [4]limit.Bucket
+	refused int64
+}
 
 // slots says which of a client's buckets is a class's, and which of a lookalike's.
 func slots(c Class) (ofClient, ofAlike int8) {
@@ -97,6 +100,7 @@ func slots(c Class) (ofClient, ofAlike int8) {
 
 const (
 	alikeFactor  = 10
+	alikeFor     = time.Hour // after a refusal of one, all who look like it are counted together
 	alikeCells   = 1 << 14
 	attemptCells = 1 << 14
 	maxSpread    = 28                          // of 32 bits: more than sixty different paths within a minute

@@ -537,30 +537,57 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-// TestFingerprint: clients of one network that look alike have ten times the limit together.
+// TestFingerprint: programs of one network that look alike have ten times the limit together, once one of them was refused.
 func TestFingerprint(t *testing.T) {
-	r := newRig(t, guard.Config{})
-	passed := 0
-	var last guard.Verdict
-	for host := range 100 {
-		for range 30 {
-			if last = r.ask(fmt.Sprintf("203.0.113.%d", host), "GET", "/api/search"); last.Allowed() {
-				passed++
+	program := func(f *guard.Facts) {
+		f.UserAgent, f.Accept, f.AcceptLanguage, f.AcceptEncoding = "scrapy/2.11", "", "", ""
+	}
+	telephone := func(*guard.Facts) {}
+	for _, row := range []struct {
+		name         string
+		look         func(*guard.Facts)
+		method, path string
+		each, passed int
+		refused      bool // one of them, first
+		want         string
+	}{
+		{"programs", program, "GET", "/api/search", 30, 300, true, "fingerprint 429 search"},
+		{"programs that keep to their limits", program, "GET", "/api/search", 30, 3000, false, "none 0 search"},
+		{"telephones of a carrier", telephone, "GET", "/api/search", 30, 3000, true, "none 0 search"},
+		{"sign-in", telephone, "POST", "/api/auth/login", 5, 50, true, "fingerprint 429 auth"},
+		{"sign-in of a school", telephone, "POST", "/api/auth/login", 5, 500, false, "none 0 auth"},
+	} {
+		r := newRig(t, guard.Config{})
+		passed := 0
+		var last guard.Verdict
+		for host := range 100 {
+			for range row.each {
+				if last = r.ask(fmt.Sprintf("203.0.113.%d", host), row.method, row.path, row.look); last.Allowed() {
+					passed++
+				}
+			}
+			if row.refused && host == 0 {
+				r.ask("203.0.113.0", row.method, row.path, row.look)
 			}
 		}
+		if passed != row.passed || said(last) != row.want {
+			t.Errorf("%s: %d passed, then %s; want %d, then %s", row.name, passed, said(last), row.passed, row.want)
+		}
+		if v := r.ask("203.0.113.200", row.method, row.path, func(f *guard.Facts) { f.UserAgent += " Edg/140" }); !v.Allowed() {
+			t.Errorf("%s: another look: %s", row.name, said(v))
+		}
+		if v := r.ask("203.0.114.1", row.method, row.path, row.look); !v.Allowed() {
+			t.Errorf("%s: another network: %s", row.name, said(v))
+		}
+		if n := len(r.Bans(r.now)); n != 0 {
+			t.Errorf("%s: %d bans, want none for a look", row.name, n)
+		}
+		r.wait(61 * time.Minute)
+		if v := r.ask("203.0.113.99", row.method, row.path, row.look); !v.Allowed() {
+			t.Errorf("%s: an hour later: %s", row.name, said(v))
+		}
 	}
-	if passed != 300 || last.Rule != guard.RuleFingerprint || last.Action.Status() != 429 {
-		t.Errorf("%d passed, then %s; want 300, then fingerprint", passed, said(last))
-	}
-	if v := r.ask("203.0.113.200", "GET", "/api/search", func(f *guard.Facts) { f.UserAgent += " Edg/140" }); !v.Allowed() {
-		t.Errorf("another look: %s", said(v))
-	}
-	if v := r.ask("203.0.114.1", "GET", "/api/search"); !v.Allowed() {
-		t.Errorf("another network: %s", said(v))
-	}
-	if n := len(r.Bans(r.now)); n != 0 {
-		t.Errorf("%d bans, want none for a look", n)
-	}
+	r := newRig(t, guard.Config{})
 	a, b := r.ask("203.0.113.1", "GET", "/"), r.ask("203.0.113.2", "GET", "/")
 	r.wait(25 * time.Hour)
 	if c := r.ask("203.0.113.1", "GET", "/"); a.Fingerprint != b.Fingerprint || a.Fingerprint == 0 || c.Fingerprint == a.Fingerprint {

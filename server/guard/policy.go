@@ -139,7 +139,7 @@ var rules = [numRules]ruleRow{
 	RuleAICrawler:   {"ai-crawler", 403, true, "a crawler for language models, when `guard.bots.ai` is `deny`"},
 	RuleAIPace:      {"ai-pace", 429, true, "the same, too fast, when it is `pace`"},
 	RuleLimit:       {"limit", 429, true, "more requests than the class allows a client"},
-	RuleFingerprint: {"fingerprint", 429, true, "ten times as many from programs that look alike within a network (IPv4 /24, IPv6 /48)"},
+	RuleFingerprint: {"fingerprint", 429, true, "ten times as many from programs, or for signing in, that look alike within a network (IPv4 /24, IPv6 /48), once a limit has refused one of them within the hour"},
 	RuleDeletes:     {"deletes", 503, true, "a DELETE in high-traffic mode"},
 	RuleBatches:     {"batches", 503, true, "an update of many documents in high-traffic mode"},
 	RuleShed:        {"shed", 503, true, "the process is saturated: writes go first, then search and sign-in, then reads of the API"},
