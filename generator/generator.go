@@ -119,7 +119,7 @@ func New(cfg Config) (*Generator, error) {
 	if cfg.State != "" {
 		var err error
 		if g.archive, err = openArchive(cfg.State); err != nil {
-			return nil, err
+			cfg.Logger.Warn("nothing is left to the next process, it looks at every page", "error", err)
 		}
 	}
 	return g, nil

@@ -22,14 +22,13 @@ const sitemapPath = "/sitemap.xml"
 // maxAwaited bounds how many pages somebody may wait for at a time.
 const maxAwaited = 1000
 
-// ErrBusy says that too many pages are waited for.
-var ErrBusy = errors.New("too many pages are waited for")
+var errAwaited = errors.New("too many pages are waited for")
 
 // pending is what is left to make.
 type pending struct {
 	mu      sync.Mutex // protects what follows; held for moments, not while a build runs
 	paths   map[site.Path]struct{}
-	order   []site.Path                 // the same, most viewed first, with some that are made by now
+	order   []site.Path                 // the same, most viewed first
 	awaited map[site.Path]chan struct{} // closed when the page is no more to be made
 }
 
@@ -46,7 +45,7 @@ func (g *Generator) Await(ctx context.Context, path site.Path) (left bool, err e
 	if made == nil {
 		if len(p.awaited) >= maxAwaited {
 			p.mu.Unlock()
-			return true, ErrBusy
+			return true, errAwaited
 		}
 		made = make(chan struct{})
 		p.awaited[path] = made
@@ -161,8 +160,7 @@ func (g *Generator) leave(targets []plan.Target, opt Options) (now []plan.Target
 // due adds to the targets of a change what is left to make: rest pages, and those that somebody waits for. The last of
 // them bring the sitemap.
 func (g *Generator) due(p *plan.Planner, targets []plan.Target, rest int) []plan.Target {
-	before := g.pending.len()
-	if before == 0 {
+	if g.pending.len() == 0 {
 		return targets
 	}
 	targets = slices.DeleteFunc(targets, func(t plan.Target) bool { return inSitemap(t.Path) })

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"freshet/internal/web"
 )
 
 // An Offer is a request that somebody sends.
@@ -81,7 +83,7 @@ func (r *Revalidator) accept(ctx context.Context, o Offer, position *string) (Jo
 		}
 		claimed = append(claimed, s)
 	}
-	j := &Job{ID: newID(), State: Queued, Origin: o.Origin, Event: clip(o.Event, maxHintBytes), Request: o.Request,
+	j := &Job{ID: newID(), State: Queued, Origin: o.Origin, Event: web.Clip(o.Event, maxHintBytes), Request: o.Request,
 		Accepted: time.Now().UTC().Round(time.Microsecond), Pages: []PageChange{}}
 	var keys []string
 	for _, s := range claimed {

@@ -64,7 +64,7 @@ func (r *Revalidator) Status() Status {
 func (r *Revalidator) Look(ctx context.Context, id string, wait time.Duration) (Job, error) {
 	j, ended, ok := r.queue.job(id, wait > 0)
 	if !ok {
-		return Job{}, fmt.Errorf("job %s: %w", clip(id, 64), site.ErrNotFound)
+		return Job{}, fmt.Errorf("job %s: %w", web.Clip(id, 64), site.ErrNotFound)
 	}
 	if wait <= 0 {
 		return j, nil
@@ -112,7 +112,7 @@ func (r *Revalidator) controls() http.Handler {
 		dec := json.NewDecoder(http.MaxBytesReader(nil, req.Body, maxAskBytes))
 		dec.DisallowUnknownFields()
 		if err := dec.Decode(&o); err != nil {
-			return 0, nil, &web.Error{Status: http.StatusBadRequest, Message: clip(err.Error(), 200)}
+			return 0, nil, &web.Error{Status: http.StatusBadRequest, Message: web.Clip(err.Error(), 200)}
 		}
 		if o.Request.DryRun {
 			pages, err := r.Plan(req.Context(), o.Request)
@@ -136,7 +136,7 @@ func controlError(err error) error {
 	if _, ok := errors.AsType[*web.Error](err); ok {
 		return err
 	}
-	e := &web.Error{Status: http.StatusBadRequest, Message: clip(err.Error(), 500)}
+	e := &web.Error{Status: http.StatusBadRequest, Message: web.Clip(err.Error(), 500)}
 	switch {
 	case errors.Is(err, ErrBusy), errors.Is(err, ErrStopped):
 		e.Status, e.RetryAfter = http.StatusServiceUnavailable, time.Second

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"freshet/internal/site"
+	"freshet/internal/web"
 )
 
 // A State is how far a job has come.
@@ -65,12 +66,5 @@ func (j *Job) finish(at time.Time, res *Result) {
 // fail notes that a build did not.
 func (j *Job) fail(err error) {
 	j.Tries++
-	j.Error = clip(err.Error(), maxError)
-}
-
-func clip(s string, most int) string {
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return s
+	j.Error = web.Clip(err.Error(), maxError)
 }

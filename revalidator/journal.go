@@ -2,20 +2,18 @@ package revalidator
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"time"
+
+	"freshet/internal/linelog"
 )
 
-// The journal is lines of text, each a record: the CRC-32C of its JSON in 8 hexadecimal digits, a space, the JSON.
-// docs/formats/journal.md has all of it.
+// The journal is lines of package linelog. docs/formats/journal.md has all of it.
 const (
 	journalName    = "journal"
 	journalVersion = 1
@@ -99,7 +97,7 @@ func parseJournal(data []byte) (records []record, size, damaged int) {
 		line := data[at : at+n]
 		at += n + 1
 		var r record
-		if !decodeLine(line, &r) {
+		if !linelog.Decode(line, &r) {
 			bad++
 			continue
 		}
@@ -110,24 +108,12 @@ func parseJournal(data []byte) (records []record, size, damaged int) {
 	return records, size, damaged
 }
 
-func decodeLine(line []byte, r *record) bool {
-	if len(line) < 10 || line[8] != ' ' {
-		return false
-	}
-	sum, err := strconv.ParseUint(string(line[:8]), 16, 32)
-	return err == nil && crc32.Checksum(line[9:], crcTable()) == uint32(sum) && json.Unmarshal(line[9:], r) == nil
-}
-
-func crcTable() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
-
 func (r *record) append(b []byte) ([]byte, error) {
-	text, err := json.Marshal(r)
+	b, err := linelog.Append(b, r)
 	if err != nil {
 		return nil, fmt.Errorf("write journal: %w", err)
 	}
-	b = fmt.Appendf(b, "%08x ", crc32.Checksum(text, crcTable()))
-	b = append(b, text...)
-	return append(b, '\n'), nil
+	return b, nil
 }
 
 // append adds a record. With sync it returns once that is on the disk; records of several callers share one sync.
@@ -201,38 +187,17 @@ func (j *journal) rewrite(needed func() []record) (err error) {
 	if err != nil {
 		return err
 	}
-	tmp := j.path + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
-	if err != nil {
+	f, err := linelog.Replace(j.path, text, 0o600)
+	if f == nil {
 		return err
-	}
-	if _, err = f.Write(text); err == nil {
-		err = f.Sync()
-	}
-	if err == nil {
-		err = os.Rename(tmp, j.path)
-	}
-	if err != nil {
-		return errors.Join(err, f.Close(), os.Remove(tmp))
 	}
 	if j.f != nil {
 		_ = j.f.Close() // nothing finds it any more
 	}
 	j.f, j.size, j.live = f, int64(len(text)), int64(len(text))
-	j.safe, j.broken = j.written, nil
-	if err = syncFolder(filepath.Dir(j.path)); err != nil {
-		j.broken = err
-	}
+	j.safe, j.broken = j.written, err
 	j.synced.Broadcast()
 	return err
-}
-
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 func (j *journal) close() error {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"freshet/internal/web"
 )
 
 // Times between tries, and around dates.
@@ -471,7 +473,7 @@ func cause(b *batch) string {
 		j := b.jobs[0]
 		text := fmt.Sprintf("%s, job %s", j.Origin, j.ID)
 		if j.Event != "" {
-			text += ", event " + clip(j.Event, 100)
+			text += ", event " + web.Clip(j.Event, 100)
 		}
 		text += ": " + j.Request.String()
 		if more := len(b.jobs) - 1; more > 0 {
@@ -479,7 +481,7 @@ func cause(b *batch) string {
 		}
 		parts = append(parts, text)
 	}
-	return clip(strings.Join(parts, "; "), 2000)
+	return web.Clip(strings.Join(parts, "; "), 2000)
 }
 
 // outage puts everything off, because the source cannot be asked. Its pauses do not grow beyond some seconds.
@@ -493,7 +495,7 @@ func (r *Revalidator) outage(b *batch, err error) {
 	}
 	r.setAway(err.Error())
 	r.queue.each(b.jobs, func(j *Job) {
-		j.State, j.Error = Retrying, clip(err.Error(), maxError)
+		j.State, j.Error = Retrying, web.Clip(err.Error(), maxError)
 	})
 	r.queue.putBack(b, time.Time{})
 }

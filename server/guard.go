@@ -3,7 +3,6 @@ package server
 import (
 	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 
 	"freshet/internal/site"
@@ -105,7 +104,7 @@ func (s *Server) hosted(next http.Handler) http.Handler {
 			web.ResponseOf(w).Rule = misdirected
 			s.metrics.refused(misdirected)
 			if now := time.Now(); s.strangers.worth(now, time.Minute) {
-				s.log.Warn("a request names a host that this server does not answer for", "host", clipHost(r.Host),
+				s.log.Warn("a request names a host that this server does not answer for", "host", web.Clip(r.Host, 100),
 					"request_id", web.RequestID(w), "remedy", "name it in guard.hosts if it is yours")
 			}
 			return &web.Error{Status: http.StatusMisdirectedRequest, Message: "this server does not answer for that host"}
@@ -113,12 +112,4 @@ func (s *Server) hosted(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 		return nil
 	})
-}
-
-// clipHost bounds what a client puts into the log.
-func clipHost(host string) string {
-	if len(host) > 100 {
-		host = host[:100] + "…"
-	}
-	return strings.ToValidUTF8(host, "\uFFFD")
 }

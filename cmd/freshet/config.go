@@ -118,6 +118,7 @@ type setting struct {
 	get  func(c *config) string                   // the value as set would read it, less what is secret
 
 	hidden func(c *config) bool // get leaves something out; nil: never
+	fields map[string]kind      // of objects
 }
 
 // A kind tells how a value is written in YAML and JSON.
@@ -127,7 +128,8 @@ const (
 	text kind = iota // quoted where YAML would read something else
 	number
 	boolean
-	objects // a list of mappings; in the environment and as text it is JSON
+	objects // a list of mappings, see setting.fields; in the environment and as text it is JSON
+	texts   // in such a mapping, a mapping of texts
 	items   // a list; in the environment and as text its items are separated by commas
 )
 
@@ -602,7 +604,7 @@ func listSetting(key string, field func(*config) *[]string, check func(item stri
 
 // adminToken checks a token without repeating it.
 func adminToken(text string) (string, error) {
-	if text != "" && len(text) < minSecret || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+	if text != "" && weak(text) {
 		return "", bad(fmt.Sprintf("at least %d characters of ASCII without blanks: openssl rand -hex 32", minSecret), "this is no token that keeps anybody out")
 	}
 	return text, nil
@@ -640,6 +642,11 @@ func mongoURISetting(key, also string, field func(*config) *mongodb.URI) setting
 // minSecret is how many bytes a secret has at least: shorter ones can be guessed by who has seen what they signed.
 const minSecret = 16
 
+// weak reports whether a secret keeps nobody out, or cannot be sent in a header.
+func weak(secret string) bool {
+	return len(secret) < minSecret || strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+}
+
 // secretsSetting is a setting of secrets, separated by commas, of which get shows nothing.
 func secretsSetting(key string, field func(*config) *[]webhook.Secret, most int) setting {
 	kind := text
@@ -654,7 +661,7 @@ func secretsSetting(key string, field func(*config) *[]webhook.Secret, most int)
 				switch {
 				case s == "" && text == "":
 					continue
-				case len(s) < minSecret || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
+				case weak(s):
 					return bad(fmt.Sprintf("at least %d characters of ASCII without blanks and commas: openssl rand -hex 32", minSecret), "this is no secret that keeps anybody out")
 				}
 				secrets = append(secrets, webhook.Secret(s))
@@ -672,7 +679,11 @@ func secretsSetting(key string, field func(*config) *[]webhook.Secret, most int)
 
 // cdnSetting is a list of CDNs. What each needs is checked when all settings are known.
 func cdnSetting(key string, field func(*config) *[]cdn.Settings) setting {
-	return setting{key: key, kind: objects, def: "[]",
+	fields := map[string]kind{"header": texts, "soft": boolean}
+	for _, name := range []string{"kind", "zone", "plan", "service", "url", "method", "body", "everything", "batch", "rate", "token", "by", "verify"} {
+		fields[name] = text
+	}
+	return setting{key: key, kind: objects, fields: fields, def: "[]",
 		set: func(c *config, text, _ string) error {
 			d := json.NewDecoder(strings.NewReader(text))
 			d.DisallowUnknownFields()
@@ -707,7 +718,7 @@ func (s setting) orEnv(name string) setting {
 }
 
 func databaseName(text string) (string, error) {
-	if strings.ContainsAny(text, "/\\. \"$*<>:|?\x00") || len(text) > 63 {
+	if !mongodb.DatabaseName(text) {
 		return "", bad("a name without dots, blanks and slashes", "%q is no name for a MongoDB database", text)
 	}
 	return text, nil

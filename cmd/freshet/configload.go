@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -249,70 +250,87 @@ func (l *loader) walk(f *settingsFile, n *node, section, base string, seen map[s
 
 // items applies a list. It goes on as text, with commas, as it stands in the environment.
 func (l *loader) items(f *settingsFile, s *setting, list *node, base string) {
-	var texts []string
-	at := func(n *node) func(message, remedy string) diag.Problem {
-		return func(message, remedy string) diag.Problem { return f.problem(n.valLine, n.valCol, message, remedy) }
-	}
+	var parts []string
 	for _, item := range list.children {
 		if item.shape != scalar || strings.Contains(item.text, ",") {
-			l.problems = append(l.problems, at(item)(fmt.Sprintf("an item of %q is one value without commas", s.key), ""))
+			l.problems = append(l.problems, at(f, item)(fmt.Sprintf("an item of %q is one value without commas", s.key), ""))
 			return
 		}
 		if err := s.set(new(config), item.text, base); err != nil { // the mistake is at the item
-			l.apply(s, item.text, base, "", at(item))
+			l.apply(s, item.text, base, "", at(f, item))
 			return
 		}
-		texts = append(texts, item.text)
+		parts = append(parts, item.text)
 	}
-	l.apply(s, strings.Join(texts, ","), base, fmt.Sprintf("%s:%d", f.name, list.line), at(list))
+	l.apply(s, strings.Join(parts, ","), base, fmt.Sprintf("%s:%d", f.name, list.line), at(f, list))
 }
 
 // objects applies a list of mappings. It goes on as JSON, as it stands in the environment.
 func (l *loader) objects(f *settingsFile, s *setting, list *node, base string) {
-	at := func(n *node) func(message, remedy string) diag.Problem {
-		return func(message, remedy string) diag.Problem { return f.problem(n.valLine, n.valCol, message, remedy) }
-	}
 	values := []map[string]any{}
+	before := len(l.problems)
+	wrong := func(line, col int, message, remedy string) {
+		l.problems = append(l.problems, f.problem(line, col, message, remedy))
+	}
 	for i, item := range list.children {
+		l.places[fmt.Sprintf("%s[%d]", s.key, i)] = at(f, item)
 		if item.shape != mapping {
-			l.problems = append(l.problems, at(item)(fmt.Sprintf("an item of %q is a mapping", s.key), ""))
-			return
+			wrong(item.valLine, item.valCol, fmt.Sprintf("an item of %q is a mapping", s.key), "")
+			continue
 		}
 		value := map[string]any{}
 		for _, c := range item.children {
-			l.places[fmt.Sprintf("%s[%d].%s", s.key, i, c.key)] = at(c)
-			switch c.shape {
-			case mapping:
+			l.places[fmt.Sprintf("%s[%d].%s", s.key, i, c.key)] = at(f, c)
+			_, twice := value[c.key]
+			switch want, known := s.fields[c.key]; {
+			case !known:
+				names := slices.Sorted(maps.Keys(s.fields))
+				remedy := "known here: " + strings.Join(names, ", ")
+				if near := diag.Nearest(c.key, names); near != "" {
+					remedy = fmt.Sprintf("did you mean %q?", near)
+				}
+				wrong(c.line, c.col, fmt.Sprintf("unknown key %q", c.key), remedy)
+			case twice:
+				wrong(c.line, c.col, fmt.Sprintf("%q is set twice", c.key), "")
+			case want == texts && c.shape == mapping:
 				inner := map[string]string{}
-				for _, h := range c.children {
-					inner[h.key] = h.text
+				for _, t := range c.children {
+					inner[t.key] = t.text
 				}
 				value[c.key] = inner
-			case scalar:
-				value[c.key] = c.text
-				if c.text == "true" || c.text == "false" {
-					value[c.key] = c.text == "true"
-				}
+			case want == texts:
+				wrong(c.valLine, c.valCol, fmt.Sprintf("%q takes a mapping", c.key), "")
+			case c.shape != scalar:
+				wrong(c.valLine, c.valCol, fmt.Sprintf("%q takes one value", c.key), "")
+			case want == boolean && c.text != "true" && c.text != "false":
+				wrong(c.valLine, c.valCol, fmt.Sprintf("%s cannot be %q", c.key, c.text), "true or false")
+			case want == boolean:
+				value[c.key] = c.text == "true"
 			default:
-				l.problems = append(l.problems, at(c)(fmt.Sprintf("%q has no value that can be used", c.key), ""))
-				return
+				value[c.key] = c.text
 			}
 		}
-		l.places[fmt.Sprintf("%s[%d]", s.key, i)] = at(item)
 		values = append(values, value)
+	}
+	if len(l.problems) > before {
+		return
 	}
 	text, err := json.Marshal(values)
 	if err != nil {
-		l.problems = append(l.problems, at(list)(err.Error(), ""))
+		wrong(list.valLine, list.valCol, err.Error(), "")
 		return
 	}
-	l.apply(s, string(text), base, fmt.Sprintf("%s:%d", f.name, list.line), at(list))
+	l.apply(s, string(text), base, fmt.Sprintf("%s:%d", f.name, list.line), at(f, list))
+}
+
+// at makes problems of a value.
+func at(f *settingsFile, n *node) func(message, remedy string) diag.Problem {
+	return func(message, remedy string) diag.Problem { return f.problem(n.valLine, n.valCol, message, remedy) }
 }
 
 // cdns checks the CDNs, which need the site's address and the environment.
 func (l *loader) cdns(env []string) {
-	getenv := func(name string) string { return (&invocation{env: env}).getenv(name) }
-	cdns, wrong := cdn.Parse(l.eff.CDN, l.eff.Site.URL, getenv)
+	cdns, wrong := cdn.Parse(l.eff.CDN, l.eff.Site.URL, func(name string) string { return lookUp(env, name) })
 	for _, w := range wrong {
 		place := l.places["cdn"]
 		for _, key := range []string{fmt.Sprintf("cdn[%d]", w.Index), fmt.Sprintf("cdn[%d].%s", w.Index, w.Key)} {

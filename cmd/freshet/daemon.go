@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"freshet/internal/site"
 	"freshet/revalidator"
 	"freshet/revalidator/webhook"
+	"freshet/server"
 )
 
 var (
@@ -26,7 +28,21 @@ var (
 	_ webhook.Desk = (*revalidator.Control)(nil)
 )
 
-// newDaemon makes the revalidator of a workshop.
+// openDaemon makes the revalidator of a workshop, with the purges at the CDNs that the settings name. Whoever opens it
+// closes the purges, and runs both.
+func openDaemon(eff *effective, w *workshop, dev *server.DevEvents, logger *slog.Logger) (*builds, *revalidator.Revalidator, error) {
+	b := &builds{workshop: w, dev: dev, logger: logger, said: map[string]bool{}}
+	var err error
+	if b.purges, err = openPurges(eff, w.store, logger); err != nil {
+		return nil, nil, err
+	}
+	daemon, err := newDaemon(eff, b)
+	if err != nil {
+		return nil, nil, errors.Join(err, b.purges.Close())
+	}
+	return b, daemon, nil
+}
+
 func newDaemon(eff *effective, b *builds) (*revalidator.Revalidator, error) {
 	atlas := &atlas{store: b.workshop.store, inFiles: !eff.fromMongo()}
 	cfg := revalidator.Config{

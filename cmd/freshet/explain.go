@@ -66,8 +66,9 @@ type explanation struct {
 	Generation  uint64     `json:"generation"` // that last changed it
 	Changed     time.Time  `json:"changed"`
 	Cause       string     `json:"cause"`
-	File        string     `json:"file,omitempty"` // in the public folder
-	Site        uint64     `json:"site"`           // the newest generation
+	Event       string     `json:"event,omitempty"` // what made that generation: a command, a file, a job with its event
+	File        string     `json:"file,omitempty"`  // in the public folder
+	Site        uint64     `json:"site"`            // the newest generation
 	Pinned      bool       `json:"pinned"`
 	Verified    *time.Time `json:"verified,omitempty"` // when the site was last compared with its source
 	Fresh       bool       `json:"fresh"`
@@ -115,6 +116,15 @@ func (inv *invocation) explain(eff *effective, arg string) error {
 	x, err := explainEntry(eff, gen, e)
 	if err != nil {
 		return err
+	}
+	commits, err := r.History()
+	if err != nil {
+		return err
+	}
+	for _, c := range commits {
+		if c.Generation == x.Generation {
+			x.Event = c.Cause
+		}
 	}
 	if inv.json {
 		return inv.printJSON(x)
@@ -200,6 +210,9 @@ func (inv *invocation) printExplanation(x *explanation) {
 	}
 	line("generation", "%d, at %s", x.Generation, x.Changed.Format(time.RFC3339))
 	line("cause", "%s", x.Cause)
+	if x.Event != "" {
+		line("event", "%s", x.Event)
+	}
 	if x.File != "" {
 		line("file", "%s", x.File)
 	}
@@ -313,6 +326,7 @@ func whyNot(snap *site.Snapshot, changes *site.Changes, name string, now time.Ti
 			return &reason{Document: name, Reason: why, Remedy: "mend it: freshet build says where and how", Pages: []site.Path{}}
 		}
 	}
+	path := pathNamed(name)
 	for d := range snap.Docs() {
 		m := site.MetaOf(d)
 		if c, ok := d.(*site.Course); ok {
@@ -320,7 +334,7 @@ func whyNot(snap *site.Snapshot, changes *site.Changes, name string, now time.Ti
 				return ans
 			}
 		}
-		if string(d.DocID()) != name && (m == nil || m.Source != name && string(m.Slug) != name) {
+		if string(d.DocID()) != name && (m == nil || m.Source != name && string(m.Slug) != name) && (path == "" || site.PathOf(d) != path) {
 			continue
 		}
 		ans := &reason{Document: string(d.DocID()), Pages: []site.Path{}}

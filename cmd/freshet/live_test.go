@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"freshet/generator"
+	"freshet/load/corpus"
 	"freshet/revalidator"
 )
 
@@ -29,19 +30,7 @@ import (
 func BenchmarkLive(b *testing.B) {
 	const posts = 10_000
 	b.Chdir(b.TempDir())
-	text := func(i int, word string) []byte {
-		return fmt.Appendf(nil, "---\ntitle: Post %d\ndate: 2025-%02d-%02d\ntags: [t%d, u%d]\n---\n\nAbout %s.\n\n%s\n", i, 1+i%12, 1+i%28, i%100, i%37, word,
-			strings.Repeat("Rivers carry what hills give them, and leave it where the land is flat.\n", 40))
-	}
-	file := func(i int) string { return filepath.Join("content", "blog", fmt.Sprintf("post-%d.md", i)) }
-	if err := os.MkdirAll(filepath.Join("content", "blog"), 0o755); err != nil {
-		b.Fatal(err)
-	}
-	for i := range posts {
-		if err := os.WriteFile(file(i), text(i, "hills"), 0o644); err != nil {
-			b.Fatal(err)
-		}
-	}
+	benchPosts(b, posts)
 	const secret = "a-secret-for-the-benchmark"
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
@@ -74,11 +63,11 @@ func BenchmarkLive(b *testing.B) {
 	}
 	time.Sleep(2 * time.Second)
 	save := func(i int, word string) {
-		tmp := file(i) + "~"
-		if err := os.WriteFile(tmp, text(i, word), 0o644); err != nil {
+		tmp := benchFile(i) + "~"
+		if err := os.WriteFile(tmp, benchText(i, word), 0o644); err != nil {
 			b.Fatal(err)
 		}
-		if err := os.Rename(tmp, file(i)); err != nil {
+		if err := os.Rename(tmp, benchFile(i)); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -123,24 +112,39 @@ func BenchmarkLive(b *testing.B) {
 	}
 }
 
-// benchSite writes a content tree and opens what makes pages of it, in a folder of its own.
-func benchSite(b *testing.B, posts int) (*effective, *workshop, func(i int, word string)) {
-	b.Helper()
-	b.Chdir(b.TempDir())
-	if err := os.MkdirAll(filepath.Join("content", "blog"), 0o755); err != nil {
+// BenchmarkBuild builds the corpus of the benchmark beside Hugo, cold and with its public tree: $FRESHET_BENCH_POSTS
+// posts, else 10,000. With -cpuprofile it tells where the time of a build goes.
+func BenchmarkBuild(b *testing.B) {
+	posts := manyPosts()
+	content := filepath.Join(b.TempDir(), "content")
+	if err := corpus.Write(content, corpus.Size{Posts: posts, Courses: 200}); err != nil {
 		b.Fatal(err)
 	}
-	save := func(i int, word string) {
-		text := fmt.Appendf(nil, "---\ntitle: Post %d\ndate: 2025-%02d-%02d\ntags: [t%d]\n---\n\nAbout %s.\n\n%s\n", i, 1+i%12, 1+i%28, i%100, word,
-			strings.Repeat("Rivers carry what hills give them, and leave it where the land is flat.\n", 40))
-		if err := os.WriteFile(filepath.Join("content", "blog", fmt.Sprintf("post-%d.md", i)), text, 0o644); err != nil {
+	for b.Loop() {
+		dir := b.TempDir()
+		w := benchWorkshop(b, "FRESHET_CONTENT="+content, "FRESHET_STATE="+filepath.Join(dir, "state"), "FRESHET_PUBLIC="+filepath.Join(dir, "public"))
+		if _, err := w.build(b.Context(), generator.Options{Now: time.Now()}); err != nil {
+			b.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
 			b.Fatal(err)
 		}
 	}
-	for i := range posts {
-		save(i, "hills")
+	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N*posts)*1e3, "ms/post")
+}
+
+// manyPosts is $FRESHET_BENCH_POSTS, else 10,000.
+func manyPosts() int {
+	if n, err := strconv.Atoi(os.Getenv("FRESHET_BENCH_POSTS")); err == nil && n > 0 {
+		return n
 	}
-	eff, problems, err := loadConfig("", []string{"FRESHET_PUBLIC="}, pflag.NewFlagSet("bench", pflag.ContinueOnError))
+	return 10_000
+}
+
+// benchWorkshop opens what makes pages, with the settings that the environment has. It is to be closed.
+func benchWorkshop(b *testing.B, env ...string) *workshop {
+	b.Helper()
+	eff, problems, err := loadConfig("", env, pflag.NewFlagSet("bench", pflag.ContinueOnError))
 	if err != nil || len(problems) > 0 {
 		b.Fatal(err, problems)
 	}
@@ -148,23 +152,50 @@ func benchSite(b *testing.B, posts int) (*effective, *workshop, func(i int, word
 	if err != nil {
 		b.Fatal(err)
 	}
+	return w
+}
+
+// benchSite writes a content tree into a folder of its own, which becomes the working directory, and opens what makes
+// pages of it.
+func benchSite(b *testing.B, posts int) *workshop {
+	b.Helper()
+	b.Chdir(b.TempDir())
+	benchPosts(b, posts)
+	w := benchWorkshop(b, "FRESHET_PUBLIC=")
 	b.Cleanup(func() {
 		if err := w.Close(); err != nil {
 			b.Error(err)
 		}
 	})
-	return eff, w, save
+	return w
+}
+
+// benchPosts writes posts about hills below the working directory.
+func benchPosts(b *testing.B, n int) {
+	b.Helper()
+	if err := os.MkdirAll(filepath.Dir(benchFile(0)), 0o755); err != nil {
+		b.Fatal(err)
+	}
+	for i := range n {
+		if err := os.WriteFile(benchFile(i), benchText(i, "hills"), 0o644); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func benchFile(i int) string { return filepath.Join("content", "blog", fmt.Sprintf("post-%d.md", i)) }
+
+func benchText(i int, word string) []byte {
+	return fmt.Appendf(nil, "---\ntitle: Post %d\ndate: 2025-%02d-%02d\ntags: [t%d, u%d]\n---\n\nAbout %s.\n\n%s\n", i, 1+i%12, 1+i%28, i%100, i%37, word,
+		strings.Repeat("Rivers carry what hills give them, and leave it where the land is flat.\n", 40))
 }
 
 // BenchmarkVerification compares every document of an unchanged site with its source, by content, in slices as the
 // daemon does: $FRESHET_BENCH_POSTS posts, else 10,000. It reports the time of a round, its processor time for a
 // document, and what it rendered and wrote, which is to be nothing.
 func BenchmarkVerification(b *testing.B) {
-	posts, err := strconv.Atoi(os.Getenv("FRESHET_BENCH_POSTS"))
-	if err != nil || posts < 1 {
-		posts = 10_000
-	}
-	_, w, _ := benchSite(b, posts)
+	posts := manyPosts()
+	w := benchSite(b, posts)
 	if _, err := w.build(b.Context(), generator.Options{Now: time.Now()}); err != nil {
 		b.Fatal(err)
 	}
@@ -199,8 +230,8 @@ func BenchmarkVerification(b *testing.B) {
 // BenchmarkBurst saves 1,000 of 10,000 posts as fast as it can while the daemon watches, and reports how many pages were
 // rendered for each that changed.
 func BenchmarkBurst(b *testing.B) {
-	eff, w, save := benchSite(b, 10_000)
-	daemon, err := newDaemon(eff, &builds{workshop: w, logger: slog.New(slog.DiscardHandler), said: map[string]bool{}})
+	w := benchSite(b, 10_000)
+	_, daemon, err := openDaemon(&effective{config: *w.cfg}, w, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -226,7 +257,9 @@ func BenchmarkBurst(b *testing.B) {
 	for n := 0; b.Loop(); n++ {
 		before := w.store.Current()
 		for i := range 1000 {
-			save(i*10, fmt.Sprintf("edition %d", n))
+			if err := os.WriteFile(benchFile(i*10), benchText(i*10, fmt.Sprintf("edition %d", n)), 0o644); err != nil {
+				b.Fatal(err)
+			}
 		}
 		settle()
 		for range w.store.Current().Changes(before) {

@@ -134,15 +134,11 @@ func (inv *invocation) keepFresh(ctx context.Context, eff *effective, opt worksh
 	if gen := w.store.Current(); gen.Pinned() {
 		return failed(&pinnedError{gen.ID}, "freshet rollback --release lets builds change the site again")
 	}
-	b := &builds{inv: inv, workshop: w, logger: opt.logger, said: map[string]bool{}}
-	if b.purges, err = openPurges(eff, w.store, opt.logger); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.purges.Close()) }()
-	daemon, err := newDaemon(eff, b)
+	b, daemon, err := openDaemon(eff, w, nil, opt.logger)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, b.purges.Close()) }()
 	inv.warnSource(eff)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return daemon.Run(ctx) })

@@ -193,9 +193,12 @@ func (inv *invocation) warn(format string, args ...any) {
 }
 
 // getenv returns the value of an environment variable.
-func (inv *invocation) getenv(name string) string {
-	for i := len(inv.env) - 1; i >= 0; i-- {
-		if k, v, ok := strings.Cut(inv.env[i], "="); ok && k == name {
+func (inv *invocation) getenv(name string) string { return lookUp(inv.env, name) }
+
+// lookUp returns the value of a variable of an environment. The last one counts.
+func lookUp(env []string, name string) string {
+	for i := len(env) - 1; i >= 0; i-- {
+		if k, v, ok := strings.Cut(env[i], "="); ok && k == name {
 			return v
 		}
 	}

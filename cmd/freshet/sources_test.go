@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -46,7 +44,7 @@ func TestSourcesAgree(t *testing.T) {
 					if strings.Contains(file, "courses") {
 						coll = transfer.Courses
 					}
-					docs[coll] = corpusDocuments(t, file)
+					docs[coll] = testenv.CorpusDocuments(t, file)
 				}
 			}
 			for coll, list := range docs {
@@ -110,27 +108,6 @@ func TestSourcesAgree(t *testing.T) {
 			}
 			t.Logf("%d documents, %d files", total, len(fromFiles))
 		})
-	}
-}
-
-// corpusDocuments reads the documents of a file of the corpus. One without an _id gets one, as a database gives it.
-func corpusDocuments(t *testing.T, name string) []extjson.Doc {
-	t.Helper()
-	f, err := os.Open(filepath.Join(testenv.Corpus(t), "mongo-export", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var out []extjson.Doc
-	for r := extjson.NewReader(f, name); ; {
-		it, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return out
-		}
-		if err != nil || it.Doc == nil {
-			t.Fatalf("%s: %v %v", name, it.Problems, err)
-		}
-		out = append(out, it.Doc)
 	}
 }
 

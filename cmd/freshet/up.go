@@ -106,15 +106,11 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 		return inv.printProblems(err)
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-	b := &builds{inv: inv, workshop: w, dev: dev, logger: opt.logger, said: map[string]bool{}}
-	if b.purges, err = openPurges(eff, w.store, opt.logger); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.purges.Close()) }()
-	daemon, err := newDaemon(eff, b)
+	b, daemon, err := openDaemon(eff, w, dev, opt.logger)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, b.purges.Close()) }()
 	hooks, err := webhooks(eff, daemon, opt.logger)
 	if err != nil {
 		return err
@@ -170,7 +166,6 @@ func localURL(listen string) string {
 
 // builds runs the builds of a daemon and tells people how they went.
 type builds struct {
-	inv      *invocation
 	workshop *workshop
 	dev      *server.DevEvents // nil: nobody writes
 	logger   *slog.Logger

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -12,9 +13,11 @@ import (
 
 	"freshet/generator"
 	"freshet/generator/markup"
+	"freshet/internal/contentdir"
 	"freshet/internal/diag"
 	"freshet/internal/memo"
 	"freshet/internal/pagestore"
+	"freshet/internal/site"
 	"freshet/server"
 	"freshet/templates"
 )
@@ -60,18 +63,30 @@ func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *wor
 		return nil, err
 	}
 	// The renderer's version is part of its keys; as the file's version it clears out what nothing asks for any more.
-	version := markup.New(markup.Config{Highlight: cfg.Build.Highlight}).Version()
-	if w.results, err = memo.Open(filepath.Join(cfg.State, "memo", "markup"), version); err != nil {
-		return nil, fmt.Errorf("open the memory of rendered bodies: %w", err)
+	rendering := markup.Config{Highlight: cfg.Build.Highlight}
+	version := markup.New(rendering).Version()
+	if w.results, err = memo.Open(filepath.Join(cfg.State, "memo", "markup"), version); err == nil {
+		rendering.Memo = w.results
+	} else {
+		opt.logger.Warn("there is no memory of rendered bodies, all are rendered", "error", err)
 	}
-	if w.parsed, err = memo.Open(filepath.Join(cfg.State, "memo", "content"), 0); err != nil {
-		return nil, fmt.Errorf("open the memory of read files: %w", err)
+	var reading contentdir.Memo
+	if w.parsed, err = memo.Open(filepath.Join(cfg.State, "memo", "content"), 0); err == nil {
+		reading = w.parsed
+	} else {
+		opt.logger.Warn("there is no memory of read files, all are read", "error", err)
 	}
-	if w.source, err = openSource(ctx, cfg, w.parsed, opt.logger); err != nil {
+	if w.source, err = openSource(ctx, cfg, reading, opt.logger); err != nil {
 		return nil, err
 	}
 	if w.source.mongo != nil {
-		w.source.mongo.Must(func(coll string) bool { return !w.shrink && w.hasPagesOf(coll) })
+		w.source.mongo.Must(func(coll string) bool {
+			for range w.shown(coll) {
+				return !w.shrink
+			}
+			return false
+		})
+		w.source.mongo.Shown(w.shown)
 	}
 	var tree *pagestore.Tree
 	if cfg.Public != "" {
@@ -86,7 +101,7 @@ func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *wor
 		Store:      w.store,
 		Tree:       tree,
 		Theme:      theme,
-		Markup:     markup.New(markup.Config{Memo: w.results, Highlight: cfg.Build.Highlight}),
+		Markup:     markup.New(rendering),
 		Site:       cfg.Site,
 		PerPage:    cfg.Build.PerPage,
 		Workers:    cfg.Build.Workers,
@@ -141,14 +156,14 @@ func (w *workshop) build(ctx context.Context, opt generator.Options) (*generator
 	}
 	// A whole scan has asked for all that files were read to; only a build that planned every page has asked for
 	// all that bodies were rendered to. What was not asked for is of files that are no more.
-	if opt.Changed == nil {
+	if opt.Changed == nil && w.parsed != nil {
 		err = w.parsed.Trim()
 	}
-	if err == nil && rep.Planned {
+	if err == nil && rep.Planned && w.results != nil {
 		err = w.results.Trim()
 	}
 	for _, m := range []*memo.File{w.results, w.parsed} {
-		if err == nil {
+		if err == nil && m != nil {
 			err = m.Flush()
 		}
 	}
@@ -163,14 +178,15 @@ func (w *workshop) build(ctx context.Context, opt generator.Options) (*generator
 	return rep, nil
 }
 
-// hasPagesOf reports whether readers see documents of a collection of MongoDB.
-func (w *workshop) hasPagesOf(coll string) bool {
-	for e := range w.store.Current().All() {
-		if strings.HasPrefix(string(e.Doc), coll+":") && e.Remembered.IsZero() {
-			return true
+// shown are the documents of a collection of MongoDB that readers have pages of.
+func (w *workshop) shown(coll string) iter.Seq[site.ID] {
+	return func(yield func(site.ID) bool) {
+		for e := range w.store.Current().All() {
+			if strings.HasPrefix(string(e.Doc), coll+":") && e.Remembered.IsZero() && !yield(e.Doc) {
+				return
+			}
 		}
 	}
-	return false
 }
 
 // rest is how many pages, of those that the first generation lacks, are made at a time.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -121,4 +122,24 @@ func BenchmarkScan(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkVerify reads and compares all files of an unchanged tree in the slices of a round.
+func BenchmarkVerify(b *testing.B) {
+	const n = 10_000
+	s := scanAll(b, writeBlog(b, n), newMapMemo(), n)
+	for b.Loop() {
+		names, err := s.Names(b.Context())
+		if err != nil || len(names) != n {
+			b.Fatalf("%d names, %v", len(names), err)
+		}
+		for slice := range slices.Chunk(names, 500) {
+			s.Verify(slice)
+			ch, err := s.Scan(b.Context(), slice)
+			if err != nil || len(ch.Put)+len(ch.Drop) > 0 {
+				b.Fatalf("%d documents have changed, %v", len(ch.Put)+len(ch.Drop), err)
+			}
+		}
+	}
+	b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "docs/s")
 }

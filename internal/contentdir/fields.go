@@ -565,7 +565,7 @@ func (r *reader) take(k key, f *field) bool {
 		// A course whose price cannot be read must not pass for a free one.
 		n, ok := r.numberOf(f.val)
 		if !ok {
-			r.fail(f, fmt.Sprintf("price %q is not a number", clip(f.val.s)), "write digits only, and the currency as currency: INR")
+			r.fail(f, fmt.Sprintf("price %q is not a number", diag.Clip(f.val.s, 40)), "write digits only, and the currency as currency: INR")
 		}
 		out.price, out.gratis = n, ok && n == 0
 		return ok
@@ -619,7 +619,7 @@ func (r *reader) take(k key, f *field) bool {
 		case site.Markdown, site.HTML, site.TipTap:
 			out.format = format
 		default:
-			r.warn(f, fmt.Sprintf("format %q is not known, so the body is read as Markdown", clip(v.s)), "write markdown, html or tiptap")
+			r.warn(f, fmt.Sprintf("format %q is not known, so the body is read as Markdown", diag.Clip(v.s, 40)), "write markdown, html or tiptap")
 			return false
 		}
 	case keyOrigin:
@@ -686,7 +686,7 @@ func (r *reader) notice(f *field) {
 		r.out.notice = message
 		href := get("linkHref")
 		if r.out.noticeLink = site.NewLink(site.PlainText(site.HTML, get("linkText")), href); href != "" && r.out.noticeLink.URL == "" {
-			r.warn(f, fmt.Sprintf("linkHref %q is no address, so the banner has no link", clip(href)), "begin it with / or https://")
+			r.warn(f, fmt.Sprintf("linkHref %q is no address, so the banner has no link", diag.Clip(href, 40)), "begin it with / or https://")
 		}
 	}
 }
@@ -718,12 +718,12 @@ func (r *reader) date(f *field, to *time.Time) bool {
 	if !ok {
 		t, ok = site.ParseDate(f.val.s)
 	}
-	problem := fmt.Sprintf("%s %q is not a date", f.key, clip(f.val.s))
+	problem := fmt.Sprintf("%s %q is not a date", f.key, diag.Clip(f.val.s, 40))
 	if r.out.stored {
 		if !ok {
 			var ambiguous bool
 			if t, ok, ambiguous = site.ParseSlashDate(f.val.s); ambiguous {
-				problem = fmt.Sprintf("%s %q leaves open which is the day and which the month", f.key, clip(f.val.s))
+				problem = fmt.Sprintf("%s %q leaves open which is the day and which the month", f.key, diag.Clip(f.val.s, 40))
 			}
 		}
 		n, err := strconv.ParseFloat(f.val.s, 64)
@@ -755,7 +755,7 @@ func (r *reader) date(f *field, to *time.Time) bool {
 func (r *reader) number(f *field, to *float64) bool {
 	n, ok := r.numberOf(f.val)
 	if !ok {
-		r.warn(f, fmt.Sprintf("%s %q is not a number", f.key, clip(f.val.s)), "write digits only")
+		r.warn(f, fmt.Sprintf("%s %q is not a number", f.key, diag.Clip(f.val.s, 40)), "write digits only")
 		return false
 	}
 	*to = n
@@ -779,7 +779,7 @@ func numberOf(s string) (float64, bool) {
 func (r *reader) absolute(f *field, to *string) bool {
 	u, err := url.Parse(strings.TrimSpace(f.val.s))
 	if f.val.kind != text || err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		r.warn(f, fmt.Sprintf("%s %q is not a web address", f.key, clip(f.val.s)), "write it in full, with https://")
+		r.warn(f, fmt.Sprintf("%s %q is not a web address", f.key, diag.Clip(f.val.s, 40)), "write it in full, with https://")
 		return false
 	}
 	*to = u.String()
@@ -804,13 +804,6 @@ func (r *reader) menu(v *value) {
 			}
 		}
 	}
-}
-
-func clip(s string) string {
-	if r := []rune(s); len(r) > 40 {
-		return string(r[:40]) + "…"
-	}
-	return s
 }
 
 func boolOf(v *value) (b, ok bool) {

@@ -3,7 +3,6 @@ package contentdir_test
 import (
 	"bytes"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -176,30 +175,17 @@ func sorted(list []string) []string {
 
 // TestLibraryCorpus keeps every document of the exports of real sites and reads it back as it was given.
 func TestLibraryCorpus(t *testing.T) {
-	corpus := filepath.Join(testenv.Corpus(t), "mongo-export")
 	for name, coll := range map[string]string{
 		"blogs.ndjson": "blogs", "blogs.canonical.first40.ndjson": "blogs", "blogs.jsonarray.first10.json": "blogs", "blogs.tiptap.ndjson": "blogs",
 		"courses.ndjson": "courses", "dirty.ndjson": "blogs", "dirty.courses.ndjson": "courses",
 	} {
 		t.Run(name, func(t *testing.T) {
-			f, err := os.Open(filepath.Join(corpus, name))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
 			dir := t.TempDir()
 			l := openLibrary(t, dir)
 			want := map[string]bool{}
-			for r := extjson.NewReader(f, name); ; {
-				it, err := r.Next()
-				if errors.Is(err, io.EOF) {
-					break
-				}
-				if err != nil || it.Doc == nil {
-					t.Fatal(it.Problems, err)
-				}
-				want[string(it.Doc.Append(nil, extjson.Canonical))] = true
-				put(t, l, coll, it.Doc)
+			for _, doc := range testenv.CorpusDocuments(t, name) {
+				want[string(doc.Append(nil, extjson.Canonical))] = true
+				put(t, l, coll, doc)
 			}
 			got := each(t, openLibrary(t, dir), coll)
 			for _, d := range got {

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"freshet/internal/diag"
 )
 
 // known translates the tags that the tools bring along or that most themes have.
@@ -559,7 +561,7 @@ func (t *translator) liquid(n *node) (string, bool) {
 		if out, ok := t.known(&node{piece: piece{syntax: statement, name: file, args: dropFirst(n.args), start: n.start, end: n.end}}, "x"); ok && out != "" {
 			return out, true
 		}
-		t.dropped("Liquid include \""+clip(file)+"\"", n.start, "write its content here as Markdown or HTML")
+		t.dropped("Liquid include \""+diag.Clip(file, 40)+"\"", n.start, "write its content here as Markdown or HTML")
 		return "", true
 	case "else", "elsif", "when", "break", "continue", "endraw":
 		return "", true

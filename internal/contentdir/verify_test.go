@@ -17,7 +17,7 @@ import (
 
 // A countingMemo counts what is new to it.
 type countingMemo struct {
-	mu   sync.Mutex
+	mu   sync.Mutex // protects what follows
 	kept map[digest.Sum]string
 	news int
 }

@@ -11,6 +11,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Severity tells what a problem did to the outcome.
@@ -22,6 +23,15 @@ const (
 	// Error: the document was left out; the run ends with exit status 1.
 	Error Severity = "error"
 )
+
+// Clip shortens what a message shows of a value, to so many characters and a mark.
+func Clip(s string, most int) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if utf8.RuneCountInString(s) > most {
+		return string([]rune(s)[:most]) + "…"
+	}
+	return s
+}
 
 // A Problem is one thing its author can mend.
 type Problem struct {
@@ -75,10 +85,7 @@ func Print(w io.Writer, ps []Problem) {
 		if p.Text == "" {
 			continue
 		}
-		text := strings.ReplaceAll(strings.TrimRight(p.Text, "\r\n"), "\t", " ")
-		if r := []rune(text); len(r) > 160 {
-			text = string(r[:160]) + "…"
-		}
+		text := Clip(strings.ReplaceAll(strings.TrimRight(p.Text, "\r\n"), "\t", " "), 160)
 		fmt.Fprintf(w, "    %s\n", text)
 		if p.Col > 0 && p.Col <= len([]rune(text)) {
 			fmt.Fprintf(w, "    %s^\n", strings.Repeat(" ", p.Col-1))

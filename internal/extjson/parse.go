@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"freshet/internal/diag"
 )
 
 // maxDepth is how deep a document may be nested; MongoDB itself stores about 100 levels.
@@ -190,16 +192,9 @@ func parseNumber(s string) (Value, error) {
 	}
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil {
-		return Value{}, fmt.Errorf("the number %s is too large", clip(s))
+		return Value{}, fmt.Errorf("the number %s is too large", diag.Clip(s, 60))
 	}
 	return Value{Type: Double, Float: f}, nil
-}
-
-func clip(s string) string {
-	if r := []rune(s); len(r) > 60 {
-		return string(r[:60]) + "…"
-	}
-	return s
 }
 
 // Resolve gives a document of Extended JSON the type that it stands for: {"$oid": …} is an ObjectId. Any other is an
@@ -210,7 +205,7 @@ func Resolve(d Doc) (Value, error) {
 	}
 	v := d[0].Value
 	bad := func(what string) (Value, error) {
-		return Value{}, fmt.Errorf("%s is no %s", clip(string(v.Append(nil, Exact))), what)
+		return Value{}, fmt.Errorf("%s is no %s", diag.Clip(string(v.Append(nil, Exact)), 60), what)
 	}
 	if len(d) == 1 {
 		switch d[0].Key {

@@ -1,12 +1,15 @@
 package mongodb_test
 
 import (
+	"iter"
 	"os"
 	"runtime"
 	"runtime/metrics"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -14,6 +17,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"freshet/internal/mongodb"
+	"freshet/internal/site"
 )
 
 // benchmarkPosts is how many posts of 3 KB the benchmarks read: $FRESHET_BENCH_POSTS, else few, because some servers
@@ -31,14 +35,7 @@ func benchmarkPosts(b *testing.B) int {
 // be 0.85; and what the load takes in memory, at its peak and when it is done.
 func BenchmarkLoad(b *testing.B) {
 	db := onServer(b)
-	total := benchmarkPosts(b)
-	for from := 0; from < total; from += 900 {
-		var docs []bson.D
-		for n := from; n < min(from+900, total); n++ {
-			docs = append(docs, postDoc(n, strings.Repeat("Some *text* of a post. ", 130)))
-		}
-		insert(b, db, "blogs", docs...)
-	}
+	total := insertPosts(b, db)
 	var load, bare time.Duration
 	var peak, kept uint64
 	rounds := 0
@@ -47,6 +44,7 @@ func BenchmarkLoad(b *testing.B) {
 		before := heap()
 		watch := watchHeap()
 		s := newSource(b, db)
+		s.Shown(func(string) iter.Seq[site.ID] { return func(func(site.ID) bool) {} }) // as at a site's first build
 		start := time.Now()
 		ch := scan(b, s)
 		load += time.Since(start)
@@ -69,6 +67,47 @@ func BenchmarkLoad(b *testing.B) {
 	b.ReportMetric(bare.Seconds()/load.Seconds(), "of-bare")
 	b.ReportMetric(float64(kept)/float64(total), "B/doc")
 	b.ReportMetric(float64(peak)/float64(total), "peak-B/doc")
+}
+
+func insertPosts(b *testing.B, db *mongodb.DB) (total int) {
+	b.Helper()
+	total = benchmarkPosts(b)
+	for from := 0; from < total; from += 900 {
+		var docs []bson.D
+		for n := from; n < min(from+900, total); n++ {
+			docs = append(docs, postDoc(n, strings.Repeat("Some *text* of a post. ", 130)))
+		}
+		insert(b, db, "blogs", docs...)
+	}
+	return total
+}
+
+// BenchmarkVerify compares all posts with the server, bodies included, in the slices of a round, when nothing has changed.
+// It reports the processor time of this process beside the time that the server is waited for.
+func BenchmarkVerify(b *testing.B) {
+	db := onServer(b)
+	total := insertPosts(b, db)
+	s := newSource(b, db)
+	scan(b, s)
+	var before, after syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &before)
+	rounds := 0
+	for b.Loop() {
+		names, err := s.Names(b.Context())
+		if err != nil || len(names) != total+1 {
+			b.Fatalf("%d names, %v", len(names), err)
+		}
+		for slice := range slices.Chunk(names, 500) {
+			if ch := scan(b, s, slice...); len(ch.Put)+len(ch.Drop) > 0 {
+				b.Fatal("something has changed")
+			}
+		}
+		rounds++
+	}
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &after)
+	cpu := after.Utime.Nano() - before.Utime.Nano() + after.Stime.Nano() - before.Stime.Nano()
+	b.ReportMetric(float64(total*rounds)/b.Elapsed().Seconds(), "docs/s")
+	b.ReportMetric(float64(cpu)/float64(total*rounds)/1000, "cpu-µs/doc")
 }
 
 // bareScan is the driver alone.

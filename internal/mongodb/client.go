@@ -171,11 +171,16 @@ func (db *DB) nameDatabases() error {
 			Remedy: "set mongo.db, or write mongodb://host/database"}
 	}
 	for _, d := range []struct{ setting, name string }{{"mongo.db (MONGODB_DB)", db.name}, {"mongo.settingsDB", db.settings}} {
-		if strings.ContainsAny(d.name, "/\\. \"$*<>:|?\x00") || len(d.name) > 63 {
+		if !DatabaseName(d.name) {
 			return &Error{Message: fmt.Sprintf("%s: %q is no name for a database", d.setting, d.name), Remedy: "correct it"}
 		}
 	}
 	return nil
+}
+
+// DatabaseName reports whether a database can have a name.
+func DatabaseName(name string) bool {
+	return !strings.ContainsAny(name, "/\\. \"$*<>:|?\x00") && len(name) <= 63
 }
 
 // badURI says that the driver does not understand the URI. Its own text may quote any part of it, so it is asked again
@@ -243,14 +248,20 @@ func (db *DB) run(ctx context.Context, c class, what string, f func(context.Cont
 	if !trial && err != nil && ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", what, context.Cause(ctx))
 	}
-	if errors.Is(err, context.Canceled) && asked.Err() != nil {
-		err = fmt.Errorf("%w: %v", context.DeadlineExceeded, err) // nobody but the limit has cancelled it
-	}
+	err = limited(asked, err)
 	if failure := db.monitor.poolFailure(); failure != nil && poolCleared(err) {
 		err = fmt.Errorf("%w: %w", err, failure)
 	}
 	db.breaker.record(err)
 	return db.explain(what, limit, err)
+}
+
+// limited says of an undated context's end that it was the limit of asked: nobody else has cancelled it.
+func limited(asked context.Context, err error) error {
+	if errors.Is(err, context.Canceled) && asked.Err() != nil {
+		return fmt.Errorf("%w: %v", context.DeadlineExceeded, err)
+	}
+	return err
 }
 
 // refuse says that the breaker lets nothing go.

@@ -9,6 +9,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"freshet/internal/diag"
 	"freshet/internal/site"
 )
 
@@ -56,25 +57,16 @@ func readDate(v bson.RawValue) (t time.Time, state dateState, why string) {
 	if !ok {
 		var ambiguous bool
 		if t, ok, ambiguous = site.ParseSlashDate(s); ambiguous {
-			return time.Time{}, dateBad, fmt.Sprintf("%q leaves open which is the day and which the month", clip(s))
+			return time.Time{}, dateBad, fmt.Sprintf("%q leaves open which is the day and which the month", diag.Clip(s, 40))
 		}
 	}
 	switch {
 	case !ok:
-		return time.Time{}, dateBad, fmt.Sprintf("%q is not a date", clip(s))
+		return time.Time{}, dateBad, fmt.Sprintf("%q is not a date", diag.Clip(s, 40))
 	case t.Year() == 1:
 		return time.Time{}, dateMissing, "is a zero value"
 	case isText:
 		return t, dateRepaired, "is text"
 	}
 	return t, dateRepaired, "is a number"
-}
-
-// clip shortens what a message shows of a value.
-func clip(s string) string {
-	s = valid(s)
-	if r := []rune(s); len(r) > 40 {
-		return string(r[:40]) + "…"
-	}
-	return s
 }

@@ -285,9 +285,9 @@ func clean(s string) string { return strings.Join(strings.Fields(s), " ") }
 func shown(v bson.RawValue) string {
 	if s, ok := text(v); ok {
 		if v.Type == bson.TypeString {
-			return strconv.Quote(clip(s))
+			return strconv.Quote(diag.Clip(s, 40))
 		}
-		return clip(s)
+		return diag.Clip(s, 40)
 	}
 	return typeNames[v.Type]
 }
@@ -522,9 +522,9 @@ func (r *reader) tags() []string {
 	}
 	for i, t := range tags {
 		if site.TagSlug(t) == "" {
-			odd = fmt.Sprintf("the tag %q has no letter or digit, so it has no page", clip(t))
+			odd = fmt.Sprintf("the tag %q has no letter or digit, so it has no page", diag.Clip(t, 40))
 		} else if strings.ContainsAny(t, "<>\\") || strings.Contains(t, "..") {
-			odd = cmp.Or(odd, fmt.Sprintf("the tag %q is at %s", clip(t), site.TopicPath(site.TagSlug(t))))
+			odd = cmp.Or(odd, fmt.Sprintf("the tag %q is at %s", diag.Clip(t, 40), site.TopicPath(site.TagSlug(t))))
 		}
 		tags[i] = r.d.shared(t)
 	}
@@ -732,7 +732,7 @@ func (r *reader) eachAuthor(name string, v bson.RawValue, depth int, add func(si
 		case a.Name == "":
 			r.warn(name, name+" is an object without a name", "write the name")
 		case depth == 0:
-			r.warn(name, fmt.Sprintf("%s is an object, of which the name %q is taken", name, clip(a.Name)), "write the name")
+			r.warn(name, fmt.Sprintf("%s is an object, of which the name %q is taken", name, diag.Clip(a.Name, 40)), "write the name")
 		}
 		add(a)
 	default:

@@ -1,6 +1,7 @@
 package mongodb_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -155,6 +156,27 @@ func TestShortScan(t *testing.T) {
 	}
 }
 
+// TestShownIsNotLost lets first scans end early, of a site that has pages already: what it shows is looked for, and where
+// nothing of it is missing nothing is counted.
+func TestShownIsNotLost(t *testing.T) {
+	for _, test := range []struct{ shown, found, counts int }{{0, 300, 0}, {300, 300, 0}, {300, 299, 1}, {1, 300, 0}} {
+		r := newResponder(t)
+		r.fill(0, 300)
+		r.hide("blogs", test.found)
+		s := newSource(t, open(t, to(r, false)))
+		s.Shown(func(coll string) iter.Seq[site.ID] {
+			return func(yield func(site.ID) bool) {
+				for n := 0; coll == "blogs" && n < test.shown && yield(postID(n)); n++ {
+				}
+			}
+		})
+		r.set(nil)
+		if ch := scan(t, s); len(ch.Put) != 300 || r.sent("count") != test.counts {
+			t.Errorf("%d shown, %d found: %d put after %d counts, want 300 and %d", test.shown, test.found, len(ch.Put), r.sent("count"), test.counts)
+		}
+	}
+}
+
 // TestBreakerOverTheWire counts what reaches a server for which every query takes too long.
 func TestBreakerOverTheWire(t *testing.T) {
 	r := newResponder(t)
@@ -236,19 +258,28 @@ func TestPoolExhausted(t *testing.T) {
 	r := newResponder(t)
 	r.fill(0, 1)
 	cfg := to(r, true)
-	cfg.MaxPool = 1
+	cfg.MaxPool, cfg.ListTimeout = 1, time.Minute
 	db := open(t, cfg)
 	s := newSource(t, db)
 	scan(t, s)
 	r.set(func(name string, _ int) fault { return fault{hang: name == "find"} })
+	ctx, cancel := context.WithCancel(t.Context())
 	errs := make(chan error)
-	for range 3 {
+	go func() { // has the connection longer than the others wait for it
+		_, err := s.Scan(ctx, []string{string(postID(0))})
+		errs <- err
+	}()
+	defer func() { cancel(); <-errs }()
+	for r.sent("find") == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	for range 2 {
 		go func() {
 			_, err := s.Body(t.Context(), site.BodyRef{Doc: postID(0)})
 			errs <- err
 		}()
 	}
-	for range 3 {
+	for range 2 {
 		if err := <-errs; !errors.Is(err, mongodb.ErrUnavailable) {
 			t.Errorf("error %v, want ErrUnavailable", err)
 		}

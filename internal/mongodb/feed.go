@@ -211,16 +211,13 @@ func (db *DB) await(ctx context.Context, what string, wait time.Duration, f func
 		return db.refuse(what)
 	}
 	limit := wait + db.limit(list)
-	asked, cancel := context.WithTimeout(ctx, limit)
+	asked, cancel := context.WithTimeout(context.WithValue(ctx, awaiting{}, true), limit)
 	defer cancel()
 	err := f(asked)
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if errors.Is(err, context.Canceled) && asked.Err() != nil {
-		err = errors.Join(context.DeadlineExceeded, err) // nobody but the limit has cancelled it
-	}
-	return db.explain(what, limit, err)
+	return db.explain(what, limit, limited(asked, err))
 }
 
 // sortedNames makes a list of names.

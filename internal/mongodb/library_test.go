@@ -1,10 +1,6 @@
 package mongodb_test
 
 import (
-	"errors"
-	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -23,27 +19,6 @@ func parse(t testing.TB, s string) extjson.Doc {
 		t.Fatalf("Parse(%s): %v", s, err)
 	}
 	return d
-}
-
-// corpusDocuments are the documents of an export of the corpus.
-func corpusDocuments(t testing.TB, name string) []extjson.Doc {
-	t.Helper()
-	f, err := os.Open(filepath.Join(testenv.Corpus(t), "mongo-export", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var out []extjson.Doc
-	for r := extjson.NewReader(f, name); ; {
-		it, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return out
-		}
-		if err != nil || it.Doc == nil {
-			t.Fatal(it.Problems, err)
-		}
-		out = append(out, it.Doc)
-	}
 }
 
 // TestBSON makes BSON of documents and reads it back, and holds it to what the driver itself makes of them.
@@ -79,7 +54,7 @@ func checkBSON(t *testing.T, d extjson.Doc) {
 // TestBSONCorpus does the same with every document of the exports of real sites.
 func TestBSONCorpus(t *testing.T) {
 	for _, name := range []string{"blogs.ndjson", "blogs.tiptap.ndjson", "courses.ndjson", "dirty.ndjson", "dirty.courses.ndjson"} {
-		for _, d := range corpusDocuments(t, name) {
+		for _, d := range testenv.CorpusDocuments(t, name) {
 			checkBSON(t, d)
 		}
 	}
@@ -145,7 +120,7 @@ func TestLibraryCorpusOnServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, coll := range map[string]string{"blogs.ndjson": "blogs", "courses.ndjson": "courses", "dirty.ndjson": "dirty", "dirty.courses.ndjson": "dirtycourses", "blogs.tiptap.ndjson": "tiptap"} {
-		docs := corpusDocuments(t, name)
+		docs := testenv.CorpusDocuments(t, name)
 		want, left := map[string]bool{}, map[int]bool{}
 		for i := 0; i < len(docs); i += 99 {
 			batch := docs[i:min(i+99, len(docs))]

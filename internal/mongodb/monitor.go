@@ -32,7 +32,7 @@ type Pool struct {
 
 // A Command counts the commands of one name that ended in one way. Both are of small closed sets.
 type Command struct {
-	Name    string // find, getMore …, or other
+	Name    string // find, getMore …, await for a getMore that waits for events, or other
 	Outcome string // ok, timeout, network, cancelled or refused
 	Count   uint64
 	Total   time.Duration
@@ -41,7 +41,7 @@ type Command struct {
 
 // commandNames are those that are counted by their own name.
 var commandNames = []string{
-	"aggregate", "bulkWrite", "count", "create", "createIndexes", "delete", "distinct", "endSessions", "find", "findAndModify",
+	"aggregate", "await", "bulkWrite", "count", "create", "createIndexes", "delete", "distinct", "endSessions", "find", "findAndModify",
 	"getMore", "insert", "killCursors", "listCollections", "listIndexes", "ping", "saslContinue", "saslStart", "update",
 }
 
@@ -127,11 +127,24 @@ func (m *monitor) poolFailure() error {
 
 func (m *monitor) command() *event.CommandMonitor {
 	return &event.CommandMonitor{
-		Succeeded: func(_ context.Context, e *event.CommandSucceededEvent) { m.count(e.CommandName, "ok", e.Duration) },
-		Failed: func(_ context.Context, e *event.CommandFailedEvent) {
-			m.count(e.CommandName, outcome(e.Failure), e.Duration)
+		Succeeded: func(ctx context.Context, e *event.CommandSucceededEvent) {
+			m.count(nameOf(ctx, e.CommandName), "ok", e.Duration)
+		},
+		Failed: func(ctx context.Context, e *event.CommandFailedEvent) {
+			m.count(nameOf(ctx, e.CommandName), outcome(e.Failure), e.Duration)
 		},
 	}
+}
+
+// awaiting marks the context of what waits at the server for an event.
+type awaiting struct{}
+
+// nameOf is the name that a command is counted by. How long one waits for events says nothing about how long reads take.
+func nameOf(ctx context.Context, name string) string {
+	if name == "getMore" && ctx.Value(awaiting{}) != nil {
+		return "await"
+	}
+	return name
 }
 
 // outcome is how a command failed, as metrics have it.

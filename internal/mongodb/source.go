@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"maps"
 	"runtime"
@@ -40,6 +41,7 @@ type Source struct {
 	pending map[string]bool // names of scans that failed: the next one reads them too
 	all     bool            // the next scan reads everything
 	must    func(coll string) bool
+	shown   func(coll string) iter.Seq[site.ID]
 	docs    map[site.ID]known
 	slugs   map[docSlug][]site.ID
 	issues  map[site.ID]issues // of documents with any
@@ -77,6 +79,11 @@ func NewSource(db *DB) (*Source, error) {
 	return &Source{db: db, dec: newDecoder(blogs, courses), log: db.log, all: true, pending: map[string]bool{}, docs: map[site.ID]known{},
 		slugs: map[docSlug][]site.ID{}, issues: map[site.ID]issues{}}, nil
 }
+
+// Shown tells the source which documents of a collection the site has pages of: a scan that has met them all, and all it
+// knew itself, takes nothing away and need not be counted. Without it every scan of all documents is. It is called before
+// the first scan.
+func (s *Source) Shown(shown func(coll string) iter.Seq[site.ID]) { s.shown = shown }
 
 // Must makes a scan fail when one of the collections is missing that must says has to be there: one that the site has
 // pages of. Without it a missing collection is an empty one. It is called before the first scan.
@@ -287,9 +294,9 @@ func (r *reading) everything(ctx context.Context) error {
 	return r.sections(ctx)
 }
 
-// collection reads all documents of a collection, and counts them. Where the server counts as many and everything that
-// is known was among them, the scan has come to its end. Else a census of the ids tells: what the scan missed is asked
-// for by its id, and gone only if it is not found that way.
+// collection reads all documents of a collection. Where everything that is known was among them nothing will be taken away.
+// Else they are counted: where the server counts as many, the scan has come to its end. Else a census of the ids tells: what the
+// scan missed is asked for by its id, and gone only if it is not found that way.
 func (r *reading) collection(ctx context.Context, coll string) (int, error) {
 	read := 0
 	err := r.s.stream(ctx, coll, func(id site.ID, d decoded) {
@@ -300,8 +307,12 @@ func (r *reading) collection(ctx context.Context, coll string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	all := r.hasAll(coll)
+	if all && r.hasShown(coll) {
+		return read, nil
+	}
 	counted, err := r.s.db.count(ctx, coll)
-	if err != nil || counted == read && r.hasAll(coll) {
+	if err != nil || counted == read && all {
 		return counted, err
 	}
 	ids, err := r.s.census(ctx, coll)
@@ -321,6 +332,19 @@ func (r *reading) collection(ctx context.Context, coll string) (int, error) {
 func (r *reading) has(id site.ID) bool {
 	_, read := r.read[id]
 	return read || r.gone[id]
+}
+
+// hasShown reports whether every document of a collection was met that the site has pages of.
+func (r *reading) hasShown(coll string) bool {
+	if r.s.shown == nil {
+		return false
+	}
+	for id := range r.s.shown(coll) {
+		if !r.has(id) {
+			return false
+		}
+	}
+	return true
 }
 
 // hasAll reports whether every document that was known of a collection was read.

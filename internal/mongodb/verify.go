@@ -17,7 +17,7 @@ func (s *Source) Names(ctx context.Context) ([]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var names []string
-	there := 0
+	missing := 0
 	for _, coll := range []string{blogs, courses} {
 		ids, err := s.census(ctx, coll)
 		if err != nil {
@@ -25,23 +25,15 @@ func (s *Source) Names(ctx context.Context) ([]string, error) {
 		}
 		for id := range ids {
 			names = append(names, string(id))
-			if _, known := s.docs[id]; known {
-				there++
-			}
 		}
 		for id := range s.docs {
 			if collOf(id) == coll && !ids[id] {
 				names = append(names, string(id))
+				missing++
 			}
 		}
 	}
-	known := 0
-	for id := range s.docs {
-		if coll := collOf(id); coll == blogs || coll == courses {
-			known++
-		}
-	}
-	s.all = s.all || known-there > manyMissing
+	s.all = s.all || missing > manyMissing
 	return append(names, anySetting), nil
 }
 

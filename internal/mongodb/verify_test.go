@@ -14,6 +14,7 @@ import (
 // TestVerifyOnServer compares all documents by their names, a few at a time: bodies that were edited without a trace in
 // updatedAt are found, and what has not changed is not reported.
 func TestVerifyOnServer(t *testing.T) {
+	t.Parallel()
 	db := onServer(t)
 	s := newSource(t, db)
 	var docs []bson.D
@@ -58,6 +59,7 @@ func TestVerifyOnServer(t *testing.T) {
 
 // TestNamesManyMissing has so many documents gone that the next scan of a few reads everything.
 func TestNamesManyMissing(t *testing.T) {
+	t.Parallel()
 	r := newResponder(t)
 	r.fill(0, 100)
 	s := newSource(t, open(t, to(r, false)))
@@ -80,6 +82,7 @@ func TestNamesManyMissing(t *testing.T) {
 
 // TestCollectionGone asks for documents by their ids when their collection is gone: that is an error, for every name.
 func TestCollectionGone(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name string
 		do   func(docs map[string][]bson.Raw)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"freshet/internal/diag"
 	"freshet/internal/extjson"
 	"freshet/internal/site"
 )
@@ -234,7 +235,7 @@ func editor(name string, v extjson.Value) Text {
 		out.Text, out.Format = text, site.HTML
 		out.Note = fmt.Sprintf("holds blocks of %s (%s), which are shown as HTML", of, how)
 		if unknown != "" {
-			out.Note += fmt.Sprintf(", those of the kind %q left out", clip(unknown))
+			out.Note += fmt.Sprintf(", those of the kind %q left out", diag.Clip(unknown, 40))
 		}
 		out.Remedy = "store HTML, Markdown or the JSON of TipTap"
 		return out
@@ -390,12 +391,4 @@ func kindOf(v extjson.Value) string {
 		return "binary data"
 	}
 	return "of a type that is no text"
-}
-
-// clip shortens what a message shows of a value.
-func clip(s string) string {
-	if r := []rune(s); len(r) > 40 {
-		return string(r[:40]) + "…"
-	}
-	return s
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -19,6 +20,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	mongodriver "go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"freshet/internal/extjson"
 )
 
 // What FRESHET_TEST_REQUIRE can name.
@@ -123,6 +126,27 @@ func Corpus(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// CorpusDocuments reads the documents of one of the corpus's exports.
+func CorpusDocuments(t testing.TB, name string) []extjson.Doc {
+	t.Helper()
+	f, err := os.Open(filepath.Join(Corpus(t), "mongo-export", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var out []extjson.Doc
+	for r := extjson.NewReader(f, name); ; {
+		it, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return out
+		}
+		if err != nil || it.Doc == nil {
+			t.Fatalf("%s: %v %v", name, it.Problems, err)
+		}
+		out = append(out, it.Doc)
+	}
 }
 
 // Chromium returns the browser's program: $FRESHET_TEST_CHROMIUM, else what is called chromium or google-chrome.

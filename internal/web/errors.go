@@ -54,7 +54,7 @@ func Handle(log *slog.Logger, h HandlerFunc) http.Handler {
 			e = &Error{Status: http.StatusInternalServerError, Err: err}
 		}
 		if e.Status >= 500 && e.Err != nil {
-			log.Error("request failed", "request_id", RequestID(w), "path", clip(r.URL.Path, 512), "status", e.Status,
+			log.Error("request failed", "request_id", RequestID(w), "path", Clip(r.URL.Path, 512), "status", e.Status,
 				"error", err)
 		}
 		if rec := ResponseOf(w); rec != nil && rec.Status != 0 {

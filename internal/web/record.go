@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // RecordConfig says what Record does.
@@ -35,9 +36,13 @@ func Record(cfg RecordConfig) Middleware {
 	}
 }
 
-// clip bounds what a request can put into a log line, and keeps that line valid UTF-8.
-func clip(s string, most int) string {
+// Clip bounds what somebody else's text puts into a log line or a file, to so many bytes and a mark, and keeps that valid
+// UTF-8.
+func Clip(s string, most int) string {
 	if len(s) > most {
+		for most > 0 && !utf8.RuneStart(s[most]) {
+			most--
+		}
 		s = s[:most] + "…"
 	}
 	return strings.ToValidUTF8(s, "\uFFFD")
@@ -56,7 +61,7 @@ func Recover(log *slog.Logger) Middleware {
 				if v == http.ErrAbortHandler {
 					panic(v)
 				}
-				log.Error("handler panicked", "request_id", RequestID(w), "path", clip(r.URL.Path, 512),
+				log.Error("handler panicked", "request_id", RequestID(w), "path", Clip(r.URL.Path, 512),
 					"panic", v, "stack", string(debug.Stack()))
 				if rec := ResponseOf(w); rec != nil && rec.Status != 0 {
 					panic(http.ErrAbortHandler)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"freshet/internal/site"
+	"freshet/internal/web"
 )
 
 // A form is what a request names.
@@ -102,7 +103,7 @@ func (c *CDN) send(ctx context.Context, client *http.Client, o *order) error {
 	}
 	r := judge(resp.StatusCode)
 	r.message = fmt.Sprintf("the CDN answers %d", resp.StatusCode)
-	if text := clip(strings.Join(strings.Fields(string(body)), " "), 200); text != "" {
+	if text := web.Clip(strings.Join(strings.Fields(string(body)), " "), 200); text != "" {
 		r.message += ": " + conceal(text, token)
 	}
 	r.after = retryAfter(resp.Header, time.Now())
@@ -151,13 +152,6 @@ func conceal(text, token string) string {
 		return text
 	}
 	return strings.ReplaceAll(text, token, hidden)
-}
-
-func clip(s string, n int) string {
-	if len(s) > n {
-		s = strings.ToValidUTF8(s[:n], "") + "…"
-	}
-	return s
 }
 
 // absolute is the address of a page as readers ask for it.

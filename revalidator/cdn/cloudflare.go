@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+
+	"freshet/internal/web"
 )
 
 // cloudflare purges a zone of Cloudflare: POST /zones/ZONE/purge_cache with tags, files or purge_everything. The limits are
@@ -91,7 +93,7 @@ func (*cloudflare) accepted(_ *order, body []byte) error {
 	case answer.Success:
 		return nil
 	case len(answer.Errors) > 0:
-		return fmt.Errorf("error %d: %s", answer.Errors[0].Code, clip(answer.Errors[0].Message, 200))
+		return fmt.Errorf("error %d: %s", answer.Errors[0].Code, web.Clip(answer.Errors[0].Message, 200))
 	}
 	return errors.New("the purge did not succeed")
 }

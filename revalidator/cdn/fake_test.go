@@ -371,6 +371,16 @@ func start(t *testing.T, cfg cdn.Config) *bench {
 	return b
 }
 
+// settled starts a purger in front of e, whose pages have been purged once.
+func settled(t *testing.T, e *edge, cfg cdn.Config, paths ...string) *bench {
+	t.Helper()
+	cfg.Transport = e
+	b := start(t, cfg)
+	b.purge(1, e.publish(1, paths...))
+	b.await(time.Minute)
+	return b
+}
+
 func open(t *testing.T, cfg cdn.Config) *bench {
 	t.Helper()
 	b := &bench{t: t, log: &told{}}

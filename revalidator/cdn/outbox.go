@@ -2,18 +2,15 @@ package cdn
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"sync"
 
+	"freshet/internal/linelog"
 	"freshet/internal/site"
 )
 
@@ -146,33 +143,6 @@ func (l *ledger) purge(p *purgeRecord) {
 // outboxHead is the first line of an outbox. See docs/formats/cdn.md.
 const outboxHead = "freshet cdn outbox 1\n"
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-func encodeRecord(r *record) ([]byte, error) {
-	text, err := json.Marshal(r)
-	if err != nil {
-		return nil, err
-	}
-	line := fmt.Appendf(make([]byte, 0, len(text)+10), "%08x ", crc32.Checksum(text, castagnoli))
-	return append(append(line, text...), '\n'), nil
-}
-
-// decodeRecord reads a line without its end.
-func decodeRecord(line []byte) (*record, bool) {
-	if len(line) < 10 || line[8] != ' ' {
-		return nil, false
-	}
-	sum, err := strconv.ParseUint(string(line[:8]), 16, 32)
-	if err != nil || uint32(sum) != crc32.Checksum(line[9:], castagnoli) {
-		return nil, false
-	}
-	var r record
-	if json.Unmarshal(line[9:], &r) != nil {
-		return nil, false
-	}
-	return &r, true
-}
-
 // readLedger reads an outbox. whole is how much of it is whole lines; what follows is the torn end of a write that
 // was never finished. damaged says that a line before whole cannot be read, so that purges may be missing.
 func readLedger(text []byte) (l *ledger, whole int, damaged bool) {
@@ -194,13 +164,13 @@ func readLedger(text []byte) (l *ledger, whole int, damaged bool) {
 		}
 		at += len(line) + 1
 		rest = after
-		r, ok := decodeRecord(line)
-		if !ok {
+		var r record
+		if !linelog.Decode(line, &r) {
 			bad = true // torn, unless something whole follows
 			continue
 		}
 		damaged = damaged || bad
-		l.apply(r)
+		l.apply(&r)
 		whole = at
 	}
 }
@@ -257,41 +227,19 @@ func openOutbox(dir string) (o *outbox, damaged bool, err error) {
 
 // rewrite puts a new file in the place of the outbox that holds what is still to be done.
 func (o *outbox) rewrite() error {
-	line, err := encodeRecord(&record{Snapshot: o.ledger})
+	text, err := linelog.Append([]byte(outboxHead), &record{Snapshot: o.ledger})
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(o.name+".tmp", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
-	if err != nil {
-		return err
-	}
-	text := append([]byte(outboxHead), line...)
-	if _, err = f.Write(text); err == nil {
-		err = f.Sync()
-	}
-	if err == nil {
-		err = os.Rename(o.name+".tmp", o.name)
-	}
-	if err != nil {
-		_ = f.Close()
+	f, err := linelog.Replace(o.name, text, 0o644)
+	if f == nil {
 		return err
 	}
 	if o.f != nil {
 		_ = o.f.Close() // it has no name any more
 	}
-	o.f, o.size = f, int64(len(text))
-	err = syncFolder(filepath.Dir(o.name))
-	o.unsure = err != nil
+	o.f, o.size, o.unsure = f, int64(len(text)), err != nil
 	return err
-}
-
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }
 
 // compactBytes is the size from which an outbox is written anew once most of it is done.
@@ -313,7 +261,7 @@ func (o *outbox) appendLocked(r *record, mustLast bool) error {
 	if o.unsure {
 		return o.rewrite()
 	}
-	line, err := encodeRecord(r)
+	line, err := linelog.Append(nil, r)
 	if err != nil {
 		return err
 	}

@@ -88,9 +88,7 @@ func TestFaults(t *testing.T) {
 			t.Run(kind+"/"+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					e := newEdge()
-					b := start(t, cdn.Config{CDNs: parse(t, s), Transport: e, AlarmAfter: 10 * time.Minute})
-					b.purge(1, e.publish(1, "/a/", "/b/"))
-					b.await(time.Minute)
+					b := settled(t, e, cdn.Config{CDNs: parse(t, s), AlarmAfter: 10 * time.Minute}, "/a/", "/b/")
 					e.warm()
 					e.mu.Lock()
 					e.fault = f
@@ -118,9 +116,7 @@ func TestFaults(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEdge()
-		b := start(t, cdn.Config{CDNs: parse(t, kinds(edgeURL)["fastly by keys"]), Transport: e, AlarmAfter: time.Hour})
-		b.purge(1, e.publish(1, "/"))
-		b.await(time.Minute)
+		b := settled(t, e, cdn.Config{CDNs: parse(t, kinds(edgeURL)["fastly by keys"]), AlarmAfter: time.Hour}, "/")
 		before := len(e.asked())
 		e.mu.Lock()
 		e.fault = func(n int, _ *asked) fault {
@@ -154,9 +150,7 @@ func TestLie(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				e := newEdge()
-				b := start(t, cdn.Config{CDNs: parse(t, s), Transport: e})
-				b.purge(1, e.publish(1, "/a/", "/b/"))
-				b.await(time.Minute)
+				b := settled(t, e, cdn.Config{CDNs: parse(t, s)}, "/a/", "/b/")
 				e.warm()
 				e.mu.Lock()
 				e.fault = func(int, *asked) fault { return fault{lie: true} }
@@ -254,9 +248,7 @@ func TestOtherState(t *testing.T) {
 func TestPoison(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEdge()
-		b := start(t, cdn.Config{CDNs: parse(t, kinds(edgeURL)["fastly by keys"]), Transport: e})
-		b.purge(1, e.publish(1, "/a/", "/b/", "/c/"))
-		b.await(time.Minute)
+		b := settled(t, e, cdn.Config{CDNs: parse(t, kinds(edgeURL)["fastly by keys"])}, "/a/", "/b/", "/c/")
 		e.warm()
 		e.mu.Lock()
 		e.fault = func(_ int, a *asked) fault {
@@ -282,9 +274,7 @@ func TestPoison(t *testing.T) {
 func TestLostKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEdge()
-		b := start(t, cdn.Config{CDNs: parse(t, kinds(edgeURL)["cloudflare by keys"]), Transport: e})
-		b.purge(1, e.publish(1, "/a/"))
-		b.await(time.Minute)
+		b := settled(t, e, cdn.Config{CDNs: parse(t, kinds(edgeURL)["cloudflare by keys"])}, "/a/")
 		e.mu.Lock()
 		e.cache["/a/"] = copyOf{generation: 1, etag: "0000000000000001"}
 		e.mu.Unlock()
@@ -321,9 +311,7 @@ func TestLimits(t *testing.T) {
 		t.Run(row.kind, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				e := newEdge()
-				b := start(t, cdn.Config{CDNs: parse(t, kinds(edgeURL)[row.kind]), Transport: e})
-				b.purge(1, e.publish(1, "/x/"))
-				b.await(time.Minute)
+				b := settled(t, e, cdn.Config{CDNs: parse(t, kinds(edgeURL)[row.kind])}, "/x/")
 				time.Sleep(time.Hour) // what the first has taken of the limits is there again
 				before := len(e.asked())
 				var paths []string
@@ -375,9 +363,7 @@ func TestLimits(t *testing.T) {
 func TestFreePlan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEdge()
-		b := start(t, cdn.Config{CDNs: parse(t, kinds(edgeURL)["cloudflare by keys"]), Transport: e, AlarmAfter: time.Hour})
-		b.purge(1, e.publish(1, "/"))
-		b.await(time.Minute)
+		b := settled(t, e, cdn.Config{CDNs: parse(t, kinds(edgeURL)["cloudflare by keys"]), AlarmAfter: time.Hour}, "/")
 		began := time.Now()
 		for g := uint64(2); g < 1000; g++ { // an edit every three seconds for 50 minutes
 			b.purge(g, e.publish(g, fmt.Sprintf("/%d/", g%50)))
@@ -399,9 +385,7 @@ func TestFreePlan(t *testing.T) {
 func TestEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEdge()
-		b := start(t, cdn.Config{CDNs: parse(t, kinds(edgeURL)["cloudflare by keys"]), Transport: e})
-		b.purge(1, e.publish(1, "/"))
-		b.await(time.Minute)
+		b := settled(t, e, cdn.Config{CDNs: parse(t, kinds(edgeURL)["cloudflare by keys"])}, "/")
 		before := len(e.asked())
 		var paths []string
 		for i := range 3000 {
@@ -431,9 +415,7 @@ func TestEverything(t *testing.T) {
 func TestCoalesces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEdge()
-		b := start(t, cdn.Config{CDNs: parse(t, kinds(edgeURL)["fastly by keys"]), Transport: e})
-		b.purge(1, e.publish(1, "/"))
-		b.await(time.Minute)
+		b := settled(t, e, cdn.Config{CDNs: parse(t, kinds(edgeURL)["fastly by keys"])}, "/")
 		before := len(e.asked())
 		for g := uint64(2); g < 12; g++ {
 			b.purge(g, e.publish(g, "/a/"))
@@ -535,9 +517,7 @@ func TestNewCDN(t *testing.T) {
 		dir := t.TempDir()
 		e := newEdge()
 		all := kinds(edgeURL)
-		b := start(t, cdn.Config{CDNs: parse(t, all["fastly by keys"]), Transport: e, State: dir})
-		b.purge(1, e.publish(1, "/a/"))
-		b.await(time.Minute)
+		b := settled(t, e, cdn.Config{CDNs: parse(t, all["fastly by keys"]), State: dir}, "/a/")
 		b.stop()
 		other := newEdge()
 		other.publish(1, "/a/")
@@ -585,9 +565,7 @@ func (s split) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestUnwritable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEdge()
-		b := start(t, cdn.Config{CDNs: parse(t, kinds(edgeURL)["varnish xkey"]), Transport: e})
-		b.purge(1, e.publish(1, "/a/"))
-		b.await(time.Minute)
+		b := settled(t, e, cdn.Config{CDNs: parse(t, kinds(edgeURL)["varnish xkey"])}, "/a/")
 		e.warm()
 		if err := b.Close(); err != nil {
 			t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"freshet/internal/site"
+	"freshet/internal/web"
 )
 
 // A verdict is what reading a page back has shown.
@@ -86,7 +87,7 @@ func orNone(text string) string {
 	if text == "" {
 		return "none"
 	}
-	return clip(text, 20)
+	return web.Clip(text, 20)
 }
 
 // opaque is the digest in an entity tag: what precedes the name of an encoding, which CDNs add and take away.

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"freshet/internal/web"
 	"freshet/revalidator"
 )
 
@@ -83,7 +84,7 @@ func own(body []byte) (revalidator.Request, error) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&f); err != nil {
-		return revalidator.Request{}, fmt.Errorf("the body is not {docs, tags, paths, everything, dryRun}: %s", clip(err.Error()))
+		return revalidator.Request{}, fmt.Errorf("the body is not {docs, tags, paths, everything, dryRun}: %s", web.Clip(err.Error(), mostLogged))
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return revalidator.Request{}, errors.New("something follows the JSON object")

@@ -33,6 +33,9 @@ import (
 // maxBodyBytes bounds what a webhook may send.
 const maxBodyBytes = 64 << 10
 
+// mostLogged bounds what a sender can put into a log line, or an answer.
+const mostLogged = 200
+
 // askTimeout bounds what the daemon may take to make a job durable, or to answer.
 const askTimeout = 10 * time.Second
 
@@ -168,7 +171,7 @@ func (h *handler) offer(w http.ResponseWriter, r *http.Request, d *delivery, n *
 	ctx, cancel := context.WithTimeout(r.Context(), askTimeout)
 	defer cancel()
 	if n.ignore != "" {
-		h.log.Info("webhook ignored", "request_id", web.RequestID(w), "profile", h.profile.name, "event", clip(n.event), "reason", n.ignore)
+		h.log.Info("webhook ignored", "request_id", web.RequestID(w), "profile", h.profile.name, "event", web.Clip(n.event, mostLogged), "reason", n.ignore)
 		return answer(w, http.StatusOK, map[string]string{"ignored": n.ignore})
 	}
 	if n.request.DryRun {
@@ -179,7 +182,7 @@ func (h *handler) offer(w http.ResponseWriter, r *http.Request, d *delivery, n *
 		return answer(w, http.StatusOK, map[string][]string{"pages": pages})
 	}
 	j, repeat, err := h.cfg.Desk.Accept(ctx, revalidator.Offer{
-		Origin: "webhook:" + h.profile.name, Event: clip(n.event), Request: n.request, EventKey: n.eventKey, DeliveryKey: n.deliveryKey,
+		Origin: "webhook:" + h.profile.name, Event: web.Clip(n.event, mostLogged), Request: n.request, EventKey: n.eventKey, DeliveryKey: n.deliveryKey,
 	})
 	if err != nil {
 		return h.failed(w, err)
@@ -188,7 +191,7 @@ func (h *handler) offer(w http.ResponseWriter, r *http.Request, d *delivery, n *
 		return h.refused(w, http.StatusConflict, "this very delivery was accepted before, as job "+j.ID)
 	}
 	h.log.Info("webhook accepted", "request_id", web.RequestID(w), "profile", h.profile.name, "event", j.Event, "job", j.ID,
-		"repeat", repeat != revalidator.Fresh, "request", clip(n.request.String()))
+		"repeat", repeat != revalidator.Fresh, "request", web.Clip(n.request.String(), mostLogged))
 	w.Header().Set("Location", "/api/revalidate/"+j.ID)
 	return answer(w, http.StatusAccepted, receipt{j.ID, j.State, repeat != revalidator.Fresh})
 }
@@ -241,13 +244,4 @@ func answer(w http.ResponseWriter, status int, v any) error {
 	w.WriteHeader(status)
 	_, _ = w.Write(append(b, '\n')) // a sender who has gone needs no answer
 	return nil
-}
-
-// clip bounds what a sender can put into a log line.
-func clip(s string) string {
-	const most = 200
-	if len(s) > most {
-		s = s[:most] + "…"
-	}
-	return strings.ToValidUTF8(s, "\uFFFD")
 }

@@ -442,3 +442,32 @@ func FuzzPayload(f *testing.F) {
 		}
 	})
 }
+
+// TestEventsOfOneBody tells events apart whose senders sign no time: by their ids, for two may have one body.
+func TestEventsOfOneBody(t *testing.T) {
+	const secret = "a-secret-of-some-length"
+	for _, c := range []struct{ name, profile, body, header string }{
+		{"dispatch", "github", `{"event_type":"edited","client_payload":{"docs":["blog:x"]},"repository":{"pushed_at":1}}`, "X-GitHub-Delivery"},
+		{"other event", "github", `{"action":"x","repository":{"pushed_at":1}}`, "X-GitHub-Delivery"},
+		{"entry", "bearer", `{"event":"entry.update","model":"blog","entry":{"slug":"x"}}`, "Idempotency-Key"},
+		{"own form", "bearer", `{"docs":["blog:x"]}`, "Idempotency-Key"},
+	} {
+		s := newStation(t, c.profile, secret)
+		for _, id := range []string{"one", "two", "one", "", ""} {
+			header := signed(c.profile, secret, id, c.body, time.Now())
+			if c.profile == "bearer" && id != "" {
+				header = append(header, c.header, id)
+			}
+			if w := s.send("POST", "/api/revalidate", c.body, header...); w.Code != 202 {
+				t.Fatalf("%s: %d %s", c.name, w.Code, w.Body)
+			}
+		}
+		var keys []string
+		for _, o := range s.desk.offers { // all that are no repeats
+			keys = append(keys, o.EventKey)
+		}
+		if len(keys) != 4 || keys[0] == "" || keys[0] == keys[1] || keys[2] != "" || keys[3] != "" {
+			t.Errorf("%s: keys of the events one, two and two without an id are %q", c.name, keys)
+		}
+	}
+}
