@@ -53,7 +53,7 @@ type classLimit struct {
 	on       bool
 	slot     int8 // of a client's buckets; negative: none
 	ofAlike  int8 // of a lookalike's; negative: none
-	shared   bool
+	shared   bool // with other servers
 	requests int
 	window   time.Duration
 	policies [3]limit.Policy // as it is, halved, quartered
@@ -155,7 +155,7 @@ func NewAt(cfg Config, start time.Time) (*Guard, error) {
 		for i, by := range [...]int{1, 2, 4} {
 			l.headers[i] = `"` + c.String() + `";q=` + strconv.Itoa(max(rate.Requests/by, 1)) + ";w=" + strconv.FormatInt(seconds(rate.Window), 10)
 		}
-		if l.shared = l.slot >= 0; l.shared {
+		if l.shared = l.slot >= 0 && c != Webhook; l.shared {
 			g.longest = max(g.longest, rate.Window)
 		}
 		if l.ofAlike >= 0 {

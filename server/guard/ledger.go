@@ -208,7 +208,7 @@ func (g *Guard) learn(data []byte, now time.Time) {
 func (g *Guard) Attempt(ctx context.Context, f *Facts, account string) Verdict {
 	l := &g.limits[Auth]
 	v := Verdict{Class: Auth, policy: l.headers[0]}
-	if !l.on || f.Trusted || g.allow.Set().Contains(f.Client) {
+	if !l.on || g.allow.Set().Contains(f.Client) {
 		return v
 	}
 	account = strings.ToLower(strings.TrimSpace(account))

@@ -65,7 +65,7 @@ var classes = [numClasses]classRow{
 	Blog:    {"blog", limit.Rate{Requests: 50, Window: time.Minute}, false, false, "posts in the JSON API, their comments and counters"},
 	Search:  {"search", limit.Rate{Requests: 30, Window: time.Minute}, false, false, "search in the JSON API"},
 	Auth:    {"auth", limit.Rate{Requests: 5, Window: 15 * time.Minute}, false, false, "attempts to sign in; every one is remembered, so there are never more within any window"},
-	Webhook: {"webhook", limit.Rate{Requests: 600, Window: time.Minute}, false, false, "webhooks, until they are verified"},
+	Webhook: {"webhook", limit.Rate{Requests: 600, Window: time.Minute}, false, false, "webhooks; those that are taken, because they were signed, do not count"},
 	Metrics: {"metrics", limit.Rate{Requests: 120, Window: time.Minute}, false, false, "the API's own metrics"},
 	AI:      {"ai", limit.Rate{Requests: 30, Window: time.Minute}, false, true, "everything that a crawler for language models asks for, when `guard.bots.ai` is `pace`"},
 	Open:    {"open", limit.Off(), true, true, "feeds, sitemap, robots.txt, llms.txt"},

@@ -468,7 +468,7 @@ func TestEverythingAtOnce(t *testing.T) {
 				f.Now, f.ID = time.Now(), fmt.Sprint("id", i)
 				v := g.Decide(&f)
 				if v.Allowed() {
-					g.Answered(&f, []int{200, 404}[i%2])
+					g.Answered(&f, &v, []int{200, 404}[i%2])
 				}
 				switch i % 50 {
 				case worker:
