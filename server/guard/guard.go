@@ -145,7 +145,7 @@ func NewAt(cfg Config, start time.Time) (*Guard, error) {
 		l := &g.limits[c]
 		l.slot, l.ofAlike = slots(c)
 		l.window = time.Minute
-		rate := cfg.Limits.of(c)
+		rate := cfg.Limits.Of(c)
 		if rate == nil || rate.IsOff() {
 			continue
 		}

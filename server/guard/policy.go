@@ -251,7 +251,8 @@ const HoneypotPath = "/fs-unlisted/"
 // Limits are the rates of the classes that can be set. Zero means the default.
 type Limits struct{ API, Auth, Blog, Search, Page, Webhook, Metrics, AI limit.Rate }
 
-func (l *Limits) of(c Class) *limit.Rate {
+// Of is the limit of a class; nil: it has none.
+func (l *Limits) Of(c Class) *limit.Rate {
 	switch c {
 	case API:
 		return &l.API
@@ -276,7 +277,7 @@ func (l *Limits) of(c Class) *limit.Rate {
 // withDefaults fills in what is not set.
 func (l Limits) withDefaults() Limits {
 	for c := range Class(numClasses) {
-		if r := l.of(c); r != nil && r.IsZero() {
+		if r := l.Of(c); r != nil && r.IsZero() {
 			*r = classes[c].rate
 		}
 	}
@@ -284,7 +285,10 @@ func (l Limits) withDefaults() Limits {
 }
 
 // DefaultLimits are the limits of the policy.
-func DefaultLimits() Limits { return Limits{}.withDefaults() }
+func DefaultLimits() *Limits {
+	l := Limits{}.withDefaults()
+	return &l
+}
 
 // Document is the policy as tables in Markdown.
 func Document() string {

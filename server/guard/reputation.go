@@ -37,7 +37,7 @@ type offender struct {
 	score   float64
 	at      int64                // when score was that
 	last    int64                // when an episode last began; 0: never
-	strikes [maxViolations]int64 // when the last violations were, newest first; 0: none
+	strikes [MaxViolations]int64 // when the last violations were, newest first; 0: none
 	open    [numClasses]int64    // last refusal of the class's running episode; 0: none ever
 	counted int64                // in high-traffic mode: when a running episode last counted
 	told    int64                // when it may come again, as it was last told
@@ -147,7 +147,7 @@ func (g *Guard) violated(f *Facts, key ClientKey, class Class, now int64, wait t
 		due, reason = true, "reputation"
 	}
 	if due {
-		o.strikes = [maxViolations]int64{} // after the ban, counting begins anew
+		o.strikes = [MaxViolations]int64{} // after the ban, counting begins anew
 		o.score = min(o.score, violationPoints)
 	}
 	g.offenders.Unlock(h)
