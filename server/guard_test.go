@@ -364,7 +364,7 @@ func TestGuardPlace(t *testing.T) {
 	}
 	seen := func() (n uint64) {
 		for _, c := range g.Stats(time.Now()).Decisions {
-			if !c.Shadow {
+			if c.Outcome != "shadow" {
 				n += c.N
 			}
 		}

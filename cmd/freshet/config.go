@@ -204,7 +204,7 @@ func settings() []setting {
 		levelSetting("log.level", "log", "info", "`level` of the log: debug, info, warn or error",
 			func(c *config) *slog.Level { return &c.Log.Level }),
 		textSetting("log.format", "", "auto", "", func(c *config) *string { return &c.Log.Format }, oneOf("auto", "text", "json")),
-		textSetting("admin", "", "127.0.0.1:9090", "", func(c *config) *string { return &c.Admin }, orNone(listenAddress)),
+		textSetting("admin", "admin", "127.0.0.1:9090", "`address` of the operators' listener, host:port; an empty one is none", func(c *config) *string { return &c.Admin }, orNone(listenAddress)),
 		secretSetting("adminToken", func(c *config) *string { return &c.AdminToken }, adminToken),
 	}, guardSettings(), []setting{
 		pathSetting("tls.cert", "", "", "", func(c *config) *string { return &c.TLS.Cert }, true),

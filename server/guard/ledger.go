@@ -183,7 +183,7 @@ func (g *Guard) learn(data []byte, now time.Time) {
 		g.switches.kill.Store(nil)
 		g.switches.changes.Add(1)
 	case e.Traffic != nil:
-		if e.Traffic.Mode <= traffic.Never {
+		if e.Traffic.Mode <= traffic.Settings {
 			g.meter.Set(e.Traffic, now)
 			g.switches.changes.Add(1)
 		}

@@ -170,7 +170,9 @@ func TestServersShare(t *testing.T) {
 		if a.Killed(a.now) != nil {
 			t.Error("the first server is not open again")
 		}
-		a.SetTraffic(traffic.On, "asha", time.Time{}, a.now)
+		if err := a.SetTraffic(traffic.Override{Mode: traffic.On, By: "asha"}, a.now); err != nil {
+			t.Error(err)
+		}
 		round()
 		if on, _ := b.HighTraffic(b.now); !on {
 			t.Error("the second server is not in high-traffic mode")
@@ -302,7 +304,9 @@ func TestRestart(t *testing.T) {
 	if err := r.Kill(guard.Kill{Cover: guard.CoverPages, By: "asha"}, r.now); err != nil {
 		t.Fatal(err)
 	}
-	r.SetTraffic(traffic.On, "asha", time.Time{}, r.now)
+	if err := r.SetTraffic(traffic.Override{Mode: traffic.On, By: "asha"}, r.now); err != nil {
+		t.Error(err)
+	}
 	if err := r.Save(); err != nil {
 		t.Fatal(err)
 	}
@@ -481,7 +485,9 @@ func TestEverythingAtOnce(t *testing.T) {
 				case worker + 30:
 					_ = g.Kill(guard.Kill{By: "op"}, f.Now)
 					g.Reopen("op", f.Now)
-					g.SetTraffic(traffic.Mode(i%3), "op", time.Time{}, f.Now)
+					if err := g.SetTraffic(traffic.Override{Mode: traffic.Mode(i % 3), By: "op"}, f.Now); err != nil {
+						t.Error(err)
+					}
 					g.SetBreaker(i%2 == 0)
 				case worker + 40:
 					g.Explain(f)
