@@ -233,7 +233,7 @@ func (inv *invocation) printStanding(method, path string, e *guard.Explanation) 
 		if !b.Until.IsZero() {
 			until = b.Until.Format(time.RFC3339)
 		}
-		row("banned", "until %s, scope %s, by %s: %s", until, b.Scope, b.By, b.Reason)
+		row("banned", "%s until %s, scope %s, by %s: %s", short(b.Prefix), until, b.Scope, b.By, b.Reason)
 	}
 	for name, is := range map[string]bool{"guard.allow": e.Allowed, "guard.block": e.Blocked} {
 		if is {
@@ -476,6 +476,8 @@ func (o *operator) refused(status int, answer []byte) error {
 	switch status {
 	case http.StatusUnauthorized:
 		return failed(err, "set adminToken in the settings, or FRESHET_ADMIN_TOKEN, to that of the server")
+	case http.StatusNotFound:
+		return failed(err, "freshet guard list shows the bans; freshet guard explain ADDRESS tells which one covers it")
 	case http.StatusBadRequest:
 		return misuse("freshet guard --help shows how it is used", "%w", err)
 	}
