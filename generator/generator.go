@@ -147,7 +147,7 @@ type Options struct {
 	Now         time.Time // decides what is published; required
 	Changed     []string  // what may have changed in the source; nil: anything
 	Full        bool      // render every page, whatever its fingerprint, and look at every public file
-	Verified    bool      // with this, every document was compared with the source since the last time: the site counts as verified
+	Compared    time.Time // since when every document was compared with the source, this build included; zero: that stays as it was
 	AllowShrink bool      // however many pages go away
 	Rest        int       // of what earlier builds left to make, make so many pages too
 	Cause       string    // for the log: "build", "file watch" …
@@ -212,6 +212,9 @@ const maxAttempts = 5
 func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if opt.Changed == nil {
+		opt.Compared = time.Now() // by the real clock, whatever time the site is built for
+	}
 	rep := &Report{Phases: map[string]float64{}, Skipped: []site.Skip{}, Problems: []diag.Problem{}}
 	now := opt.Now.UTC()
 	if g.snap == nil || now.Before(g.snap.Now()) {
@@ -246,9 +249,8 @@ func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
 		changed = again
 	}
 	g.report(rep)
-	if opt.Changed == nil || opt.Verified {
-		// By the real clock, whatever time the site is built for.
-		if err := g.cfg.Store.SetVerified(time.Now()); err != nil {
+	if !opt.Compared.IsZero() {
+		if err := g.cfg.Store.SetVerified(opt.Compared); err != nil {
 			return rep, err
 		}
 	}

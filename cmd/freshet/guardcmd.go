@@ -343,7 +343,7 @@ lines, freshet's own among them; - is standard input. Nothing is asked and nothi
 				return err
 			}
 			if rep.Requests == 0 {
-				return failed(fmt.Errorf("%s holds no request that can be read: %s", args[0], cmp.Or(rep.Problem, "it is empty")),
+				return failed(fmt.Errorf("%s holds no request that can be read: %s", args[0], cmp.Or(rep.Problem, "it has "+plural(rep.Lines, "line")+" of other things")),
 					"the formats are combined, as nginx and Apache write it, and JSON lines")
 			}
 			if inv.json {

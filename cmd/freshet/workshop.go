@@ -143,6 +143,12 @@ func (w *workshop) Close() error {
 	return errors.Join(errs...)
 }
 
+// await waits for a page that builds have left for later: see revalidator.Config.
+func (w *workshop) await(ctx context.Context, path site.Path) (left bool, generation uint64, err error) {
+	left, err = w.gen.Await(ctx, path)
+	return left, w.store.Current().ID, err
+}
+
 // build brings the site up to its source, unless it is pinned.
 func (w *workshop) build(ctx context.Context, opt generator.Options) (*generator.Report, error) {
 	if gen := w.store.Current(); gen.Pinned() {
