@@ -43,7 +43,7 @@ test: setup ## all tests with the race detector, and what was skipped
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m -json ./... | $(GO) run ./internal/testenv/report
 
 race: ## the tests of the concurrent parts, ten times over
-	CGO_ENABLED=1 $(GO) test -race -count=10 ./internal/wire ./internal/telemetry ./internal/memo ./internal/pagestore ./generator ./revalidator/... ./server
+	CGO_ENABLED=1 $(GO) test -race -count=10 ./internal/wire ./internal/telemetry ./internal/memo ./internal/pagestore ./generator ./revalidator/... ./server ./server/guard/...
 
 fuzz: ## each fuzz target for $(FUZZTIME)
 	@grep -rHoE --include='*_test.go' '^func (Fuzz[A-Za-z0-9_]+)' . | sed -E 's|^\./(.*)/[^/]+:func (.*)|\1 \2|' | \

@@ -61,7 +61,7 @@ With --public and without --state it serves the files of that folder, whoever ma
 			return inv.serveState(ctx, eff)
 		}),
 	}
-	addSettingFlags(cmd, "listen", "public", "state", "log")
+	addSettingFlags(cmd, "listen", "admin", "public", "state", "log")
 	return cmd
 }
 
@@ -80,7 +80,11 @@ func (inv *invocation) serveFolder(ctx context.Context, eff *effective) (err err
 	if err != nil {
 		return err
 	}
-	f, err := inv.openFront(ctx, eff, ln, server.Config{Site: folder, Logger: logger, Foreign: true, CacheBytes: eff.Cache.MemoryBytes}, nil, nil)
+	state := "" // a plain folder has none, unless somebody has named one
+	if eff.from["state"] != "default" {
+		state = eff.State
+	}
+	f, err := inv.openFront(ctx, eff, ln, server.Config{Site: folder, Logger: logger, Foreign: true, CacheBytes: eff.Cache.MemoryBytes}, state, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -105,7 +109,7 @@ func (inv *invocation) serveState(ctx context.Context, eff *effective) error {
 	}
 	cfg := serverConfig(eff, generations{r.Current}, hooks, logger, nil)
 	cfg.Late = &late{pages: r, daemon: revalidator.NewControl(eff.State), asking: make(chan struct{}, 64)}
-	f, err := inv.openFront(ctx, eff, ln, cfg, r.History, nil)
+	f, err := inv.openFront(ctx, eff, ln, cfg, eff.State, r.History, nil)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,296 @@
+package guard
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"freshet/server/guard/bans"
+	"freshet/server/guard/limit"
+	"freshet/server/guard/traffic"
+)
+
+// A Ledger is what the servers of a site share. Its calls are given deadlines; none is made while a request for a page is
+// judged.
+type Ledger interface {
+	// Take takes one of limit attempts within window from every key, or from none of them when one has none left. It is
+	// exact whoever asks at the same time, in any window. It reports how many the scarcest key has left, or for how long to wait.
+	Take(ctx context.Context, keys []string, limit int, window time.Duration) (left int, wait time.Duration, err error)
+	// Share exchanges news in one round trip. Counts are added up by key, and forgotten once a key got nothing for keep; others
+	// is what other servers have added to the same keys since this server last named them, or ever. Events are appended to a
+	// log, of which news is what others have appended after cursor, or all that it still holds after an empty one; next is
+	// the cursor for the next call. The log keeps the newest 10,000 events.
+	Share(ctx context.Context, counts map[string]int64, keep time.Duration, events [][]byte, cursor string) (
+		others map[string]int64, news [][]byte, next string, err error)
+}
+
+const (
+	shareEvery    = 100 * time.Millisecond
+	shareAgain    = time.Second // while the ledger is away
+	shareTimeout  = time.Second // late counts are better than none, and nobody waits for them
+	takeTimeout   = 250 * time.Millisecond
+	maxPending    = 4096 // clients whose counts wait to be shared
+	maxEvents     = 4096 // events that wait
+	oldestStrike  = 24 * time.Hour
+	bucketsToKeep = 2 // windows for which a count is worth keeping
+)
+
+// An event is what one server tells the others, and what is kept over a restart. It has one of its fields.
+type event struct {
+	Ban     *bans.Ban         `json:"ban,omitempty"`
+	Lift    *netip.Prefix     `json:"lift,omitempty"`
+	Kill    *Kill             `json:"kill,omitempty"`
+	Reopen  bool              `json:"reopen,omitempty"`
+	Traffic *traffic.Override `json:"traffic,omitempty"`
+	Strike  *strike           `json:"strike,omitempty"`
+	Audit   *Entry            `json:"audit,omitempty"` // kept only
+}
+
+// A strike is a violation of a client.
+type strike struct {
+	Client netip.Prefix `json:"client"`
+	At     time.Time    `json:"at"`
+}
+
+// pending is what waits to be shared. It stays within its bounds: what does not fit stays this server's own knowledge.
+type pending struct {
+	mu     sync.Mutex
+	counts map[pendingKey]int64
+	events [][]byte
+	cursor string
+}
+
+type pendingKey struct {
+	key   ClientKey
+	class Class
+}
+
+// spent notes that a client was let through in a class, for the other servers.
+func (g *Guard) spent(key ClientKey, class Class) {
+	if g.cfg.Ledger == nil {
+		return
+	}
+	k := pendingKey{key, class}
+	p := &g.pending
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n, ok := p.counts[k]; ok || len(p.counts) < maxPending {
+		p.counts[k] = n + 1
+		return
+	}
+	g.stats.unshared.Add(1)
+}
+
+// tell queues an event for the other servers.
+func (g *Guard) tell(e event) {
+	if g.cfg.Ledger == nil {
+		return
+	}
+	data, err := json.Marshal(e)
+	if err != nil {
+		g.log.Error("event cannot be shared", "error", err)
+		return
+	}
+	g.pending.mu.Lock()
+	defer g.pending.mu.Unlock()
+	if len(g.pending.events) < maxEvents {
+		g.pending.events = append(g.pending.events, data)
+	}
+}
+
+// share exchanges news with the other servers once. What could not be sent waits for the next time.
+func (g *Guard) share(ctx context.Context) error {
+	p := &g.pending
+	p.mu.Lock()
+	counts, events, cursor := p.counts, p.events, p.cursor
+	p.counts, p.events = make(map[pendingKey]int64), nil
+	p.mu.Unlock()
+	named := make(map[string]int64, len(counts))
+	keys := make(map[string]pendingKey, len(counts))
+	for k, n := range counts {
+		name := k.class.String() + " " + k.key.String()
+		named[name], keys[name] = n, k
+	}
+	ctx, cancel := context.WithTimeout(ctx, shareTimeout)
+	defer cancel()
+	others, news, next, err := g.cfg.Ledger.Share(ctx, named, g.longest, events, cursor)
+	if err != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for k, n := range counts {
+			if have, ok := p.counts[k]; ok || len(p.counts) < maxPending {
+				p.counts[k] = have + n
+			}
+		}
+		p.events = append(events, p.events...)
+		p.events = p.events[max(len(p.events)-maxEvents, 0):]
+		return err
+	}
+	now := time.Now()
+	for name, n := range others {
+		if k, ok := keys[name]; ok && n > 0 {
+			g.charge(k, n, g.tick(now))
+		}
+	}
+	for _, data := range news {
+		g.learn(data, now)
+	}
+	p.mu.Lock()
+	p.cursor = next
+	p.mu.Unlock()
+	return nil
+}
+
+// charge takes from a client's bucket what other servers have let through.
+func (g *Guard) charge(k pendingKey, n, now int64) {
+	l := &g.limits[k.class]
+	if !l.on || l.slot < 0 {
+		return
+	}
+	h := g.clients.Hash(limit.Key{Hi: k.key.hi, Lo: k.key.lo})
+	g.clients.Lock(h)
+	c, _ := g.clients.Take(h, second(now))
+	l.policies[0].Charge(&c.buckets[l.slot], now, n)
+	g.clients.Unlock(h)
+}
+
+// learn takes over what another server has told, or what was kept.
+func (g *Guard) learn(data []byte, now time.Time) {
+	var e event
+	if err := json.Unmarshal(data, &e); err != nil {
+		g.log.Warn("another server's event cannot be read", "error", err)
+		return
+	}
+	switch {
+	case e.Ban != nil:
+		if err := g.bans.Put(*e.Ban, now); err != nil {
+			g.log.Warn("another server's ban cannot be used", "error", err)
+		}
+	case e.Lift != nil:
+		g.bans.Lift(*e.Lift)
+		g.pardon(*e.Lift)
+	case e.Kill != nil:
+		if e.Kill.Until.After(now) && e.Kill.Until.Sub(now) <= longestKill && e.Kill.Cover <= CoverAll {
+			g.switches.kill.Store(e.Kill)
+			g.switches.changes.Add(1)
+		}
+	case e.Reopen:
+		g.switches.kill.Store(nil)
+		g.switches.changes.Add(1)
+	case e.Traffic != nil:
+		if e.Traffic.Mode <= traffic.Settings {
+			g.meter.Set(e.Traffic, now)
+			g.switches.changes.Add(1)
+		}
+	case e.Strike != nil:
+		key, ok := validClient(e.Strike.Client)
+		if age := now.Sub(e.Strike.At); ok && age < oldestStrike {
+			at := g.tick(now) - int64(max(age, 0))
+			h := g.offenders.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
+			g.offenders.Lock(h)
+			o, _ := g.offenders.Take(h, second(at))
+			o.strike(at, g.cfg.Ban.Window) // who saw the last one bans
+			o.add(violationPoints, max(at, o.at))
+			g.offenders.Unlock(h)
+		}
+	}
+}
+
+// Attempt judges an attempt to sign in to an account, which Decide has let through. It counts the account as Decide
+// counts the address, on all servers exactly; while the ledger is away a server lets through its share of the limit, at
+// least one. A client that has signed in to the account before is not counted against it, so nobody can lock its owner out.
+// A verdict without refusal changes nothing.
+func (g *Guard) Attempt(ctx context.Context, f *Facts, account string) Verdict {
+	l := &g.limits[Auth]
+	v := Verdict{Class: Auth, policy: l.headers[0]}
+	if !l.on || g.allow.Set().Contains(f.Client) {
+		return v
+	}
+	account = strings.ToLower(strings.TrimSpace(account))
+	key, now := f.key(), g.tick(f.Now)
+	keys := []string{"auth " + key.String()}
+	familiar := g.isFamiliar(key, account, now)
+	if !familiar {
+		sum := sha256.Sum256([]byte(account)) // the ledger need not know who signs in
+		keys = append(keys, "account "+hex.EncodeToString(sum[:16]))
+		h := g.accounts.HashText(account)
+		g.accounts.Lock(h)
+		log, _ := g.accounts.Take(h, second(now))
+		q, ok := log.Take(now, l.requests, l.window)
+		g.accounts.Unlock(h)
+		if v.Quota = q; !ok {
+			// It may be the owner who is refused for what others did: that is no violation.
+			return g.refuseAttempt(f, key, &v, q.Wait, "too many attempts at this account")
+		}
+	}
+	if g.cfg.Ledger == nil {
+		return v
+	}
+	ctx, cancel := context.WithTimeout(ctx, takeTimeout)
+	defer cancel()
+	left, wait, err := g.cfg.Ledger.Take(ctx, keys, l.requests, l.window)
+	if err != nil {
+		share := max(l.requests/g.cfg.Servers, 1)
+		for i, q := range g.usedUp(key, account, now, l) {
+			if q.Limit-q.Left > share && (i == 0 || !familiar) {
+				v.Quota = q
+				return g.refuseAttempt(f, key, &v, q.Reset, "the shared count is away, and this server's share is used up")
+			}
+		}
+		return v
+	}
+	v.Quota = limit.Quota{Limit: l.requests, Left: left, Reset: max(wait, v.Quota.Reset), Wait: wait}
+	if wait > 0 {
+		if ban := g.violated(f, key, Auth, now, wait); ban != nil && g.ban(&v, ban, f.Now) {
+			g.finish(f, key, &v)
+			return v
+		}
+		return g.refuseAttempt(f, key, &v, wait, "too many attempts on all servers")
+	}
+	return v
+}
+
+// usedUp is what address and account have left on this server.
+func (g *Guard) usedUp(key ClientKey, account string, now int64, l *classLimit) (left [2]limit.Quota) {
+	peek := func(t *limit.Table[limit.Log], h uint64) (q limit.Quota) {
+		t.Lock(h)
+		defer t.Unlock(h)
+		if log := t.Get(h); log != nil {
+			q = log.Peek(now, l.requests, l.window)
+		}
+		return q
+	}
+	left[0] = peek(g.attempts, g.attempts.Hash(limit.Key{Hi: key.hi, Lo: key.lo}))
+	left[1] = peek(g.accounts, g.accounts.HashText(account))
+	return left
+}
+
+func (g *Guard) refuseAttempt(f *Facts, key ClientKey, v *Verdict, wait time.Duration, reason string) Verdict {
+	v.Action, v.Rule, v.RetryAfter, v.Reason = Limit, RuleLimit, wait, reason
+	if g.shadow.of(RuleLimit, Auth) {
+		v.Action, v.Rule, v.Shadow, v.RetryAfter = Allow, RuleNone, RuleLimit, 0
+	}
+	g.finish(f, key, v)
+	return *v
+}
+
+// familiarFor is for how long a client may sign in to an account without being counted against it.
+const familiarFor = 30 * 24 * time.Hour
+
+func (g *Guard) familiarHash(key ClientKey, account string) uint64 {
+	account = strings.ToLower(strings.TrimSpace(account))
+	return g.familiar.Hash(limit.Key{Hi: key.hi, Lo: key.lo, Salt: g.familiar.HashText(account)})
+}
+
+func (g *Guard) isFamiliar(key ClientKey, account string, now int64) bool {
+	h := g.familiarHash(key, account)
+	g.familiar.Lock(h)
+	defer g.familiar.Unlock(h)
+	at := g.familiar.Get(h)
+	return at != nil && now-*at < int64(familiarFor)
+}
