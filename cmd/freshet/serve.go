@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,6 +41,10 @@ func (g generations) Current() server.Generation {
 	return nil
 }
 
+// servingGC is how much garbage a server lets pile up, in percent of what is alive: bodies, and tables that are as large
+// with nobody there. It makes so little that the collector hardly works for it.
+const servingGC = 25
+
 func (inv *invocation) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -54,6 +59,9 @@ With --public and without --state it serves the files of that folder, whoever ma
 			eff, err := inv.load(cmd)
 			if err != nil {
 				return err
+			}
+			if inv.getenv("GOGC") == "" {
+				defer debug.SetGCPercent(debug.SetGCPercent(servingGC))
 			}
 			if f := cmd.Flags(); f.Changed("public") && !f.Changed("state") {
 				return inv.serveFolder(ctx, eff)
