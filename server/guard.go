@@ -27,25 +27,27 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 		if gen := s.cfg.Site.Current(); gen != nil {
 			_, f.Built = gen.Lookup(site.Path(f.Path))
 		}
-		v := judge(g, &f, res)
-		tellLimit(w.Header(), &v, f.Now)
-		if !v.Allowed() {
-			return refusal(&v)
+		v := s.judge(res, &f)
+		if v.Quota.Limit > 0 { // pages have none, unless the settings say so
+			tellLimit(w.Header(), &v, f.Now)
 		}
-		next.ServeHTTP(w, r)
-		g.Answered(&f, &v, res.Status)
-		return nil
+		if v.Allowed() {
+			next.ServeHTTP(w, r)
+			g.Answered(&f, &v, res.Status)
+			return nil
+		}
+		return refusal(&v)
 	})
 }
 
-// judge asks the guard, and notes for the access record what it says.
-func judge(g *guard.Guard, f *guard.Facts, res *web.Response) guard.Verdict {
-	v := g.Decide(f)
+// judge asks the guard, and notes what it says for the access record.
+func (s *Server) judge(res *web.Response, f *guard.Facts) guard.Verdict {
+	v := s.cfg.Guard.Decide(f)
 	res.Rule, res.Shadow, res.Look = v.Name(), v.Shadowed(), v.Fingerprint
 	return v
 }
 
-// refusal is the answer of a verdict that allows nothing.
+// refusal is the answer to a request that the guard does not let through.
 func refusal(v *guard.Verdict) *web.Error {
 	e := &web.Error{Status: v.Action.Status(), Message: v.Message()}
 	if v.Action != guard.Deny { // who is banned is not asked to come again
@@ -54,11 +56,8 @@ func refusal(v *guard.Verdict) *web.Error {
 	return e
 }
 
-// tellLimit adds the headers by which a client learns of its limit. Pages have none, unless the settings say so.
+// tellLimit adds the headers by which a client learns of its limit.
 func tellLimit(h http.Header, v *guard.Verdict, now time.Time) {
-	if v.Quota.Limit == 0 {
-		return
-	}
 	var room [8]guard.Field
 	fields := v.AppendFields(room[:0], now)
 	values := make([]string, len(fields))

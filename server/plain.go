@@ -17,8 +17,9 @@ import (
 
 // An exchange is what one plain request needs. It is used again and again.
 type exchange struct {
-	res  web.Response
-	head []byte
+	res   web.Response
+	facts guard.Facts
+	head  []byte
 }
 
 var exchanges = sync.Pool{New: func() any { return &exchange{head: make([]byte, 0, 4<<10)} }}
@@ -58,15 +59,15 @@ func (s *Server) plain(p *wire.Plain) (answered bool) {
 	res.Route = pageRoute
 	s.metrics.inFlight.Add(1) // done takes it off
 	defer s.done(res, http.MethodGet, ask.Path, p.UserAgent)
-	f := guard.Facts{
-		Now: now, ID: res.ID(), Client: client.Addr, Undeclared: client.Undeclared, Method: http.MethodGet, Path: ask.Path, Built: true,
-		UserAgent: p.UserAgent, Accept: p.Accept, AcceptLanguage: p.AcceptLanguage, AcceptEncoding: p.AcceptEncoding, Referer: p.Referer != "",
-	}
 	var v guard.Verdict
-	if g := s.cfg.Guard; g != nil {
-		if v = judge(g, &f, res); !v.Allowed() {
+	if s.cfg.Guard != nil {
+		x.facts = guard.Facts{
+			Now: now, ID: res.ID(), Client: client.Addr, Undeclared: client.Undeclared, Method: http.MethodGet, Path: ask.Path, Built: true,
+			UserAgent: p.UserAgent, Accept: p.Accept, AcceptLanguage: p.AcceptLanguage, AcceptEncoding: p.AcceptEncoding, Referer: p.Referred,
+		}
+		if v = s.judge(res, &x.facts); !v.Allowed() {
 			res.Route = noRoute
-			x.refuse(p, &f, &v)
+			x.refuse(p, &v)
 			return true
 		}
 	}
@@ -79,17 +80,17 @@ func (s *Server) plain(p *wire.Plain) (answered bool) {
 	head = appendFields(head, a.Moving[:])
 	if v.Quota.Limit > 0 {
 		var room [8]guard.Field
-		for _, field := range v.AppendFields(room[:0], now) {
-			head = appendLine(head, field.Name, field.Value)
+		for _, f := range v.AppendFields(room[:0], now) {
+			head = appendField(head, f.Name, f.Value)
 		}
 	}
 	if client.Secure {
-		head = appendField(head, "Strict-Transport-Security", transport)
+		head = appendField(head, "Strict-Transport-Security", transport[0])
 	}
 	sent, _ := p.Send(x.end(head), a.Body) // a reader who has gone is in the access record
 	res.Bytes = int64(sent)
 	if s.cfg.Guard != nil {
-		s.cfg.Guard.Answered(&f, &v, res.Status)
+		s.cfg.Guard.Answered(&x.facts, &v, res.Status)
 	}
 	return true
 }
@@ -121,20 +122,23 @@ func (x *exchange) end(head []byte) []byte {
 }
 
 // refuse answers as web.WriteError does to a request that the guard has refused.
-func (x *exchange) refuse(p *wire.Plain, f *guard.Facts, v *guard.Verdict) {
+func (x *exchange) refuse(p *wire.Plain, v *guard.Verdict) {
 	out := paper{header: http.Header{}}
 	x.res.ResponseWriter = &out
-	tellLimit(out.header, v, f.Now)
+	if v.Quota.Limit > 0 {
+		tellLimit(out.header, v, x.res.Start)
+	}
 	if x.res.Client.Secure {
 		out.header["Strict-Transport-Security"] = transport
 	}
-	e := refusal(v)
-	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: f.Path}, Header: http.Header{"Accept": {p.Accept}}}
-	web.WriteError(&x.res, r, e)
+	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: x.facts.Path}, Header: http.Header{"Accept": {p.Accept}}}
+	web.WriteError(&x.res, r, refusal(v))
 	x.res.ResponseWriter = nil
-	head := x.begin(e.Status)
+	head := x.begin(x.res.Status)
 	for name, values := range out.header {
-		head = appendField(head, name, values)
+		for _, value := range values {
+			head = appendField(head, name, value)
+		}
 	}
 	sent, _ := p.Send(x.end(head), out.body.Bytes())
 	x.res.Bytes = int64(sent)
@@ -163,21 +167,16 @@ func statusLine(status int) string {
 func appendFields(head []byte, fields []field) []byte {
 	for i := range fields {
 		if fields[i].Name != "" {
-			head = appendField(head, fields[i].Name, fields[i].Values)
+			for _, value := range fields[i].Values {
+				head = appendField(head, fields[i].Name, value)
+			}
 		}
 	}
 	return head
 }
 
 // appendField appends a header. What values hold was made by us; keys and addresses are percent-encoded.
-func appendField(head []byte, name string, values []string) []byte {
-	for _, v := range values {
-		head = appendLine(head, name, v)
-	}
-	return head
-}
-
-func appendLine(head []byte, name, value string) []byte {
+func appendField(head []byte, name, value string) []byte {
 	head = append(head, name...)
 	head = append(head, ": "...)
 	head = append(head, value...)
