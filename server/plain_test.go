@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -119,6 +120,7 @@ func TestPlain(t *testing.T) {
 			raw += "\r\n"
 			type trace struct {
 				Answer []string
+				Judged map[string]uint64 // requests by rule and class, and by what sent them
 				Record map[string]any
 				Counts map[string]float64
 			}
@@ -138,7 +140,7 @@ func TestPlain(t *testing.T) {
 				settled(t, reg)
 				access.Flush()
 				out.Reset()
-				before := counts(t, reg)
+				before, judgedBefore := counts(t, reg), judged(g)
 				if _, err := io.WriteString(conn, raw); err != nil {
 					t.Fatal(err)
 				}
@@ -168,6 +170,12 @@ func TestPlain(t *testing.T) {
 						delete(tr.Counts, k)
 					}
 				}
+				tr.Judged = judged(g)
+				for k, v := range judgedBefore {
+					if tr.Judged[k] -= v; tr.Judged[k] == 0 {
+						delete(tr.Judged, k)
+					}
+				}
 				return tr, isShort(seen.Bytes())
 			}
 			want, short := traced(false)
@@ -183,6 +191,16 @@ func TestPlain(t *testing.T) {
 			}
 		}
 	}
+}
+
+// judged is what a guard has counted.
+func judged(g *guard.Guard) map[string]uint64 {
+	s := g.Stats(time.Now())
+	out := maps.Clone(s.Kinds)
+	for _, c := range s.Decisions {
+		out[c.Rule+" "+c.Class+" "+c.Outcome] = c.N
+	}
+	return out
 }
 
 // counts are the values of a registry's counters, and how many observations its histograms have.
