@@ -26,14 +26,24 @@ type ledger struct {
 	mu     sync.Mutex
 	away   error
 	takes  map[string][]time.Time
-	totals map[string]map[string]int64 // by key and server: what it has added
-	seen   map[string]map[string]int64 // what it knew of others' when it last asked
+	paid   map[string]time.Time // when a debt is
+	log    int                  // how many logs were lost
 	events [][]byte
 	from   []string
 }
 
 func newLedger() *ledger {
-	return &ledger{takes: map[string][]time.Time{}, totals: map[string]map[string]int64{}, seen: map[string]map[string]int64{}}
+	return &ledger{takes: map[string][]time.Time{}, paid: map[string]time.Time{}}
+}
+
+// lose loses everything.
+func (l *ledger) lose() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clear(l.takes)
+	clear(l.paid)
+	l.events, l.from = nil, nil
+	l.log++
 }
 
 // A seat is a server's end of a ledger.
@@ -65,46 +75,44 @@ func (l *ledger) Take(_ context.Context, keys []string, limit int, window time.D
 	return left, 0, nil
 }
 
-func (s *seat) Share(_ context.Context, counts map[string]int64, _ time.Duration, events [][]byte, cursor string) (map[string]int64, [][]byte, string, error) {
+func (s *seat) Share(_ context.Context, spent map[string]time.Duration, events [][]byte, cursor string) (map[string]time.Duration, [][]byte, string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.away != nil {
 		return nil, nil, "", s.away
 	}
-	others := map[string]int64{}
-	for k, n := range counts {
-		if s.totals[k] == nil {
-			s.totals[k], s.seen[k] = map[string]int64{}, map[string]int64{}
+	now, owed := time.Now(), map[string]time.Duration{}
+	for k, cost := range spent {
+		if s.paid[k].Before(now) {
+			s.paid[k] = now
 		}
-		s.totals[k][s.name] += n
-		all := int64(0)
-		for name, n := range s.totals[k] {
-			if name != s.name {
-				all += n
-			}
-		}
-		others[k] = all - s.seen[k][s.name]
-		s.seen[k][s.name] = all
+		s.paid[k] = s.paid[k].Add(cost)
+		owed[k] = s.paid[k].Sub(now)
 	}
-	at := 0
-	_, _ = fmt.Sscan(cursor, &at)
+	log, at := s.log, 0
+	_, _ = fmt.Sscan(cursor, &log, &at)
 	var news [][]byte
-	for i := at; i < len(s.events); i++ {
-		if s.from[i] != s.name {
-			news = append(news, s.events[i])
+	if log == s.log {
+		for i := at; i < len(s.events); i++ {
+			if s.from[i] != s.name {
+				news = append(news, s.events[i])
+			}
 		}
 	}
 	for _, e := range events {
 		s.events, s.from = append(s.events, e), append(s.from, s.name)
 	}
-	return others, news, fmt.Sprint(len(s.events)), nil
+	if log != s.log {
+		return owed, news, "", nil
+	}
+	return owed, news, fmt.Sprint(s.log, len(s.events)), nil
 }
 
 // TestLedger holds the ledger of these tests to what is asked of all.
 func TestLedger(t *testing.T) {
-	storetest.Ledger(t, func(*testing.T) func(string) guard.Ledger {
+	storetest.Ledger(t, func(*testing.T) (func(string) guard.Ledger, func()) {
 		l := newLedger()
-		return func(server string) guard.Ledger { return &seat{l, server} }
+		return func(server string) guard.Ledger { return &seat{l, server} }, l.lose
 	})
 }
 
@@ -145,7 +153,14 @@ func TestServersShare(t *testing.T) {
 		a.exhaust("203.0.113.9", "GET", "/api/search")
 		a.exhaust("203.0.113.9", "GET", "/api/blog")
 		round()
-		if _, v := b.exhaust("203.0.113.9", "GET", "/api/search"); v.Rule != guard.RuleBan {
+		if _, v := b.exhaust("203.0.113.9", "GET", "/api/search"); v.Rule != guard.RuleLimit {
+			t.Errorf("the first violation, on the second server too: %s, want limit", said(v))
+		}
+		round()
+		if v := a.ask("203.0.113.9", "GET", "/api/search"); v.Rule != guard.RuleLimit {
+			t.Errorf("the first violation, on both servers: %s, want limit", said(v))
+		}
+		if _, v := b.exhaust("203.0.113.9", "GET", "/api/courses"); v.Rule != guard.RuleBan {
 			t.Errorf("the third violation, on the second server: %s, want ban", said(v))
 		}
 		round()
@@ -154,7 +169,7 @@ func TestServersShare(t *testing.T) {
 		}
 		a.Unban(netip.MustParsePrefix("203.0.113.9/32"), "asha", a.now)
 		round()
-		if v := b.ask("203.0.113.9", "GET", "/api/courses"); !v.Allowed() {
+		if v := b.ask("203.0.113.9", "GET", "/api/blog"); !v.Allowed() {
 			t.Errorf("after unban on the first, the second: %s", said(v))
 		}
 
@@ -489,8 +504,8 @@ func TestEverythingAtOnce(t *testing.T) {
 					g.Refusal("id7")
 					g.Audit()
 					_ = g.Reload(f.Now)
-					_, _, _, _ = other.Share(ctx, map[string]int64{"api 203.0.113.7": 3}, time.Minute,
-						[][]byte{[]byte(`{"strike":{"client":"203.0.113.7/32","at":"2026-03-01T09:00:00Z"}}`), []byte(`nonsense`)}, "")
+					_, _, _, _ = other.Share(ctx, map[string]time.Duration{"api 203.0.113.7": time.Second},
+						[][]byte{[]byte(`{"strike":{"client":"203.0.113.7/32","class":"api","at":"2026-03-01T09:00:00Z"}}`), []byte(`nonsense`)}, "")
 				}
 			}
 		})
