@@ -107,6 +107,9 @@ func (u URL) options() (*redis.Options, error) {
 	opts.Protocol = 2 // every server has it, and nothing of the other is used
 	opts.DisableIdentity = true
 	opts.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	// The driver takes no offence at a server that wants a password and got none. It is the first command's to tell, which a
+	// big one is not: the server cuts it off.
+	opts.OnConnect = func(ctx context.Context, cn *redis.Conn) error { return cn.Time(ctx).Err() }
 	opts.MaxRetries = -1 // an attempt that may have been counted must not be counted again
 	opts.DialerRetries = 1
 	opts.DialTimeout = dialTimeout

@@ -88,6 +88,9 @@ func (db *DB) explain(what string, err error) error {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, redis.ErrPoolTimeout), isNet && netErr.Timeout():
 		e.Message = fmt.Sprintf("%s: Redis at %s (redis.url, REDIS_URL) does not answer in time", what, host)
 		e.Remedy = "see that it runs and can be reached from here"
+		if strings.HasPrefix(string(db.url), "rediss:") {
+			e.Remedy += ", and that it speaks TLS"
+		}
 	case errors.Is(err, redis.ErrClosed), errors.Is(err, net.ErrClosed):
 		e.Message = fmt.Sprintf("%s: the connection to Redis was closed here", what)
 	default:

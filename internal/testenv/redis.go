@@ -127,7 +127,7 @@ func (s *RedisServer) ask(command string) (string, error) {
 		return "", err
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 	if _, err := conn.Write([]byte(command + "\r\n")); err != nil {
 		return "", err
 	}
