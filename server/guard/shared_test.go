@@ -221,6 +221,119 @@ func TestServersShare(t *testing.T) {
 	})
 }
 
+// TestLedgerLost: a ledger that has lost everything is told again what is in force, and not what was lifted meanwhile.
+func TestLedgerLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		join := func(name string) *rig {
+			g, err := guard.New(guard.Config{Ledger: &seat{l, name}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return &rig{g, t, time.Now()}
+		}
+		a, b := join("a"), join("b")
+		round := func(servers ...*rig) {
+			t.Helper()
+			for range 2 {
+				for _, s := range servers {
+					if err := s.ShareOnce(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+		for _, client := range []string{"203.0.113.7", "203.0.113.8"} {
+			if _, err := a.Ban(netip.MustParsePrefix(client+"/32"), bans.All, time.Time{}, "asha", "", a.now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := a.Kill(guard.Kill{Cover: guard.CoverAPI, By: "asha"}, a.now); err != nil {
+			t.Fatal(err)
+		}
+		a.SetTraffic(traffic.On, "asha", time.Time{}, a.now)
+		round(a, b)
+		l.lose()
+		b.Unban(netip.MustParsePrefix("203.0.113.8/32"), "binod", b.now)
+		round(a, b)
+		time.Sleep(3 * time.Second)
+		round(a, b)
+		late := join("late")
+		round(late)
+		for _, s := range []*rig{a, b, late} {
+			if v := s.ask("203.0.113.7", "GET", "/"); v.Rule != guard.RuleBan {
+				t.Errorf("a ban: %s", said(v))
+			}
+			if v := s.ask("203.0.113.8", "GET", "/"); !v.Allowed() {
+				t.Errorf("a ban that was lifted: %s", said(v))
+			}
+			if on, _ := s.HighTraffic(time.Now()); !on || s.Killed(time.Now()) == nil {
+				t.Errorf("high traffic %v, kill %v", on, s.Killed(time.Now()))
+			}
+		}
+		told := len(l.events)
+		time.Sleep(3 * time.Second)
+		round(a, b, late)
+		if len(l.events) != told {
+			t.Errorf("%d events more, want it told again once", len(l.events)-told)
+		}
+	})
+}
+
+// TestOutageIsPaidOff: what a client used while the ledger was away is not held against it when time has paid it off.
+func TestOutageIsPaidOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		g, err := guard.New(guard.Config{Ledger: &seat{l, "a"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &rig{g, t, time.Now()}
+		l.away = errors.New("away")
+		for range 600 { // ten minutes at half the limit
+			r.now = time.Now()
+			if v := r.ask("203.0.113.7", "GET", "/api/courses"); !v.Allowed() {
+				t.Fatal(said(v))
+			}
+			_ = r.ShareOnce(t.Context())
+			time.Sleep(time.Second)
+		}
+		l.away = nil
+		r.now = time.Now()
+		r.ask("203.0.113.7", "GET", "/api/courses")
+		if err := r.ShareOnce(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if v := r.ask("203.0.113.7", "GET", "/api/courses"); v.Quota.Left != 118 {
+			t.Errorf("%d left after the return, want 118", v.Quota.Left)
+		}
+	})
+}
+
+// TestAwayAtStart: that servers do not know of each other is told at the start too, once.
+func TestAwayAtStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		l := newLedger()
+		l.away = errors.New("connection refused")
+		g, err := guard.New(guard.Config{Ledger: &seat{l, "s"}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- g.Run(ctx) }()
+		time.Sleep(time.Minute)
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if n := strings.Count(log.String(), "are not shared"); n != 1 {
+			t.Errorf("told %d times, want once:\n%s", n, log.String())
+		}
+	})
+}
+
 // TestAttempts: attempts to sign in are exact by address and account on all servers, and never open while the ledger is away.
 func TestAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
