@@ -204,6 +204,7 @@ func (s *Server) done(res *web.Response, r *http.Request) {
 	}
 	s.cfg.Access.Log(&telemetry.Record{
 		Time: res.Start, Duration: took, ID: res.ID(), Method: r.Method, Path: r.URL.Path, UserAgent: first(r.Header["User-Agent"]),
-		Status: res.Status, Bytes: res.Bytes, Addr: res.Client.Addr, Client: res.Client.Key(), Rule: res.Rule, Notes: res.Notes(),
+		Status: res.Status, Bytes: res.Bytes, Addr: res.Client.Addr, Client: res.Client.Key(), Rule: res.Rule, Shadow: res.Shadow, Look: res.Look,
+		Notes: res.Notes(),
 	})
 }

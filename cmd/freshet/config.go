@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +19,6 @@ import (
 
 	"freshet/generator/plan"
 	"freshet/internal/mongodb"
-	"freshet/internal/web"
 	"freshet/revalidator/cdn"
 	"freshet/revalidator/webhook"
 )
@@ -81,11 +81,6 @@ func (c *webhookConfig) token() webhook.Secret {
 
 type cacheConfig struct {
 	MemoryBytes int64
-}
-
-type guardConfig struct {
-	Hosts          []string // empty: the host of site.url, localhost and loopback addresses
-	TrustedProxies []string
 }
 
 type tlsConfig struct {
@@ -157,7 +152,7 @@ func envName(key string) string {
 
 // settings lists every setting in the order in which it is shown.
 func settings() []setting {
-	return []setting{
+	return slices.Concat([]setting{
 		textSetting("site.title", "", "Freshet", "", func(c *config) *string { return &c.Site.Title }, nil),
 		textSetting("site.url", "url", "http://localhost:8080", "`address` of the published site",
 			func(c *config) *string { return &c.Site.URL }, siteURL),
@@ -209,16 +204,12 @@ func settings() []setting {
 		levelSetting("log.level", "log", "info", "`level` of the log: debug, info, warn or error",
 			func(c *config) *slog.Level { return &c.Log.Level }),
 		textSetting("log.format", "", "auto", "", func(c *config) *string { return &c.Log.Format }, oneOf("auto", "text", "json")),
-		textSetting("admin", "", "127.0.0.1:9090", "", func(c *config) *string { return &c.Admin }, orNone(listenAddress)),
+		textSetting("admin", "admin", "127.0.0.1:9090", "`address` of the operators' listener, host:port; an empty one is none", func(c *config) *string { return &c.Admin }, orNone(listenAddress)),
 		secretSetting("adminToken", func(c *config) *string { return &c.AdminToken }, adminToken),
-		listSetting("guard.hosts", func(c *config) *[]string { return &c.Guard.Hosts }, web.CheckHost),
-		listSetting("guard.trustedProxies", func(c *config) *[]string { return &c.Guard.TrustedProxies }, func(item string) error {
-			_, err := web.ParseProxies([]string{item})
-			return err
-		}),
+	}, guardSettings(), []setting{
 		pathSetting("tls.cert", "", "", "", func(c *config) *string { return &c.TLS.Cert }, true),
 		pathSetting("tls.key", "", "", "", func(c *config) *string { return &c.TLS.Key }, true),
-	}
+	})
 }
 
 // later lists the settings and sections of other versions of freshet. They are told apart from misspelt ones.
@@ -227,11 +218,6 @@ func later(key string) bool {
 	switch section {
 	case "redis", "alerts":
 		return true
-	case "guard":
-		switch _, leaf, _ := strings.Cut(key, "."); leaf {
-		case "allow", "block", "limits", "ban", "highTraffic":
-			return true
-		}
 	}
 	switch key {
 	case "cache.hot", "cache.warm", "cache.cold", "cache.frozen":
@@ -242,7 +228,7 @@ func later(key string) bool {
 
 // laterEnv is later for the names of environment variables.
 func laterEnv(name string) bool {
-	for _, section := range []string{"REDIS_", "GUARD_ALLOW", "GUARD_BLOCK", "GUARD_LIMITS_", "GUARD_BAN_", "GUARD_HIGH_TRAFFIC_", "ALERTS_"} {
+	for _, section := range []string{"REDIS_", "ALERTS_"} {
 		if strings.HasPrefix(name, "FRESHET_"+section) {
 			return true
 		}
@@ -278,6 +264,7 @@ func (c *config) check(report func(key string, err error)) {
 	if c.Admin != "" && c.AdminToken == "" && !loopbackAddress(c.Admin) {
 		report("admin", bad("set adminToken, or listen at a loopback address", "the operators' listener at %s can be reached from elsewhere and asks for no token", c.Admin))
 	}
+	c.checkGuard(report)
 	if c.Public != "" {
 		switch {
 		case within(c.Public, c.Content):

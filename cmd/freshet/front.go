@@ -10,24 +10,29 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"freshet/internal/mongodb"
 	"freshet/internal/pagestore"
 	"freshet/internal/telemetry"
 	"freshet/internal/web"
 	"freshet/server"
 	"freshet/server/admin"
+	"freshet/server/guard"
 )
 
 // A front is all that answers requests: the readers' server and the operators' listener, with what they share.
 type front struct {
 	server    *server.Server
+	guard     *guard.Guard // nil: nobody is refused anything
+	mongo     *mongodb.DB  // whose circuit breaker the guard goes by; nil: there is none
 	readers   net.Listener
 	admin     *admin.Server
 	operators net.Listener // nil: operators have no listener
 }
 
 // openFront makes a server of cfg, with what the settings say of its surroundings, to answer on ln. It owns ln from
-// now on. history is nil for a site that has none, more for one that is only served.
-func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Listener, cfg server.Config,
+// now on. The guard keeps what it has to in state, which may be empty; who writes a site, and is shown it, needs none.
+// history is nil for a site that has none, more for one that is only served.
+func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Listener, cfg server.Config, state string,
 	history func() ([]pagestore.Commit, error), more *gauges) (_ *front, err error) {
 	f := &front{readers: ln}
 	defer func() {
@@ -54,6 +59,14 @@ func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Lis
 	cfg.Metrics = registry
 	if more != nil {
 		registry.MustRegister(more)
+		f.mongo = more.mongo
+	}
+	if cfg.Dev == nil {
+		if f.guard, err = openGuard(eff, state, cfg.Logger); err != nil {
+			return nil, err
+		}
+		cfg.Guard = f.guard
+		registry.MustRegister(guardGauges{f.guard})
 	}
 	if cfg.Logger.Enabled(ctx, slog.LevelInfo) {
 		cfg.Access = telemetry.NewAccessLog(telemetry.AccessConfig{Writer: inv.stderr, Text: !inv.logsJSON(eff.Log)})
@@ -78,6 +91,10 @@ func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Lis
 		Metrics: registry, Token: eff.AdminToken, Loopback: loopbackAddress(f.operators.Addr().String()),
 		Status: func() any { return f.server.Status() }, Logger: cfg.Logger,
 	}
+	if f.guard != nil {
+		desk := &guardDesk{f.guard, cfg.Site}
+		acfg.Bans, acfg.Switches, acfg.Witness = desk, desk, desk
+	}
 	if history != nil {
 		acfg.Generations = func(limit int) (any, error) {
 			commits, err := history()
@@ -100,19 +117,25 @@ func (f *front) Close() error {
 	return err
 }
 
-// Run answers until ctx ends. It closes the listeners. Operators are answered for as long as readers are.
+// Run answers until ctx ends. It closes the listeners. Operators are answered, and the guard is kept up to date, for as
+// long as readers are answered.
 func (f *front) Run(ctx context.Context) error {
-	if f.operators == nil {
-		return f.server.Run(ctx, f.readers)
-	}
-	operating, stop := context.WithCancel(context.WithoutCancel(ctx))
+	behind, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, serving := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer stop()
 		return f.server.Run(serving, f.readers)
 	})
-	g.Go(func() error { return f.admin.Run(operating, f.operators) })
+	if f.operators != nil {
+		g.Go(func() error { return f.admin.Run(behind, f.operators) })
+	}
+	if f.guard != nil {
+		g.Go(func() error { return f.guard.Run(behind) })
+		if f.mongo != nil {
+			g.Go(func() error { return followBreaker(behind, f.guard, f.mongo) })
+		}
+	}
 	return g.Wait()
 }
 

@@ -55,7 +55,7 @@ With --public and without --state it serves the files of that folder, whoever ma
 			return inv.serveState(ctx, eff)
 		}),
 	}
-	addSettingFlags(cmd, "listen", "public", "state", "log")
+	addSettingFlags(cmd, "listen", "admin", "public", "state", "log")
 	return cmd
 }
 
@@ -74,7 +74,11 @@ func (inv *invocation) serveFolder(ctx context.Context, eff *effective) (err err
 	if err != nil {
 		return err
 	}
-	f, err := inv.openFront(ctx, eff, ln, server.Config{Site: folder, Logger: logger, Foreign: true, CacheBytes: eff.Cache.MemoryBytes}, nil, nil)
+	state := "" // a plain folder has none, unless somebody has named one
+	if eff.from["state"] != "default" {
+		state = eff.State
+	}
+	f, err := inv.openFront(ctx, eff, ln, server.Config{Site: folder, Logger: logger, Foreign: true, CacheBytes: eff.Cache.MemoryBytes}, state, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -97,7 +101,7 @@ func (inv *invocation) serveState(ctx context.Context, eff *effective) error {
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	f, err := inv.openFront(ctx, eff, ln, serverConfig(eff, generations{r.Current}, hooks, logger, nil), r.History, nil)
+	f, err := inv.openFront(ctx, eff, ln, serverConfig(eff, generations{r.Current}, hooks, logger, nil), eff.State, r.History, nil)
 	if err != nil {
 		return err
 	}

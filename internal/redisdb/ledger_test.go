@@ -57,6 +57,7 @@ func TestLedger(t *testing.T) {
 
 // TestThousandAtOnce: of 1,000 attempts at once on four servers exactly five pass, by address and by account.
 func TestThousandAtOnce(t *testing.T) {
+	t.Parallel()
 	url, prefix := testenv.Redis(t), ownPrefix()
 	var passed, failed atomic.Int64
 	var all sync.WaitGroup
@@ -93,6 +94,7 @@ func TestThousandAtOnce(t *testing.T) {
 
 // TestKeys: every key has an end, and the kind that docs/formats/redis.md says.
 func TestKeys(t *testing.T) {
+	t.Parallel()
 	url, prefix := testenv.Redis(t), ownPrefix()
 	l, c := open(t, url, prefix).Ledger(), raw(t, url)
 	if _, _, err := l.Take(t.Context(), []string{"auth 203.0.113.7"}, 5, 15*time.Minute); err != nil {
@@ -129,6 +131,7 @@ func TestKeys(t *testing.T) {
 
 // TestLogBounded: the log is cut, read in parts, and read to its end.
 func TestLogBounded(t *testing.T) {
+	t.Parallel()
 	url, prefix := testenv.Redis(t), ownPrefix()
 	a, b := open(t, url, prefix).Ledger(), open(t, url, prefix).Ledger()
 	share := func(l *redisdb.Ledger, events [][]byte, cursor string) ([][]byte, string) {
@@ -184,6 +187,7 @@ func TestLogBounded(t *testing.T) {
 
 // TestCommands: a round of sharing is one command, and so is an attempt, whatever is in it.
 func TestCommands(t *testing.T) {
+	t.Parallel()
 	s := testenv.NewRedis(t)
 	l := open(t, s.URL(), "").Ledger()
 	spent, events := map[string]time.Duration{}, [][]byte{}

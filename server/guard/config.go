@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"time"
 
 	"freshet/server/guard/bans"
@@ -64,9 +62,11 @@ type ShedConfig struct {
 	Latency time.Duration // for which one goroutine in ten waits for a processor before writes are refused; twice and five times that refuses more; 0: 50 ms
 }
 
+// Bounds of settings.
 const (
-	maxViolations = 8
-	defaultCells  = 1 << 18
+	MaxViolations  = 8
+	DefaultClients = 1 << 18
+	MaxClients     = 1 << 24
 )
 
 // withDefaults fills in what is not set, and reports all that is wrong.
@@ -75,7 +75,7 @@ func (c Config) withDefaults() (Config, error) {
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	c.Limits = c.Limits.withDefaults()
 	for cl := range Class(numClasses) {
-		if r := c.Limits.of(cl); r != nil && !r.IsOff() && (r.Requests < 1 || r.Window < time.Second) {
+		if r := c.Limits.Of(cl); r != nil && !r.IsOff() && (r.Requests < 1 || r.Window < time.Second) {
 			wrong("limits.%s: %d in %s is no rate", cl, r.Requests, r.Window)
 		}
 	}
@@ -86,8 +86,8 @@ func (c Config) withDefaults() (Config, error) {
 	if b.Violations == 0 {
 		b.Violations = 3
 	}
-	if b.Violations < 1 || b.Violations > maxViolations {
-		wrong("ban.violations: from 1 to %d", maxViolations)
+	if b.Violations < 1 || b.Violations > MaxViolations {
+		wrong("ban.violations: from 1 to %d", MaxViolations)
 	}
 	if b.Window == 0 {
 		b.Window = time.Hour
@@ -115,10 +115,10 @@ func (c Config) withDefaults() (Config, error) {
 		c.Shed.Latency = 50 * time.Millisecond
 	}
 	if c.Clients == 0 {
-		c.Clients = defaultCells
+		c.Clients = DefaultClients
 	}
-	if c.Clients < 0 || c.Clients > 1<<24 {
-		wrong("clients: from 1 to %d", 1<<24)
+	if c.Clients < 0 || c.Clients > MaxClients {
+		wrong("clients: from 1 to %d", MaxClients)
 	}
 	if c.Servers == 0 {
 		c.Servers = 1
@@ -141,23 +141,53 @@ type shadows struct {
 func parseShadows(names []string) (s shadows, err error) {
 	var errs []error
 	for _, name := range names {
-		if class, ok := strings.CutPrefix(name, RuleLimit.String()+"."); ok {
-			i := slices.IndexFunc(classes[:], func(c classRow) bool { return c.name == class && !c.fixed })
-			if i < 0 {
-				errs = append(errs, fmt.Errorf("shadow: there is no limit for %q", class))
-				continue
-			}
-			s.limits[i] = true
-			continue
+		rule, class, err := findShadow(name)
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case class == numClasses:
+			s.rules[rule] = true
+		default:
+			s.limits[class] = true
 		}
-		i := slices.IndexFunc(rules[:], func(r ruleRow) bool { return r.name == name && r.shadow })
-		if i < 0 {
-			errs = append(errs, fmt.Errorf("shadow: %q is no rule that can be only watched", name))
-			continue
-		}
-		s.rules[i] = true
 	}
 	return s, errors.Join(errs...)
+}
+
+// findShadow finds a rule that can be only watched, or, where it is not numClasses, the class whose limit can be.
+func findShadow(name string) (Rule, Class, error) {
+	for r := range numRules {
+		if rules[r].shadow && name == r.String() {
+			return r, numClasses, nil
+		}
+	}
+	for c := range numClasses {
+		if !classes[c].fixed && name == limitNames[c] {
+			return RuleLimit, c, nil
+		}
+	}
+	return 0, 0, fmt.Errorf("shadow: %q is no rule that can be only watched", name)
+}
+
+// CheckShadow reports what is wrong with an item of Config.Shadow.
+func CheckShadow(name string) error {
+	_, _, err := findShadow(name)
+	return err
+}
+
+// Shadows are the items that Config.Shadow may have.
+func Shadows() (names []string) {
+	for r := range numRules {
+		if rules[r].shadow {
+			names = append(names, r.String())
+		}
+	}
+	for c := range numClasses {
+		if !classes[c].fixed {
+			names = append(names, limitNames[c])
+		}
+	}
+	return names
 }
 
 // of reports whether a rule only watches a class.

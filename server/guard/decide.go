@@ -71,7 +71,7 @@ func (g *Guard) decide(f *Facts, key ClientKey, v *Verdict, dry bool) {
 	now := g.tick(f.Now)
 	write := isWrite(f.Method)
 	v.policy = g.limits[v.Class].headers[0]
-	if f.Trusted || g.allow.Set().Contains(f.Client) {
+	if g.allow.Set().Contains(f.Client) {
 		v.Rule = RuleAllowList
 		g.endure(f, v, write)
 		return
@@ -139,7 +139,7 @@ func scopeOf(c Class, write bool) bans.Scope {
 func (g *Guard) limited(f *Facts, key ClientKey, v *Verdict, now int64, score int, dry bool) bool {
 	l := &g.limits[v.Class]
 	switch {
-	case v.Class == Open, v.Class == Webhook && f.Verified:
+	case v.Class == Open:
 		return false
 	case !f.Client.IsValid() && v.Class != Auth:
 		return false // it would be one limit for everybody who comes through a socket
@@ -160,7 +160,7 @@ func (g *Guard) limited(f *Facts, key ClientKey, v *Verdict, now int64, score in
 		q, by, ok = g.take(key, v.Class, f, now, plain, asBot, dry)
 	}
 	if l.on {
-		v.Quota, v.policy = q, l.headers[by]
+		v.Quota, v.policy, v.by, v.took = q, l.headers[by], uint8(by), ok
 	}
 	if !ok {
 		if by > 0 {
@@ -177,7 +177,7 @@ func (g *Guard) limited(f *Facts, key ClientKey, v *Verdict, now int64, score in
 		}
 		return false
 	}
-	if l.on && !dry && l.shared {
+	if l.shared && !dry {
 		g.spent(key, v.Class, by)
 	}
 	if l.on && l.ofAlike >= 0 && (bot || v.Class == Auth) {

@@ -71,7 +71,6 @@ type Facts struct {
 	Now    time.Time
 	ID     string     // of the request, by which a refusal is explained
 	Client netip.Addr // whom to hold to account; not valid: a connection without an address
-	Key    ClientKey  // zero: that of Client
 
 	Method string
 	Path   string // decoded once, not yet vetted
@@ -81,8 +80,6 @@ type Facts struct {
 	Referer    bool // Referer or Origin is there
 	Partial    bool // the accept headers and Referer are not known, as in most logs
 	Built      bool // a built page, or a file of the site, answers it
-	Trusted    bool // as if the address were in the allow list
-	Verified   bool // a webhook whose signature was checked
 	SignedIn   bool // the client has a session that was checked
 	Undeclared bool // Client may be a proxy that nobody declared: it names a client, has a private address and is not trusted
 }
@@ -94,12 +91,7 @@ func (f *Facts) plain() {
 	}
 }
 
-func (f *Facts) key() ClientKey {
-	if f.Key != (ClientKey{}) {
-		return f.Key
-	}
-	return KeyOf(f.Client)
-}
+func (f *Facts) key() ClientKey { return KeyOf(f.Client) }
 
 // An Action is what is to be done with a request.
 type Action uint8
@@ -132,10 +124,44 @@ type Verdict struct {
 	Quota       limit.Quota // of the class; a Limit of 0: it has none
 	Reason      string      // for logs and operators; empty: the rule says it
 	policy      string      // value of RateLimit-Policy
+	by          uint8       // which of the class's policies it was
+	took        bool        // a token of it
 }
 
 // Allowed reports whether the request goes on.
 func (v *Verdict) Allowed() bool { return v.Action == Allow }
+
+// Name is the rule by which the request was refused, as settings and logs call it: limits tell their class. A verdict that
+// allows has none, nor one that only would have refused: see Shadowed.
+func (v *Verdict) Name() string {
+	if v.Allowed() {
+		return ""
+	}
+	return ruleName(v.Rule, v.Class)
+}
+
+// Shadowed is the rule that would have refused the request, were it not only watched; empty: there is none.
+func (v *Verdict) Shadowed() string {
+	if v.Shadow == RuleNone {
+		return ""
+	}
+	return ruleName(v.Shadow, v.Class)
+}
+
+func ruleName(r Rule, c Class) string {
+	if r == RuleLimit {
+		return limitNames[c]
+	}
+	return r.String()
+}
+
+// limitNames are made beforehand: refusals come in floods.
+var limitNames = func() (names [numClasses]string) {
+	for c := range names {
+		names[c] = RuleLimit.String() + "." + Class(c).String()
+	}
+	return names
+}()
 
 // Message is why a request was refused, for its sender.
 func (v *Verdict) Message() string {

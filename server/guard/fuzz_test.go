@@ -1,19 +1,24 @@
 package guard_test
 
 import (
+	"bytes"
 	"net/netip"
 	"testing"
 
 	"freshet/server/guard"
 )
 
-func FuzzParseLines(f *testing.F) {
+// FuzzRecall: no file breaks the guard.
+func FuzzRecall(f *testing.F) {
 	f.Add([]byte("00000000 {}\n"))
 	f.Add([]byte("8f4a3c21 {\"type\":\"guard\",\"version\":1}\n\nxx"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		lines, damaged := guard.ParseLines(data)
-		if n := len(lines) + damaged; n > len(data)+1 {
-			t.Errorf("%d lines in %d bytes", n, len(data))
+		g, err := guard.NewAt(guard.Config{Clients: 64}, epoch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if damaged, _ := g.Recall(data, epoch); damaged > bytes.Count(data, []byte{'\n'})+1 {
+			t.Errorf("%d damaged lines in %q", damaged, data)
 		}
 	})
 }
@@ -28,8 +33,8 @@ func FuzzDecide(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, method, path, agent, accept string, client []byte, flags uint8) {
 		facts := guard.Facts{Now: epoch, Method: method, Path: path, UserAgent: agent, Accept: accept,
-			Referer: flags&1 != 0, Partial: flags&2 != 0, Built: flags&4 != 0, Trusted: flags&8 != 0, Verified: flags&16 != 0,
-			SignedIn: flags&32 != 0, Undeclared: flags&64 != 0}
+			Referer: flags&1 != 0, Partial: flags&2 != 0, Built: flags&4 != 0,
+			SignedIn: flags&8 != 0, Undeclared: flags&16 != 0}
 		if a, ok := addrFrom(client); ok {
 			facts.Client = a
 		}
@@ -44,7 +49,7 @@ func FuzzDecide(f *testing.F) {
 		if v.Rule != guard.RuleBan && dry.Status != v.Action.Status() {
 			t.Errorf("explained %s %d, decided %s %d", dry.Rule, dry.Status, v.Rule, v.Action.Status())
 		}
-		g.Answered(&facts, 404)
+		g.Answered(&facts, &v, 404)
 	})
 }
 

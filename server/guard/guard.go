@@ -52,7 +52,7 @@ type classLimit struct {
 	on       bool
 	slot     int8 // of a client's buckets; negative: none
 	ofAlike  int8 // of a lookalike's; negative: none
-	shared   bool
+	shared   bool // with other servers
 	requests int
 	window   time.Duration
 	policies [3]limit.Policy // as it is, halved, quartered
@@ -144,7 +144,7 @@ func NewAt(cfg Config, start time.Time) (*Guard, error) {
 		l := &g.limits[c]
 		l.slot, l.ofAlike = slots(c)
 		l.window = time.Minute
-		rate := cfg.Limits.of(c)
+		rate := cfg.Limits.Of(c)
 		if rate == nil || rate.IsOff() {
 			continue
 		}
@@ -154,7 +154,7 @@ func NewAt(cfg Config, start time.Time) (*Guard, error) {
 		for i, by := range [...]int{1, 2, 4} {
 			l.headers[i] = `"` + c.String() + `";q=` + strconv.Itoa(max(rate.Requests/by, 1)) + ";w=" + strconv.FormatInt(seconds(rate.Window), 10)
 		}
-		l.shared = l.slot >= 0
+		l.shared = l.slot >= 0 && c != Webhook
 		if l.ofAlike >= 0 {
 			l.alike = p.Raised(alikeFactor)
 		}

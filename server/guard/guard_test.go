@@ -347,8 +347,8 @@ func TestReputation(t *testing.T) {
 			for i := range 25 {
 				f := r.facts("203.0.113.7", "GET", fmt.Sprintf("/wp-admin/%d.php", i))
 				f.Built = false
-				r.Decide(&f)
-				r.Answered(&f, 404)
+				v := r.Decide(&f)
+				r.Answered(&f, &v, 404)
 			}
 			r.wait(time.Minute)
 		}
@@ -728,6 +728,32 @@ func TestShadow(t *testing.T) {
 	}
 }
 
+// TestWebhooks: those that were taken do not count, so who signs is never limited; those that were not do.
+func TestWebhooks(t *testing.T) {
+	r := newRig(t, guard.Config{})
+	deliver := func(status int) guard.Verdict {
+		f := r.facts("203.0.113.7", "POST", "/api/revalidate")
+		v := r.Decide(&f)
+		if v.Allowed() {
+			r.Answered(&f, &v, status)
+		}
+		return v
+	}
+	for i := range 2000 {
+		if v := deliver(202); !v.Allowed() {
+			t.Fatalf("signed webhook %d is refused: %s", i, said(v))
+		}
+	}
+	for i := range 600 {
+		if v := deliver(401); !v.Allowed() {
+			t.Fatalf("unsigned webhook %d is refused: %s", i, said(v))
+		}
+	}
+	if v := deliver(401); said(v) != "limit 429 webhook" || v.Name() != "limit.webhook" {
+		t.Errorf("unsigned webhook 601: %s", said(v))
+	}
+}
+
 // TestOneThousandLogins: of 1,000 attempts at once exactly 5 pass.
 func TestOneThousandLogins(t *testing.T) {
 	g, err := guard.New(guard.Config{})
@@ -799,7 +825,7 @@ func TestMemoryIsFlat(t *testing.T) {
 				f.Method = "GET"
 			}
 			if v := g.Decide(&f); v.Allowed() {
-				g.Answered(&f, 404)
+				g.Answered(&f, &v, 404)
 				g.SignedIn(&f, f.ID, n%2 == 0)
 			}
 		}

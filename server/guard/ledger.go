@@ -158,8 +158,8 @@ func (g *Guard) share(ctx context.Context) error {
 	if err != nil {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		for k, cost := range spent {
-			p.keep(k, cost)
+		for name, cost := range named {
+			p.keep(keys[name], cost)
 		}
 		p.events = append(events, p.events...)
 		p.events = p.events[max(len(p.events)-maxEvents, 0):]
@@ -250,7 +250,7 @@ func (g *Guard) learn(data []byte, now time.Time) {
 		g.switches.kill.Store(nil)
 		g.switches.changes.Add(1)
 	case e.Traffic != nil:
-		if e.Traffic.Mode <= traffic.Never {
+		if e.Traffic.Mode <= traffic.Settings {
 			g.meter.Set(e.Traffic, now)
 			g.switches.changes.Add(1)
 		}
@@ -278,7 +278,7 @@ func (g *Guard) learn(data []byte, now time.Time) {
 func (g *Guard) Attempt(ctx context.Context, f *Facts, account string) Verdict {
 	l := &g.limits[Auth]
 	v := Verdict{Class: Auth, policy: l.headers[0]}
-	if !l.on || f.Trusted || g.allow.Set().Contains(f.Client) {
+	if !l.on || g.allow.Set().Contains(f.Client) {
 		return v
 	}
 	account = strings.ToLower(strings.TrimSpace(account))

@@ -5,21 +5,26 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"time"
+
+	"freshet/internal/linelog"
 )
 
-// What is kept over a restart is lines of text, each the CRC-32C of its JSON in 8 hexadecimal digits, a space, and the JSON
-// of an event. The first says what the file is. docs/formats/guard.md has all of it.
+// What is kept over a restart is lines of linelog: the first says what the file is, each other one is an event.
+// docs/formats/guard.md has all of it.
 const (
-	memoryHead    = `{"type":"guard","version":1}`
+	memoryVersion = 1
 	maxMemoryFile = 64 << 20
 )
+
+type memoryHead struct {
+	Type    string `json:"type"`
+	Version int    `json:"version"`
+}
 
 // saved is what the file holds.
 type saved struct {
@@ -27,32 +32,6 @@ type saved struct {
 	bans  uint64     // changes
 	hands uint64
 	known bool
-}
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-func appendLine(b, text []byte) []byte {
-	b = fmt.Appendf(b, "%08x ", crc32.Checksum(text, castagnoli))
-	b = append(b, text...)
-	return append(b, '\n')
-}
-
-// parseLines returns the JSON of all whole lines, and how many are damaged.
-func parseLines(data []byte) (lines [][]byte, damaged int) {
-	for line := range bytes.Lines(data) {
-		line, whole := bytes.CutSuffix(line, []byte{'\n'})
-		if len(line) < 10 || line[8] != ' ' || !whole {
-			damaged++
-			continue
-		}
-		sum, err := strconv.ParseUint(string(line[:8]), 16, 32)
-		if err != nil || crc32.Checksum(line[9:], castagnoli) != uint32(sum) {
-			damaged++
-			continue
-		}
-		lines = append(lines, line[9:])
-	}
-	return lines, damaged
 }
 
 // restore reads what was kept. Damaged lines are skipped and told: losing a ban is better than not starting.
@@ -74,21 +53,9 @@ func (g *Guard) restore(now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("read what the guard has kept: %w", err)
 	}
-	lines, damaged := parseLines(data)
-	if len(lines) > 0 && string(lines[0]) != memoryHead {
-		var head struct{ Version int }
-		if json.Unmarshal(lines[0], &head) == nil && head.Version > 1 {
-			return fmt.Errorf("read what the guard has kept: %s has version %d, and this freshet knows 1", g.cfg.File, head.Version)
-		}
-		damaged++
-	}
-	for _, line := range lines {
-		var e event
-		if json.Unmarshal(line, &e) == nil && e.Audit != nil {
-			g.switches.note(*e.Audit)
-			continue
-		}
-		g.learn(line, now)
+	damaged, err := g.recall(data, now)
+	if err != nil {
+		return fmt.Errorf("read what the guard has kept in %s: %w", g.cfg.File, err)
 	}
 	if damaged > 0 {
 		g.log.Error("damaged lines in what the guard has kept", "file", g.cfg.File, "lines", damaged)
@@ -96,17 +63,40 @@ func (g *Guard) restore(now time.Time) error {
 	return nil
 }
 
+// recall takes over what a file holds, and reports how many of its lines are damaged.
+func (g *Guard) recall(data []byte, now time.Time) (damaged int, err error) {
+	for line := range bytes.Lines(data) {
+		var text json.RawMessage
+		line, whole := bytes.CutSuffix(line, []byte{'\n'})
+		if !whole || !linelog.Decode(line, &text) {
+			damaged++
+			continue
+		}
+		var e struct {
+			memoryHead
+			event
+		}
+		switch err := json.Unmarshal(text, &e); {
+		case err != nil:
+			damaged++
+		case e.Version > memoryVersion:
+			return damaged, fmt.Errorf("it has version %d, and this freshet knows %d", e.Version, memoryVersion)
+		case e.Audit != nil:
+			g.switches.note(*e.Audit)
+		default:
+			g.learn(text, now)
+		}
+	}
+	return damaged, nil
+}
+
 // snapshot is the file's content.
 func (g *Guard) snapshot() ([]byte, error) {
-	b := appendLine(nil, []byte(memoryHead))
-	var errs []error
+	b, err := linelog.Append(nil, memoryHead{"guard", memoryVersion})
+	errs := []error{err}
 	add := func(e event) {
-		text, err := json.Marshal(e)
-		if err != nil {
-			errs = append(errs, err)
-			return
-		}
-		b = appendLine(b, text)
+		b, err = linelog.Append(b, e)
+		errs = append(errs, err)
 	}
 	for _, ban := range g.bans.All() {
 		add(event{Ban: &ban})
@@ -154,25 +144,13 @@ func (g *Guard) keep(failed bool) bool {
 }
 
 // replace writes a file whole or not at all. It is readable by its owner alone: it holds addresses.
-func replace(name string, data []byte) (err error) {
-	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+func replace(name string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.tmp")
-	if err != nil {
-		return err
+	f, err := linelog.Replace(name, data, 0o600)
+	if f != nil {
+		err = errors.Join(err, f.Close())
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
+	return err
 }

@@ -21,7 +21,7 @@ func (g *Guard) Ban(prefix netip.Prefix, scope bans.Scope, until time.Time, by, 
 	if err := g.bans.Put(b, now); err != nil {
 		return bans.Ban{}, err
 	}
-	g.record(Entry{At: b.Since, By: by, Action: "ban", What: b.Prefix.String(), Reason: reason})
+	g.record(Entry{At: b.Since, By: by, Action: "ban", What: b.Prefix.String(), Until: b.Until, Reason: reason})
 	g.tell(event{Ban: &b})
 	return b, nil
 }

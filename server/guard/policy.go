@@ -65,7 +65,7 @@ var classes = [numClasses]classRow{
 	Blog:    {"blog", limit.Rate{Requests: 50, Window: time.Minute}, false, false, "posts in the JSON API, their comments and counters"},
 	Search:  {"search", limit.Rate{Requests: 30, Window: time.Minute}, false, false, "search in the JSON API"},
 	Auth:    {"auth", limit.Rate{Requests: 5, Window: 15 * time.Minute}, false, false, "attempts to sign in; every one is remembered, so there are never more within any window"},
-	Webhook: {"webhook", limit.Rate{Requests: 600, Window: time.Minute}, false, false, "webhooks, until they are verified"},
+	Webhook: {"webhook", limit.Rate{Requests: 600, Window: time.Minute}, false, false, "webhooks; those that are taken, because they were signed, do not count"},
 	Metrics: {"metrics", limit.Rate{Requests: 120, Window: time.Minute}, false, false, "the API's own metrics"},
 	AI:      {"ai", limit.Rate{Requests: 30, Window: time.Minute}, false, true, "everything that a crawler for language models asks for, when `guard.bots.ai` is `pace`"},
 	Open:    {"open", limit.Off(), true, true, "feeds, sitemap, robots.txt, llms.txt"},
@@ -251,7 +251,8 @@ const HoneypotPath = "/fs-unlisted/"
 // Limits are the rates of the classes that can be set. Zero means the default.
 type Limits struct{ API, Auth, Blog, Search, Page, Webhook, Metrics, AI limit.Rate }
 
-func (l *Limits) of(c Class) *limit.Rate {
+// Of is the limit of a class; nil: it has none.
+func (l *Limits) Of(c Class) *limit.Rate {
 	switch c {
 	case API:
 		return &l.API
@@ -276,7 +277,7 @@ func (l *Limits) of(c Class) *limit.Rate {
 // withDefaults fills in what is not set.
 func (l Limits) withDefaults() Limits {
 	for c := range Class(numClasses) {
-		if r := l.of(c); r != nil && r.IsZero() {
+		if r := l.Of(c); r != nil && r.IsZero() {
 			*r = classes[c].rate
 		}
 	}
@@ -284,7 +285,10 @@ func (l Limits) withDefaults() Limits {
 }
 
 // DefaultLimits are the limits of the policy.
-func DefaultLimits() Limits { return Limits{}.withDefaults() }
+func DefaultLimits() *Limits {
+	l := Limits{}.withDefaults()
+	return &l
+}
 
 // Document is the policy as tables in Markdown.
 func Document() string {

@@ -37,7 +37,7 @@ type offender struct {
 	score   float64
 	at      int64                // when score was that
 	last    int64                // when an episode last began; 0: never
-	strikes [maxViolations]int64 // when the last violations were, newest first; 0: none
+	strikes [MaxViolations]int64 // when the last violations were, newest first; 0: none
 	open    [numClasses]int64    // last refusal of the class's running episode; 0: none ever
 	counted int64                // in high-traffic mode: when a running episode last counted
 	told    int64                // when it may come again, as it was last told
@@ -155,7 +155,7 @@ func (g *Guard) violated(f *Facts, key ClientKey, class Class, now int64, wait t
 		due, reason = true, "reputation"
 	}
 	if due {
-		o.strikes = [maxViolations]int64{} // after the ban, counting begins anew
+		o.strikes = [MaxViolations]int64{} // after the ban, counting begins anew
 		o.score = min(o.score, violationPoints)
 	}
 	g.offenders.Unlock(h)
@@ -208,11 +208,18 @@ func (g *Guard) SignedIn(f *Facts, account string, ok bool) {
 }
 
 // Answered tells the guard how a request was answered that it had let through: bursts of unknown addresses are bad for a
-// client's reputation.
-func (g *Guard) Answered(f *Facts, status int) {
-	if status != 404 || f.Trusted {
-		return
+// client's reputation, and webhooks that were taken do not count against their limit: they were signed.
+func (g *Guard) Answered(f *Facts, v *Verdict, status int) {
+	switch {
+	case status == 404:
+		g.missed(f)
+	case status >= 200 && status < 300 && v.Class == Webhook && v.took:
+		g.verified(f, v)
 	}
+}
+
+// missed counts an unknown address that a client asked for.
+func (g *Guard) missed(f *Facts) {
 	key, now := f.key(), g.tick(f.Now)
 	h := g.clients.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
 	g.clients.Lock(h)
@@ -223,6 +230,18 @@ func (g *Guard) Answered(f *Facts, status int) {
 	g.clients.Unlock(h)
 	if burst && !g.allow.Set().Contains(f.Client) {
 		g.blame(f, key, missingPoints, now)
+	}
+}
+
+// verified gives back what a webhook took.
+func (g *Guard) verified(f *Facts, v *Verdict) {
+	key := f.key()
+	h := g.clients.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
+	g.clients.Lock(h)
+	defer g.clients.Unlock(h)
+	if c := g.clients.Get(h); c != nil {
+		l := &g.limits[Webhook]
+		l.policies[v.by].Return(&c.buckets[l.slot])
 	}
 }
 

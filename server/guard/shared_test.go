@@ -185,7 +185,9 @@ func TestServersShare(t *testing.T) {
 		if a.Killed(a.now) != nil {
 			t.Error("the first server is not open again")
 		}
-		a.SetTraffic(traffic.On, "asha", time.Time{}, a.now)
+		if err := a.SetTraffic(traffic.Override{Mode: traffic.On, By: "asha"}, a.now); err != nil {
+			t.Error(err)
+		}
 		round()
 		if on, _ := b.HighTraffic(b.now); !on {
 			t.Error("the second server is not in high-traffic mode")
@@ -251,7 +253,9 @@ func TestLedgerLost(t *testing.T) {
 		if err := a.Kill(guard.Kill{Cover: guard.CoverAPI, By: "asha"}, a.now); err != nil {
 			t.Fatal(err)
 		}
-		a.SetTraffic(traffic.On, "asha", time.Time{}, a.now)
+		if err := a.SetTraffic(traffic.Override{Mode: traffic.On, By: "asha"}, a.now); err != nil {
+			t.Fatal(err)
+		}
 		round(a, b)
 		l.lose()
 		b.Unban(netip.MustParsePrefix("203.0.113.8/32"), "binod", b.now)
@@ -430,7 +434,9 @@ func TestRestart(t *testing.T) {
 	if err := r.Kill(guard.Kill{Cover: guard.CoverPages, By: "asha"}, r.now); err != nil {
 		t.Fatal(err)
 	}
-	r.SetTraffic(traffic.On, "asha", time.Time{}, r.now)
+	if err := r.SetTraffic(traffic.Override{Mode: traffic.On, By: "asha"}, r.now); err != nil {
+		t.Error(err)
+	}
 	if err := r.Save(); err != nil {
 		t.Fatal(err)
 	}
@@ -596,7 +602,7 @@ func TestEverythingAtOnce(t *testing.T) {
 				f.Now, f.ID = time.Now(), fmt.Sprint("id", i)
 				v := g.Decide(&f)
 				if v.Allowed() {
-					g.Answered(&f, []int{200, 404}[i%2])
+					g.Answered(&f, &v, []int{200, 404}[i%2])
 				}
 				switch i % 50 {
 				case worker:
@@ -609,7 +615,9 @@ func TestEverythingAtOnce(t *testing.T) {
 				case worker + 30:
 					_ = g.Kill(guard.Kill{By: "op"}, f.Now)
 					g.Reopen("op", f.Now)
-					g.SetTraffic(traffic.Mode(i%3), "op", time.Time{}, f.Now)
+					if err := g.SetTraffic(traffic.Override{Mode: traffic.Mode(i % 3), By: "op"}, f.Now); err != nil {
+						t.Error(err)
+					}
 					g.SetBreaker(i%2 == 0)
 				case worker + 40:
 					g.Explain(f)

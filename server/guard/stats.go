@@ -21,9 +21,10 @@ type counters struct {
 
 // A Count is a counter with its labels.
 type Count struct {
-	Rule, Class string
-	Shadow      bool // it would have been refused
-	N           uint64
+	Rule    string `json:"rule"`
+	Class   string `json:"class"`
+	Outcome string `json:"outcome"` // passed, refused, shadow: it would have been refused
+	N       uint64 `json:"n"`
 }
 
 // Stats is the guard's figures, for metrics and dashboards. All labels are of closed sets.
@@ -64,10 +65,14 @@ func (g *Guard) Stats(now time.Time) Stats {
 	for r := range numRules {
 		for c := range numClasses {
 			if n := g.stats.decided[r][c].Load(); n > 0 {
-				s.Decisions = append(s.Decisions, Count{Rule: r.String(), Class: c.String(), N: n})
+				outcome := "refused"
+				if r.Status() == 200 {
+					outcome = "passed"
+				}
+				s.Decisions = append(s.Decisions, Count{r.String(), c.String(), outcome, n})
 			}
 			if n := g.stats.shadowed[r][c].Load(); n > 0 {
-				s.Decisions = append(s.Decisions, Count{Rule: r.String(), Class: c.String(), Shadow: true, N: n})
+				s.Decisions = append(s.Decisions, Count{r.String(), c.String(), "shadow", n})
 			}
 		}
 	}

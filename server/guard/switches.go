@@ -81,6 +81,7 @@ type Entry struct {
 	By     string    `json:"by"`
 	Action string    `json:"action"` // ban, unban, kill, reopen, traffic
 	What   string    `json:"what,omitempty"`
+	Until  time.Time `json:"until,omitzero"` // zero: it stays, or nothing does
 	Reason string    `json:"reason,omitempty"`
 }
 
@@ -133,7 +134,7 @@ func (g *Guard) Kill(k Kill, now time.Time) error {
 		return errors.New("the kill switch has no cover")
 	}
 	g.switches.kill.Store(&k)
-	g.record(Entry{At: now.Round(0), By: k.By, Action: "kill", What: k.Cover.String(), Reason: k.Reason})
+	g.record(Entry{At: now.Round(0), By: k.By, Action: "kill", What: k.Cover.String(), Until: k.Until, Reason: k.Reason})
 	g.tell(event{Kill: &k})
 	return nil
 }
@@ -152,13 +153,28 @@ func (g *Guard) Reopen(by string, now time.Time) bool {
 // Killed returns the kill switch while it is thrown; nil: it is not.
 func (g *Guard) Killed(now time.Time) *Kill { return g.switches.killed(now) }
 
-// SetTraffic overrides the mode of the settings until then, or until the next call where until is zero. Auto is the settings' again
-// when they say so.
-func (g *Guard) SetTraffic(mode traffic.Mode, by string, until, now time.Time) {
-	o := &traffic.Override{Mode: mode, By: by, Since: now.Round(0), Until: until}
-	g.meter.Set(o, now)
-	g.record(Entry{At: now.Round(0), By: by, Action: "traffic", What: mode.String()})
-	g.tell(event{Traffic: o})
+// SetTraffic overrides the mode of the settings until its Until, or until the next call where that is zero.
+func (g *Guard) SetTraffic(o traffic.Override, now time.Time) error {
+	switch {
+	case o.By == "":
+		return errors.New("high-traffic mode wants to know who sets it")
+	case !o.Until.IsZero() && !o.Until.After(now):
+		return errors.New("it would have ended already")
+	}
+	o.Since = now.Round(0)
+	g.meter.Set(&o, now)
+	g.record(Entry{At: o.Since, By: o.By, Action: "traffic", What: o.Mode.String(), Until: o.Until, Reason: o.Reason})
+	g.tell(event{Traffic: &o})
+	return nil
+}
+
+// Traffic is an operator's word on high-traffic mode; nil: there is none in force.
+func (g *Guard) Traffic(now time.Time) *traffic.Override {
+	o := g.meter.Override()
+	if o == nil || o.Mode == traffic.Settings || !o.Until.IsZero() && !now.Before(o.Until) {
+		return nil
+	}
+	return o
 }
 
 // SetBreaker tells whether the database's circuit breaker is open: then writes that can wait are refused, and old data will do.
@@ -183,5 +199,9 @@ func (g *Guard) Audit() []Entry {
 
 func (g *Guard) record(e Entry) {
 	g.switches.note(e)
-	g.log.Warn("guard changed by hand", "by", e.By, "action", e.Action, "what", e.What, "reason", e.Reason)
+	facts := []any{"by", e.By, "action", e.Action, "what", e.What, "reason", e.Reason}
+	if !e.Until.IsZero() {
+		facts = append(facts, "until", e.Until)
+	}
+	g.log.Warn("guard changed by hand", facts...)
 }

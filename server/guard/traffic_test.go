@@ -125,7 +125,9 @@ func TestHighTrafficSteps(t *testing.T) {
 func TestTrafficByHand(t *testing.T) {
 	r := newRig(t, guard.Config{})
 	del := func() bool { v := r.ask("203.0.113.7", "DELETE", "/api/blog/x"); return v.Allowed() }
-	r.SetTraffic(traffic.On, "asha", r.now.Add(10*time.Minute), r.now)
+	if err := r.SetTraffic(traffic.Override{Mode: traffic.On, By: "asha", Until: r.now.Add(10 * time.Minute)}, r.now); err != nil {
+		t.Error(err)
+	}
 	if del() {
 		t.Error("switched on: DELETE passes")
 	}
@@ -134,9 +136,17 @@ func TestTrafficByHand(t *testing.T) {
 		t.Error("expired: DELETE is refused")
 	}
 	r = newRig(t, guard.Config{HighTraffic: guard.TrafficConfig{Config: traffic.Config{Mode: traffic.On}}})
-	r.SetTraffic(traffic.Never, "asha", time.Time{}, r.now)
+	if err := r.SetTraffic(traffic.Override{Mode: traffic.Never, By: "asha"}, r.now); err != nil {
+		t.Error(err)
+	}
 	if !del() {
 		t.Error("switched off: DELETE is refused")
+	}
+	if err := r.SetTraffic(traffic.Override{Mode: traffic.Settings, By: "asha"}, r.now); err != nil || r.Traffic(r.now) != nil || del() {
+		t.Errorf("given back to the settings, which say true: %v, %v; or DELETE passes", err, r.Traffic(r.now))
+	}
+	if err := r.SetTraffic(traffic.Override{Mode: traffic.Never}, r.now); err == nil {
+		t.Error("nobody has set the mode, and there is no error")
 	}
 	r = newRig(t, guard.Config{})
 	r.SetBreaker(true)

@@ -1,6 +1,9 @@
 package bots
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // A Stance is how crawlers for language models are met.
 type Stance uint8
@@ -18,13 +21,13 @@ var stanceNames = [...]string{"allow", "pace", "deny"}
 func (s Stance) String() string { return stanceNames[s] }
 
 // ParseStance reads a stance.
-func ParseStance(s string) (Stance, bool) {
+func ParseStance(text string) (Stance, error) {
 	for i, name := range stanceNames {
-		if s == name {
-			return Stance(i), true
+		if text == name {
+			return Stance(i), nil
 		}
 	}
-	return 0, false
+	return 0, fmt.Errorf("%q is no way to meet crawlers: allow, pace or deny", text)
 }
 
 // crawlDelay, in seconds, is what paced crawlers are asked for. It stays well within the limit that they are held to.

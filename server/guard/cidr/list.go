@@ -44,7 +44,7 @@ func NewList(entries []string) (*List, error) {
 	for _, e := range entries {
 		switch e = strings.TrimSpace(e); {
 		case e == "":
-		case looksLikeAddress(e):
+		case !IsFile(e):
 			p, err := Parse(e)
 			if err != nil {
 				errs = append(errs, err)
@@ -62,20 +62,20 @@ func NewList(entries []string) (*List, error) {
 	return l, nil
 }
 
-// looksLikeAddress tells a mistaken address from the path of a file: no path is made of these characters alone unless it
-// means to be taken for an address.
-func looksLikeAddress(s string) bool {
+// IsFile tells the path of a file from a mistaken address: no path is made of these characters alone unless it means to be
+// taken for an address.
+func IsFile(s string) bool {
 	if !strings.ContainsAny(s, ".:") || s[0] == '/' || s[0] == '.' {
-		return false
+		return true
 	}
 	for i := range len(s) {
 		switch c := s[i]; {
 		case '0' <= c && c <= '9', 'a' <= c|0x20 && c|0x20 <= 'f', c == '.', c == ':', c == '/':
 		default:
-			return false
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // Set is the list as it is now.

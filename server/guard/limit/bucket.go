@@ -55,6 +55,9 @@ func (p Policy) Take(b *Bucket, now int64) (Quota, bool) {
 	return q, true
 }
 
+// Return gives back a token that was taken.
+func (p Policy) Return(b *Bucket) { *b -= Bucket(p.interval) }
+
 // Peek is what Take would find.
 func (p Policy) Peek(b Bucket, now int64) Quota { return p.quota(int64(b), now) }
 

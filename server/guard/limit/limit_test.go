@@ -16,7 +16,7 @@ func TestParseRate(t *testing.T) {
 	}{
 		{"120/1m", limit.Rate{Requests: 120, Window: time.Minute}, "120/1m"},
 		{"5/15m", limit.Rate{Requests: 5, Window: 15 * time.Minute}, "5/15m"},
-		{"500/s", limit.Rate{Requests: 500, Window: time.Second}, "500/1s"},
+		{"500/s", limit.Rate{Requests: 500, Window: time.Second}, "500/s"},
 		{"7/90s", limit.Rate{Requests: 7, Window: 90 * time.Second}, "7/1m30s"},
 		{"10/h burst 3", limit.Rate{Requests: 10, Window: time.Hour, Burst: 3}, "10/1h burst 3"},
 		{"off", limit.Off(), "off"},

@@ -92,8 +92,11 @@ func (r Rate) String() string {
 	return s
 }
 
-// shortDuration is d without the zeros at its end: 15m, not 15m0s.
+// shortDuration is a window in its shortest form: 15m, not 15m0s.
 func shortDuration(d time.Duration) string {
+	if d == time.Second {
+		return "s" // 500/s
+	}
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = s[:len(s)-2]

@@ -150,7 +150,7 @@ func (rep *Report) replay(g *guard.Guard, rec *accesslog.Record, hits map[guard.
 	f.Built = (class == guard.Page || class == guard.Open) && (f.Method == "GET" || f.Method == "HEAD") && rec.Status != 404
 	v := g.Decide(&f)
 	if v.Allowed() {
-		g.Answered(&f, rec.Status)
+		g.Answered(&f, &v, rec.Status)
 		if class == guard.Auth && (rec.Status == 401 || rec.Status == 403) {
 			g.SignedIn(&f, "", false)
 		}
@@ -174,11 +174,7 @@ func (rep *Report) replay(g *guard.Guard, rec *accesslog.Record, hits map[guard.
 func (h *Hit) add(f *guard.Facts, v *guard.Verdict, status int) {
 	h.Refused++
 	h.Last = f.Now
-	name := v.Rule.String()
-	if v.Rule == guard.RuleLimit {
-		name += "." + v.Class.String()
-	}
-	h.By[name]++
+	h.By[v.Name()]++
 	if v.Rule == guard.RuleBan && h.Banned.IsZero() {
 		h.Banned = f.Now
 	}

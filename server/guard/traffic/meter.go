@@ -20,6 +20,7 @@ const (
 	Auto Mode = iota // by the number of requests
 	On
 	Never
+	Settings // of an Override: as the settings say
 )
 
 // ParseMode reads auto, true or false.
@@ -42,6 +43,8 @@ func (m Mode) String() string {
 		return "true"
 	case Never:
 		return "false"
+	case Settings:
+		return "settings"
 	}
 	return "auto"
 }
@@ -49,8 +52,12 @@ func (m Mode) String() string {
 // MarshalText is String.
 func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
-// UnmarshalText is ParseMode.
+// UnmarshalText is ParseMode, and reads settings.
 func (m *Mode) UnmarshalText(text []byte) (err error) {
+	if string(text) == Settings.String() {
+		*m = Settings
+		return nil
+	}
 	*m, err = ParseMode(string(text))
 	return err
 }
@@ -101,10 +108,11 @@ func NewMeter(cfg Config) *Meter { return &Meter{cfg: cfg} }
 
 // An Override is an operator's word on high-traffic mode.
 type Override struct {
-	Mode  Mode      `json:"mode"`
-	By    string    `json:"by,omitempty"`
-	Since time.Time `json:"since"`
-	Until time.Time `json:"until,omitzero"` // zero: until it is taken back
+	Mode   Mode      `json:"mode"`
+	Reason string    `json:"reason,omitempty"`
+	By     string    `json:"by,omitempty"`
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until,omitzero"` // zero: until it is taken back
 }
 
 type rateSlot struct {
@@ -176,7 +184,7 @@ func (m *Meter) Judge(now time.Time) (changed bool) {
 
 // effective is the mode in force.
 func (m *Meter) effective(now time.Time) Mode {
-	if o := m.mode.Load(); o != nil && (o.Until.IsZero() || now.Before(o.Until)) {
+	if o := m.mode.Load(); o != nil && o.Mode != Settings && (o.Until.IsZero() || now.Before(o.Until)) {
 		return o.Mode
 	}
 	return m.cfg.Mode
