@@ -59,6 +59,7 @@ var (
 	guardRate        = metric("guard_requests_per_second", "The rate that high-traffic mode goes by: the average of five seconds.")
 	guardShed        = metric("guard_shed_level", "How much is refused because the process is saturated: 0 nothing, 3 all but pages, probes and webhooks.")
 	guardShared      = metric("guard_shared", "1 while counts and bans are shared with other servers.")
+	guardServers     = metric("guard_servers", "Servers that share counts and bans, as Redis last said.")
 	guardUnshared    = metric("guard_unshared_counts_total", "Counts that were not shared, because there were too many at once.")
 )
 
@@ -100,6 +101,7 @@ func (g guardGauges) Collect(out chan<- prometheus.Metric) {
 	gauge(guardRate, s.Rate)
 	gauge(guardShed, float64(s.ShedLevel))
 	gauge(guardShared, oneIf(s.Shared))
+	gauge(guardServers, float64(s.Servers))
 	counter(guardUnshared, s.Unshared)
 }
 

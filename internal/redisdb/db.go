@@ -15,6 +15,7 @@ package redisdb
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -37,9 +38,10 @@ const (
 	connections = 8
 	// idle is below the time after which the providers of Redis, and what is between, close connections.
 	idle = 45 * time.Second
-
-	maxPrefix = 100
 )
+
+// rightPrefix has no braces, which are for the hash tag, and nothing that a URL has.
+var rightPrefix = regexp.MustCompile(`^[A-Za-z0-9:._-]{1,100}$`)
 
 // A DB is a client of one Redis. Its methods may be called by several goroutines.
 type DB struct {
@@ -79,9 +81,9 @@ func (db *DB) Close() error {
 
 // CheckPrefix reports what is wrong with a prefix of keys.
 func CheckPrefix(prefix string) error {
-	if prefix == "" || len(prefix) > maxPrefix || strings.ContainsFunc(prefix, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '{' || r == '}' }) {
+	if !rightPrefix.MatchString(prefix) {
 		return &Error{Message: fmt.Sprintf("redis.prefix %.120q cannot begin keys", prefix),
-			Remedy: fmt.Sprintf("from 1 to %d characters of ASCII without blanks and braces, as freshet:", maxPrefix)}
+			Remedy: "from 1 to 100 letters, digits and any of : . _ -, as freshet:"}
 	}
 	return nil
 }
@@ -93,7 +95,7 @@ func (u URL) Check() error {
 }
 
 func (u URL) options() (*redis.Options, error) {
-	const remedy = "redis://user:password@host:6379/0, rediss:// for TLS, unix:///path/of/socket; what is special in a password is percent-encoded"
+	const remedy = "such as redis://host:6379, or rediss:// for TLS; user:password@ stands before the host, and what is special in it is percent-encoded"
 	if u == "" {
 		return nil, &Error{Message: "redis.url (REDIS_URL) is not set", Remedy: remedy}
 	}

@@ -57,7 +57,7 @@ func servers(t testing.TB, url, prefix string, n int, limits guard.Limits, shado
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.Guard, err = guard.New(guard.Config{Ledger: db.Ledger(), Servers: n, Limits: limits, Shadow: shadow,
+		s.Guard, err = guard.New(guard.Config{Ledger: db.Ledger(), Limits: limits, Shadow: shadow,
 			Logger: slog.New(slog.NewTextHandler(s.log, nil)), Shed: guard.ShedConfig{Off: true}})
 		if err != nil {
 			t.Fatal(err)
@@ -80,7 +80,9 @@ func servers(t testing.TB, url, prefix string, n int, limits guard.Limits, shado
 		running.Wait()
 	})
 	t.Cleanup(stop)
-	await(t, 10*time.Second, "all servers share", func() bool { return shared(all) == n })
+	await(t, 10*time.Second, "all servers share, and know of each other", func() bool {
+		return shared(all) == n && !slices.ContainsFunc(all, func(s *server) bool { return s.Stats(time.Now()).Servers < n })
+	})
 	return all, stop
 }
 

@@ -10,6 +10,7 @@ const (
 	debtKey  = tag + "debt:" // string: when all is paid
 	logKey   = tag + "log"   // stream: events
 	logNamed = tag + "log:name"
+	hereKey  = tag + "servers" // sorted set: when each was last there
 )
 
 const (
@@ -17,4 +18,5 @@ const (
 	logLength = 10_000
 	logBatch  = 1000 // entries read at once
 	mostDebt  = 48 * time.Hour
+	hereFor   = time.Minute
 )

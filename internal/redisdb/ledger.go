@@ -19,17 +19,20 @@ var takeSource string
 //go:embed lua/share.lua
 var shareSource string
 
+//go:embed lua/present.lua
+var presentSource string
+
 // A Ledger is a server's end of what the guards of all servers share. Its methods may be called by several goroutines.
 type Ledger struct {
-	db     *DB
-	server string // by which it knows its own events
-	take   *redis.Script
-	share  *redis.Script
+	db                   *DB
+	server               string // by which it knows its own events
+	take, share, present *redis.Script
 }
 
 // Ledger returns an end of the ledger for one server.
 func (db *DB) Ledger() *Ledger {
-	return &Ledger{db: db, server: rand.Text(), take: redis.NewScript(takeSource), share: redis.NewScript(shareSource)}
+	return &Ledger{db: db, server: rand.Text(), take: redis.NewScript(takeSource), share: redis.NewScript(shareSource),
+		present: redis.NewScript(presentSource)}
 }
 
 // Take takes one of limit attempts within window from every key, or from none of them when one has none left. It is exact
@@ -102,6 +105,20 @@ func (l *Ledger) Share(ctx context.Context, spent map[string]time.Duration, even
 		return owed, news, "", nil
 	}
 	return owed, news, name + " " + last, nil
+}
+
+// Present notes that this server is there, and reports how many were within the last minute.
+func (l *Ledger) Present(ctx context.Context) (servers int, err error) {
+	const what = "count the servers"
+	reply, err := l.run(ctx, what, l.present, []string{l.db.prefix + hereKey}, l.server, hereFor.Microseconds())
+	if err != nil {
+		return 0, err
+	}
+	n, ok := integers(reply)
+	if !ok || len(n) != 1 {
+		return 0, l.strange(what)
+	}
+	return int(n[0]), nil
 }
 
 // run runs a script: by its digest, and where Redis has forgotten it, by its text.

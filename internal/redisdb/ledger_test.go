@@ -103,12 +103,16 @@ func TestKeys(t *testing.T) {
 	if _, _, _, err := l.Share(t.Context(), map[string]time.Duration{"api 203.0.113.7": time.Minute}, [][]byte{[]byte("{}")}, ""); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := l.Present(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	want := map[string]struct {
 		kind string
 		ends time.Duration
 	}{
 		"{guard}:take:auth 203.0.113.7": {"list", 15 * time.Minute},
 		"{guard}:debt:api 203.0.113.7":  {"string", time.Minute},
+		"{guard}:servers":               {"zset", time.Minute},
 		"{guard}:log":                   {"stream", 30 * 24 * time.Hour},
 		"{guard}:log:name":              {"string", 30 * 24 * time.Hour},
 	}

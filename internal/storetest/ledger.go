@@ -106,6 +106,22 @@ func Ledger(t *testing.T, open func(t *testing.T) (join func(server string) guar
 			t.Errorf("%d passed in four windows and a bit, want %d in each", n, limit)
 		}
 	})
+	t.Run("servers", func(t *testing.T) {
+		join, lose := open(t)
+		present := func(l guard.Ledger, want int) {
+			t.Helper()
+			if n, err := l.Present(t.Context()); err != nil || n != want {
+				t.Errorf("%d servers, %v; want %d", n, err, want)
+			}
+		}
+		a, b := join("a"), join("b")
+		present(a, 1)
+		present(a, 1)
+		present(b, 2)
+		present(a, 2)
+		lose()
+		present(a, 1)
+	})
 	t.Run("debts", func(t *testing.T) {
 		join, lose := open(t)
 		a, b := join("a"), join("b")

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"freshet/server/guard/bans"
@@ -30,6 +31,8 @@ type Ledger interface {
 	// lost. The log keeps the newest 10,000 events. What a call that fails was given may have been taken.
 	Share(ctx context.Context, spent map[string]time.Duration, events [][]byte, cursor string) (
 		owed map[string]time.Duration, news [][]byte, next string, err error)
+	// Present notes that this server is there, and reports how many were within the last minute.
+	Present(ctx context.Context) (servers int, err error)
 }
 
 const (
@@ -38,6 +41,7 @@ const (
 	shareAgain   = 500 * time.Millisecond // while the ledger is away
 	shareTimeout = time.Second            // late counts are better than none, and nobody waits for them
 	takeTimeout  = 250 * time.Millisecond
+	presentEvery = 2 * time.Second
 	maxPending   = 4096            // clients whose debts wait to be shared
 	maxEvents    = 4096            // events that wait
 	maxEvent     = 4 << 10         // bytes of one
@@ -72,6 +76,8 @@ type pending struct {
 	events [][]byte
 	cursor string
 	again  time.Time // when to tell again what is in force; zero: the log has it
+
+	servers atomic.Int64 // that share the ledger, as it last said; 0: it never did
 }
 
 // waits reports whether there is anything.
@@ -190,6 +196,26 @@ func (g *Guard) share(ctx context.Context) error {
 	return nil
 }
 
+// present tells the ledger that this server is there, and keeps how many there are.
+func (g *Guard) present(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, shareTimeout)
+	defer cancel()
+	n, err := g.cfg.Ledger.Present(ctx)
+	if err == nil {
+		g.pending.servers.Store(int64(n))
+	}
+	return err
+}
+
+// portion is how many attempts this server lets through while the ledger is away: its share of them, at least one. A server
+// that does not know how many there are lets one through.
+func (g *Guard) portion(attempts int) int {
+	if servers := int(g.pending.servers.Load()); servers > 0 {
+		return max(attempts/servers, 1)
+	}
+	return 1
+}
+
 // tellAgain tells what is in force, for a log that has lost it.
 func (g *Guard) tellAgain(now time.Time) {
 	active := g.bans.Active(now)
@@ -305,7 +331,7 @@ func (g *Guard) Attempt(ctx context.Context, f *Facts, account string) Verdict {
 	defer cancel()
 	left, wait, err := g.cfg.Ledger.Take(ctx, keys, l.requests, l.window)
 	if err != nil {
-		share := max(l.requests/g.cfg.Servers, 1)
+		share := g.portion(l.requests)
 		for i, q := range g.usedUp(key, account, now, l) {
 			if q.Limit-q.Left > share && (i == 0 || !familiar) {
 				v.Quota = q

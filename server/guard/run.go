@@ -91,10 +91,14 @@ func every(ctx context.Context, d time.Duration, f func(now time.Time)) {
 // shareForever exchanges news with the other servers: at once where there is something to tell, and now and then where there is
 // nothing. It says once that they are away, also at the start, and once that they are there.
 func (g *Guard) shareForever(ctx context.Context) {
-	told, last := false, time.Time{}
+	told, shared, present := false, time.Time{}, time.Time{}
 	for {
 		pause := shareEvery
-		if g.pending.waits() || time.Since(last) >= shareIdle {
+		switch {
+		case told && time.Since(present) >= presentEvery:
+			present = time.Now()
+			_ = g.present(ctx) // the next round tells whether the ledger is away
+		case g.pending.waits(), time.Since(shared) >= shareIdle:
 			err := g.share(ctx)
 			if ctx.Err() != nil {
 				return
@@ -106,9 +110,9 @@ func (g *Guard) shareForever(ctx context.Context) {
 					g.log.Info("counts and bans are shared with other servers")
 				}
 			}
-			told, last = true, time.Now()
+			told, shared = true, time.Now()
 			if err != nil {
-				pause, last = shareAgain, time.Time{}
+				pause, shared, present = shareAgain, time.Time{}, shared // nobody is asked how many there are
 			}
 		}
 		select {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -27,13 +28,14 @@ type ledger struct {
 	away   error
 	takes  map[string][]time.Time
 	paid   map[string]time.Time // when a debt is
+	here   map[string]time.Time // when a server last was
 	log    int                  // how many logs were lost
 	events [][]byte
 	from   []string
 }
 
 func newLedger() *ledger {
-	return &ledger{takes: map[string][]time.Time{}, paid: map[string]time.Time{}}
+	return &ledger{takes: map[string][]time.Time{}, paid: map[string]time.Time{}, here: map[string]time.Time{}}
 }
 
 // lose loses everything.
@@ -42,6 +44,7 @@ func (l *ledger) lose() {
 	defer l.mu.Unlock()
 	clear(l.takes)
 	clear(l.paid)
+	clear(l.here)
 	l.events, l.from = nil, nil
 	l.log++
 }
@@ -108,6 +111,17 @@ func (s *seat) Share(_ context.Context, spent map[string]time.Duration, events [
 	return owed, news, fmt.Sprint(s.log, len(s.events)), nil
 }
 
+func (s *seat) Present(context.Context) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away != nil {
+		return 0, s.away
+	}
+	s.here[s.name] = time.Now()
+	maps.DeleteFunc(s.here, func(_ string, at time.Time) bool { return time.Since(at) > time.Minute })
+	return len(s.here), nil
+}
+
 // TestLedger holds the ledger of these tests to what is asked of all.
 func TestLedger(t *testing.T) {
 	storetest.Ledger(t, func(*testing.T) (func(string) guard.Ledger, func()) {
@@ -122,7 +136,7 @@ func TestServersShare(t *testing.T) {
 		l := newLedger()
 		var servers []*rig
 		for i := range 2 {
-			g, err := guard.New(guard.Config{Ledger: &seat{l, fmt.Sprint("s", i)}, Servers: 2})
+			g, err := guard.New(guard.Config{Ledger: &seat{l, fmt.Sprint("s", i)}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -344,7 +358,7 @@ func TestAttempts(t *testing.T) {
 		l := newLedger()
 		var servers []*rig
 		for i := range 2 {
-			g, err := guard.New(guard.Config{Ledger: &seat{l, fmt.Sprint("s", i)}, Servers: 2})
+			g, err := guard.New(guard.Config{Ledger: &seat{l, fmt.Sprint("s", i)}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -359,6 +373,25 @@ func TestAttempts(t *testing.T) {
 			}
 			v := r.Attempt(t.Context(), &f, account)
 			return v.Allowed()
+		}
+		if n := func() (passed int) {
+			l.away = errors.New("away")
+			defer func() { l.away = nil }()
+			for i := range 5 {
+				if try(0, "203.0.113.6", fmt.Sprint("user", i)) {
+					passed++
+				}
+			}
+			return passed
+		}(); n != 1 {
+			t.Errorf("a server that never knew how many there are: %d passed, want 1", n)
+		}
+		for range 2 {
+			for _, s := range servers {
+				if err := s.Present(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
 		}
 		passed := 0
 		for i := range 20 {

@@ -47,6 +47,7 @@ type Stats struct {
 	Entered     uint64  // times that high-traffic mode began
 	ShedLevel   int     // 0 to 3
 	Shared      bool    // servers know of each other; false without a Ledger too
+	Servers     int     // that share, as the Ledger last said
 	Unshared    uint64  // counts that were not shared, because there were too many at once
 }
 
@@ -59,7 +60,7 @@ func (g *Guard) Stats(now time.Time) Stats {
 		Clients: g.clients.Used(), Offenders: g.offenders.Used(),
 		Honeypot: g.stats.honeypot.Load(), Impostors: g.stats.impostors.Load(),
 		Killed: g.Killed(now) != nil, Entered: g.meter.Entered(), ShedLevel: int(g.load.Level()),
-		Shared: g.shared.Load(), Unshared: g.stats.unshared.Load(),
+		Shared: g.shared.Load(), Servers: int(g.pending.servers.Load()), Unshared: g.stats.unshared.Load(),
 	}
 	s.HighTraffic, s.Rate = g.HighTraffic(now)
 	for r := range numRules {
