@@ -58,6 +58,7 @@ type Config struct {
 	LiveReload bool          // pages reload themselves when they change
 	MaxShrink  float64       // a build that takes away more than this share of the documents' pages, and at least 10, is refused
 	Policy     string        // Content-Security-Policy of pages, for web servers that read a _headers file
+	Robots     string        // what robots.txt asks of crawlers: whole groups, with an empty line behind each
 	State      string        // folder for what lets the next process begin where this one ends; empty: it begins anew
 	Prerender  int           // posts that the first generation of a site has at least, the most viewed ones; 0: all
 	KeepAssets time.Duration // how long assets that no page uses any more are still answered; 0: 24 h
@@ -129,6 +130,7 @@ func (g *Generator) newPlanner() *plan.Planner {
 	return plan.New(plan.Config{
 		Site: g.cfg.Site, PerPage: g.cfg.PerPage, Bodies: &bodies{g.cfg.Source, g.cfg.Markup}, Templates: g.cfg.Theme,
 		Assets: g.cfg.Theme.Assets(), LiveReload: g.cfg.LiveReload, Version: g.version, Policy: g.cfg.Policy,
+		Robots: g.cfg.Robots,
 	})
 }
 
@@ -145,7 +147,7 @@ type Options struct {
 	Now         time.Time // decides what is published; required
 	Changed     []string  // what may have changed in the source; nil: anything
 	Full        bool      // render every page, whatever its fingerprint, and look at every public file
-	Verified    bool      // with this, every document was compared with the source since the last time: the site counts as verified
+	Compared    time.Time // since when every document was compared with the source, this build included; zero: that stays as it was
 	AllowShrink bool      // however many pages go away
 	Rest        int       // of what earlier builds left to make, make so many pages too
 	Cause       string    // for the log: "build", "file watch" …
@@ -210,6 +212,9 @@ const maxAttempts = 5
 func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if opt.Changed == nil {
+		opt.Compared = time.Now() // by the real clock, whatever time the site is built for
+	}
 	rep := &Report{Phases: map[string]float64{}, Skipped: []site.Skip{}, Problems: []diag.Problem{}}
 	now := opt.Now.UTC()
 	if g.snap == nil || now.Before(g.snap.Now()) {
@@ -244,9 +249,8 @@ func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
 		changed = again
 	}
 	g.report(rep)
-	if opt.Changed == nil || opt.Verified {
-		// By the real clock, whatever time the site is built for.
-		if err := g.cfg.Store.SetVerified(time.Now()); err != nil {
+	if !opt.Compared.IsZero() {
+		if err := g.cfg.Store.SetVerified(opt.Compared); err != nil {
 			return rep, err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"freshet/generator/plan"
+	"freshet/internal/pagestore"
 	"freshet/internal/site"
 )
 
@@ -26,18 +27,18 @@ var errAwaited = errors.New("too many pages are waited for")
 
 // pending is what is left to make.
 type pending struct {
-	mu      sync.Mutex // protects what follows; held for moments, not while a build runs
-	paths   map[site.Path]struct{}
+	mu      sync.Mutex                  // protects what follows; held for moments, not while a build runs
+	paths   map[site.Path]struct{}      // nil: no build has looked yet
 	order   []site.Path                 // the same, most viewed first
 	awaited map[site.Path]chan struct{} // closed when the page is no more to be made
 }
 
-// Await waits for the page at a path if it is left to make, and puts it before the others. It reports whether it was;
-// the error says that it is not there yet all the same.
+// Await waits for the page at a path if it is left to make, or may be, and puts it before the others. It reports whether
+// it was; the error says that it is not there yet all the same.
 func (g *Generator) Await(ctx context.Context, path site.Path) (left bool, err error) {
 	p := &g.pending
 	p.mu.Lock()
-	if _, left = p.paths[path]; !left {
+	if _, left = p.paths[path]; !left && (p.paths != nil || Whole(g.cfg.Store.Current())) {
 		p.mu.Unlock()
 		return false, nil
 	}
@@ -46,6 +47,9 @@ func (g *Generator) Await(ctx context.Context, path site.Path) (left bool, err e
 		if len(p.awaited) >= maxAwaited {
 			p.mu.Unlock()
 			return true, errAwaited
+		}
+		if p.awaited == nil {
+			p.awaited = map[site.Path]chan struct{}{}
 		}
 		made = make(chan struct{})
 		p.awaited[path] = made
@@ -67,9 +71,6 @@ func (p *pending) set(order []site.Path) {
 	p.paths = make(map[site.Path]struct{}, len(order))
 	for _, path := range order {
 		p.paths[path] = struct{}{}
-	}
-	if p.awaited == nil {
-		p.awaited = map[site.Path]chan struct{}{}
 	}
 	p.release()
 }
@@ -128,10 +129,16 @@ func (p *pending) next(n int) []site.Path {
 	return out
 }
 
+// Whole reports whether a generation's site has once had all of its pages.
+func Whole(gen *pagestore.Generation) bool {
+	_, has := gen.Lookup(sitemapPath)
+	return has
+}
+
 // leave takes out of the targets of a whole plan the posts that a first generation can do without.
 func (g *Generator) leave(targets []plan.Target, opt Options) (now []plan.Target, left []site.Path) {
 	gen := g.cfg.Store.Current()
-	if _, whole := gen.Lookup(sitemapPath); g.cfg.Prerender <= 0 || opt.Full || whole {
+	if g.cfg.Prerender <= 0 || opt.Full || Whole(gen) {
 		return targets, nil
 	}
 	type post struct {

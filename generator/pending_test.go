@@ -104,6 +104,11 @@ func TestPrerender(t *testing.T) {
 	// Another process goes on where this one was stopped.
 	b.end(t)
 	b = newBench(t, benchOptions{source: s.copied(), first: 4, dir: b.dir})
+	ctx, cancel = context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if left, err = b.Await(ctx, "/blog/maybe/"); !left || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Await before the first build of a process: %v, %v", left, err)
+	}
 	before := rep.Left
 	if rep = b.build(t, generator.Options{}); rep.Left != before-4 {
 		t.Errorf("%d left after a new start, want four fewer than %d", rep.Left, before)
@@ -131,6 +136,9 @@ func TestPrerender(t *testing.T) {
 	}
 	b.end(t)
 	b = newBench(t, benchOptions{source: s, first: 4, dir: b.dir})
+	if left, err = b.Await(t.Context(), "/blog/none/"); left || err != nil {
+		t.Errorf("Await before a build of a site that was whole: %v, %v", left, err)
+	}
 	if rep = b.build(t, generator.Options{}); rep.Left != 0 {
 		t.Errorf("%d left of a site that was whole", rep.Left)
 	}

@@ -9,13 +9,14 @@ import (
 	"freshet/internal/pagestore"
 )
 
-// TestVerifiedStamp stamps the site when a build has compared everything, or ends a round that has, and otherwise not; a
+// TestVerifiedStamp stamps the site when a build compares everything, or is told since when everything was, and otherwise not; a
 // build of what has not changed renders nothing and commits nothing, stamp or no stamp.
 func TestVerifiedStamp(t *testing.T) {
 	s := newShelf()
 	s.put(newPost("a.md", "a", -1), map[string]string{"": "text"})
 	b := newBench(t, benchOptions{source: s})
 	var last time.Time
+	later := time.Now().Add(time.Hour)
 	for _, step := range []struct {
 		name    string
 		opt     generator.Options
@@ -23,8 +24,8 @@ func TestVerifiedStamp(t *testing.T) {
 	}{
 		{"everything", generator.Options{}, true},
 		{"a slice", generator.Options{Changed: []string{"a.md"}}, false},
-		{"the last slice", generator.Options{Changed: []string{"a.md"}, Verified: true}, true},
-		{"a last slice of nothing", generator.Options{Changed: []string{}, Verified: true}, true},
+		{"a slice of a round", generator.Options{Changed: []string{"a.md"}, Compared: later}, true},
+		{"a slice of nothing", generator.Options{Changed: []string{}, Compared: later.Add(time.Second)}, true},
 		{"a date", generator.Options{Changed: []string{}}, false},
 	} {
 		rep := b.build(t, step.opt)
@@ -35,7 +36,7 @@ func TestVerifiedStamp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if at.After(last) != step.stamped {
+		if at.After(last) != step.stamped || !step.opt.Compared.IsZero() && !at.Equal(step.opt.Compared) {
 			t.Errorf("%s: the stamp is %v after %v, want it changed: %v", step.name, at, last, step.stamped)
 		}
 		last = at

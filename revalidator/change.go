@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -19,12 +20,15 @@ type Change struct {
 	Theme      bool     // templates or assets changed
 	Clock      bool     // a publication or expiry date has come
 	Rest       bool     // pages that an earlier build left for later
-	Verified   bool     // once this is built every document has been compared: the site counts as verified
 	Cause      string
+
+	// Compared is since when every document will have been compared with the source, once this is built; zero: that
+	// stays as it was. Where Everything is set it is the build's own start.
+	Compared time.Time
 }
 
 func (c *Change) empty() bool {
-	return len(c.Documents) == 0 && len(c.Verify) == 0 && !c.Everything && !c.Theme && !c.Clock && !c.Rest && !c.Verified
+	return len(c.Documents) == 0 && len(c.Verify) == 0 && !c.Everything && !c.Theme && !c.Clock && !c.Rest && c.Compared.IsZero()
 }
 
 // maxNamed is how many documents a change names before it is cheaper to look at all.
@@ -203,7 +207,9 @@ func (p *pile) add(c Change) {
 	p.Theme = p.Theme || c.Theme
 	p.Clock = p.Clock || c.Clock
 	p.Rest = p.Rest || c.Rest
-	p.Verified = p.Verified || c.Verified
+	if c.Compared.After(p.Compared) {
+		p.Compared = c.Compared
+	}
 	p.Verify = append(p.Verify, c.Verify...)
 	for _, name := range c.Documents {
 		if p.Everything {

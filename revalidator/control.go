@@ -24,6 +24,7 @@ import (
 //	POST /revalidate       an Offer → 202 {"job":…, "repeat":0}, or with dryRun 200 {"pages":[…]}
 //	GET /jobs              → every job that is known
 //	GET /jobs/{id}?wait=30 → one job, when it has ended or after so many seconds
+//	GET /await?path=/x/    → {"left":…, "generation":…}, when the page is there or after some seconds
 //	GET /status            → Status
 const (
 	socketName   = "control.sock"
@@ -93,6 +94,11 @@ type planned struct {
 	Pages []string `json:"pages"`
 }
 
+type awaited struct {
+	Left       bool   `json:"left"`
+	Generation uint64 `json:"generation"`
+}
+
 // controls answers on the control socket.
 func (r *Revalidator) controls() http.Handler {
 	mux := http.NewServeMux()
@@ -126,6 +132,15 @@ func (r *Revalidator) controls() http.Handler {
 		seconds, _ := strconv.Atoi(req.FormValue("wait")) // none: do not wait
 		j, err := r.Look(req.Context(), req.PathValue("id"), min(time.Duration(seconds)*time.Second, maxWait))
 		return http.StatusOK, j, err
+	})
+	handle("GET /await", func(req *http.Request) (int, any, error) {
+		ctx, cancel := context.WithTimeout(req.Context(), askTimeout)
+		defer cancel()
+		left, generation, err := r.cfg.Await(ctx, site.Path(req.FormValue("path")))
+		if err != nil {
+			return 0, nil, &web.Error{Status: http.StatusServiceUnavailable, Message: web.Clip(err.Error(), 200)}
+		}
+		return http.StatusOK, awaited{left, generation}, nil
 	})
 	handle("GET /status", func(*http.Request) (int, any, error) { return http.StatusOK, r.Status(), nil })
 	return mux
@@ -311,6 +326,14 @@ func (c *Control) Look(ctx context.Context, id string, wait time.Duration) (Job,
 	var j Job
 	err := c.ask(ctx, wait+askTimeout, http.MethodGet, path, nil, &j)
 	return j, err
+}
+
+// Await waits for a page that the daemon's builds have left for later: see [Config]. While the daemon cannot say, the error
+// is not nil.
+func (c *Control) Await(ctx context.Context, path site.Path) (left bool, generation uint64, err error) {
+	var a awaited
+	err = c.ask(ctx, askTimeout, http.MethodGet, "/await?path="+url.QueryEscape(string(path)), nil, &a)
+	return a.Left, a.Generation, err
 }
 
 // Jobs is [Revalidator.Jobs] of the daemon.

@@ -30,3 +30,9 @@ func (r *Revalidator) Compact() error {
 
 // Running reports whether jobs can be accepted.
 func (r *Revalidator) Running() bool { return r.cfg.State == "" || r.journal.Load() != nil }
+
+// Sweep is a sweep, for tests.
+type Sweep struct{ sweep }
+
+// Look is its look.
+func (s *Sweep) Look(roots []string) ([]string, error) { return s.look(roots) }

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"freshet/internal/site"
 	"freshet/internal/web"
 )
 
@@ -41,6 +42,9 @@ type Config struct {
 	Resolve func(Request) (documents []string, everything bool)
 	// Plan lists the paths of the pages that a request touches. Nil: there are no dry runs.
 	Plan func(context.Context, Request) ([]string, error)
+	// Await waits for a page that builds have left for later. It reports whether the page at the path was one, and the
+	// generation that has it; the error says that it is not there yet. Nil: no page is left for later.
+	Await func(ctx context.Context, path site.Path) (left bool, generation uint64, err error)
 	// NextFlip is when the next document appears or expires; the zero time means never. Nil: never.
 	NextFlip func() time.Time
 
@@ -101,6 +105,9 @@ func New(cfg Config) (*Revalidator, error) {
 	}
 	if cfg.NextFlip == nil {
 		cfg.NextFlip = func() time.Time { return time.Time{} }
+	}
+	if cfg.Await == nil {
+		cfg.Await = func(context.Context, site.Path) (bool, uint64, error) { return false, 0, nil }
 	}
 	if cfg.Known == nil {
 		cfg.Known = func() []string { return nil }
@@ -388,9 +395,11 @@ func (r *Revalidator) build(ctx context.Context, b *batch) error {
 		p.add(r.parked)
 	}
 	c := p.Change
-	c.Verified = c.Verified || c.Everything
 	c.Cause = cause(b)
 	started := time.Now().UTC()
+	if c.Everything {
+		c.Compared = started
+	}
 	r.queue.each(b.jobs, func(j *Job) { j.State, j.Started, j.Retry = Building, &started, nil })
 	if c.empty() { // a request that means no document
 		c.Documents = []string{}

@@ -61,7 +61,7 @@ func TestMergesBursts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, built := start(t, revalidator.Config{}, succeed)
 		time.Sleep(time.Second)
-		if got := built(); len(got) != 1 || !got[0].Everything || !got[0].Verified {
+		if got := built(); len(got) != 1 || !got[0].Everything || got[0].Compared.IsZero() {
 			t.Fatalf("at start built %v, want everything once", got)
 		}
 		r.Add(revalidator.Change{Documents: []string{"a"}})
@@ -473,26 +473,36 @@ func TestWatchDances(t *testing.T) {
 	expect("a burst", named("burst/last.md"))
 }
 
-// TestWatchLimit polls and says so where no more folders can be watched.
+// TestWatchLimit looks itself where no more folders can be watched, and says so: at everything, then at what changes.
 func TestWatchLimit(t *testing.T) {
 	var log bytes.Buffer
 	built := make(chan revalidator.Change, 100)
-	content := filepath.Join(t.TempDir(), strings.Repeat("long/", 1000)) // no system watches this
-	r := open(t, revalidator.Config{Content: content, Poll: 10 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	content := t.TempDir()
+	theme := filepath.Join(t.TempDir(), strings.Repeat("long/", 1000)) // no system watches this
+	r := open(t, revalidator.Config{Content: content, Theme: theme, Poll: 10 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		Build: func(_ context.Context, c revalidator.Change) (revalidator.Result, error) {
 			built <- c
 			return revalidator.Result{}, nil
 		}})
-	for polls := 0; polls < 3; {
-		select {
-		case c := <-built:
-			if c.Everything && c.Cause == "poll" {
-				polls++
+	polled := func(what string, is func(c revalidator.Change) bool) {
+		for {
+			select {
+			case c := <-built:
+				if c.Cause == "poll" && is(c) {
+					return
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatalf("the poll does not find %s", what)
 			}
-		case <-time.After(10 * time.Second):
-			t.Fatal("nothing is polled")
 		}
 	}
+	polled("everything", func(c revalidator.Change) bool { return c.Everything && c.Theme })
+	if err := os.WriteFile(filepath.Join(content, "new.md"), []byte("new"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	polled("a new file", func(c revalidator.Change) bool {
+		return !c.Everything && !c.Theme && slices.Equal(c.Documents, []string{"new.md"})
+	})
 	r.stop()
 	if n := strings.Count(log.String(), "cannot watch all folders"); n != 1 {
 		t.Errorf("said %d times: %s", n, log.String())

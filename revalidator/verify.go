@@ -20,7 +20,8 @@ const (
 	censusTimeout = 2 * time.Minute
 )
 
-// A round compares every document once. It begins when the whole site was compared, and ends before cfg.Verify is over.
+// A round compares every document once, by name. It begins when the whole site was compared, and is so much shorter than
+// cfg.Verify that every document is compared again before that is over.
 type round struct {
 	began  time.Time // zero: nothing was compared yet
 	length time.Duration
@@ -29,15 +30,40 @@ type round struct {
 	size   int           // of a slice
 	every  time.Duration // between slices
 	next   time.Time
-	busy   bool // a part is queued or being built
+	busy   bool // part is queued or being built
+	part   compared
 	tries  int
+	done   []compared // its parts that were built
+	before []compared // those of the round before
+}
+
+// A compared is a part of a round: the documents after those of the part before, up to a name.
+type compared struct {
+	upTo string
+	at   time.Time // before the source was read
+}
+
+// allNames is after every name.
+const allNames = "\xff"
+
+// since is since when every document has been compared, once those up to a name are, at that time.
+func (v *round) since(upTo string, at time.Time) time.Time {
+	for _, part := range v.before {
+		if part.upTo > upTo {
+			return part.at
+		}
+	}
+	if len(v.done) > 0 {
+		return v.done[0].at
+	}
+	return at
 }
 
 // newRound begins a round, somewhat shorter than it may be and of another length each time, so that several sites do not
 // ask one source together.
-func newRound(now time.Time, verify time.Duration) round {
-	length := time.Duration(float64(verify) * (0.8 + 0.1*rand.Float64()))
-	return round{began: now, length: length, next: now.Add(length)}
+func newRound(now time.Time, verify time.Duration, before []compared) round {
+	length := time.Duration(float64(verify) * (0.7 + 0.1*rand.Float64()))
+	return round{began: now, length: length, next: now.Add(length), before: before}
 }
 
 // verify queues the next part of the round when its time has come, and says when it comes; the zero time: not yet known.
@@ -51,7 +77,7 @@ func (r *Revalidator) verify(ctx context.Context, now time.Time) time.Time {
 			return v.next
 		}
 		v.busy = true
-		r.queue.addTimed(Change{Everything: true, Verified: true, Cause: "verification"})
+		r.queue.addTimed(Change{Everything: true, Cause: "verification"})
 		return time.Time{}
 	}
 	if v.known == nil && !r.count(ctx, now) {
@@ -61,7 +87,10 @@ func (r *Revalidator) verify(ctx context.Context, now time.Time) time.Time {
 		return v.next
 	}
 	slice := v.names[:min(v.size, len(v.names))]
-	if len(slice) == len(v.names) { // the last one: what has come since the round began belongs to it
+	upTo := allNames
+	if len(slice) < len(v.names) {
+		upTo = slice[len(slice)-1]
+	} else { // the last one: what has come since the round began belongs to it
 		late, ok := r.census(ctx)
 		if !ok {
 			return r.until
@@ -74,7 +103,8 @@ func (r *Revalidator) verify(ctx context.Context, now time.Time) time.Time {
 		}
 	}
 	v.busy = true
-	r.queue.addTimed(Change{Verify: slice, Verified: len(slice) >= len(v.names), Cause: "verification"})
+	v.part = compared{upTo, now}
+	r.queue.addTimed(Change{Verify: slice, Compared: v.since(upTo, now), Cause: "verification"})
 	return time.Time{}
 }
 
@@ -119,11 +149,15 @@ func (r *Revalidator) count(ctx context.Context, now time.Time) bool {
 func (r *Revalidator) compared(c *Change, now time.Time) {
 	v := &r.round
 	switch {
-	case c.Verified:
+	case c.Everything:
 		r.queue.dropTimed()
-		*v = newRound(now, r.cfg.Verify)
-	case len(c.Verify) > 0:
+		*v = newRound(c.Compared, r.cfg.Verify, []compared{{allNames, c.Compared}})
+	case c.Compared.IsZero():
+	case v.part.upTo == allNames:
+		*v = newRound(now, r.cfg.Verify, append(v.done, v.part))
+	default:
 		v.busy, v.tries = false, 0
+		v.done = append(v.done, v.part)
 		v.names = v.names[min(v.size, len(v.names)):]
 		v.next = v.next.Add(v.every)
 		if late := now.Sub(v.next); late > 0 && len(v.names) > 0 {

@@ -15,13 +15,14 @@ import (
 )
 
 // A watcher queues changes of the content and theme folders. Where the system lets it watch no more folders, or a
-// folder cannot be watched, it says so once and has everything looked at every so often.
+// folder cannot be watched, it says so once and looks itself every so often.
 type watcher struct {
 	cfg   Config
 	queue *queue
 	fs    *fsnotify.Watcher // nil: nothing can be watched
 	roots []string
 	poll  bool
+	sweep sweep
 }
 
 func newWatcher(cfg Config, q *queue) *watcher {
@@ -47,15 +48,26 @@ func newWatcher(cfg Config, q *queue) *watcher {
 func (w *watcher) watchRoot(root string) {
 	err := w.fs.Add(filepath.Dir(root))
 	if err == nil {
-		err = w.add(root, nil)
+		err = w.add(root)
 	}
 	if err != nil {
 		w.fallBack(root, err)
 	}
 }
 
-// add watches a folder and all below it. seen are the real folders on the way to it.
-func (w *watcher) add(folder string, seen []string) error {
+// add watches a folder and all below it.
+func (w *watcher) add(folder string) error {
+	return walk(folder, nil, func(name string, folder bool) error {
+		if !folder {
+			return nil
+		}
+		return absentIsNil(w.fs.Add(name))
+	})
+}
+
+// walk visits a folder and all below it, whatever links lead to, without what is passing. seen are the real folders on
+// the way to it. An absent folder has nothing.
+func walk(folder string, seen []string, visit func(name string, folder bool) error) error {
 	real, err := filepath.EvalSymlinks(folder)
 	if err != nil || slices.Contains(seen, real) {
 		return absentIsNil(err)
@@ -75,14 +87,12 @@ func (w *watcher) add(folder string, seen []string) error {
 			}
 			return nil
 		case d.Type()&fs.ModeSymlink != 0:
-			if info, err := os.Stat(name); err != nil || !info.IsDir() {
-				return nil
+			if info, err := os.Stat(name); err == nil && info.IsDir() {
+				return walk(name, seen, visit)
 			}
-			return w.add(name, seen)
-		case !d.IsDir():
-			return nil
+			return visit(name, false)
 		}
-		return absentIsNil(w.fs.Add(name))
+		return visit(name, d.IsDir())
 	})
 }
 
@@ -114,7 +124,7 @@ func (w *watcher) fallBack(root string, err error) {
 	case errors.Is(err, syscall.EMFILE):
 		hint = "raise fs.inotify.max_user_instances"
 	}
-	w.cfg.Logger.Warn("cannot watch all folders, looking at everything instead", "folder", root, "error", err, "every", w.cfg.Poll, "hint", hint)
+	w.cfg.Logger.Warn("cannot watch all folders, looking for changed files instead", "folder", root, "error", err, "every", w.cfg.Poll, "hint", hint)
 }
 
 // run queues changes until ctx ends.
@@ -136,7 +146,7 @@ func (w *watcher) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick:
-			w.queue.add(Change{Everything: true, Theme: w.cfg.Theme != "", Cause: "poll"})
+			w.look()
 		case err := <-lost:
 			// An overflow loses events, those of new folders among them, so everything may have changed.
 			w.cfg.Logger.Warn("file watch lost events, looking at everything", "error", err)
@@ -147,6 +157,27 @@ func (w *watcher) run(ctx context.Context) error {
 		case e := <-events:
 			w.event(e)
 		}
+	}
+}
+
+// look queues what has changed since it looked last.
+func (w *watcher) look() {
+	first := w.sweep.files == nil
+	changed, err := w.sweep.look(w.roots)
+	c := Change{Cause: "poll"}
+	if first || err != nil { // the build says what cannot be read
+		c.Everything, c.Theme = true, w.cfg.Theme != ""
+	}
+	for _, name := range changed {
+		if name, ok := below(w.cfg.Content, name); ok {
+			c.Documents = append(c.Documents, name)
+		}
+		if _, ok := below(w.cfg.Theme, name); ok {
+			c.Theme = true
+		}
+	}
+	if !c.empty() {
+		w.queue.add(c)
 	}
 }
 
@@ -175,7 +206,7 @@ func (w *watcher) event(e fsnotify.Event) {
 	} else if e.Has(fsnotify.Create) {
 		// Before the change is queued: what comes into the folder from now on is seen, what is in it is found by the build.
 		if info, err := os.Stat(e.Name); err == nil && info.IsDir() {
-			if err := w.add(e.Name, nil); err != nil {
+			if err := w.add(e.Name); err != nil {
 				w.fallBack(e.Name, err)
 			}
 		}

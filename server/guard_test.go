@@ -11,12 +11,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"freshet/internal/telemetry"
 	"freshet/internal/web"
@@ -316,6 +319,87 @@ func TestThousandLogins(t *testing.T) {
 			t.Errorf("%d passed, %d were refused, %d reached the handler; want 5, 995, 5", passed.Load(), refused.Load(), s.posts.Load())
 		}
 	})
+}
+
+// TestSignedWebhooks: who signs may send as many webhooks as there are changes; who does not is limited.
+func TestSignedWebhooks(t *testing.T) {
+	hooks := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		w.WriteHeader(http.StatusAccepted)
+	})
+	g := newGuard(t, guard.Config{Limits: guard.Limits{Webhook: limit.Rate{Requests: 20, Window: time.Hour}}})
+	h := newServer(t, server.Config{Site: serving(built()), Guard: g, Extra: map[string]http.Handler{"/api/revalidate": hooks}}).Handler()
+	send := func(secret string) int {
+		r := httptest.NewRequest("POST", "/api/revalidate", strings.NewReader("{}"))
+		r.RemoteAddr = "203.0.113.7:40000"
+		if secret != "" {
+			r.Header.Set("Authorization", secret)
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Code
+	}
+	for i := range 500 {
+		if got := send("Bearer x"); got != 202 {
+			t.Fatalf("signed webhook %d is answered %d", i+1, got)
+		}
+	}
+	for i := range 20 {
+		if got := send(""); got != 401 {
+			t.Fatalf("unsigned webhook %d is answered %d", i+1, got)
+		}
+	}
+	if got := send(""); got != 429 {
+		t.Errorf("unsigned webhook 21 is answered %d", got)
+	}
+}
+
+// TestFloodLeavesNothing: neither clients nor addresses that nobody has seen before stay in memory, and none becomes a metric.
+func TestFloodLeavesNothing(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	trusted, err := web.ParseProxies([]string{"loopback"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newGuard(t, guard.Config{Clients: 1 << 12, Limits: guard.Limits{Page: limit.Rate{Requests: 10, Window: time.Minute}}})
+	h := newServer(t, server.Config{Site: serving(built()), Guard: g, Proxies: trusted, Metrics: registry}).Handler()
+	w := &discard{make(http.Header)}
+	flood := func(from int) {
+		for i := from; i < from+20_000; i++ {
+			r := httptest.NewRequest("GET", fmt.Sprintf("/hostile/%d/?q=%[1]d", i), nil)
+			r.RemoteAddr = "127.0.0.1:40000"
+			r.Header = http.Header{"X-Forwarded-For": {fmt.Sprintf("198.%d.%d.%d", i>>16, i>>8&255, i&255)}, "User-Agent": {fmt.Sprint("agent ", i)}}
+			clear(w.header)
+			h.ServeHTTP(w, r)
+		}
+	}
+	measure := func() (heap uint64, series int) {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			series += len(f.Metric)
+		}
+		return m.HeapAlloc, series
+	}
+	flood(0)
+	before, seriesBefore := measure()
+	flood(20_000)
+	after, seriesAfter := measure()
+	if after > before+1<<20 {
+		t.Errorf("the heap grew from %d to %d bytes", before, after)
+	}
+	if seriesAfter != seriesBefore {
+		t.Errorf("there are %d metrics, and there were %d", seriesAfter, seriesBefore)
+	}
 }
 
 // TestGuardPlace: the guard sees who really asks, what is built, and what became of it; not probes, and not requests for other hosts.

@@ -50,6 +50,7 @@ func newDaemon(eff *effective, b *builds) (*revalidator.Revalidator, error) {
 		Unavailable: unavailable,
 		Resolve:     atlas.resolve,
 		Plan:        atlas.plan,
+		Await:       b.workshop.await,
 		NextFlip:    b.workshop.gen.NextFlip,
 		Content:     eff.Content,
 		Theme:       eff.Templates,

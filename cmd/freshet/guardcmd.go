@@ -233,7 +233,7 @@ func (inv *invocation) printStanding(method, path string, e *guard.Explanation) 
 		if !b.Until.IsZero() {
 			until = b.Until.Format(time.RFC3339)
 		}
-		row("banned", "until %s, scope %s, by %s: %s", until, b.Scope, b.By, b.Reason)
+		row("banned", "%s until %s, scope %s, by %s: %s", short(b.Prefix), until, b.Scope, b.By, b.Reason)
 	}
 	for name, is := range map[string]bool{"guard.allow": e.Allowed, "guard.block": e.Blocked} {
 		if is {
@@ -343,7 +343,7 @@ lines, freshet's own among them; - is standard input. Nothing is asked and nothi
 				return err
 			}
 			if rep.Requests == 0 {
-				return failed(fmt.Errorf("%s holds no request that can be read: %s", args[0], cmp.Or(rep.Problem, "it is empty")),
+				return failed(fmt.Errorf("%s holds no request that can be read: %s", args[0], cmp.Or(rep.Problem, "it has "+plural(rep.Lines, "line")+" of other things")),
 					"the formats are combined, as nginx and Apache write it, and JSON lines")
 			}
 			if inv.json {
@@ -476,6 +476,8 @@ func (o *operator) refused(status int, answer []byte) error {
 	switch status {
 	case http.StatusUnauthorized:
 		return failed(err, "set adminToken in the settings, or FRESHET_ADMIN_TOKEN, to that of the server")
+	case http.StatusNotFound:
+		return failed(err, "freshet guard list shows the bans; freshet guard explain ADDRESS tells which one covers it")
 	case http.StatusBadRequest:
 		return misuse("freshet guard --help shows how it is used", "%w", err)
 	}

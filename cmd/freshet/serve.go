@@ -12,14 +12,20 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"freshet/generator"
 	"freshet/generator/markup"
 	"freshet/internal/pagestore"
+	"freshet/internal/site"
 	"freshet/revalidator"
 	"freshet/revalidator/webhook"
 	"freshet/server"
 )
 
-var _ server.Generation = (*pagestore.Generation)(nil)
+var (
+	_ server.Generation = (*pagestore.Generation)(nil)
+	_ server.Late       = (*generator.Generator)(nil)
+	_ server.Late       = (*late)(nil)
+)
 
 // generations makes the server's site of whatever holds page log generations.
 type generations struct {
@@ -101,7 +107,9 @@ func (inv *invocation) serveState(ctx context.Context, eff *effective) error {
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	f, err := inv.openFront(ctx, eff, ln, serverConfig(eff, generations{r.Current}, hooks, logger, nil), eff.State, r.History, nil)
+	cfg := serverConfig(eff, generations{r.Current}, hooks, logger, nil)
+	cfg.Late = &late{pages: r, daemon: revalidator.NewControl(eff.State), asking: make(chan struct{}, 64)}
+	f, err := inv.openFront(ctx, eff, ln, cfg, eff.State, r.History, nil)
 	if err != nil {
 		return err
 	}
@@ -110,6 +118,40 @@ func (inv *invocation) serveState(ctx context.Context, eff *effective) error {
 	g.Go(func() error { return r.Run(ctx) })
 	g.Go(func() error { return f.Run(ctx) })
 	return ended(g.Wait())
+}
+
+// A late asks the daemon for pages that a first build has left for later. It asks for none of a site that has been whole.
+type late struct {
+	pages  *pagestore.Reader
+	daemon *revalidator.Control
+	asking chan struct{} // holds who asks: the daemon must not have to answer everybody at once
+}
+
+// Await implements server.Late.
+func (l *late) Await(ctx context.Context, path site.Path) (left bool, err error) {
+	if gen := l.pages.Current(); gen == nil || generator.Whole(gen) {
+		return false, nil
+	}
+	select {
+	case l.asking <- struct{}{}:
+		defer func() { <-l.asking }()
+	case <-ctx.Done():
+		return true, ctx.Err()
+	}
+	left, number, err := l.daemon.Await(ctx, path)
+	if err != nil || !left {
+		return left, err
+	}
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for l.pages.Current().ID < number {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return true, ctx.Err()
+		}
+	}
+	return true, nil
 }
 
 // ended makes nothing of an error that only says that freshet was told to stop.

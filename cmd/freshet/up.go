@@ -187,7 +187,7 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.R
 	if c.Rest {
 		opt.Rest = rest
 	}
-	opt.Verified = c.Verified
+	opt.Compared = c.Compared
 	if err := b.workshop.reloadTheme(c.Theme); err != nil {
 		b.tell(problemsOf(err))
 		return revalidator.Result{}, err
@@ -197,7 +197,7 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.R
 	rep, err := b.workshop.build(ctx, opt)
 	unfinished := false
 	if tree, ok := errors.AsType[*treeError](err); ok {
-		if text := tree.Error(); text != b.tree { // once, not at every build
+		if text := tree.Error(); text != b.tree && ctx.Err() == nil { // once, not at every build; the next start finishes what this one must leave
 			b.logger.Error("the site is built and served, but the public folder is not whole", "error", tree.err)
 			b.tree = text
 		}

@@ -19,6 +19,7 @@ import (
 	"freshet/internal/pagestore"
 	"freshet/internal/site"
 	"freshet/server"
+	"freshet/server/guard"
 	"freshet/templates"
 )
 
@@ -110,6 +111,7 @@ func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *wor
 		MaxShrink:  cfg.Build.MaxShrink,
 		Prerender:  cfg.Build.Prerender,
 		Policy:     server.ContentPolicy(markup.FrameSources()),
+		Robots:     guard.Robots(cfg.Guard.Policy.Bots.AI),
 		State:      cfg.State,
 		KeepAssets: cfg.ISR.MaxStale,
 		Folder:     w.source.folder,
@@ -139,6 +141,12 @@ func (w *workshop) Close() error {
 		errs = append(errs, w.store.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// await waits for a page that builds have left for later: see revalidator.Config.
+func (w *workshop) await(ctx context.Context, path site.Path) (left bool, generation uint64, err error) {
+	left, err = w.gen.Await(ctx, path)
+	return left, w.store.Current().ID, err
 }
 
 // build brings the site up to its source, unless it is pinned.

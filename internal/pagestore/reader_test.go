@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"freshet/internal/pagestore"
 	"freshet/internal/site"
@@ -91,6 +93,39 @@ func TestReaderFollows(t *testing.T) {
 	if _, err := r.At(2); !errors.Is(err, site.ErrNotFound) {
 		t.Errorf("At(2) = %v, want not found", err)
 	}
+}
+
+// TestReadersAreQuick: whoever follows a log has each generation within 250 ms of its commit, also after a compaction and
+// with another writer, however many follow it.
+func TestReadersAreQuick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		w := openWriter(t, pagestore.Config{Dir: dir, Keep: 2})
+		commit(t, w, pages{"/": "first"})
+		readers := []*pagestore.Reader{openReader(t, dir), openReader(t, dir)}
+		for _, r := range readers {
+			follow(t, r)
+		}
+		for i := range 40 {
+			time.Sleep(time.Duration(i) * 7 * time.Millisecond) // at any moment between two looks
+			switch i % 10 {
+			case 3:
+				if err := w.Compact(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			case 7:
+				closeWriter(t, w)
+				w = openWriter(t, pagestore.Config{Dir: dir, Keep: 2})
+			}
+			commit(t, w, pages{"/": fmt.Sprint("edition ", i)})
+			time.Sleep(250 * time.Millisecond)
+			for n, r := range readers {
+				if got, want := r.Current().ID, w.Current().ID; got != want {
+					t.Errorf("250 ms after commit %d reader %d has generation %d", want, n, got)
+				}
+			}
+		}
+	})
 }
 
 // TestReaderSeesTakenBackCommit: what a writer cuts off and writes anew replaces what a reader has read.

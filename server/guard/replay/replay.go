@@ -27,8 +27,8 @@ const (
 // A Report is what the policy would have done with the requests of a log.
 type Report struct {
 	Lines    int           `json:"lines"`
-	Requests int           `json:"requests"`          // lines that were read as such
-	Skipped  int           `json:"skipped"`           // lines that were not
+	Requests int           `json:"requests"`          // lines that are one
+	Skipped  int           `json:"skipped"`           // lines that cannot be
 	Problem  string        `json:"problem,omitempty"` // of the first that was not
 	From     time.Time     `json:"from"`
 	To       time.Time     `json:"to"`
@@ -88,6 +88,9 @@ func Simulate(ctx context.Context, cfg guard.Config, r io.Reader) (*Report, erro
 			rec, err = accesslog.Parse(line)
 		} else {
 			err = fmt.Errorf("the line has more than %d bytes", maxLogLine)
+		}
+		if errors.Is(err, accesslog.ErrOther) {
+			continue // programs log more than requests
 		}
 		if err != nil {
 			rep.Skipped++
