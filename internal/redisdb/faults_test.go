@@ -168,3 +168,34 @@ func TestURL(t *testing.T) {
 		}
 	}
 }
+
+// TestUser: the rights that docs/formats/redis.md names are enough, and are all in the remedy for one who has none.
+func TestUser(t *testing.T) {
+	t.Parallel()
+	s := testenv.NewRedis(t)
+	const rights = "+hello +evalsha +eval +time +get +mget +set +expire +pexpire +lrange +lrem +rpush +xadd +xread +zadd +zremrangebyscore +zcard"
+	if got := s.Do("ACL SETUSER asha on >0123456789 resetkeys ~freshet:* nocommands %s", rights); got != "+OK" {
+		t.Fatal(got)
+	}
+	l := open(t, "redis://asha:0123456789@"+s.Addr(), "").Ledger()
+	for range 6 {
+		if _, _, err := l.Take(t.Context(), []string{"auth x"}, 5, time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(time.Millisecond)
+	}
+	cursor := ""
+	for range 2 {
+		var err error
+		if _, _, cursor, err = l.Share(t.Context(), map[string]time.Duration{"api x": time.Second}, [][]byte{[]byte("{}")}, cursor); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := l.Present(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	other := open(t, "redis://asha:0123456789@"+s.Addr(), "others:").Ledger()
+	if _, err := other.Present(t.Context()); err == nil || !strings.Contains(err.Error(), rights) {
+		t.Errorf("below another prefix: %v, want the rights %s", err, rights)
+	}
+}
