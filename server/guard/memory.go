@@ -26,12 +26,12 @@ type memoryHead struct {
 	Version int    `json:"version"`
 }
 
-// saved is what the file holds.
+// saved is what the file holds: the changes until it was written or read. Where nothing has ever changed there is no file,
+// so that a state folder which cannot be written to is no trouble before it matters.
 type saved struct {
 	mu    sync.Mutex // held while the file is written
-	bans  uint64     // changes
+	bans  uint64
 	hands uint64
-	known bool
 }
 
 // restore reads what was kept. Damaged lines are skipped and told: losing a ban is better than not starting.
@@ -60,6 +60,9 @@ func (g *Guard) restore(now time.Time) error {
 	if damaged > 0 {
 		g.log.Error("damaged lines in what the guard has kept", "file", g.cfg.File, "lines", damaged)
 	}
+	g.saved.mu.Lock()
+	defer g.saved.mu.Unlock()
+	g.saved.bans, g.saved.hands = g.bans.Changes(), g.switches.changes.Load()
 	return nil
 }
 
@@ -120,7 +123,7 @@ func (g *Guard) save() error {
 	g.saved.mu.Lock()
 	defer g.saved.mu.Unlock()
 	bans, hands := g.bans.Changes(), g.switches.changes.Load()
-	if g.saved.known && g.saved.bans == bans && g.saved.hands == hands {
+	if g.saved.bans == bans && g.saved.hands == hands {
 		return nil
 	}
 	data, err := g.snapshot()
@@ -130,7 +133,7 @@ func (g *Guard) save() error {
 	if err != nil {
 		return fmt.Errorf("keep bans: %w", err)
 	}
-	g.saved.bans, g.saved.hands, g.saved.known = bans, hands, true
+	g.saved.bans, g.saved.hands = bans, hands
 	return nil
 }
 

@@ -529,6 +529,24 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// TestNothingToKeep: a guard that has nothing to keep writes no file, and takes no offence at a folder that cannot be written to.
+func TestNothingToKeep(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file", "guard")
+	if err := os.WriteFile(filepath.Dir(file), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, guard.Config{File: file})
+	if err := r.Save(); err != nil {
+		t.Errorf("Save with nothing to keep = %v", err)
+	}
+	if err := r.SetTraffic(traffic.Override{Mode: traffic.On, By: "asha"}, r.now); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Save(); err == nil {
+		t.Error("Save below a file is no error")
+	}
+}
+
 // TestRun: lists are followed, bans kept, and the end is clean.
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
