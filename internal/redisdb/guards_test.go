@@ -290,6 +290,9 @@ func TestOutage(t *testing.T) {
 						t.Errorf("signing in takes %s", took)
 					}
 				}
+				if s.Stats(time.Now()).Alone == 0 {
+					t.Error("that attempts were judged alone is not counted")
+				}
 				if passed != 2 {
 					t.Errorf("server %d: %d attempts passed, want 5/2", i, passed)
 				}

@@ -331,6 +331,7 @@ func (g *Guard) Attempt(ctx context.Context, f *Facts, account string) Verdict {
 	defer cancel()
 	left, wait, err := g.cfg.Ledger.Take(ctx, keys, l.requests, l.window)
 	if err != nil {
+		g.stats.alone.Add(1)
 		share := g.portion(l.requests)
 		for i, q := range g.usedUp(key, account, now, l) {
 			if q.Limit-q.Left > share && (i == 0 || !familiar) {
