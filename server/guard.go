@@ -27,26 +27,38 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 		if gen := s.cfg.Site.Current(); gen != nil {
 			_, f.Built = gen.Lookup(site.Path(f.Path))
 		}
-		v := g.Decide(&f)
-		res.Rule, res.Shadow, res.Look = v.Name(), v.Shadowed(), v.Fingerprint
-		if v.Quota.Limit > 0 { // pages have none, unless the settings say so
-			tellLimit(w.Header(), &v, f.Now)
+		v := judge(g, &f, res)
+		tellLimit(w.Header(), &v, f.Now)
+		if !v.Allowed() {
+			return refusal(&v)
 		}
-		if v.Allowed() {
-			next.ServeHTTP(w, r)
-			g.Answered(&f, &v, res.Status)
-			return nil
-		}
-		refusal := &web.Error{Status: v.Action.Status(), Message: v.Message()}
-		if v.Action != guard.Deny { // who is banned is not asked to come again
-			refusal.RetryAfter = v.RetryAfter
-		}
-		return refusal
+		next.ServeHTTP(w, r)
+		g.Answered(&f, &v, res.Status)
+		return nil
 	})
 }
 
-// tellLimit adds the headers by which a client learns of its limit.
+// judge asks the guard, and notes for the access record what it says.
+func judge(g *guard.Guard, f *guard.Facts, res *web.Response) guard.Verdict {
+	v := g.Decide(f)
+	res.Rule, res.Shadow, res.Look = v.Name(), v.Shadowed(), v.Fingerprint
+	return v
+}
+
+// refusal is the answer of a verdict that allows nothing.
+func refusal(v *guard.Verdict) *web.Error {
+	e := &web.Error{Status: v.Action.Status(), Message: v.Message()}
+	if v.Action != guard.Deny { // who is banned is not asked to come again
+		e.RetryAfter = v.RetryAfter
+	}
+	return e
+}
+
+// tellLimit adds the headers by which a client learns of its limit. Pages have none, unless the settings say so.
 func tellLimit(h http.Header, v *guard.Verdict, now time.Time) {
+	if v.Quota.Limit == 0 {
+		return
+	}
 	var room [8]guard.Field
 	fields := v.AppendFields(room[:0], now)
 	values := make([]string, len(fields))

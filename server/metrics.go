@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -191,7 +190,7 @@ func oneIf(b bool) float64 {
 }
 
 // done is told of every request that is over: it is counted and logged once.
-func (s *Server) done(res *web.Response, r *http.Request) {
+func (s *Server) done(res *web.Response, method, path, agent string) {
 	took := time.Since(res.Start)
 	s.metrics.inFlight.Add(-1)
 	s.metrics.done(res, took)
@@ -203,7 +202,7 @@ func (s *Server) done(res *web.Response, r *http.Request) {
 		return
 	}
 	s.cfg.Access.Log(&telemetry.Record{
-		Time: res.Start, Duration: took, ID: res.ID(), Method: r.Method, Path: r.URL.Path, UserAgent: first(r.Header["User-Agent"]),
+		Time: res.Start, Duration: took, ID: res.ID(), Method: method, Path: path, UserAgent: agent,
 		Status: res.Status, Bytes: res.Bytes, Addr: res.Client.Addr, Client: res.Client.Key(), Rule: res.Rule, Shadow: res.Shadow, Look: res.Look,
 		Notes: res.Notes(),
 	})

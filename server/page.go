@@ -101,6 +101,29 @@ func (p *pages) answer(ask *question, now time.Time) answer {
 	return a
 }
 
+// ready is answer where that is a page whose bytes are in memory, and which has come in time; it reports whether it is.
+func (p *pages) ready(ask *question, now time.Time) (a answer, ok bool) {
+	gen := p.site.Current()
+	if gen == nil {
+		return a, false
+	}
+	m := p.fresh.at(now)
+	if m.expired || !vetPath(ask.Path, ask.RawPath) {
+		return a, false
+	}
+	e, ok := gen.Lookup(site.Path(ask.Path))
+	if !ok || e.Status != 200 || hiddenPath(e.Path) {
+		return a, false
+	}
+	v := p.store.ready(e, ask.AcceptEncoding)
+	if v == nil || v.stream || len(v.body) > streamBytes/8 {
+		return a, false
+	}
+	a = p.send(gen, m, ask, v)
+	a.Generation = gen.Number()
+	return a, true
+}
+
 func (p *pages) find(gen Generation, m *moment, ask *question) answer {
 	e, ok := gen.Lookup(site.Path(ask.Path))
 	if !ok {
@@ -114,8 +137,7 @@ func (p *pages) find(gen Generation, m *moment, ask *question) answer {
 		e = c // what a former address answers, it answers in every spelling
 	}
 	switch {
-	case e.Status == 200 && (e.Path == notFoundPath || e.Path == "/_redirects" || e.Path == "/_headers"):
-		// The 404 page is no page of its own, and what tells other hosts how to serve the site is no page at all.
+	case e.Status == 200 && hiddenPath(e.Path):
 		return p.notFound(gen, m, ask)
 	case e.Status == 200:
 		return p.page(gen, m, ask, e)
@@ -133,26 +155,37 @@ func (p *pages) page(gen Generation, m *moment, ask *question, e *site.Entry) an
 	if v == nil {
 		return failed(err)
 	}
-	a := answer{
-		Status: 200, Fields: v.fields, Body: v.body, Encoding: v.encoding, Modified: v.entry.Changed, Ranges: true,
-		Outcome: m.cache[0], Err: err,
+	a := p.send(gen, m, ask, v)
+	if err != nil { // v is the last one that could be read
+		a.Outcome, a.Err = stale[0], err
+		a.Moving = [4]field{{"Cdn-Cache-Control", noAge}, {"Cache-Status", hitStale}, {"X-Cache", stale}, p.number(gen)}
 	}
-	if v.stream {
+	if v.stream && a.Status == 200 {
 		a.Stream = e
 		a.Opener, _ = gen.(Opener) // or there would be no such version
 	}
-	switch {
-	case err != nil: // v is the last one that could be read
-		a.Outcome = stale[0]
-		a.Moving = [4]field{{"Cdn-Cache-Control", noAge}, {"Cache-Status", hitStale}, {"X-Cache", stale}, p.number(gen)}
-	case v.immutable:
+	return a
+}
+
+// hiddenPath reports whether a path is that of something that is no page of its own: the 404 page, and what tells other
+// hosts how to serve the site.
+func hiddenPath(path site.Path) bool {
+	return path == notFoundPath || path == "/_redirects" || path == "/_headers"
+}
+
+// send answers with a version of a page, or tells that the client has it.
+func (p *pages) send(gen Generation, m *moment, ask *question, v *version) answer {
+	a := answer{
+		Status: 200, Fields: v.fields, Body: v.body, Encoding: v.encoding, Modified: v.entry.Changed, Ranges: true, Outcome: m.cache[0],
+	}
+	if v.immutable {
 		a.Outcome = hit[0]
 		a.Moving = [4]field{{"Cache-Status", hitForever}, {"X-Cache", hit}, p.number(gen)}
-	default:
+	} else {
 		a.Moving = p.moving(gen, m, v.jitter)
 	}
 	if v.unchanged(ask) {
-		a.Status, a.Fields, a.Body, a.Stream, a.Ranges = 304, v.brief, nil, nil, false
+		a.Status, a.Fields, a.Body, a.Ranges = 304, v.brief, nil, false
 	}
 	return a
 }

@@ -41,11 +41,16 @@ func (s *Server) install() http.Handler {
 	for i, path := range slices.Sorted(maps.Keys(s.cfg.Extra)) {
 		r = append(r, route{path, extraRoutes + i, bounded(s.cfg.Extra[path])})
 	}
+	for _, other := range slices.Concat(probes, r) {
+		s.taken = append(s.taken, other.path)
+	}
 	slices.SortStableFunc(r, func(a, b route) int { return cmp.Compare(len(b.path), len(a.path)) }) // most specific first
 	pages := s.handle(s.page)
 	return web.Chain(r.or(pageRoute, pages),
 		s.counted,
-		web.Record(web.RecordConfig{Proxies: s.cfg.Proxies, Done: s.done}),
+		web.Record(web.RecordConfig{Proxies: s.cfg.Proxies, Done: func(res *web.Response, r *http.Request) {
+			s.done(res, r.Method, r.URL.Path, first(r.Header["User-Agent"]))
+		}}),
 		web.Recover(s.log),
 		s.secured,
 		s.sound,

@@ -3,22 +3,26 @@ package server_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/andybalholm/brotli"
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 	"github.com/rogpeppe/go-internal/txtar"
 
@@ -282,8 +286,42 @@ func serve(t *testing.T, cfg server.Config) (addr string) {
 	return ln.Addr().String()
 }
 
-// exchange sends a request line and headers as they are, on a connection of their own.
+// exchange sends a request line and headers as they are, on a connection of their own. A GET is sent once more, behind
+// another request, where it may be answered without net/http: that must make no difference.
 func exchange(addr string, head []string, body string) (*answer, error) {
+	first, err := ask(addr, head, body, false)
+	if err != nil || !strings.HasPrefix(head[0], "GET ") {
+		return first, err
+	}
+	later, err := ask(addr, head, body, true)
+	if err != nil {
+		return nil, fmt.Errorf("behind another request: %w", err)
+	}
+	if diff := gocmp.Diff(first.lasting(), later.lasting()); diff != "" {
+		return nil, fmt.Errorf("the answer behind another request differs (-first +behind):\n%s", diff)
+	}
+	return first, nil
+}
+
+// lasting is what is the same in every answer of a generation: not the date, the id, what counts seconds, and what
+// stands between parts.
+func (a *answer) lasting() []string {
+	_, boundary, _ := strings.Cut(a.header.Get("Content-Type"), "boundary=")
+	same := strings.NewReplacer(cmp.Or(a.header.Get("X-Request-Id"), "\x00"), "ID", cmp.Or(boundary, "\x00"), "BOUNDARY")
+	out := []string{strconv.Itoa(a.code), same.Replace(a.body)}
+	for _, name := range slices.Sorted(maps.Keys(a.header)) {
+		switch name {
+		case "Date", "X-Request-Id", "Cdn-Cache-Control", "Cache-Status", "X-Ratelimit-Reset":
+			out = append(out, name)
+		default:
+			out = append(out, same.Replace(fmt.Sprintf("%s: %q", name, a.header[name])))
+		}
+	}
+	return out
+}
+
+// ask sends a request on a connection of its own, behind another one if that is asked for.
+func ask(addr string, head []string, body string, behind bool) (*answer, error) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
@@ -291,6 +329,12 @@ func exchange(addr string, head []string, body string) (*answer, error) {
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		return nil, err
+	}
+	br := bufio.NewReader(conn)
+	if behind {
+		if err := greet(conn, br); err != nil {
+			return nil, err
+		}
 	}
 	var req bytes.Buffer
 	req.WriteString(head[0] + " HTTP/1.1\r\n")
@@ -307,7 +351,7 @@ func exchange(addr string, head []string, body string) (*answer, error) {
 		return nil, err
 	}
 	method, _, _ := strings.Cut(head[0], " ")
-	res, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+	res, err := http.ReadResponse(br, &http.Request{Method: method})
 	if err != nil {
 		return nil, err
 	}
@@ -324,6 +368,19 @@ func exchange(addr string, head []string, body string) (*answer, error) {
 		return nil, err
 	}
 	return &answer{res.StatusCode, res.Header, string(plain)}, nil
+}
+
+// greet has a first request of a connection answered.
+func greet(conn net.Conn, br *bufio.Reader) error {
+	if _, err := io.WriteString(conn, "GET /livez HTTP/1.1\r\nHost: freshet.test\r\n\r\n"); err != nil {
+		return err
+	}
+	res, err := http.ReadResponse(br, nil)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, res.Body)
+	return err
 }
 
 func decode(coding string, body []byte, partial bool) ([]byte, error) {

@@ -76,6 +76,7 @@ type Server struct {
 	cfg      Config
 	log      *slog.Logger
 	pages    *pages
+	taken    []string // paths of routes that are no pages, see route
 	handler  http.Handler
 	metrics  *metrics
 	draining atomic.Bool
@@ -198,6 +199,9 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 		_ = srv.Close() // closes what is left; there is nobody to tell
 	}
 	<-failed
+	for s.metrics.inFlight.Load() > 0 && limit.Err() == nil { // plain requests, which Shutdown knows nothing of
+		time.Sleep(time.Millisecond)
+	}
 	return nil
 }
 
@@ -209,5 +213,7 @@ func (s *Server) wrap(ln net.Listener) net.Listener {
 	if s.cfg.TLS != nil {
 		ln = wire.TLS(ln, s.cfg.TLS, s.log)
 	}
-	return wire.Vet(ln, wire.Limits{HeadBytes: maxHeaderBytes, HeadTime: readHeaderTimeout})
+	return wire.Vet(ln, wire.Limits{
+		HeadBytes: maxHeaderBytes, HeadTime: readHeaderTimeout, IdleTime: idleTimeout, WriteTime: writeTimeout, Plain: s.plain,
+	})
 }

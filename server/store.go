@@ -88,21 +88,9 @@ var errNotAcceptable = errors.New("no acceptable encoding")
 // page returns e in the encoding that the client likes best. When e cannot be read, it returns the error and the last
 // version of the page that could be, if memory has one: a page that was known does not fail.
 func (s *store) page(gen Generation, e *site.Entry, acceptEncoding string, as role) (*version, error) {
-	key := versionKey{path: e.Path, role: as}
-	if acceptEncoding != "" {
-		a := parseAccept(acceptEncoding)
-		if a.refusesIdentity() {
-			key.encoding = a.encoded(preferred(e.Object.Size))
-			if key.encoding == encoding.Identity {
-				return nil, errNotAcceptable
-			}
-			if e.Object.Size > s.most {
-				key.encoding = encoding.Identity // disregarding the header, as a server may: that much is not encoded
-			}
-			key.forced = key.encoding != encoding.Identity
-		} else if e.Object.Size >= encoding.LeastBytes && e.Object.Size <= s.most && encoding.Compressible(e.Type) {
-			key.encoding = a.encoded(preferred(e.Object.Size))
-		}
+	key, err := s.keyOf(e, acceptEncoding, as)
+	if err != nil {
+		return nil, err
 	}
 	v, err := s.get(gen, e, key)
 	if err == nil && v.pointless {
@@ -110,6 +98,45 @@ func (s *store) page(gen Generation, e *site.Entry, acceptEncoding string, as ro
 		v, err = s.get(gen, e, key)
 	}
 	return v, err
+}
+
+// keyOf is the key of e in the encoding that the client likes best.
+func (s *store) keyOf(e *site.Entry, acceptEncoding string, as role) (versionKey, error) {
+	key := versionKey{path: e.Path, role: as}
+	if acceptEncoding == "" {
+		return key, nil
+	}
+	a := parseAccept(acceptEncoding)
+	if a.refusesIdentity() {
+		key.encoding = a.encoded(preferred(e.Object.Size))
+		if key.encoding == encoding.Identity {
+			return key, errNotAcceptable
+		}
+		if e.Object.Size > s.most {
+			key.encoding = encoding.Identity // disregarding the header, as a server may: that much is not encoded
+		}
+		key.forced = key.encoding != encoding.Identity
+	} else if e.Object.Size >= encoding.LeastBytes && e.Object.Size <= s.most && encoding.Compressible(e.Type) {
+		key.encoding = a.encoded(preferred(e.Object.Size))
+	}
+	return key, nil
+}
+
+// ready is what page returns if that is in memory; nil: it is not.
+func (s *store) ready(e *site.Entry, acceptEncoding string) *version {
+	key, err := s.keyOf(e, acceptEncoding, asPage)
+	if err != nil {
+		return nil
+	}
+	v, ok := s.cache.GetIfPresent(key)
+	if ok && v.pointless && sameEntry(v.entry, e) {
+		key.encoding = encoding.Identity
+		v, ok = s.cache.GetIfPresent(key)
+	}
+	if !ok || v.entry != e && !sameEntry(v.entry, e) {
+		return nil
+	}
+	return v
 }
 
 func (s *store) get(gen Generation, e *site.Entry, key versionKey) (*version, error) {

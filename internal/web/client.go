@@ -36,24 +36,31 @@ func Group(a netip.Addr) netip.Prefix {
 	return netip.Prefix{}
 }
 
+// Forwarding is what proxies tell of a client: the lines of X-Forwarded-For, Forwarded and X-Forwarded-Proto.
+type Forwarding struct{ For, Forwarded, Proto []string }
+
 // Client tells who sent r. Headers count only where the connection comes from a trusted proxy.
 func (p *Proxies) Client(r *http.Request) Client {
-	var c Client
+	var peer netip.Addr
 	if at, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		c.Addr = at.Addr().Unmap().WithZone("")
+		peer = at.Addr()
 	}
-	c.Secure = r.TLS != nil
-	xff, forwarded := r.Header["X-Forwarded-For"], r.Header["Forwarded"]
+	return p.ClientAt(peer, r.TLS != nil, Forwarding{r.Header["X-Forwarded-For"], r.Header["Forwarded"], r.Header["X-Forwarded-Proto"]})
+}
+
+// ClientAt is [Proxies.Client] for a request that has come from peer; secure: by TLS.
+func (p *Proxies) ClientAt(peer netip.Addr, secure bool, f Forwarding) Client {
+	c := Client{Addr: peer.Unmap().WithZone(""), Secure: secure}
 	if !p.Trusts(c.Addr) {
-		c.Undeclared = (xff != nil || forwarded != nil) && (c.Addr.IsPrivate() || c.Addr.IsLoopback() || c.Addr.IsLinkLocalUnicast())
+		c.Undeclared = (f.For != nil || f.Forwarded != nil) && (c.Addr.IsPrivate() || c.Addr.IsLoopback() || c.Addr.IsLinkLocalUnicast())
 		return c
 	}
 	c.Trusted = true
-	c.Addr = p.Resolve(c.Addr, xff, forwarded)
-	if proto := r.Header["X-Forwarded-Proto"]; len(proto) > 0 {
-		c.Secure = strings.EqualFold(lastItem(proto[len(proto)-1]), "https")
-	} else if len(forwarded) > 0 {
-		element, _ := cutLast(forwarded[len(forwarded)-1], ',')
+	c.Addr = p.Resolve(c.Addr, f.For, f.Forwarded)
+	if len(f.Proto) > 0 {
+		c.Secure = strings.EqualFold(lastItem(f.Proto[len(f.Proto)-1]), "https")
+	} else if len(f.Forwarded) > 0 {
+		element, _ := cutLast(f.Forwarded[len(f.Forwarded)-1], ',')
 		if proto, ok := parameter(element, "proto"); ok {
 			c.Secure = strings.EqualFold(proto, "https")
 		}

@@ -20,12 +20,12 @@ type RecordConfig struct {
 func Record(cfg RecordConfig) Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			rec := &Response{ResponseWriter: w, Start: time.Now(), Client: cfg.Proxies.Client(r), head: r.Method == http.MethodHead}
-			if id := r.Header["X-Request-Id"]; rec.Client.Trusted && len(id) == 1 && soundID(id[0]) {
-				rec.id[0] = id[0]
-			} else {
-				rec.id[0] = newID()
+			rec := &Response{ResponseWriter: w, head: r.Method == http.MethodHead}
+			id := ""
+			if ids := r.Header["X-Request-Id"]; len(ids) == 1 {
+				id = ids[0]
 			}
+			rec.Begin(time.Now(), cfg.Proxies.Client(r), id)
 			w.Header()["X-Request-Id"] = rec.id[:]
 			if cfg.Done != nil {
 				// Also when the handler panics to abort the connection: that request was a request.

@@ -29,6 +29,16 @@ type Response struct {
 // maxNotes bounds the facts that handlers add to an access record.
 const maxNotes = 4
 
+// Begin makes w that of a request that has come now. id is what it says its id is; that is believed of trusted proxies.
+func (w *Response) Begin(now time.Time, client Client, id string) {
+	*w = Response{ResponseWriter: w.ResponseWriter, head: w.head, Start: now, Client: client}
+	if client.Trusted && soundID(id) {
+		w.id[0] = id
+	} else {
+		w.id[0] = newID()
+	}
+}
+
 // ID is the request's id.
 func (w *Response) ID() string { return w.id[0] }
 

@@ -10,10 +10,16 @@ import (
 	"time"
 )
 
-// Limits bound the heads of requests.
+// Limits bound the heads of requests, and say who answers plain ones.
 type Limits struct {
 	HeadBytes int           // 0: 32 KiB
 	HeadTime  time.Duration // from the first byte of a head to its last; 0: 10 seconds
+
+	// Plain answers a request with [Plain.Send], or reports that it did not, and has sent nothing. It is not asked for the
+	// first request of a connection. Nil: net/http has all requests.
+	Plain     func(*Plain) bool
+	IdleTime  time.Duration // that a connection may wait for its next request after such an answer; 0: 2 minutes
+	WriteTime time.Duration // that such an answer may take; 0: 1 minute
 }
 
 // Vet returns a listener whose connections hand requests of HTTP/1 on only when their heads are whole and sound. TLS
@@ -24,6 +30,12 @@ func Vet(ln net.Listener, limits Limits) net.Listener {
 	}
 	if limits.HeadTime == 0 {
 		limits.HeadTime = 10 * time.Second
+	}
+	if limits.IdleTime == 0 {
+		limits.IdleTime = 2 * time.Minute
+	}
+	if limits.WriteTime == 0 {
+		limits.WriteTime = time.Minute
 	}
 	return &vetListener{ln, limits}
 }
@@ -44,6 +56,7 @@ func (l *vetListener) Accept() (net.Conn, error) {
 		if t.ConnectionState().NegotiatedProtocol == "h2" {
 			return c, nil
 		}
+		v.secure = true
 		return &vetTLSConn{v, t}, nil
 	}
 	return v, nil
@@ -81,6 +94,7 @@ const (
 type vetConn struct {
 	net.Conn
 	limits Limits
+	secure bool // by TLS
 
 	place  place
 	left   int64 // bytes of the body, or of the chunk, still to come
@@ -94,6 +108,7 @@ type vetConn struct {
 	broken  bool // the framing of a body is: after what was vetted, Read fails
 
 	out joiner
+	plainer
 
 	watcher *time.Timer   // see watch; nil: never watched
 	aborted chan struct{} // of one; likewise
@@ -133,6 +148,13 @@ func (c *vetConn) Read(p []byte) (int, error) {
 				return 0, os.ErrDeadlineExceeded
 			}
 			n, err := c.Conn.Read(p)
+			if n > 0 && c.mayAnswer(len(p)) {
+				done, failed := c.answer(p[:n])
+				if failed != nil {
+					return 0, failed
+				}
+				n = copy(p, p[done:n])
+			}
 			if n > 0 {
 				ok := c.vet(p[:n], 0)
 				if ok < n && !c.refused && !c.broken {
@@ -244,6 +266,7 @@ func (c *vetConn) vet(b []byte, looked int) int {
 				return c.refuse(b, at, why)
 			}
 			c.finished()
+			c.given = true
 			at += n
 			switch {
 			case h.chunked:
@@ -432,6 +455,9 @@ const (
 
 // Close implements net.Conn.
 func (c *vetConn) Close() error {
+	if c.closeLater() {
+		return nil
+	}
 	if c.refused || c.broken {
 		if c.CloseWrite() == nil && c.Conn.SetReadDeadline(time.Now().Add(drainTime)) == nil {
 			_, _ = io.CopyN(io.Discard, c.Conn, drainBytes) // whatever ends it, the connection ends now

@@ -10,6 +10,9 @@
 // it on the connection, so that it is answered, counted and logged like every other; [RefusedFor] tells why. Of what
 // followed it nothing is read.
 //
+// Plain requests may be answered here, see [Limits]: reading them into net/http's maps and writing headers out of such costs
+// more than a page does.
+//
 // Not promised: limits on the number of connections, or on time beyond the heads of requests, which are net/http's.
 package wire
 

@@ -7,6 +7,7 @@
 // its own on one core, with its access log on; the load comes from another process. nginx has limit_req, a list of
 // 10,000 addresses to refuse, files compressed beforehand and open files cached. The figure to compare is requests per
 // second of the server's own processor time, which neighbours on the machine and the load's own speed hardly change.
+// Then each is asked at a fixed rate, and what readers wait for is counted from when a request was due.
 package main
 
 import (
@@ -49,6 +50,7 @@ func main() {
 	flag.DurationVar(&b.time, "time", time.Second, "how long each server is measured in a round")
 	flag.IntVar(&b.rounds, "rounds", 10, "how often everything is measured")
 	flag.IntVar(&b.connections, "connections", 64, "connections")
+	flag.IntVar(&b.rate, "rate", 20_000, "requests a second of the rounds at a fixed rate; 0: there are none")
 	flag.BoolVar(&b.json, "json", false, "print the results as JSON")
 	role := flag.String("role", "", "for the command's own use")
 	target := flag.String("target", "", "for the command's own use")
@@ -62,7 +64,7 @@ func main() {
 	case "pages":
 		err = writePages(*target)
 	case "load":
-		err = load(*target, b.connections, b.time)
+		err = load(*target, b.connections, b.rate, b.time)
 	case "content":
 		err = serveContent(*target, flag.Arg(0))
 	}
@@ -76,6 +78,7 @@ type bench struct {
 	freshet             string
 	time                time.Duration
 	rounds, connections int
+	rate                int
 	json                bool
 }
 
@@ -87,6 +90,9 @@ type result struct {
 	P50       int64   `json:"p50us"`
 	P99       int64   `json:"p99us"`
 	P999      int64   `json:"p999us"`
+	PacedP50  int64   `json:"pacedP50us"` // at the fixed rate
+	PacedP999 int64   `json:"pacedP999us"`
+	Paced     float64 `json:"pacedPerSecond"` // that were answered of it
 	RSSBytes  int64   `json:"rssBytes"`
 }
 
@@ -99,6 +105,7 @@ type contender struct {
 	cmd    *exec.Cmd
 	cpu    time.Duration // of the rounds
 	rounds []loaded
+	paced  []loaded
 }
 
 func (b *bench) run(ctx context.Context) error {
@@ -140,7 +147,7 @@ func (b *bench) run(ctx context.Context) error {
 			return fmt.Errorf("start %s: %w", c.name, err)
 		}
 		defer c.stop()
-		if _, err := b.press(ctx, self, c.addr, 2*time.Second); err != nil { // everything is in memory from now on
+		if _, err := b.press(ctx, self, c.addr, 0, 2*time.Second); err != nil { // everything is in memory from now on
 			return fmt.Errorf("warm %s: %w", c.name, err)
 		}
 	}
@@ -148,6 +155,17 @@ func (b *bench) run(ctx context.Context) error {
 		for i := range contenders {
 			if err := b.measure(ctx, self, &contenders[i]); err != nil {
 				return fmt.Errorf("measure %s: %w", contenders[i].name, err)
+			}
+		}
+	}
+	for range b.rounds {
+		for i := range contenders {
+			if c := &contenders[i]; b.rate > 0 {
+				l, err := b.press(ctx, self, c.addr, b.rate, b.time)
+				if err != nil {
+					return fmt.Errorf("measure %s: %w", c.name, err)
+				}
+				c.paced = append(c.paced, l)
 			}
 		}
 	}
@@ -162,10 +180,10 @@ func (b *bench) run(ctx context.Context) error {
 		return json.NewEncoder(os.Stdout).Encode(results)
 	}
 	tw := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "server\trequests/s\tper CPU s\tp50 µs\tp99 µs\tp99.9 µs\tMB\tfreshet has\t")
+	fmt.Fprintf(tw, "server\trequests/s\tper CPU s\tp50 µs\tp99 µs\tp99.9 µs\tMB\tfreshet has\tof %d/s\tp50 µs\tp99.9 µs\t\n", b.rate)
 	for _, r := range results {
-		fmt.Fprintf(tw, "%s\t%.0f\t%.0f\t%d\t%d\t%d\t%.0f\t%.2fx\t\n", r.Server, r.PerSecond, r.PerCPU, r.P50, r.P99, r.P999,
-			float64(r.RSSBytes)/1e6, results[0].PerCPU/r.PerCPU)
+		fmt.Fprintf(tw, "%s\t%.0f\t%.0f\t%d\t%d\t%d\t%.0f\t%.2fx\t%.0f\t%d\t%d\t\n", r.Server, r.PerSecond, r.PerCPU, r.P50, r.P99, r.P999,
+			float64(r.RSSBytes)/1e6, results[0].PerCPU/r.PerCPU, r.Paced, r.PacedP50, r.PacedP999)
 	}
 	return tw.Flush()
 }
@@ -310,11 +328,11 @@ func (c *contender) stop() {
 }
 
 // press lets another process ask for a while.
-func (b *bench) press(ctx context.Context, self, addr string, length time.Duration) (l loaded, err error) {
+func (b *bench) press(ctx context.Context, self, addr string, rate int, length time.Duration) (l loaded, err error) {
 	ctx, cancel := context.WithTimeout(ctx, length+30*time.Second) // whatever hangs
 	defer cancel()
 	out, err := exec.CommandContext(ctx, self, "-role", "load", "-target", addr, "-time", length.String(), "-connections",
-		strconv.Itoa(b.connections)).Output()
+		strconv.Itoa(b.connections), "-rate", strconv.Itoa(rate)).Output()
 	if err != nil {
 		return l, fmt.Errorf("load: %w", err)
 	}
@@ -327,7 +345,7 @@ func (b *bench) measure(ctx context.Context, self string, c *contender) error {
 	if err != nil {
 		return err
 	}
-	l, err := b.press(ctx, self, c.addr, b.time)
+	l, err := b.press(ctx, self, c.addr, 0, b.time)
 	if err != nil {
 		return err
 	}
@@ -340,23 +358,32 @@ func (b *bench) measure(ctx context.Context, self string, c *contender) error {
 // result sums the rounds up; of times the median round's count.
 func (c *contender) result() (r result, err error) {
 	r.Server = c.name
-	n, seconds := 0, 0.0
-	median := func(of func(loaded) int64) int64 {
+	median := func(rounds []loaded, of func(loaded) int64) int64 {
 		var all []int64
-		for _, l := range c.rounds {
+		for _, l := range rounds {
 			all = append(all, of(l))
 		}
 		slices.Sort(all)
 		return all[len(all)/2]
 	}
-	for _, l := range c.rounds {
-		n += l.Requests
-		seconds += l.Seconds
+	sum := func(rounds []loaded) (n int, perSecond float64) {
+		seconds := 0.0
+		for _, l := range rounds {
+			n += l.Requests
+			seconds += l.Seconds
+		}
+		return n, float64(n) / seconds
 	}
-	r.PerSecond, r.PerCPU = float64(n)/seconds, float64(n)/c.cpu.Seconds()
-	r.P50 = median(func(l loaded) int64 { return l.P50 })
-	r.P99 = median(func(l loaded) int64 { return l.P99 })
-	r.P999 = median(func(l loaded) int64 { return l.P999 })
+	n, perSecond := sum(c.rounds)
+	r.PerSecond, r.PerCPU = perSecond, float64(n)/c.cpu.Seconds()
+	r.P50 = median(c.rounds, func(l loaded) int64 { return l.P50 })
+	r.P99 = median(c.rounds, func(l loaded) int64 { return l.P99 })
+	r.P999 = median(c.rounds, func(l loaded) int64 { return l.P999 })
+	if len(c.paced) > 0 {
+		_, r.Paced = sum(c.paced)
+		r.PacedP50 = median(c.paced, func(l loaded) int64 { return l.P50 })
+		r.PacedP999 = median(c.paced, func(l loaded) int64 { return l.P999 })
+	}
 	_, r.RSSBytes, err = used(c.cmd.Process.Pid)
 	return r, err
 }
@@ -382,15 +409,20 @@ type loaded struct {
 	P50, P99, P999 int64 // µs
 }
 
-// load asks for pages on so many connections for a while and prints what it saw.
-func load(target string, connections int, length time.Duration) error {
+// load asks for pages on so many connections for a while, so many a second or, at a rate of 0, as many as are answered,
+// and prints what it saw.
+func load(target string, connections, rate int, length time.Duration) error {
+	every := time.Duration(0)
+	if rate > 0 {
+		every = time.Second * time.Duration(connections) / time.Duration(rate)
+	}
 	end := time.Now().Add(length)
 	began := time.Now()
 	took := make([][]int32, connections)
 	errs := make([]error, connections)
 	var wg sync.WaitGroup
 	for i := range connections {
-		wg.Go(func() { took[i], errs[i] = ask(target, uint64(i), end) })
+		wg.Go(func() { took[i], errs[i] = ask(target, uint64(i), every, end) })
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
@@ -405,8 +437,9 @@ func load(target string, connections int, length time.Duration) error {
 	return json.NewEncoder(os.Stdout).Encode(loaded{len(all), time.Since(began).Seconds(), at(.5), at(.99), at(.999)})
 }
 
-// ask asks on one connection until end and returns how long each answer took in µs.
-func ask(target string, seed uint64, end time.Time) ([]int32, error) {
+// ask asks on one connection until end, every so often, and returns how long each answer took in µs: from when it was to
+// be asked for, if the one before came too late for that.
+func ask(target string, seed uint64, every time.Duration, end time.Time) ([]int32, error) {
 	conn, err := net.Dial("tcp", target)
 	if err != nil {
 		return nil, err
@@ -420,7 +453,18 @@ func ask(target string, seed uint64, end time.Time) ([]int32, error) {
 			"Accept: text/html,application/xhtml+xml\r\nAccept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip\r\nConnection: keep-alive\r\n\r\n")
 	}
 	var took []int32
-	for now := time.Now(); now.Before(end); {
+	now := time.Now()
+	due := now.Add(time.Duration(r.Float64() * float64(every)))
+	for now.Before(end) {
+		if every > 0 {
+			if wait := time.Until(due); wait > 0 {
+				time.Sleep(wait)
+				now = time.Now()
+			} else {
+				now = due
+			}
+			due = due.Add(every)
+		}
 		if _, err := conn.Write(requests[r.IntN(pages)]); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,185 @@
+package server
+
+import (
+	"bytes"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"freshet/internal/web"
+	"freshet/internal/wire"
+	"freshet/server/guard"
+)
+
+// An exchange is what one plain request needs. It is used again and again.
+type exchange struct {
+	res  web.Response
+	head []byte
+}
+
+var exchanges = sync.Pool{New: func() any { return &exchange{head: make([]byte, 0, 4<<10)} }}
+
+// plain answers the request that nearly all are, without net/http: for a page that is in memory, by its own address. It
+// answers as the chain of install would, and leaves the rest to that, before the guard is asked: the guard is to be
+// asked once.
+func (s *Server) plain(p *wire.Plain) (answered bool) {
+	if s.draining.Load() {
+		return false // net/http ends the connection
+	}
+	now := time.Now()
+	ask := question{AcceptEncoding: p.AcceptEncoding, IfNoneMatch: p.IfNoneMatch, IfModifiedSince: p.IfModifiedSince}
+	ask.Path, ask.Query, _ = strings.Cut(p.Target, "?")
+	if strings.IndexByte(ask.Path, '%') >= 0 {
+		ask.RawPath = ask.Path
+		var err error
+		if ask.Path, err = url.PathUnescape(ask.RawPath); err != nil {
+			return false
+		}
+	}
+	if s.elsewhere(ask.Path) || s.cfg.Hosts != nil && !s.cfg.Hosts.Has(p.Host) {
+		return false
+	}
+	a, ok := s.pages.ready(&ask, now)
+	if !ok {
+		return false
+	}
+
+	x := exchanges.Get().(*exchange)
+	defer exchanges.Put(x)
+	client := s.cfg.Proxies.ClientAt(p.Remote(), p.Secure, web.Forwarding{
+		For: p.ForwardedFor, Forwarded: p.Forwarded, Proto: p.ForwardedProto,
+	})
+	x.res.Begin(now, client, p.RequestID)
+	res := &x.res
+	res.Route = pageRoute
+	s.metrics.inFlight.Add(1) // done takes it off
+	defer s.done(res, http.MethodGet, ask.Path, p.UserAgent)
+	f := guard.Facts{
+		Now: now, ID: res.ID(), Client: client.Addr, Undeclared: client.Undeclared, Method: http.MethodGet, Path: ask.Path, Built: true,
+		UserAgent: p.UserAgent, Accept: p.Accept, AcceptLanguage: p.AcceptLanguage, AcceptEncoding: p.AcceptEncoding, Referer: p.Referer != "",
+	}
+	var v guard.Verdict
+	if g := s.cfg.Guard; g != nil {
+		if v = judge(g, &f, res); !v.Allowed() {
+			res.Route = noRoute
+			x.refuse(p, &f, &v)
+			return true
+		}
+	}
+	res.Status = a.Status
+	res.Note(slog.String("cache", a.Outcome), slog.Uint64("generation", a.Generation), slog.String("encoding", a.Encoding.Token()))
+	s.metrics.outcomes[a.Outcome].Inc()
+	s.metrics.inMemory.Inc()
+	head := x.begin(a.Status)
+	head = appendFields(head, a.Fields)
+	head = appendFields(head, a.Moving[:])
+	if v.Quota.Limit > 0 {
+		var room [8]guard.Field
+		for _, field := range v.AppendFields(room[:0], now) {
+			head = appendLine(head, field.Name, field.Value)
+		}
+	}
+	if client.Secure {
+		head = appendField(head, "Strict-Transport-Security", transport)
+	}
+	sent, _ := p.Send(x.end(head), a.Body) // a reader who has gone is in the access record
+	res.Bytes = int64(sent)
+	if s.cfg.Guard != nil {
+		s.cfg.Guard.Answered(&f, &v, res.Status)
+	}
+	return true
+}
+
+// elsewhere reports whether a path is not that of a page.
+func (s *Server) elsewhere(path string) bool {
+	for _, p := range s.taken {
+		if path == p || p[len(p)-1] == '/' && strings.HasPrefix(path, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// begin is what every head begins with.
+func (x *exchange) begin(status int) []byte {
+	head := append(x.head[:0], statusLine(status)...)
+	head = append(head, "X-Request-Id: "...)
+	head = append(head, x.res.ID()...)
+	head = append(head, "\r\nDate: "...)
+	head = x.res.Start.UTC().AppendFormat(head, httpTime)
+	return append(head, "\r\n"...)
+}
+
+// end ends a head. Its buffer is kept for the next exchange.
+func (x *exchange) end(head []byte) []byte {
+	x.head = append(head, "\r\n"...)
+	return x.head
+}
+
+// refuse answers as web.WriteError does to a request that the guard has refused.
+func (x *exchange) refuse(p *wire.Plain, f *guard.Facts, v *guard.Verdict) {
+	out := paper{header: http.Header{}}
+	x.res.ResponseWriter = &out
+	tellLimit(out.header, v, f.Now)
+	if x.res.Client.Secure {
+		out.header["Strict-Transport-Security"] = transport
+	}
+	e := refusal(v)
+	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: f.Path}, Header: http.Header{"Accept": {p.Accept}}}
+	web.WriteError(&x.res, r, e)
+	x.res.ResponseWriter = nil
+	head := x.begin(e.Status)
+	for name, values := range out.header {
+		head = appendField(head, name, values)
+	}
+	sent, _ := p.Send(x.end(head), out.body.Bytes())
+	x.res.Bytes = int64(sent)
+}
+
+// paper is what an answer is written on that is sent later.
+type paper struct {
+	header http.Header
+	body   bytes.Buffer
+}
+
+func (p *paper) Header() http.Header         { return p.header }
+func (p *paper) WriteHeader(int)             {}
+func (p *paper) Write(b []byte) (int, error) { return p.body.Write(b) }
+
+func statusLine(status int) string {
+	switch status {
+	case http.StatusOK:
+		return "HTTP/1.1 200 OK\r\n"
+	case http.StatusNotModified:
+		return "HTTP/1.1 304 Not Modified\r\n"
+	}
+	return "HTTP/1.1 " + strconv.Itoa(status) + " " + http.StatusText(status) + "\r\n"
+}
+
+func appendFields(head []byte, fields []field) []byte {
+	for i := range fields {
+		if fields[i].Name != "" {
+			head = appendField(head, fields[i].Name, fields[i].Values)
+		}
+	}
+	return head
+}
+
+// appendField appends a header. What values hold was made by us; keys and addresses are percent-encoded.
+func appendField(head []byte, name string, values []string) []byte {
+	for _, v := range values {
+		head = appendLine(head, name, v)
+	}
+	return head
+}
+
+func appendLine(head []byte, name, value string) []byte {
+	head = append(head, name...)
+	head = append(head, ": "...)
+	head = append(head, value...)
+	return append(head, "\r\n"...)
+}
