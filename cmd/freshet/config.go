@@ -19,6 +19,7 @@ import (
 
 	"freshet/generator/plan"
 	"freshet/internal/mongodb"
+	"freshet/internal/redisdb"
 	"freshet/revalidator/cdn"
 	"freshet/revalidator/webhook"
 )
@@ -33,6 +34,7 @@ type config struct {
 	Public    string // folder of the static tree; empty: none is written
 	State     string // folder of the page log
 	Mongo     mongodb.Config
+	Redis     redisdb.Config
 	Build     buildConfig
 	ISR       isrConfig
 	Webhook   webhookConfig
@@ -180,6 +182,8 @@ func settings() []setting {
 		durationSetting("mongo.aggregateTimeout", "10s", time.Millisecond, func(c *config) *time.Duration { return &c.Mongo.AggregateTimeout }),
 		textSetting("mongo.readPreference", "", "", "", func(c *config) *string { return &c.Mongo.ReadPreference },
 			oneOf("", "primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest")),
+		redisURLSetting("redis.url", func(c *config) *redisdb.URL { return &c.Redis.URL }).orEnv("REDIS_URL"),
+		textSetting("redis.prefix", "", "freshet:", "", func(c *config) *string { return &c.Redis.Prefix }, redisPrefix),
 		boolSetting("build.drafts", "drafts", false, "show drafts and what is scheduled", func(c *config) *bool { return &c.Build.Drafts }),
 		prerenderSetting("build.prerender", func(c *config) *int { return &c.Build.Prerender }),
 		intSetting("build.perPage", 12, 1, 1000, func(c *config) *int { return &c.Build.PerPage }),
@@ -216,7 +220,7 @@ func settings() []setting {
 func later(key string) bool {
 	section, _, _ := strings.Cut(key, ".")
 	switch section {
-	case "redis", "alerts":
+	case "alerts":
 		return true
 	}
 	switch key {
@@ -228,7 +232,7 @@ func later(key string) bool {
 
 // laterEnv is later for the names of environment variables.
 func laterEnv(name string) bool {
-	for _, section := range []string{"REDIS_", "ALERTS_"} {
+	for _, section := range []string{"ALERTS_"} {
 		if strings.HasPrefix(name, "FRESHET_"+section) {
 			return true
 		}
@@ -624,6 +628,34 @@ func mongoURISetting(key, also string, field func(*config) *mongodb.URI) setting
 		get:    func(c *config) string { return field(c).String() },
 		hidden: func(c *config) bool { return string(*field(c)) != field(c).String() },
 	}
+}
+
+// redisURLSetting is a setting that holds a secret: get shows what may be shown.
+func redisURLSetting(key string, field func(*config) *redisdb.URL) setting {
+	return setting{key: key,
+		set: func(c *config, text, _ string) error {
+			u := redisdb.URL(text)
+			if text != "" {
+				if err := u.Check(); err != nil {
+					return ofRedis(err)
+				}
+			}
+			*field(c) = u
+			return nil
+		},
+		get:    func(c *config) string { return field(c).String() },
+		hidden: func(c *config) bool { return string(*field(c)) != field(c).String() },
+	}
+}
+
+func redisPrefix(text string) (string, error) { return text, ofRedis(redisdb.CheckPrefix(text)) }
+
+// ofRedis is what redisdb finds wrong with a value.
+func ofRedis(err error) error {
+	if e, ok := errors.AsType[*redisdb.Error](err); ok {
+		return bad(e.Remedy, "%s", e.Message)
+	}
+	return err
 }
 
 // minSecret is how many bytes a secret has at least: shorter ones can be guessed by who has seen what they signed.

@@ -32,6 +32,8 @@ var parts = map[string]struct {
 		why: "adapters know the nouns, never each other"},
 	"internal/mongodb": {may: []string{"internal/site", "internal/digest", "internal/diag", "internal/extjson", "internal/prose", "internal/datauri"},
 		why: "adapters know the nouns, never each other"},
+	"internal/redisdb": {may: []string{"internal/site", "internal/digest", "internal/diag"},
+		why: "adapters know the nouns, never each other"},
 	"generator/markup/highlight": {why: "colouring is a function of a language and its code"},
 	"generator/markup":           {may: []string{"generator/markup/highlight", "internal/site", "internal/digest", "internal/diag"}, why: "markup is a function of one body"},
 	"generator/plan": {may: []string{"generator/markup", "internal/site", "internal/digest", "internal/diag"},
@@ -91,6 +93,7 @@ var drivers = map[string][]string{
 	"github.com/spf13/pflag":              {wiring},
 	"go.mongodb.org/mongo-driver/v2":      {"internal/mongodb"},
 	"github.com/failsafe-go/failsafe-go":  {"internal/mongodb"},
+	"github.com/redis/go-redis/v9":        {"internal/redisdb"},
 	"golang.org/x/image":                  {"internal/contentdir", "internal/datauri", "generator/markup"},
 	"golang.org/x/net":                    {"internal/contentdir", "generator/markup"},
 	"golang.org/x/sync":                   nil, // nil: anybody

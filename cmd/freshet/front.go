@@ -12,6 +12,7 @@ import (
 
 	"freshet/internal/mongodb"
 	"freshet/internal/pagestore"
+	"freshet/internal/redisdb"
 	"freshet/internal/telemetry"
 	"freshet/internal/web"
 	"freshet/server"
@@ -24,6 +25,7 @@ type front struct {
 	server    *server.Server
 	guard     *guard.Guard // nil: nobody is refused anything
 	mongo     *mongodb.DB  // whose circuit breaker the guard goes by; nil: there is none
+	redis     *redisdb.DB  // that the guard shares through; nil: there is none
 	readers   net.Listener
 	admin     *admin.Server
 	operators net.Listener // nil: operators have no listener
@@ -62,7 +64,10 @@ func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Lis
 		f.mongo = more.mongo
 	}
 	if cfg.Dev == nil {
-		if f.guard, err = openGuard(eff, state, cfg.Logger); err != nil {
+		if f.redis, err = openRedis(eff); err != nil {
+			return nil, err
+		}
+		if f.guard, err = openGuard(eff, state, f.redis, cfg.Logger); err != nil {
 			return nil, err
 		}
 		cfg.Guard = f.guard
@@ -108,16 +113,19 @@ func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Lis
 	return f, nil
 }
 
-// Close closes the listeners of a front that does not run.
+// Close closes what a front that does not run has opened.
 func (f *front) Close() error {
 	err := f.readers.Close()
+	if f.redis != nil {
+		err = errors.Join(err, f.redis.Close())
+	}
 	if f.operators != nil {
 		err = errors.Join(err, f.operators.Close())
 	}
 	return err
 }
 
-// Run answers until ctx ends. It closes the listeners. Operators are answered, and the guard is kept up to date, for as
+// Run answers until ctx ends. It closes what the front has opened. Operators are answered, and the guard is kept up to date, for as
 // long as readers are answered.
 func (f *front) Run(ctx context.Context) error {
 	behind, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -136,7 +144,11 @@ func (f *front) Run(ctx context.Context) error {
 			g.Go(func() error { return followBreaker(behind, f.guard, f.mongo) })
 		}
 	}
-	return g.Wait()
+	err := g.Wait()
+	if f.redis != nil {
+		err = errors.Join(err, f.redis.Close())
+	}
+	return err
 }
 
 // hosts are the names that the server answers for.

@@ -59,6 +59,8 @@ var (
 	guardRate        = metric("guard_requests_per_second", "The rate that high-traffic mode goes by: the average of five seconds.")
 	guardShed        = metric("guard_shed_level", "How much is refused because the process is saturated: 0 nothing, 3 all but pages, probes and webhooks.")
 	guardShared      = metric("guard_shared", "1 while counts and bans are shared with other servers.")
+	guardServers     = metric("guard_servers", "Servers that share counts and bans, as Redis last said.")
+	guardAlone       = metric("guard_lone_attempts_total", "Attempts to sign in that this server judged alone, because Redis failed.")
 	guardUnshared    = metric("guard_unshared_counts_total", "Counts that were not shared, because there were too many at once.")
 )
 
@@ -100,6 +102,8 @@ func (g guardGauges) Collect(out chan<- prometheus.Metric) {
 	gauge(guardRate, s.Rate)
 	gauge(guardShed, float64(s.ShedLevel))
 	gauge(guardShared, oneIf(s.Shared))
+	gauge(guardServers, float64(s.Servers))
+	counter(guardAlone, s.Alone)
 	counter(guardUnshared, s.Unshared)
 }
 

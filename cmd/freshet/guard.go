@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"freshet/internal/mongodb"
+	"freshet/internal/redisdb"
 	"freshet/internal/site"
 	"freshet/internal/web"
 	"freshet/server"
@@ -21,13 +22,15 @@ import (
 )
 
 // openGuard makes the guard of the settings, and reads its lists and what it has kept in the state folder; an empty one
-// keeps nothing.
-func openGuard(eff *effective, state string, logger *slog.Logger) (*guard.Guard, error) {
+// keeps nothing. What servers share is in redis; nil: each goes by what it sees itself.
+func openGuard(eff *effective, state string, redis *redisdb.DB, logger *slog.Logger) (*guard.Guard, error) {
 	cfg := eff.Guard.Policy
 	cfg.Logger = logger.With("part", "guard")
 	cfg.Resolver = net.DefaultResolver
 	cfg.File = guardFile(state, eff.Listen)
-	cfg.Ledger = nil // servers share nothing yet: each goes by what it sees itself
+	if redis != nil {
+		cfg.Ledger = redis.Ledger()
+	}
 	g, err := guard.New(cfg)
 	if err != nil {
 		return nil, err

@@ -24,7 +24,6 @@ type Config struct {
 
 	Clients int    // that are told apart at once; 0: 262,144, which takes 18 MB once they come
 	File    string // keeps bans and switches over a restart; empty: nothing does
-	Servers int    // that share a Ledger; 0: 1
 
 	Ledger   Ledger        // what servers share; nil: there is one server
 	Resolver bots.Resolver // verifies search engines; nil: only their published addresses do
@@ -119,12 +118,6 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Clients < 0 || c.Clients > MaxClients {
 		wrong("clients: from 1 to %d", MaxClients)
-	}
-	if c.Servers == 0 {
-		c.Servers = 1
-	}
-	if c.Servers < 0 {
-		wrong("servers: it cannot be negative")
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -108,7 +108,11 @@ func (g *Guard) decide(f *Facts, key ClientKey, v *Verdict, dry bool) {
 				return
 			}
 		case bots.Pace:
-			if q, _, ok := g.take(key, AI, f, now, 1, 1, dry); !ok {
+			q, by, ok := g.take(key, AI, f, now, 1, 1, dry)
+			switch {
+			case ok && !dry && g.limits[AI].on:
+				g.spent(key, AI, by)
+			case !ok:
 				if g.refuse(v, RuleAIPace, Limit, q.Wait, "") {
 					v.Quota = q
 					v.policy = g.limits[AI].headers[0]
@@ -174,7 +178,7 @@ func (g *Guard) limited(f *Facts, key ClientKey, v *Verdict, now int64, score in
 		return false
 	}
 	if l.shared && !dry {
-		g.spent(key, v.Class)
+		g.spent(key, v.Class, by)
 	}
 	if l.on && l.ofAlike >= 0 && (bot || v.Class == Auth) {
 		if wait := g.takeAlike(v.Fingerprint, l, now, dry); wait > 0 && g.refuse(v, RuleFingerprint, Limit, wait, "") {

@@ -8,6 +8,9 @@ import (
 // ShareOnce is one round of what Run does every 100 ms.
 func (g *Guard) ShareOnce(ctx context.Context) error { return g.share(ctx) }
 
+// Present is what Run does every two seconds.
+func (g *Guard) Present(ctx context.Context) error { return g.present(ctx) }
+
 // Save is what Run does every second.
 func (g *Guard) Save() error { return g.save() }
 

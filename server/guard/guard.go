@@ -22,8 +22,7 @@ type Guard struct {
 	shadow shadows
 	start  time.Time
 
-	limits  [numClasses]classLimit
-	longest time.Duration // of the windows of limits that are shared
+	limits [numClasses]classLimit
 
 	allow, block *cidr.List
 	bans         *bans.Table
@@ -138,7 +137,7 @@ func NewAt(cfg Config, start time.Time) (*Guard, error) {
 		offenders: limit.NewTable[offender](min(offenders, cfg.Clients)),
 		meter:     traffic.NewMeter(cfg.HighTraffic.Config),
 		load:      traffic.NewLoad(cfg.Shed.Latency),
-		pending:   pending{counts: make(map[pendingKey]int64)},
+		pending:   pending{spent: make(map[pendingKey]time.Duration)},
 	}
 	g.marks.turn(start)
 	for c := range numClasses {
@@ -155,9 +154,7 @@ func NewAt(cfg Config, start time.Time) (*Guard, error) {
 		for i, by := range [...]int{1, 2, 4} {
 			l.headers[i] = `"` + c.String() + `";q=` + strconv.Itoa(max(rate.Requests/by, 1)) + ";w=" + strconv.FormatInt(seconds(rate.Window), 10)
 		}
-		if l.shared = l.slot >= 0 && c != Webhook; l.shared {
-			g.longest = max(g.longest, rate.Window)
-		}
+		l.shared = l.slot >= 0 && c != Webhook
 		if l.ofAlike >= 0 {
 			l.alike = p.Raised(alikeFactor)
 		}

@@ -5,9 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"freshet/server/guard/bans"
@@ -21,23 +24,31 @@ type Ledger interface {
 	// Take takes one of limit attempts within window from every key, or from none of them when one has none left. It is
 	// exact whoever asks at the same time, in any window. It reports how many the scarcest key has left, or for how long to wait.
 	Take(ctx context.Context, keys []string, limit int, window time.Duration) (left int, wait time.Duration, err error)
-	// Share exchanges news in one round trip. Counts are added up by key, and forgotten once a key got nothing for keep; others
-	// is what other servers have added to the same keys since this server last named them, or ever. Events are appended to a
-	// log, of which news is what others have appended after cursor, or all that it still holds after an empty one; next is
-	// the cursor for the next call. The log keeps the newest 10,000 events.
-	Share(ctx context.Context, counts map[string]int64, keep time.Duration, events [][]byte, cursor string) (
-		others map[string]int64, news [][]byte, next string, err error)
+	// Share exchanges news in one round trip. Every key is a debt that is paid off by time: what the servers let through, as
+	// the time in which the limit gives it back. spent is added to it, and owed is how much of it is unpaid then, whoever made
+	// it. Events are appended to a log, of which news is what others have appended after cursor, or all that it still holds
+	// after an empty one, perhaps in parts; next is the cursor for the next call. It is empty when the log that cursor was of is
+	// lost. The log keeps the newest 10,000 events. What a call that fails was given may have been taken.
+	Share(ctx context.Context, spent map[string]time.Duration, events [][]byte, cursor string) (
+		owed map[string]time.Duration, news [][]byte, next string, err error)
+	// Present notes that this server is there, and reports how many were within the last minute.
+	Present(ctx context.Context) (servers int, err error)
 }
 
 const (
-	shareEvery    = 100 * time.Millisecond
-	shareAgain    = time.Second // while the ledger is away
-	shareTimeout  = time.Second // late counts are better than none, and nobody waits for them
-	takeTimeout   = 250 * time.Millisecond
-	maxPending    = 4096 // clients whose counts wait to be shared
-	maxEvents     = 4096 // events that wait
-	oldestStrike  = 24 * time.Hour
-	bucketsToKeep = 2 // windows for which a count is worth keeping
+	shareEvery   = 100 * time.Millisecond
+	shareIdle    = time.Second            // while there is nothing to tell
+	shareAgain   = 500 * time.Millisecond // while the ledger is away
+	shareTimeout = time.Second            // late counts are better than none, and nobody waits for them
+	takeTimeout  = 250 * time.Millisecond
+	presentEvery = 2 * time.Second
+	maxPending   = 4096            // clients whose debts wait to be shared
+	maxEvents    = 4096            // events that wait
+	maxEvent     = 4 << 10         // bytes of one
+	shareBytes   = 1 << 16         // bytes of events in one call
+	maxRetold    = 1000            // bans told again when the log was lost
+	retellAfter  = 2 * time.Second // by then all have heard what was lifted while the ledger was away
+	oldestStrike = 24 * time.Hour
 )
 
 // An event is what one server tells the others, and what is kept over a restart. It has one of its fields.
@@ -51,18 +62,39 @@ type event struct {
 	Audit   *Entry            `json:"audit,omitempty"` // kept only
 }
 
-// A strike is a violation of a client.
+// A strike is a violation of a client: an episode of refusals in a class began.
 type strike struct {
 	Client netip.Prefix `json:"client"`
+	Class  string       `json:"class"`
 	At     time.Time    `json:"at"`
 }
 
 // pending is what waits to be shared. It stays within its bounds: what does not fit stays this server's own knowledge.
 type pending struct {
 	mu     sync.Mutex
-	counts map[pendingKey]int64
+	spent  map[pendingKey]time.Duration
 	events [][]byte
 	cursor string
+	again  time.Time // when to tell again what is in force; zero: the log has it
+
+	servers atomic.Int64 // that share the ledger, as it last said; 0: it never did
+}
+
+// waits reports whether there is anything.
+func (p *pending) waits() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.spent) > 0 || len(p.events) > 0
+}
+
+// keep adds what a client has spent, if there is room for it.
+func (p *pending) keep(k pendingKey, cost time.Duration) bool {
+	have, ok := p.spent[k]
+	if !ok && len(p.spent) >= maxPending {
+		return false
+	}
+	p.spent[k] = have + cost
+	return true
 }
 
 type pendingKey struct {
@@ -70,20 +102,17 @@ type pendingKey struct {
 	class Class
 }
 
-// spent notes that a client was let through in a class, for the other servers.
-func (g *Guard) spent(key ClientKey, class Class) {
+// spent notes, for the other servers, that a client was let through in a class by one of its policies.
+func (g *Guard) spent(key ClientKey, class Class, by int) {
 	if g.cfg.Ledger == nil {
 		return
 	}
-	k := pendingKey{key, class}
 	p := &g.pending
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if n, ok := p.counts[k]; ok || len(p.counts) < maxPending {
-		p.counts[k] = n + 1
-		return
+	if !p.keep(pendingKey{key, class}, g.limits[class].policies[by].Cost()) {
+		g.stats.unshared.Add(1)
 	}
-	g.stats.unshared.Add(1)
 }
 
 // tell queues an event for the other servers.
@@ -92,6 +121,9 @@ func (g *Guard) tell(e event) {
 		return
 	}
 	data, err := json.Marshal(e)
+	if err == nil && len(data) > maxEvent {
+		err = fmt.Errorf("it has %d bytes, and may have %d", len(data), maxEvent)
+	}
 	if err != nil {
 		g.log.Error("event cannot be shared", "error", err)
 		return
@@ -107,56 +139,117 @@ func (g *Guard) tell(e event) {
 func (g *Guard) share(ctx context.Context) error {
 	p := &g.pending
 	p.mu.Lock()
-	counts, events, cursor := p.counts, p.events, p.cursor
-	p.counts, p.events = make(map[pendingKey]int64), nil
+	spent, events, cursor := p.spent, p.events, p.cursor
+	p.spent = make(map[pendingKey]time.Duration)
+	some, size := 0, 0
+	for some < len(events) && (some == 0 || size+len(events[some]) <= shareBytes) {
+		size += len(events[some])
+		some++
+	}
+	events, p.events = events[:some:some], events[some:]
 	p.mu.Unlock()
-	named := make(map[string]int64, len(counts))
-	keys := make(map[string]pendingKey, len(counts))
-	for k, n := range counts {
-		name := k.class.String() + " " + k.key.String()
-		named[name], keys[name] = n, k
+	named := make(map[string]time.Duration, len(spent))
+	keys := make(map[string]pendingKey, len(spent))
+	now := g.tick(time.Now())
+	for k, cost := range spent {
+		// What has waited through an outage is partly paid.
+		if cost = min(cost, g.debt(k, now)); cost > 0 {
+			name := k.class.String() + " " + k.key.String()
+			named[name], keys[name] = cost, k
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, shareTimeout)
 	defer cancel()
-	others, news, next, err := g.cfg.Ledger.Share(ctx, named, g.longest, events, cursor)
+	owed, news, next, err := g.cfg.Ledger.Share(ctx, named, events, cursor)
 	if err != nil {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		for k, n := range counts {
-			if have, ok := p.counts[k]; ok || len(p.counts) < maxPending {
-				p.counts[k] = have + n
-			}
+		for name, cost := range named {
+			p.keep(keys[name], cost)
 		}
 		p.events = append(events, p.events...)
 		p.events = p.events[max(len(p.events)-maxEvents, 0):]
 		return err
 	}
-	now := time.Now()
-	for name, n := range others {
-		if k, ok := keys[name]; ok && n > 0 {
-			g.charge(k, n, g.tick(now))
+	heard := time.Now()
+	for name, debt := range owed {
+		if k, ok := keys[name]; ok {
+			g.owe(k, debt, g.tick(heard))
 		}
 	}
 	for _, data := range news {
-		g.learn(data, now)
+		g.learn(data, heard)
 	}
 	p.mu.Lock()
 	p.cursor = next
+	if cursor != "" && next == "" {
+		p.again = heard.Add(retellAfter)
+	}
+	again := !p.again.IsZero() && !heard.Before(p.again)
+	if again {
+		p.again = time.Time{}
+	}
 	p.mu.Unlock()
+	if again {
+		g.tellAgain(heard)
+	}
 	return nil
 }
 
-// charge takes from a client's bucket what other servers have let through.
-func (g *Guard) charge(k pendingKey, n, now int64) {
-	l := &g.limits[k.class]
-	if !l.on || l.slot < 0 {
-		return
+// present tells the ledger that this server is there, and keeps how many there are.
+func (g *Guard) present(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, shareTimeout)
+	defer cancel()
+	n, err := g.cfg.Ledger.Present(ctx)
+	if err == nil {
+		g.pending.servers.Store(int64(n))
 	}
+	return err
+}
+
+// portion is how many attempts this server lets through while the ledger is away: its share of them, at least one. A server
+// that does not know how many there are lets one through.
+func (g *Guard) portion(attempts int) int {
+	if servers := int(g.pending.servers.Load()); servers > 0 {
+		return max(attempts/servers, 1)
+	}
+	return 1
+}
+
+// tellAgain tells what is in force, for a log that has lost it.
+func (g *Guard) tellAgain(now time.Time) {
+	active := g.bans.Active(now)
+	slices.SortFunc(active, func(a, b bans.Ban) int { return b.Since.Compare(a.Since) })
+	for _, b := range active[:min(len(active), maxRetold)] {
+		g.tell(event{Ban: &b})
+	}
+	if k := g.switches.killed(now); k != nil {
+		g.tell(event{Kill: k})
+	}
+	if o := g.meter.Override(); o != nil && (o.Until.IsZero() || o.Until.After(now)) {
+		g.tell(event{Traffic: o})
+	}
+}
+
+// debt is what a client owes in a class, as far as this server knows.
+func (g *Guard) debt(k pendingKey, now int64) time.Duration {
 	h := g.clients.Hash(limit.Key{Hi: k.key.hi, Lo: k.key.lo})
 	g.clients.Lock(h)
+	defer g.clients.Unlock(h)
+	if c := g.clients.Get(h); c != nil {
+		return c.buckets[g.limits[k.class].slot].Debt(now)
+	}
+	return 0
+}
+
+// owe tells this server what a client owes in a class to all of them.
+func (g *Guard) owe(k pendingKey, debt time.Duration, now int64) {
+	l := &g.limits[k.class]
+	h := g.clients.Hash(limit.Key{Hi: k.key.hi, Lo: k.key.lo})
+	g.clients.Lock(h)
+	defer g.clients.Unlock(h)
 	c, _ := g.clients.Take(h, second(now))
-	l.policies[0].Charge(&c.buckets[l.slot], now, n)
-	g.clients.Unlock(h)
+	l.policies[0].Owe(&c.buckets[l.slot], now, debt)
 }
 
 // learn takes over what another server has told, or what was kept.
@@ -189,13 +282,16 @@ func (g *Guard) learn(data []byte, now time.Time) {
 		}
 	case e.Strike != nil:
 		key, ok := validClient(e.Strike.Client)
-		if age := now.Sub(e.Strike.At); ok && age < oldestStrike {
+		class := slices.IndexFunc(classes[:], func(c classRow) bool { return c.name == e.Strike.Class })
+		if age := now.Sub(e.Strike.At); ok && class >= 0 && age < oldestStrike {
 			at := g.tick(now) - int64(max(age, 0))
 			h := g.offenders.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
 			g.offenders.Lock(h)
 			o, _ := g.offenders.Take(h, second(at))
-			o.strike(at, g.cfg.Ban.Window) // who saw the last one bans
-			o.add(violationPoints, max(at, o.at))
+			if o.elsewhere(Class(class), at, g.window(Class(class))) {
+				o.strike(at, g.cfg.Ban.Window) // who saw the last one bans
+				o.add(violationPoints, max(at, o.at))
+			}
 			g.offenders.Unlock(h)
 		}
 	}
@@ -235,7 +331,8 @@ func (g *Guard) Attempt(ctx context.Context, f *Facts, account string) Verdict {
 	defer cancel()
 	left, wait, err := g.cfg.Ledger.Take(ctx, keys, l.requests, l.window)
 	if err != nil {
-		share := max(l.requests/g.cfg.Servers, 1)
+		g.stats.alone.Add(1)
+		share := g.portion(l.requests)
 		for i, q := range g.usedUp(key, account, now, l) {
 			if q.Limit-q.Left > share && (i == 0 || !familiar) {
 				v.Quota = q

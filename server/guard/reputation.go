@@ -100,6 +100,14 @@ func (o *offender) refused(class Class, now int64, wait, window time.Duration, s
 	return began || pressing
 }
 
+// elsewhere notes that an episode began on another server, and reports whether it is news: not one that runs here too, nor one
+// that is told twice.
+func (o *offender) elsewhere(class Class, at int64, window time.Duration) bool {
+	known := o.open[class]
+	o.open[class] = max(known, at)
+	return known == 0 || max(at-known, known-at) > int64(window)
+}
+
 // standing looks up by how much a client's limits are lowered.
 func (g *Guard) standing(key ClientKey, now int64) (plain, bot int) {
 	if g.offenders.Used() == 0 {
@@ -153,7 +161,7 @@ func (g *Guard) violated(f *Facts, key ClientKey, class Class, now int64, wait t
 	g.offenders.Unlock(h)
 	if struck {
 		g.stats.violations[class].Add(1)
-		g.tell(event{Strike: &strike{Client: key.Prefix(), At: f.Now}})
+		g.tell(event{Strike: &strike{Client: key.Prefix(), Class: class.String(), At: f.Now}})
 	}
 	if due {
 		return g.punish(f, key, reason)

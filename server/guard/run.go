@@ -88,22 +88,31 @@ func every(ctx context.Context, d time.Duration, f func(now time.Time)) {
 	}
 }
 
-// shareForever exchanges news with the other servers. It says once that they are away, and once that they are back.
+// shareForever exchanges news with the other servers: at once where there is something to tell, and now and then where there is
+// nothing. It says once that they are away, also at the start, and once that they are there.
 func (g *Guard) shareForever(ctx context.Context) {
+	told, shared, present := false, time.Time{}, time.Time{}
 	for {
-		err := g.share(ctx)
-		if ctx.Err() != nil {
-			return
-		}
 		pause := shareEvery
-		if err != nil {
-			pause = shareAgain
-		}
-		if was := g.shared.Swap(err == nil); was != (err == nil) {
+		switch {
+		case told && time.Since(present) >= presentEvery:
+			present = time.Now()
+			_ = g.present(ctx) // the next round tells whether the ledger is away
+		case g.pending.waits(), time.Since(shared) >= shareIdle:
+			err := g.share(ctx)
+			if ctx.Err() != nil {
+				return
+			}
+			if was := g.shared.Swap(err == nil); !told || was != (err == nil) {
+				if err != nil {
+					g.log.Error("counts and bans are not shared with other servers", "error", err)
+				} else {
+					g.log.Info("counts and bans are shared with other servers")
+				}
+			}
+			told, shared = true, time.Now()
 			if err != nil {
-				g.log.Error("counts and bans are not shared with other servers", "error", err)
-			} else {
-				g.log.Info("counts and bans are shared with other servers")
+				pause, shared, present = shareAgain, time.Time{}, shared // nobody is asked how many there are
 			}
 		}
 		select {

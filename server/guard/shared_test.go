@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -26,14 +27,26 @@ type ledger struct {
 	mu     sync.Mutex
 	away   error
 	takes  map[string][]time.Time
-	totals map[string]map[string]int64 // by key and server: what it has added
-	seen   map[string]map[string]int64 // what it knew of others' when it last asked
+	paid   map[string]time.Time // when a debt is
+	here   map[string]time.Time // when a server last was
+	log    int                  // how many logs were lost
 	events [][]byte
 	from   []string
 }
 
 func newLedger() *ledger {
-	return &ledger{takes: map[string][]time.Time{}, totals: map[string]map[string]int64{}, seen: map[string]map[string]int64{}}
+	return &ledger{takes: map[string][]time.Time{}, paid: map[string]time.Time{}, here: map[string]time.Time{}}
+}
+
+// lose loses everything.
+func (l *ledger) lose() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clear(l.takes)
+	clear(l.paid)
+	clear(l.here)
+	l.events, l.from = nil, nil
+	l.log++
 }
 
 // A seat is a server's end of a ledger.
@@ -65,46 +78,55 @@ func (l *ledger) Take(_ context.Context, keys []string, limit int, window time.D
 	return left, 0, nil
 }
 
-func (s *seat) Share(_ context.Context, counts map[string]int64, _ time.Duration, events [][]byte, cursor string) (map[string]int64, [][]byte, string, error) {
+func (s *seat) Share(_ context.Context, spent map[string]time.Duration, events [][]byte, cursor string) (map[string]time.Duration, [][]byte, string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.away != nil {
 		return nil, nil, "", s.away
 	}
-	others := map[string]int64{}
-	for k, n := range counts {
-		if s.totals[k] == nil {
-			s.totals[k], s.seen[k] = map[string]int64{}, map[string]int64{}
+	now, owed := time.Now(), map[string]time.Duration{}
+	for k, cost := range spent {
+		if s.paid[k].Before(now) {
+			s.paid[k] = now
 		}
-		s.totals[k][s.name] += n
-		all := int64(0)
-		for name, n := range s.totals[k] {
-			if name != s.name {
-				all += n
-			}
-		}
-		others[k] = all - s.seen[k][s.name]
-		s.seen[k][s.name] = all
+		s.paid[k] = s.paid[k].Add(cost)
+		owed[k] = s.paid[k].Sub(now)
 	}
-	at := 0
-	_, _ = fmt.Sscan(cursor, &at)
+	log, at := s.log, 0
+	_, _ = fmt.Sscan(cursor, &log, &at)
 	var news [][]byte
-	for i := at; i < len(s.events); i++ {
-		if s.from[i] != s.name {
-			news = append(news, s.events[i])
+	if log == s.log {
+		for i := at; i < len(s.events); i++ {
+			if s.from[i] != s.name {
+				news = append(news, s.events[i])
+			}
 		}
 	}
 	for _, e := range events {
 		s.events, s.from = append(s.events, e), append(s.from, s.name)
 	}
-	return others, news, fmt.Sprint(len(s.events)), nil
+	if log != s.log {
+		return owed, news, "", nil
+	}
+	return owed, news, fmt.Sprint(s.log, len(s.events)), nil
+}
+
+func (s *seat) Present(context.Context) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away != nil {
+		return 0, s.away
+	}
+	s.here[s.name] = time.Now()
+	maps.DeleteFunc(s.here, func(_ string, at time.Time) bool { return time.Since(at) > time.Minute })
+	return len(s.here), nil
 }
 
 // TestLedger holds the ledger of these tests to what is asked of all.
 func TestLedger(t *testing.T) {
-	storetest.Ledger(t, func(*testing.T) func(string) guard.Ledger {
+	storetest.Ledger(t, func(*testing.T) (func(string) guard.Ledger, func()) {
 		l := newLedger()
-		return func(server string) guard.Ledger { return &seat{l, server} }
+		return func(server string) guard.Ledger { return &seat{l, server} }, l.lose
 	})
 }
 
@@ -114,7 +136,7 @@ func TestServersShare(t *testing.T) {
 		l := newLedger()
 		var servers []*rig
 		for i := range 2 {
-			g, err := guard.New(guard.Config{Ledger: &seat{l, fmt.Sprint("s", i)}, Servers: 2})
+			g, err := guard.New(guard.Config{Ledger: &seat{l, fmt.Sprint("s", i)}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -145,7 +167,14 @@ func TestServersShare(t *testing.T) {
 		a.exhaust("203.0.113.9", "GET", "/api/search")
 		a.exhaust("203.0.113.9", "GET", "/api/blog")
 		round()
-		if _, v := b.exhaust("203.0.113.9", "GET", "/api/search"); v.Rule != guard.RuleBan {
+		if _, v := b.exhaust("203.0.113.9", "GET", "/api/search"); v.Rule != guard.RuleLimit {
+			t.Errorf("the first violation, on the second server too: %s, want limit", said(v))
+		}
+		round()
+		if v := a.ask("203.0.113.9", "GET", "/api/search"); v.Rule != guard.RuleLimit {
+			t.Errorf("the first violation, on both servers: %s, want limit", said(v))
+		}
+		if _, v := b.exhaust("203.0.113.9", "GET", "/api/courses"); v.Rule != guard.RuleBan {
 			t.Errorf("the third violation, on the second server: %s, want ban", said(v))
 		}
 		round()
@@ -154,7 +183,7 @@ func TestServersShare(t *testing.T) {
 		}
 		a.Unban(netip.MustParsePrefix("203.0.113.9/32"), "asha", a.now)
 		round()
-		if v := b.ask("203.0.113.9", "GET", "/api/courses"); !v.Allowed() {
+		if v := b.ask("203.0.113.9", "GET", "/api/blog"); !v.Allowed() {
 			t.Errorf("after unban on the first, the second: %s", said(v))
 		}
 
@@ -208,13 +237,128 @@ func TestServersShare(t *testing.T) {
 	})
 }
 
+// TestLedgerLost: a ledger that has lost everything is told again what is in force, and not what was lifted meanwhile.
+func TestLedgerLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		join := func(name string) *rig {
+			g, err := guard.New(guard.Config{Ledger: &seat{l, name}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return &rig{g, t, time.Now()}
+		}
+		a, b := join("a"), join("b")
+		round := func(servers ...*rig) {
+			t.Helper()
+			for range 2 {
+				for _, s := range servers {
+					if err := s.ShareOnce(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+		for _, client := range []string{"203.0.113.7", "203.0.113.8"} {
+			if _, err := a.Ban(netip.MustParsePrefix(client+"/32"), bans.All, time.Time{}, "asha", "", a.now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := a.Kill(guard.Kill{Cover: guard.CoverAPI, By: "asha"}, a.now); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.SetTraffic(traffic.Override{Mode: traffic.On, By: "asha"}, a.now); err != nil {
+			t.Fatal(err)
+		}
+		round(a, b)
+		l.lose()
+		b.Unban(netip.MustParsePrefix("203.0.113.8/32"), "binod", b.now)
+		round(a, b)
+		time.Sleep(3 * time.Second)
+		round(a, b)
+		late := join("late")
+		round(late)
+		for _, s := range []*rig{a, b, late} {
+			if v := s.ask("203.0.113.7", "GET", "/"); v.Rule != guard.RuleBan {
+				t.Errorf("a ban: %s", said(v))
+			}
+			if v := s.ask("203.0.113.8", "GET", "/"); !v.Allowed() {
+				t.Errorf("a ban that was lifted: %s", said(v))
+			}
+			if on, _ := s.HighTraffic(time.Now()); !on || s.Killed(time.Now()) == nil {
+				t.Errorf("high traffic %v, kill %v", on, s.Killed(time.Now()))
+			}
+		}
+		told := len(l.events)
+		time.Sleep(3 * time.Second)
+		round(a, b, late)
+		if len(l.events) != told {
+			t.Errorf("%d events more, want it told again once", len(l.events)-told)
+		}
+	})
+}
+
+// TestOutageIsPaidOff: what a client used while the ledger was away is not held against it when time has paid it off.
+func TestOutageIsPaidOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		g, err := guard.New(guard.Config{Ledger: &seat{l, "a"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &rig{g, t, time.Now()}
+		l.away = errors.New("away")
+		for range 600 { // ten minutes at half the limit
+			r.now = time.Now()
+			if v := r.ask("203.0.113.7", "GET", "/api/courses"); !v.Allowed() {
+				t.Fatal(said(v))
+			}
+			_ = r.ShareOnce(t.Context())
+			time.Sleep(time.Second)
+		}
+		l.away = nil
+		r.now = time.Now()
+		r.ask("203.0.113.7", "GET", "/api/courses")
+		if err := r.ShareOnce(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if v := r.ask("203.0.113.7", "GET", "/api/courses"); v.Quota.Left != 118 {
+			t.Errorf("%d left after the return, want 118", v.Quota.Left)
+		}
+	})
+}
+
+// TestAwayAtStart: that servers do not know of each other is told at the start too, once.
+func TestAwayAtStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		l := newLedger()
+		l.away = errors.New("connection refused")
+		g, err := guard.New(guard.Config{Ledger: &seat{l, "s"}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- g.Run(ctx) }()
+		time.Sleep(time.Minute)
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if n := strings.Count(log.String(), "are not shared"); n != 1 {
+			t.Errorf("told %d times, want once:\n%s", n, log.String())
+		}
+	})
+}
+
 // TestAttempts: attempts to sign in are exact by address and account on all servers, and never open while the ledger is away.
 func TestAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
 		var servers []*rig
 		for i := range 2 {
-			g, err := guard.New(guard.Config{Ledger: &seat{l, fmt.Sprint("s", i)}, Servers: 2})
+			g, err := guard.New(guard.Config{Ledger: &seat{l, fmt.Sprint("s", i)}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -229,6 +373,25 @@ func TestAttempts(t *testing.T) {
 			}
 			v := r.Attempt(t.Context(), &f, account)
 			return v.Allowed()
+		}
+		if n := func() (passed int) {
+			l.away = errors.New("away")
+			defer func() { l.away = nil }()
+			for i := range 5 {
+				if try(0, "203.0.113.6", fmt.Sprint("user", i)) {
+					passed++
+				}
+			}
+			return passed
+		}(); n != 1 {
+			t.Errorf("a server that never knew how many there are: %d passed, want 1", n)
+		}
+		for range 2 {
+			for _, s := range servers {
+				if err := s.Present(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
 		}
 		passed := 0
 		for i := range 20 {
@@ -513,8 +676,8 @@ func TestEverythingAtOnce(t *testing.T) {
 					g.Refusal("id7")
 					g.Audit()
 					_ = g.Reload(f.Now)
-					_, _, _, _ = other.Share(ctx, map[string]int64{"api 203.0.113.7": 3}, time.Minute,
-						[][]byte{[]byte(`{"strike":{"client":"203.0.113.7/32","at":"2026-03-01T09:00:00Z"}}`), []byte(`nonsense`)}, "")
+					_, _, _, _ = other.Share(ctx, map[string]time.Duration{"api 203.0.113.7": time.Second},
+						[][]byte{[]byte(`{"strike":{"client":"203.0.113.7/32","class":"api","at":"2026-03-01T09:00:00Z"}}`), []byte(`nonsense`)}, "")
 				}
 			}
 		})

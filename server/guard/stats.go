@@ -17,6 +17,7 @@ type counters struct {
 	honeypot   atomic.Uint64
 	impostors  atomic.Uint64
 	unshared   atomic.Uint64
+	alone      atomic.Uint64
 }
 
 // A Count is a counter with its labels.
@@ -47,6 +48,8 @@ type Stats struct {
 	Entered     uint64  // times that high-traffic mode began
 	ShedLevel   int     // 0 to 3
 	Shared      bool    // servers know of each other; false without a Ledger too
+	Servers     int     // that share, as the Ledger last said
+	Alone       uint64  // attempts to sign in that this server judged by its own count, because the Ledger failed
 	Unshared    uint64  // counts that were not shared, because there were too many at once
 }
 
@@ -59,7 +62,7 @@ func (g *Guard) Stats(now time.Time) Stats {
 		Clients: g.clients.Used(), Offenders: g.offenders.Used(),
 		Honeypot: g.stats.honeypot.Load(), Impostors: g.stats.impostors.Load(),
 		Killed: g.Killed(now) != nil, Entered: g.meter.Entered(), ShedLevel: int(g.load.Level()),
-		Shared: g.shared.Load(), Unshared: g.stats.unshared.Load(),
+		Shared: g.shared.Load(), Servers: int(g.pending.servers.Load()), Unshared: g.stats.unshared.Load(), Alone: g.stats.alone.Load(),
 	}
 	s.HighTraffic, s.Rate = g.HighTraffic(now)
 	for r := range numRules {

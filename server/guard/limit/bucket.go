@@ -61,15 +61,18 @@ func (p Policy) Return(b *Bucket) { *b -= Bucket(p.interval) }
 // Peek is what Take would find.
 func (p Policy) Peek(b Bucket, now int64) Quota { return p.quota(int64(b), now) }
 
-// Charge takes n tokens that were used elsewhere, whether they are there or not. It never makes a client wait for longer
-// than one who has used up everything here.
-func (p Policy) Charge(b *Bucket, now, n int64) {
-	depth := p.interval * p.burst
-	if n > p.burst {
-		n = p.burst
-	}
-	*b = Bucket(min(max(int64(*b), now)+n*p.interval, now+depth))
+// Cost is the time in which a token comes back.
+func (p Policy) Cost() time.Duration { return time.Duration(p.interval) }
+
+// Owe makes a bucket lack at least what takes debt to come back: more than it can hold, where others have taken from it too.
+// So the rate holds in the long run, however many do. It is never made to lack more than sixteen times what it holds.
+func (p Policy) Owe(b *Bucket, now int64, debt time.Duration) {
+	most := p.interval * p.burst * 16
+	*b = max(*b, Bucket(now+min(int64(debt), most)))
 }
+
+// Debt is for how long a bucket will not be full.
+func (b Bucket) Debt(now int64) time.Duration { return time.Duration(max(int64(b)-now, 0)) }
 
 func (p Policy) quota(full, now int64) Quota {
 	debt := max(full-now, 0)

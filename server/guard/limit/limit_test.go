@@ -74,17 +74,28 @@ func TestBucket(t *testing.T) {
 	}
 }
 
-func TestCharge(t *testing.T) {
+func TestOwe(t *testing.T) {
 	p := limit.NewPolicy(limit.Rate{Requests: 60, Window: time.Minute})
 	now := int64(time.Hour)
-	var b limit.Bucket
-	p.Charge(&b, now, 50)
-	if q := p.Peek(b, now); q.Left != 10 {
-		t.Errorf("after 50 elsewhere: %d left, want 10", q.Left)
+	for _, row := range []struct {
+		debt time.Duration
+		left int
+		wait time.Duration
+	}{
+		{50 * time.Second, 10, 0},
+		{20 * time.Second, 10, 0}, // less than is known
+		{61 * time.Second, 0, 2 * time.Second},
+		{5 * time.Minute, 0, 241 * time.Second},
+		{1 << 50, 0, 15*time.Minute + time.Second},
+	} {
+		b := limit.Bucket(now + int64(50*time.Second))
+		p.Owe(&b, now, row.debt)
+		if q := p.Peek(b, now); q.Left != row.left || q.Wait != row.wait {
+			t.Errorf("owing %s: %+v, want %d left, to wait %s", row.debt, q, row.left, row.wait)
+		}
 	}
-	p.Charge(&b, now, 1<<40)
-	if q := p.Peek(b, now); q.Left != 0 || q.Wait != time.Second {
-		t.Errorf("after far too many elsewhere: %+v, want to wait a second", q)
+	if d := limit.Bucket(0).Debt(now); d != 0 {
+		t.Errorf("a full bucket owes %s", d)
 	}
 }
 
