@@ -33,6 +33,7 @@ setup: ## install what the tests need, when root on Debian
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	command -v varnishd >/dev/null || missing="$$missing varnish varnish-modules"; \
 	command -v nginx >/dev/null || missing="$$missing nginx-light"; \
+	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "installing what the tests need: $$missing"; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
@@ -43,7 +44,7 @@ test: setup ## all tests with the race detector, and what was skipped
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m -json ./... | $(GO) run ./internal/testenv/report
 
 race: ## the tests of the concurrent parts, ten times over
-	CGO_ENABLED=1 $(GO) test -race -count=10 ./internal/wire ./internal/telemetry ./internal/memo ./internal/pagestore ./generator ./revalidator/... ./server
+	CGO_ENABLED=1 $(GO) test -race -count=10 ./internal/wire ./internal/telemetry ./internal/memo ./internal/pagestore ./generator ./revalidator/... ./server ./server/guard/... ./internal/redisdb
 
 fuzz: ## each fuzz target for $(FUZZTIME)
 	@grep -rHoE --include='*_test.go' '^func (Fuzz[A-Za-z0-9_]+)' . | sed -E 's|^\./(.*)/[^/]+:func (.*)|\1 \2|' | \

@@ -58,6 +58,7 @@ type Config struct {
 	LiveReload bool          // pages reload themselves when they change
 	MaxShrink  float64       // a build that takes away more than this share of the documents' pages, and at least 10, is refused
 	Policy     string        // Content-Security-Policy of pages, for web servers that read a _headers file
+	Robots     string        // what robots.txt asks of crawlers: whole groups, with an empty line behind each
 	State      string        // folder for what lets the next process begin where this one ends; empty: it begins anew
 	Prerender  int           // posts that the first generation of a site has at least, the most viewed ones; 0: all
 	KeepAssets time.Duration // how long assets that no page uses any more are still answered; 0: 24 h
@@ -129,6 +130,7 @@ func (g *Generator) newPlanner() *plan.Planner {
 	return plan.New(plan.Config{
 		Site: g.cfg.Site, PerPage: g.cfg.PerPage, Bodies: &bodies{g.cfg.Source, g.cfg.Markup}, Templates: g.cfg.Theme,
 		Assets: g.cfg.Theme.Assets(), LiveReload: g.cfg.LiveReload, Version: g.version, Policy: g.cfg.Policy,
+		Robots: g.cfg.Robots,
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"freshet/internal/telemetry"
 	"freshet/internal/web"
 	"freshet/server"
+	"freshet/server/guard"
 )
 
 // A discard is a ResponseWriter that keeps nothing but its header map, as net/http's does while a connection lasts.
@@ -34,9 +35,7 @@ func BenchmarkGetAll(b *testing.B) {
 	}
 	access := telemetry.NewAccessLog(telemetry.AccessConfig{Writer: io.Discard})
 	s, err := server.New(server.Config{
-		Site: serving(built()), Hosts: names, Proxies: trusted, Access: access, Metrics: prometheus.NewRegistry(), Guard: guardFunc{
-			func(*server.Facts) server.Verdict { return server.Verdict{} }, func(*server.Facts, server.Answered) {},
-		},
+		Site: serving(built()), Hosts: names, Proxies: trusted, Access: access, Metrics: prometheus.NewRegistry(), Guard: newGuard(b, guard.Config{}),
 	})
 	if err != nil {
 		b.Fatal(err)

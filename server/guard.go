@@ -2,88 +2,69 @@ package server
 
 import (
 	"net/http"
-	"net/netip"
 	"time"
 
 	"freshet/internal/site"
 	"freshet/internal/web"
+	"freshet/server/guard"
 )
 
-// A Guard judges requests before anything answers them. It is asked for every request but those of probes, from many
-// goroutines at once, and must not wait for anything.
-type Guard interface {
-	Judge(*Facts) Verdict
-	// Answered tells how a request that was allowed was answered: reputations are made of it.
-	Answered(*Facts, Answered)
-}
-
-// Facts is what a Guard knows of a request: plain values, valid for as long as the request is.
-type Facts struct {
-	Now        time.Time
-	ID         string     // of the request
-	Client     netip.Addr // whom to hold to account, see web.Client; not valid: a connection without an address
-	Key        netip.Prefix
-	Undeclared bool // Client may be a proxy that nobody declared: it is not to be banned
-	Method     string
-	Path       string // decoded once, not yet vetted
-	Query      string // as it was sent
-	Built      bool   // the site has something at this very path: a page, a redirect, the memory of a page
-
-	UserAgent, Accept, AcceptLanguage, AcceptEncoding, Referer string
-}
-
-// A Verdict is what a Guard says to a request. The zero value allows it.
-type Verdict struct {
-	Status     int           // 0: allowed; else of the answer: 403, 429, 503 …
-	Rule       string        // that decided; for the access record
-	Message    string        // for the reader, see web.Error; empty: the status text
-	RetryAfter time.Duration // not zero: Retry-After
-	Header     []Header      // for the answer, whatever it is: RateLimit and the like
-}
-
-// A Header is a header of an answer: its canonical name, and its value as a slice that nobody changes.
-type Header struct {
-	Name   string
-	Values []string
-}
-
-// Answered is how a request ended.
-type Answered struct {
-	Status int
-	Built  bool // a built page answered it: pages, redirects and 410s, not 404s
-	Took   time.Duration
-}
-
 // guarded asks the guard before next. This is its one place in the chain: behind the client's address and the host,
-// before routes and bodies.
+// before routes and bodies. For a page that is let through it allocates nothing.
 func (s *Server) guarded(next http.Handler) http.Handler {
-	if s.cfg.Guard == nil {
+	g := s.cfg.Guard
+	if g == nil {
 		return next
 	}
 	return s.handle(func(w http.ResponseWriter, r *http.Request) error {
 		res := web.ResponseOf(w)
 		h := r.Header
-		f := Facts{
-			Now: res.Start, ID: res.ID(), Client: res.Client.Addr, Key: res.Client.Key(), Undeclared: res.Client.Undeclared,
-			Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery,
+		f := guard.Facts{
+			Now: res.Start, ID: res.ID(), Client: res.Client.Addr, Undeclared: res.Client.Undeclared, Method: r.Method, Path: r.URL.Path,
 			UserAgent: first(h["User-Agent"]), Accept: line(h["Accept"]), AcceptLanguage: line(h["Accept-Language"]),
-			AcceptEncoding: line(h["Accept-Encoding"]), Referer: first(h["Referer"]),
+			AcceptEncoding: line(h["Accept-Encoding"]), Referer: h["Referer"] != nil || h["Origin"] != nil,
 		}
 		if gen := s.cfg.Site.Current(); gen != nil {
 			_, f.Built = gen.Lookup(site.Path(f.Path))
 		}
-		v := s.cfg.Guard.Judge(&f)
-		for i := range v.Header {
-			w.Header()[v.Header[i].Name] = v.Header[i].Values
+		v := s.judge(res, &f)
+		if v.Quota.Limit > 0 { // pages have none, unless the settings say so
+			tellLimit(w.Header(), &v, f.Now)
 		}
-		if v.Status != 0 {
-			res.Rule = v.Rule
-			return &web.Error{Status: v.Status, Message: v.Message, RetryAfter: v.RetryAfter}
+		if v.Allowed() {
+			next.ServeHTTP(w, r)
+			g.Answered(&f, &v, res.Status)
+			return nil
 		}
-		next.ServeHTTP(w, r)
-		s.cfg.Guard.Answered(&f, Answered{Status: res.Status, Built: res.Built, Took: time.Since(res.Start)})
-		return nil
+		return refusal(&v)
 	})
+}
+
+// judge asks the guard, and notes what it says for the access record.
+func (s *Server) judge(res *web.Response, f *guard.Facts) guard.Verdict {
+	v := s.cfg.Guard.Decide(f)
+	res.Rule, res.Shadow, res.Look = v.Name(), v.Shadowed(), v.Fingerprint
+	return v
+}
+
+// refusal is the answer to a request that the guard does not let through.
+func refusal(v *guard.Verdict) *web.Error {
+	e := &web.Error{Status: v.Action.Status(), Message: v.Message()}
+	if v.Action != guard.Deny { // who is banned is not asked to come again
+		e.RetryAfter = v.RetryAfter
+	}
+	return e
+}
+
+// tellLimit adds the headers by which a client learns of its limit.
+func tellLimit(h http.Header, v *guard.Verdict, now time.Time) {
+	var room [8]guard.Field
+	fields := v.AppendFields(room[:0], now)
+	values := make([]string, len(fields))
+	for i, f := range fields {
+		values[i] = f.Value
+		h[f.Name] = values[i : i+1 : i+1]
+	}
 }
 
 func first(values []string) string {

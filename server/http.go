@@ -52,7 +52,6 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) error {
 		a = s.late(r.Context(), &ask, a)
 	}
 	res.Note(slog.String("cache", a.Outcome), slog.Uint64("generation", a.Generation), slog.String("encoding", a.Encoding.Token()))
-	res.Built = a.Outcome != miss[0]
 	s.metrics.outcomes[a.Outcome].Inc()
 	if a.Err != nil {
 		s.metrics.unreadable.Inc()

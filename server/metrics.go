@@ -203,6 +203,7 @@ func (s *Server) done(res *web.Response, method, path, agent string) {
 	}
 	s.cfg.Access.Log(&telemetry.Record{
 		Time: res.Start, Duration: took, ID: res.ID(), Method: method, Path: path, UserAgent: agent,
-		Status: res.Status, Bytes: res.Bytes, Addr: res.Client.Addr, Client: res.Client.Key(), Rule: res.Rule, Notes: res.Notes(),
+		Status: res.Status, Bytes: res.Bytes, Addr: res.Client.Addr, Client: res.Client.Key(), Rule: res.Rule, Shadow: res.Shadow, Look: res.Look,
+		Notes: res.Notes(),
 	})
 }

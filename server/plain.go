@@ -12,12 +12,13 @@ import (
 
 	"freshet/internal/web"
 	"freshet/internal/wire"
+	"freshet/server/guard"
 )
 
 // An exchange is what one plain request needs. It is used again and again.
 type exchange struct {
 	res   web.Response
-	facts Facts
+	facts guard.Facts
 	head  []byte
 }
 
@@ -58,37 +59,38 @@ func (s *Server) plain(p *wire.Plain) (answered bool) {
 	res.Route = pageRoute
 	s.metrics.inFlight.Add(1) // done takes it off
 	defer s.done(res, http.MethodGet, ask.Path, p.UserAgent)
-	var v Verdict
+	var v guard.Verdict
 	if s.cfg.Guard != nil {
-		x.facts = Facts{
-			Now: now, ID: res.ID(), Client: client.Addr, Key: client.Key(), Undeclared: client.Undeclared,
-			Method: http.MethodGet, Path: ask.Path, Query: ask.Query, Built: true,
-			UserAgent: p.UserAgent, Accept: p.Accept, AcceptLanguage: p.AcceptLanguage, AcceptEncoding: p.AcceptEncoding, Referer: p.Referer,
+		x.facts = guard.Facts{
+			Now: now, ID: res.ID(), Client: client.Addr, Undeclared: client.Undeclared, Method: http.MethodGet, Path: ask.Path, Built: true,
+			UserAgent: p.UserAgent, Accept: p.Accept, AcceptLanguage: p.AcceptLanguage, AcceptEncoding: p.AcceptEncoding, Referer: p.Referred,
 		}
-		v = s.cfg.Guard.Judge(&x.facts)
+		if v = s.judge(res, &x.facts); !v.Allowed() {
+			res.Route = noRoute
+			x.refuse(p, &v)
+			return true
+		}
 	}
-	if v.Status != 0 {
-		res.Route, res.Rule = noRoute, v.Rule
-		x.refuse(p, &v)
-		return true
-	}
-	res.Status, res.Built = a.Status, true
+	res.Status = a.Status
 	res.Note(slog.String("cache", a.Outcome), slog.Uint64("generation", a.Generation), slog.String("encoding", a.Encoding.Token()))
 	s.metrics.outcomes[a.Outcome].Inc()
 	s.metrics.inMemory.Inc()
 	head := x.begin(a.Status)
 	head = appendFields(head, a.Fields)
 	head = appendFields(head, a.Moving[:])
-	for i := range v.Header {
-		head = appendField(head, v.Header[i].Name, v.Header[i].Values)
+	if v.Quota.Limit > 0 {
+		var room [8]guard.Field
+		for _, f := range v.AppendFields(room[:0], now) {
+			head = appendField(head, f.Name, f.Value)
+		}
 	}
 	if client.Secure {
-		head = appendField(head, "Strict-Transport-Security", transport)
+		head = appendField(head, "Strict-Transport-Security", transport[0])
 	}
 	sent, _ := p.Send(x.end(head), a.Body) // a reader who has gone is in the access record
 	res.Bytes = int64(sent)
 	if s.cfg.Guard != nil {
-		s.cfg.Guard.Answered(&x.facts, Answered{Status: res.Status, Built: true, Took: time.Since(now)})
+		s.cfg.Guard.Answered(&x.facts, &v, res.Status)
 	}
 	return true
 }
@@ -120,21 +122,23 @@ func (x *exchange) end(head []byte) []byte {
 }
 
 // refuse answers as web.WriteError does to a request that the guard has refused.
-func (x *exchange) refuse(p *wire.Plain, v *Verdict) {
+func (x *exchange) refuse(p *wire.Plain, v *guard.Verdict) {
 	out := paper{header: http.Header{}}
 	x.res.ResponseWriter = &out
-	for i := range v.Header {
-		out.header[v.Header[i].Name] = v.Header[i].Values
+	if v.Quota.Limit > 0 {
+		tellLimit(out.header, v, x.res.Start)
 	}
 	if x.res.Client.Secure {
 		out.header["Strict-Transport-Security"] = transport
 	}
 	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: x.facts.Path}, Header: http.Header{"Accept": {p.Accept}}}
-	web.WriteError(&x.res, r, &web.Error{Status: v.Status, Message: v.Message, RetryAfter: v.RetryAfter})
+	web.WriteError(&x.res, r, refusal(v))
 	x.res.ResponseWriter = nil
-	head := x.begin(v.Status)
+	head := x.begin(x.res.Status)
 	for name, values := range out.header {
-		head = appendField(head, name, values)
+		for _, value := range values {
+			head = appendField(head, name, value)
+		}
 	}
 	sent, _ := p.Send(x.end(head), out.body.Bytes())
 	x.res.Bytes = int64(sent)
@@ -163,19 +167,18 @@ func statusLine(status int) string {
 func appendFields(head []byte, fields []field) []byte {
 	for i := range fields {
 		if fields[i].Name != "" {
-			head = appendField(head, fields[i].Name, fields[i].Values)
+			for _, value := range fields[i].Values {
+				head = appendField(head, fields[i].Name, value)
+			}
 		}
 	}
 	return head
 }
 
 // appendField appends a header. What values hold was made by us; keys and addresses are percent-encoded.
-func appendField(head []byte, name string, values []string) []byte {
-	for _, v := range values {
-		head = append(head, name...)
-		head = append(head, ": "...)
-		head = append(head, v...)
-		head = append(head, "\r\n"...)
-	}
-	return head
+func appendField(head []byte, name, value string) []byte {
+	head = append(head, name...)
+	head = append(head, ": "...)
+	head = append(head, value...)
+	return append(head, "\r\n"...)
 }

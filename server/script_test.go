@@ -311,7 +311,7 @@ func (a *answer) lasting() []string {
 	out := []string{strconv.Itoa(a.code), same.Replace(a.body)}
 	for _, name := range slices.Sorted(maps.Keys(a.header)) {
 		switch name {
-		case "Date", "X-Request-Id", "Cdn-Cache-Control", "Cache-Status":
+		case "Date", "X-Request-Id", "Cdn-Cache-Control", "Cache-Status", "Ratelimit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset":
 			out = append(out, name)
 		default:
 			out = append(out, same.Replace(fmt.Sprintf("%s: %q", name, a.header[name])))

@@ -2,14 +2,12 @@ package server_test
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -19,10 +17,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -32,7 +28,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"freshet/internal/site"
-	"freshet/internal/telemetry"
 	"freshet/internal/web"
 	"freshet/server"
 )
@@ -445,77 +440,6 @@ func TestTransportSecurityBehindProxies(t *testing.T) {
 		if got := get(h, "/").Header().Get("Strict-Transport-Security"); got != "" {
 			t.Errorf("trusted %v, plain: Strict-Transport-Security %q", p != nil, got)
 		}
-	}
-}
-
-// A guardFunc is a guard by two functions.
-type guardFunc struct {
-	judge    func(*server.Facts) server.Verdict
-	answered func(*server.Facts, server.Answered)
-}
-
-func (g guardFunc) Judge(f *server.Facts) server.Verdict        { return g.judge(f) }
-func (g guardFunc) Answered(f *server.Facts, a server.Answered) { g.answered(f, a) }
-
-// The guard is asked with plain facts before anything answers, and told how it ended.
-func TestGuard(t *testing.T) {
-	trusted, err := web.ParseProxies([]string{"192.0.2.1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out bytes.Buffer
-	access := telemetry.NewAccessLog(telemetry.AccessConfig{Writer: &out})
-	var facts []server.Facts
-	var ends []server.Answered
-	h := newServer(t, server.Config{Site: serving(built()), Proxies: trusted, Access: access, Hosts: hosts(t, "example.com"), Guard: guardFunc{
-		func(f *server.Facts) server.Verdict {
-			facts = append(facts, *f)
-			v := server.Verdict{Header: []server.Header{{Name: "Ratelimit", Values: []string{`"page";r=1`}}}}
-			if f.Path == "/api/refused" {
-				v.Status, v.Rule, v.Message, v.RetryAfter = 429, "limit:api", "too many requests", 1500*time.Millisecond
-			}
-			return v
-		},
-		func(_ *server.Facts, a server.Answered) { a.Took = 0; ends = append(ends, a) },
-	}}).Handler()
-
-	headers := []string{"X-Forwarded-For", "2001:db8:1:2::7", "User-Agent", "curl/8", "Accept", "*/*", "Accept-Language", "hi", "Accept-Encoding", "br", "Referer", "https://a.example/"}
-	res := get(h, "/blog/rivers/?q=1", headers...)
-	if res.Code != 200 || res.Header().Get("Ratelimit") == "" {
-		t.Errorf("an allowed request: %d %v", res.Code, res.Header())
-	}
-	want := server.Facts{
-		Now: facts[0].Now, ID: res.Header().Get("X-Request-Id"), Built: true, Client: netip.MustParseAddr("2001:db8:1:2::7"), Key: netip.MustParsePrefix("2001:db8:1:2::/64"), Method: "GET",
-		Path: "/blog/rivers/", Query: "q=1", UserAgent: "curl/8", Accept: "*/*", AcceptLanguage: "hi", AcceptEncoding: "br", Referer: "https://a.example/",
-	}
-	if facts[0] != want {
-		t.Errorf("facts = %+v, want %+v", facts[0], want)
-	}
-	out.Reset()
-	res = get(h, "/api/refused", headers...)
-	if res.Code != 429 || res.Header().Get("Retry-After") != "2" || res.Header().Get("Cache-Control") != "no-store" ||
-		!strings.Contains(res.Body.String(), "too many requests") || res.Header().Get("Ratelimit") == "" {
-		t.Errorf("a refused request: %d %v %s", res.Code, res.Header(), res.Body)
-	}
-	access.Flush()
-	var rec map[string]any
-	if err := json.Unmarshal(bytes.TrimSpace(out.Bytes()[bytes.IndexByte(out.Bytes(), '\n')+1:]), &rec); err != nil || rec["rule"] != "limit:api" || rec["client"] != "2001:db8:1:2::/64" {
-		t.Errorf("record %s (%v), want rule and client", out.Bytes(), err)
-	}
-	get(h, "/nothing/", headers...)
-	get(h, "/old/", headers...)
-	asked := len(facts)
-	if facts[1].Built || facts[2].Built || !facts[3].Built {
-		t.Errorf("built: %v %v %v, want only what the site has", facts[1].Built, facts[2].Built, facts[3].Built)
-	}
-	get(h, "/livez")
-	get(h, "/readyz")
-	get(h, "http://other.example/")
-	if len(facts) != asked {
-		t.Errorf("the guard was asked about %+v", facts[asked:])
-	}
-	if want := []server.Answered{{Status: 200, Built: true}, {Status: 404}, {Status: 301, Built: true}}; !slices.Equal(ends, want) {
-		t.Errorf("answered %+v, want %+v", ends, want)
 	}
 }
 

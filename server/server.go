@@ -33,6 +33,7 @@ import (
 	"freshet/internal/telemetry"
 	"freshet/internal/web"
 	"freshet/internal/wire"
+	"freshet/server/guard"
 )
 
 // Config says what a Server serves and how. The zero value of everything but Site is useful.
@@ -61,7 +62,7 @@ type Config struct {
 	Hosts   *web.Hosts   // that are answered for, others 421; nil: all
 	Proxies *web.Proxies // whose headers and PROXY headers tell who the client is; nil: nobody's
 	TLS     *tls.Config  // not nil: Run speaks TLS, with HTTP/2 where it is among NextProtos
-	Guard   Guard        // nil: everybody may ask for everything
+	Guard   *guard.Guard // nil: everybody may ask for everything. Who made it opens and runs it
 
 	Access  *telemetry.AccessLog  // nil: requests are not logged. Run writes it
 	Metrics prometheus.Registerer // nil: nobody is told

@@ -21,6 +21,8 @@ import (
 	"golang.org/x/net/html/atom"
 
 	"freshet/internal/testenv"
+	"freshet/server/guard"
+	"freshet/server/guard/bots"
 )
 
 // artefactURL is the address that the sites of these tests are built for.
@@ -38,6 +40,13 @@ func TestDemoSite(t *testing.T) {
 	}
 	scan := scanSite(t, filepath.Join(dir, "public"), nil)
 	t.Logf("%d pages, %d links, %d pictures scanned", scan.pages, scan.links, scan.pictures)
+	if scan.honeypots != scan.pages {
+		t.Errorf("%d of %d pages link to %s", scan.honeypots, scan.pages, guard.HoneypotPath)
+	}
+	robots, err := os.ReadFile(filepath.Join(dir, "public", "robots.txt"))
+	if want := guard.Robots(bots.Allow) + "Sitemap: " + artefactURL + "/sitemap.xml\n"; err != nil || string(robots) != want {
+		t.Errorf("robots.txt is %q, %v; want %q", robots, err, want)
+	}
 }
 
 // TestScanFinds checks that the scan of a site finds every fault that it is for.
@@ -55,6 +64,7 @@ func TestScanFinds(t *testing.T) {
 		{"escaped twice", "a/index.html", page("<p>a &amp;lt; b"), "&lt;"},
 		{"empty address", "a/index.html", page(`<a href="">x</a>`), "empty href"},
 		{"no address", "a/index.html", page(`<img alt="x">`), "img without src"},
+		{"honeypot in the open", "a/index.html", page(`<a href="/fs-unlisted/" rel="nofollow" hidden tabindex="-1">x</a>`), "can be met"},
 		{"dead link", "a/index.html", page(`<a href="/b/">x</a>`), "/b/"},
 		{"dead link to its own address", "a/index.html", page(`<a href="https://example.org/b/">x</a>`), "/b/"},
 		{"dead relative link", "a/index.html", page(`<a href="b.html">x</a>`), "b.html"},
@@ -124,6 +134,7 @@ func buildTree(t *testing.T, content, dir string) (result buildResult, stderr st
 // A siteScan is what scanSite has looked at.
 type siteScan struct {
 	pages, links, pictures int
+	honeypots              int
 	excused                map[string]int // dead links by why they are nobody's fault
 }
 
@@ -300,6 +311,10 @@ func (s *siteScanner) attributes(at string, p *scannedPage, n *html.Node) {
 				s.fault(at, "empty %s of %s", a.Key, n.Data)
 				continue
 			}
+			if a.Val == guard.HoneypotPath {
+				s.honeypot(at, n)
+				continue
+			}
 			p.refs = append(p.refs, scannedRef{a.Val, n.DataAtom == atom.Img})
 		case "srcset":
 			for _, candidate := range strings.Split(a.Val, ",") {
@@ -317,6 +332,16 @@ func (s *siteScanner) attributes(at string, p *scannedPage, n *html.Node) {
 	}
 }
 
+// honeypot checks that nobody meets the link that leads nowhere: neither by eye, keyboard or screen reader, nor as a
+// crawler that does as it is asked.
+func (s *siteScanner) honeypot(at string, n *html.Node) {
+	_, hidden := attributes(n)["hidden"]
+	if !hidden || attribute(n, "aria-hidden") != "true" || attribute(n, "tabindex") != "-1" || attribute(n, "rel") != "nofollow" {
+		s.fault(at, "the link to %s can be met", guard.HoneypotPath)
+	}
+	s.result.honeypots++
+}
+
 // inCode reports whether the text of n is program text.
 func inCode(n *html.Node) bool {
 	for ; n != nil; n = n.Parent {
@@ -328,13 +353,14 @@ func inCode(n *html.Node) bool {
 	return false
 }
 
-func attribute(n *html.Node, key string) string {
+func attribute(n *html.Node, key string) string { return attributes(n)[key] }
+
+func attributes(n *html.Node) map[string]string {
+	all := map[string]string{}
 	for _, a := range n.Attr {
-		if a.Key == key {
-			return a.Val
-		}
+		all[a.Key] = a.Val
 	}
-	return ""
+	return all
 }
 
 // references checks that what a page names on its own site is there.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ import (
 
 	"freshet/generator/plan"
 	"freshet/internal/mongodb"
-	"freshet/internal/web"
+	"freshet/internal/redisdb"
 	"freshet/revalidator/cdn"
 	"freshet/revalidator/webhook"
 )
@@ -33,6 +34,7 @@ type config struct {
 	Public    string // folder of the static tree; empty: none is written
 	State     string // folder of the page log
 	Mongo     mongodb.Config
+	Redis     redisdb.Config
 	Build     buildConfig
 	ISR       isrConfig
 	Webhook   webhookConfig
@@ -81,11 +83,6 @@ func (c *webhookConfig) token() webhook.Secret {
 
 type cacheConfig struct {
 	MemoryBytes int64
-}
-
-type guardConfig struct {
-	Hosts          []string // empty: the host of site.url, localhost and loopback addresses
-	TrustedProxies []string
 }
 
 type tlsConfig struct {
@@ -161,7 +158,7 @@ func envName(key string) string {
 
 // settings lists every setting in the order in which it is shown.
 func settings() []setting {
-	return []setting{
+	return slices.Concat([]setting{
 		textSetting("site.title", "", "Freshet", "", func(c *config) *string { return &c.Site.Title }, nil),
 		textSetting("site.url", "url", "http://localhost:8080", "`address` of the published site",
 			func(c *config) *string { return &c.Site.URL }, siteURL),
@@ -189,6 +186,8 @@ func settings() []setting {
 		durationSetting("mongo.aggregateTimeout", "10s", time.Millisecond, func(c *config) *time.Duration { return &c.Mongo.AggregateTimeout }),
 		textSetting("mongo.readPreference", "", "", "", func(c *config) *string { return &c.Mongo.ReadPreference },
 			oneOf("", "primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest")),
+		redisURLSetting("redis.url", func(c *config) *redisdb.URL { return &c.Redis.URL }).orEnv("REDIS_URL"),
+		textSetting("redis.prefix", "", "freshet:", "", func(c *config) *string { return &c.Redis.Prefix }, redisPrefix),
 		boolSetting("build.drafts", "drafts", false, "show drafts and what is scheduled", func(c *config) *bool { return &c.Build.Drafts }),
 		prerenderSetting("build.prerender", func(c *config) *int { return &c.Build.Prerender }),
 		intSetting("build.perPage", 12, 1, 1000, func(c *config) *int { return &c.Build.PerPage }),
@@ -213,33 +212,24 @@ func settings() []setting {
 		levelSetting("log.level", "log", "info", "`level` of the log: debug, info, warn or error",
 			func(c *config) *slog.Level { return &c.Log.Level }),
 		textSetting("log.format", "", "auto", "", func(c *config) *string { return &c.Log.Format }, oneOf("auto", "text", "json")),
-		textSetting("admin", "", "127.0.0.1:9090", "", func(c *config) *string { return &c.Admin }, orNone(listenAddress)),
+		textSetting("admin", "admin", "127.0.0.1:9090", "`address` of the operators' listener, host:port; an empty one is none", func(c *config) *string { return &c.Admin }, orNone(listenAddress)),
 		secretSetting("adminToken", func(c *config) *string { return &c.AdminToken }, adminToken),
-		listSetting("guard.hosts", func(c *config) *[]string { return &c.Guard.Hosts }, web.CheckHost),
-		listSetting("guard.trustedProxies", func(c *config) *[]string { return &c.Guard.TrustedProxies }, func(item string) error {
-			_, err := web.ParseProxies([]string{item})
-			return err
-		}),
+	}, guardSettings(), []setting{
 		pathSetting("tls.cert", "", "", "", func(c *config) *string { return &c.TLS.Cert }, true),
 		pathSetting("tls.key", "", "", "", func(c *config) *string { return &c.TLS.Key }, true),
 		boolSetting("tls.auto", "", false, "", func(c *config) *bool { return &c.TLS.Auto }),
 		textSetting("tls.email", "", "", "", func(c *config) *string { return &c.TLS.Email }, orNone(mailAddress)),
 		textSetting("tls.ca", "", "", "", func(c *config) *string { return &c.TLS.CA }, orNone(directoryURL)),
 		textSetting("tls.http", "", ":80", "", func(c *config) *string { return &c.TLS.HTTP }, orNone(listenAddress)),
-	}
+	})
 }
 
 // later lists the settings and sections of other versions of freshet. They are told apart from misspelt ones.
 func later(key string) bool {
 	section, _, _ := strings.Cut(key, ".")
 	switch section {
-	case "redis", "alerts":
+	case "alerts":
 		return true
-	case "guard":
-		switch _, leaf, _ := strings.Cut(key, "."); leaf {
-		case "allow", "block", "limits", "ban", "highTraffic":
-			return true
-		}
 	}
 	switch key {
 	case "cache.hot", "cache.warm", "cache.cold", "cache.frozen":
@@ -250,7 +240,7 @@ func later(key string) bool {
 
 // laterEnv is later for the names of environment variables.
 func laterEnv(name string) bool {
-	for _, section := range []string{"REDIS_", "GUARD_ALLOW", "GUARD_BLOCK", "GUARD_LIMITS_", "GUARD_BAN_", "GUARD_HIGH_TRAFFIC_", "ALERTS_"} {
+	for _, section := range []string{"ALERTS_"} {
 		if strings.HasPrefix(name, "FRESHET_"+section) {
 			return true
 		}
@@ -284,6 +274,7 @@ func (c *config) check(report func(key string, err error)) {
 	if c.Admin != "" && c.AdminToken == "" && !loopbackAddress(c.Admin) {
 		report("admin", bad("set adminToken, or listen at a loopback address", "the operators' listener at %s can be reached from elsewhere and asks for no token", c.Admin))
 	}
+	c.checkGuard(report)
 	if c.Public != "" {
 		switch {
 		case within(c.Public, c.Content):
@@ -643,6 +634,34 @@ func mongoURISetting(key, also string, field func(*config) *mongodb.URI) setting
 		get:    func(c *config) string { return field(c).String() },
 		hidden: func(c *config) bool { return string(*field(c)) != field(c).String() },
 	}
+}
+
+// redisURLSetting is a setting that holds a secret: get shows what may be shown.
+func redisURLSetting(key string, field func(*config) *redisdb.URL) setting {
+	return setting{key: key,
+		set: func(c *config, text, _ string) error {
+			u := redisdb.URL(text)
+			if text != "" {
+				if err := u.Check(); err != nil {
+					return ofRedis(err)
+				}
+			}
+			*field(c) = u
+			return nil
+		},
+		get:    func(c *config) string { return field(c).String() },
+		hidden: func(c *config) bool { return string(*field(c)) != field(c).String() },
+	}
+}
+
+func redisPrefix(text string) (string, error) { return text, ofRedis(redisdb.CheckPrefix(text)) }
+
+// ofRedis is what redisdb finds wrong with a value.
+func ofRedis(err error) error {
+	if e, ok := errors.AsType[*redisdb.Error](err); ok {
+		return bad(e.Remedy, "%s", e.Message)
+	}
+	return err
 }
 
 // minSecret is how many bytes a secret has at least: shorter ones can be guessed by who has seen what they signed.

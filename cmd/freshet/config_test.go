@@ -119,7 +119,8 @@ func TestConfigReadsBack(t *testing.T) {
 	}
 	odd := "site: {title: '# \"no: comment', description: \"a\\nb\", author: 'yes'}\nisr: {maxStale: 90m, revalidate: 1m30s}\n" +
 		"cache: {memory: 1.5GB}\nbuild: {maxShrink: 12.5%}\npublic: ''\ncontent: 'a: b'\n" +
-		"guard: {hosts: [a.example, '*.b.example', '[2001:db8::1]'], trustedProxies: [cloudflare]}\nadmin: ''\nadminToken: 0123456789abcdef\n" +
+		"guard: {hosts: [a.example, '*.b.example', '[2001:db8::1]'], trustedProxies: [cloudflare], allow: [203.0.113.0/24, lists/office.txt],\n" +
+		"  limits: {api: 60/s burst 5, page: 'off'}, ban: {steps: [1m, 2d]}, highTraffic: {mode: true, stale: never}, shed: 'off'}\nadmin: ''\nadminToken: 0123456789abcdef\n" +
 		"cdn:\n- {kind: varnish, url: 'http://127.0.0.1:6081', soft: true}\n- {kind: http, url: 'http://127.0.0.1{path}', body: 'true', header: {Host: '{host}'}}\n"
 	if err := os.WriteFile("freshet.yaml", []byte(odd), 0o666); err != nil {
 		t.Fatal(err)
@@ -127,6 +128,8 @@ func TestConfigReadsBack(t *testing.T) {
 	first := show()
 	if first["site.title"] != `# "no: comment` || first["cache.memory"] != "1500MB" || first["public"] != "" ||
 		first["guard.hosts"] != "a.example,*.b.example,[2001:db8::1]" || first["adminToken"] != "" ||
+		first["guard.allow"] != "203.0.113.0/24,lists/office.txt" || first["guard.limits.api"] != "60/s burst 5" || first["guard.limits.page"] != "off" ||
+		first["guard.ban.steps"] != "1m,48h" || first["guard.highTraffic.mode"] != "true" || first["guard.highTraffic.stale"] != "never" || first["guard.shed"] != "off" ||
 		first["cdn"] != `[{"kind":"varnish","url":"http://127.0.0.1:6081","soft":true},{"kind":"http","url":"http://127.0.0.1{path}","header":{"Host":"{host}"},"body":"true"}]` {
 		t.Errorf("settings read wrongly: %q", first)
 	}

@@ -64,22 +64,23 @@ func allFlags() []string {
 // yaml writes the settings as a settings file.
 func (e *effective) yaml() string {
 	var b strings.Builder
-	section := ""
+	var open []string // the sections that are being written, outermost first
 	for _, s := range settings() {
-		name, leaf, nested := strings.Cut(s.key, ".")
-		indent := ""
-		if nested {
-			if name != section {
-				fmt.Fprintf(&b, "%s:\n", name)
-				section = name
-			}
-			indent, name = "  ", leaf
+		path := strings.Split(s.key, ".")
+		leaf := len(path) - 1
+		same := 0
+		for same < leaf && same < len(open) && open[same] == path[same] {
+			same++
 		}
+		for i := same; i < leaf; i++ {
+			fmt.Fprintf(&b, "%s%s:\n", strings.Repeat("  ", i), path[i])
+		}
+		open = path[:leaf]
 		from := e.from[s.key]
 		if s.hidden != nil && s.hidden(&e.config) {
 			from += ", secrets hidden"
 		}
-		fmt.Fprintf(&b, "%s%s: %s # %s\n", indent, name, yamlScalar(s.get(&e.config), s.kind), from)
+		fmt.Fprintf(&b, "%s%s: %s # %s\n", strings.Repeat("  ", leaf), path[leaf], yamlScalar(s.get(&e.config), s.kind), from)
 	}
 	return b.String()
 }

@@ -10,16 +10,22 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"freshet/internal/mongodb"
 	"freshet/internal/pagestore"
+	"freshet/internal/redisdb"
 	"freshet/internal/telemetry"
 	"freshet/internal/web"
 	"freshet/server"
 	"freshet/server/admin"
+	"freshet/server/guard"
 )
 
 // A front is all that answers requests: the readers' server and the operators' listener, with what they share.
 type front struct {
 	server    *server.Server
+	guard     *guard.Guard // nil: nobody is refused anything
+	mongo     *mongodb.DB  // whose circuit breaker the guard goes by; nil: there is none
+	redis     *redisdb.DB  // that the guard shares through; nil: there is none
 	readers   net.Listener
 	admin     *admin.Server
 	operators net.Listener  // nil: operators have no listener
@@ -27,8 +33,9 @@ type front struct {
 }
 
 // openFront makes a server of cfg, with what the settings say of its surroundings, to answer on ln. It owns ln from
-// now on. history is nil for a site that has none, more for one that is only served.
-func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Listener, cfg server.Config,
+// now on. The guard keeps what it has to in state, which may be empty; who writes a site, and is shown it, needs none.
+// history is nil for a site that has none, more for one that is only served.
+func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Listener, cfg server.Config, state string,
 	history func() ([]pagestore.Commit, error), more *gauges) (_ *front, err error) {
 	f := &front{readers: ln}
 	defer func() {
@@ -61,6 +68,17 @@ func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Lis
 	}
 	if more != nil {
 		registry.MustRegister(more)
+		f.mongo = more.mongo
+	}
+	if cfg.Dev == nil {
+		if f.redis, err = openRedis(eff); err != nil {
+			return nil, err
+		}
+		if f.guard, err = openGuard(eff, state, f.redis, cfg.Logger); err != nil {
+			return nil, err
+		}
+		cfg.Guard = f.guard
+		registry.MustRegister(guardGauges{f.guard})
 	}
 	if cfg.Logger.Enabled(ctx, slog.LevelInfo) {
 		cfg.Access = telemetry.NewAccessLog(telemetry.AccessConfig{Writer: inv.stderr, Text: !inv.logsJSON(eff.Log)})
@@ -85,6 +103,10 @@ func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Lis
 		Metrics: registry, Token: eff.AdminToken, Loopback: loopbackAddress(f.operators.Addr().String()),
 		Status: func() any { return f.server.Status() }, Logger: cfg.Logger,
 	}
+	if f.guard != nil {
+		desk := &guardDesk{f.guard, cfg.Site}
+		acfg.Bans, acfg.Switches, acfg.Witness = desk, desk, desk
+	}
 	if history != nil {
 		acfg.Generations = func(limit int) (any, error) {
 			commits, err := history()
@@ -98,17 +120,20 @@ func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Lis
 	return f, nil
 }
 
-// Close closes the listeners of a front that does not run.
+// Close closes what a front that does not run has opened.
 func (f *front) Close() error {
 	err := f.readers.Close()
+	if f.redis != nil {
+		err = errors.Join(err, f.redis.Close())
+	}
 	if f.operators != nil {
 		err = errors.Join(err, f.operators.Close())
 	}
 	return errors.Join(err, f.certs.Close())
 }
 
-// Run answers until ctx ends. It closes the listeners. Operators are answered, and certificates kept, for as long as
-// readers are answered.
+// Run answers until ctx ends. It closes what the front has opened. Operators are answered, certificates renewed and the guard is
+// kept up to date, for as long as readers are answered.
 func (f *front) Run(ctx context.Context) error {
 	behind, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -123,7 +148,17 @@ func (f *front) Run(ctx context.Context) error {
 	if f.certs != nil {
 		g.Go(func() error { return f.certs.Run(behind) })
 	}
-	return g.Wait()
+	if f.guard != nil {
+		g.Go(func() error { return f.guard.Run(behind) })
+		if f.mongo != nil {
+			g.Go(func() error { return followBreaker(behind, f.guard, f.mongo) })
+		}
+	}
+	err := g.Wait()
+	if f.redis != nil {
+		err = errors.Join(err, f.redis.Close())
+	}
+	return err
 }
 
 // hosts are the names that the server answers for.

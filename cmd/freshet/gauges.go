@@ -1,10 +1,13 @@
 package main
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"freshet/internal/mongodb"
 	"freshet/revalidator"
+	"freshet/server/guard"
 )
 
 // gauges tell Prometheus how the parts are that keep no metrics of their own. Labels are names of settings and of small
@@ -39,6 +42,78 @@ var (
 	cdnVerified     = metric("cdn_verified_pages_total", "Pages that were seen to be purged.", "cdn")
 )
 
+var (
+	guardDecisions   = metric("guard_decisions_total", "Requests by the rule that decided, the class and what came of it: passed, refused, shadow for what would have been refused.", "rule", "class", "outcome")
+	guardSenders     = metric("guard_requests_total", "Requests by what sent them: person, tool, crawler, ai, bot.", "sender")
+	guardViolations  = metric("guard_violations_total", "Episodes that a limit's first refusal began, by class.", "class")
+	guardBansMade    = metric("guard_bans_total", "Bans that the guard made.")
+	guardBans        = metric("guard_bans", "Bans in force.")
+	guardListed      = metric("guard_listed_prefixes", "Prefixes in guard.allow and guard.block.", "list")
+	guardClients     = metric("guard_client_cells", "Cells of the table of clients that were ever used. It does not grow beyond guard.clients.")
+	guardOffenders   = metric("guard_offender_cells", "Cells of the table of misdeeds that were ever used.")
+	guardHoneypot    = metric("guard_honeypot_total", "Requests for the link that nobody sees.")
+	guardImpostors   = metric("guard_impostors_total", "False claims to be a search engine.")
+	guardKilled      = metric("guard_killed", "1 while the kill switch is thrown.")
+	guardHighTraffic = metric("guard_high_traffic", "1 in high-traffic mode.")
+	guardEntered     = metric("guard_high_traffic_entered_total", "Times that high-traffic mode began.")
+	guardRate        = metric("guard_requests_per_second", "The rate that high-traffic mode goes by: the average of five seconds.")
+	guardShed        = metric("guard_shed_level", "How much is refused because the process is saturated: 0 nothing, 3 all but pages, probes and webhooks.")
+	guardShared      = metric("guard_shared", "1 while counts and bans are shared with other servers.")
+	guardServers     = metric("guard_servers", "Servers that share counts and bans, as Redis last said.")
+	guardAlone       = metric("guard_lone_attempts_total", "Attempts to sign in that this server judged alone, because Redis failed.")
+	guardUnshared    = metric("guard_unshared_counts_total", "Counts that were not shared, because there were too many at once.")
+)
+
+// guardGauges tell how the guard is. Every label is of a closed set.
+type guardGauges struct{ guard *guard.Guard }
+
+// Describe implements prometheus.Collector.
+func (g guardGauges) Describe(out chan<- *prometheus.Desc) { prometheus.DescribeByCollect(g, out) }
+
+// Collect implements prometheus.Collector.
+func (g guardGauges) Collect(out chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	s := g.guard.Stats(time.Now())
+	for _, c := range s.Decisions {
+		counter(guardDecisions, c.N, c.Rule, c.Class, c.Outcome)
+	}
+	for kind, n := range s.Kinds {
+		counter(guardSenders, n, kind)
+	}
+	for class, n := range s.Violations {
+		counter(guardViolations, n, class)
+	}
+	counter(guardBansMade, s.Bans)
+	gauge(guardBans, float64(s.ActiveBans))
+	gauge(guardListed, float64(s.AllowList), "allow")
+	gauge(guardListed, float64(s.BlockList), "block")
+	gauge(guardClients, float64(s.Clients))
+	gauge(guardOffenders, float64(s.Offenders))
+	counter(guardHoneypot, s.Honeypot)
+	counter(guardImpostors, s.Impostors)
+	gauge(guardKilled, oneIf(s.Killed))
+	gauge(guardHighTraffic, oneIf(s.HighTraffic))
+	counter(guardEntered, s.Entered)
+	gauge(guardRate, s.Rate)
+	gauge(guardShed, float64(s.ShedLevel))
+	gauge(guardShared, oneIf(s.Shared))
+	gauge(guardServers, float64(s.Servers))
+	counter(guardAlone, s.Alone)
+	counter(guardUnshared, s.Unshared)
+}
+
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
@@ -57,17 +132,11 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	counter := func(d *prometheus.Desc, v float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
 	}
-	flag := func(b bool) float64 {
-		if b {
-			return 1
-		}
-		return 0
-	}
 	st := g.daemon.Status()
 	gauge(jobs, float64(st.Waiting), "waiting")
 	gauge(jobs, float64(st.Parked), "parked")
-	gauge(sourceAway, flag(st.Source != ""))
-	gauge(feedBroken, flag(st.Feed != ""))
+	gauge(sourceAway, oneIf(st.Source != ""))
+	gauge(feedBroken, oneIf(st.Feed != ""))
 	if g.mongo != nil {
 		s := g.mongo.Stats()
 		gauge(poolConnections, float64(s.Pool.InUse), "in_use")
@@ -80,7 +149,7 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 			counter(commandSeconds, c.Total.Seconds(), c.Name, c.Outcome)
 		}
 		for _, state := range []string{"closed", "open", "half-open"} {
-			gauge(breakerState, flag(s.Breaker.State == state), state)
+			gauge(breakerState, oneIf(s.Breaker.State == state), state)
 		}
 		counter(breakerChanges, float64(s.Breaker.Opened), "open")
 		counter(breakerChanges, float64(s.Breaker.HalfOpen), "half-open")

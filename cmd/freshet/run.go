@@ -125,7 +125,7 @@ result. With MONGODB_URI in the environment, MongoDB is the source.`,
 	root.AddCommand(
 		inv.upCommand(), inv.devCommand(), inv.buildCommand(), inv.revalidateCommand(), inv.serveCommand(),
 		inv.importCommand(), inv.exportCommand(), inv.explainCommand(), inv.logCommand(), inv.rollbackCommand(),
-		inv.indexesCommand(), inv.configCommand(), inv.versionCommand(), inv.completionCommand(),
+		inv.guardCommand(), inv.indexesCommand(), inv.configCommand(), inv.versionCommand(), inv.completionCommand(),
 	)
 	return root
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -27,7 +28,8 @@ func TestMain(m *testing.M) {
 // TestScripts runs the command scripts in testdata/script. Besides the usual commands they have
 //
 //	start NAME args…            runs freshet with args in the background; the address that it prints is $NAME
-//	[!] end NAME SIGNAL         sends it INT or TERM and waits for it to end; its output is then stdout and stderr
+//	port NAME                   makes $NAME a port that is free
+//	[!] end NAME SIGNAL         sends it INT, TERM or KILL and waits for it to end; its output is then stdout and stderr
 //	fetch URL STATUS [REGEXP]   asks for URL until the answer has the status and matches, at most some seconds
 //	send URL STATUS BODY [NAME: VALUE]…   posts the body with the headers, and checks the status
 //	post FILE SLUG TITLE        writes a post
@@ -94,7 +96,7 @@ func scripts(setup func(*testscript.Env), p testscript.Params) testscript.Params
 		return nil
 	}
 	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){
-		"start": start, "end": end, "fetch": fetch, "await": await, "send": send, "post": post,
+		"start": start, "end": end, "fetch": fetch, "await": await, "send": send, "post": post, "port": port,
 	}
 	return p
 }
@@ -161,7 +163,7 @@ func end(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: end NAME SIGNAL")
 	}
 	p := ts.Value(running{}).(map[string]*process)[args[0]]
-	signal, ok := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}[args[1]]
+	signal, ok := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill}[args[1]]
 	if p == nil || !ok {
 		ts.Fatalf("end %q: no such process or signal", args)
 	}
@@ -177,20 +179,34 @@ func end(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// await FILE waits until the file is there: the public folder follows a commit that readers may already see.
+// await FILE [REGEXP] waits until the file is there and matches: the public folder follows a commit that readers may already
+// see, and the guard keeps bans a moment after they are made.
 func await(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: await FILE")
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: await FILE [REGEXP]")
 	}
+	want := regexp.MustCompile(strings.Join(args[1:], ""))
 	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		_, err := os.Stat(ts.MkAbs(args[0]))
-		if err == nil {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && want.Match(text) {
 			return
 		}
 		if time.Now().After(end) {
-			ts.Fatalf("%v", err)
+			ts.Fatalf("await %q: %s %v", args, text, err)
 		}
 	}
+}
+
+// port finds a port for a server that others must know how to reach. Somebody else may take it before; that has to be borne.
+func port(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: port NAME")
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	_, number, err := net.SplitHostPort(ln.Addr().String())
+	ts.Check(errors.Join(err, ln.Close()))
+	ts.Setenv(args[0], number)
 }
 
 func fetch(ts *testscript.TestScript, neg bool, args []string) {

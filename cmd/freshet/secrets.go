@@ -12,7 +12,7 @@ import (
 // the keys that it is below, has to do with secrets.
 
 // secretive finds what has to do with secrets: names of settings that hold them, and addresses that may hold a password.
-var secretive = regexp.MustCompile(`(?i)secret|token|passw|\buri|whsec_|(mongodb|mongodb\+srv|rediss?)://|://[^\s]*@`)
+var secretive = regexp.MustCompile(`(?i)secret|\bredis|token|passw|\buri|whsec_|(mongodb|mongodb\+srv|rediss?)://|://[^\s]*@`)
 
 // credentials are what an address has before its host. A password may hold anything, an @ that should not be there too.
 var credentials = regexp.MustCompile(`://.*@`)

@@ -32,6 +32,13 @@ func TestMistakesShowNoSecret(t *testing.T) {
 		{"TOML no end quote", "freshet.toml", "[mongo]\nuri = \"" + uri + "\n"},
 		{"TOML bare", "freshet.toml", "[mongo]\ndb = \"x\"\nuri = t0psecret\n"},
 		{"TOML dotted", "freshet.toml", "mongo.uri = t0psecret\n"},
+		{"Redis misspelt", "freshet.yaml", "redis:\n  uri: redis://asha:t0psecret@host\n"},
+		{"Redis without a scheme", "freshet.yaml", "redis:\n  url: t0psecret\n"},
+		{"Redis with a port that is none", "freshet.yaml", "redis:\n  url: redis://asha:t0psecret@host:t0psecret\n"},
+		{"Redis with a slash in the password", "freshet.yaml", "redis: {url: \"redis://asha:t0psecret/x@host\"}\n"},
+		{"Redis with options", "freshet.yaml", "redis: {url: \"redis://asha:t0psecret@host?protocol=3\"}\n"},
+		{"Redis as the prefix", "freshet.yaml", "redis: {prefix: \"redis://asha:t0psecret@host\"}\n"},
+		{"Redis in TOML", "freshet.toml", "redis.url = \"t0psecret\"\n"},
 		{"secrets of webhooks", "freshet.yaml", "webhook:\n  secrets:\n  - t0psecret\n  - t0psecret\n  tokn: t0psecret\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

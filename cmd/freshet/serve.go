@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,6 +41,10 @@ func (g generations) Current() server.Generation {
 	return nil
 }
 
+// servingGC is how much garbage a server lets pile up, in percent of what is alive: bodies, and tables that are as large
+// with nobody there. It makes so little that the collector hardly works for it.
+const servingGC = 25
+
 func (inv *invocation) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -55,13 +60,16 @@ With --public and without --state it serves the files of that folder, whoever ma
 			if err != nil {
 				return err
 			}
+			if inv.getenv("GOGC") == "" {
+				defer debug.SetGCPercent(debug.SetGCPercent(servingGC))
+			}
 			if f := cmd.Flags(); f.Changed("public") && !f.Changed("state") {
 				return inv.serveFolder(ctx, eff)
 			}
 			return inv.serveState(ctx, eff)
 		}),
 	}
-	addSettingFlags(cmd, "listen", "public", "state", "log")
+	addSettingFlags(cmd, "listen", "admin", "public", "state", "log")
 	return cmd
 }
 
@@ -80,7 +88,11 @@ func (inv *invocation) serveFolder(ctx context.Context, eff *effective) (err err
 	if err != nil {
 		return err
 	}
-	f, err := inv.openFront(ctx, eff, ln, server.Config{Site: folder, Logger: logger, Foreign: true, CacheBytes: eff.Cache.MemoryBytes}, nil, nil)
+	state := "" // a plain folder has none, unless somebody has named one
+	if eff.from["state"] != "default" {
+		state = eff.State
+	}
+	f, err := inv.openFront(ctx, eff, ln, server.Config{Site: folder, Logger: logger, Foreign: true, CacheBytes: eff.Cache.MemoryBytes}, state, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -105,7 +117,7 @@ func (inv *invocation) serveState(ctx context.Context, eff *effective) error {
 	}
 	cfg := serverConfig(eff, generations{r.Current}, hooks, logger, nil)
 	cfg.Late = &late{pages: r, daemon: revalidator.NewControl(eff.State), asking: make(chan struct{}, 64)}
-	f, err := inv.openFront(ctx, eff, ln, cfg, r.History, nil)
+	f, err := inv.openFront(ctx, eff, ln, cfg, eff.State, r.History, nil)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ there is none yet freshet is alive but not ready, and tries again until the docu
 			return inv.up(ctx, eff, workshopOptions{adopt: adopt, patient: true, logger: inv.logger(eff.Log)}, nil)
 		}),
 	}
-	addSettingFlags(cmd, append(buildFlags(), "listen")...)
+	addSettingFlags(cmd, append(buildFlags(), "listen", "admin")...)
 	cmd.Flags().BoolVar(&adopt, "adopt", false, "take over a public folder that holds files freshet did not write")
 	return cmd
 }
@@ -50,8 +50,8 @@ func (inv *invocation) devCommand() *cobra.Command {
 		Use:   "dev",
 		Short: "Write with drafts shown, pages that reload and mistakes shown in the page",
 		Long: `Does what freshet up does, for writing: drafts and what is scheduled are shown, open pages reload when
-something changes, and mistakes are shown in the page with file and line. It serves at ` + devListen + `,
-writes no public folder and has a state folder of its own below the site's, whatever the settings say;
+something changes, and mistakes are shown in the page with file and line. Nobody is limited or banned.
+It serves at ` + devListen + `, writes no public folder and has a state folder of its own below the site's, whatever the settings say;
 only flags change that.`,
 		Example: "  freshet dev",
 		Args:    cobra.NoArgs,
@@ -119,7 +119,7 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 	closeListener = false // the front does
 	cfg := serverConfig(eff, generations{w.store.Current}, hooks, opt.logger, dev)
 	cfg.Late, cfg.Purged = w.gen, b.purges.trusted
-	front, err := inv.openFront(ctx, eff, ln, cfg, w.store.History, &gauges{mongo: w.source.db, purges: b.purges, daemon: daemon})
+	front, err := inv.openFront(ctx, eff, ln, cfg, eff.State, w.store.History, &gauges{mongo: w.source.db, purges: b.purges, daemon: daemon})
 	if err != nil {
 		return err
 	}

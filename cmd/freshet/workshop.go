@@ -19,6 +19,7 @@ import (
 	"freshet/internal/pagestore"
 	"freshet/internal/site"
 	"freshet/server"
+	"freshet/server/guard"
 	"freshet/templates"
 )
 
@@ -110,6 +111,7 @@ func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *wor
 		MaxShrink:  cfg.Build.MaxShrink,
 		Prerender:  cfg.Build.Prerender,
 		Policy:     server.ContentPolicy(markup.FrameSources()),
+		Robots:     guard.Robots(cfg.Guard.Policy.Bots.AI),
 		State:      cfg.State,
 		KeepAssets: cfg.ISR.MaxStale,
 		Folder:     w.source.folder,

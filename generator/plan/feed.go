@@ -488,7 +488,7 @@ func (p *Planner) search(context.Context) (*Page, error) {
 }
 
 func (p *Planner) robots(context.Context) (*Page, error) {
-	text := "User-agent: *\nDisallow: /api/\nAllow: /api/feed\n\nSitemap: " + p.layout.BaseURL + "/sitemap.xml\n"
+	text := p.cfg.Robots + "Sitemap: " + p.layout.BaseURL + "/sitemap.xml\n"
 	return p.data("/robots.txt", site.KindFeed, "text/plain; charset=utf-8", []byte(text)), nil
 }
 

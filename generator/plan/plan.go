@@ -59,7 +59,7 @@ type Templates interface {
 	Digest(entry string) digest.Sum
 }
 
-// Config is what a Planner needs. All fields but LiveReload are required.
+// Config is what a Planner needs. All fields but LiveReload and Robots are required.
 type Config struct {
 	Site       Site
 	PerPage    int // posts on a page of a list, at least 1
@@ -69,6 +69,7 @@ type Config struct {
 	LiveReload bool    // pages load the theme's dev.js
 	Version    digest.Sum
 	Policy     string // Content-Security-Policy of pages, for the headers file
+	Robots     string // what robots.txt asks of crawlers: whole groups, with an empty line behind each
 }
 
 // A Page is one address of the site: what is there, and why.
@@ -144,6 +145,7 @@ func (p *Planner) ConfigSum() digest.Sum {
 	h.Value([]int{p.cfg.PerPage})
 	h.Value(p.cfg.LiveReload)
 	h.String(p.cfg.Policy)
+	h.String(p.cfg.Robots)
 	for _, entry := range Entries {
 		h.Uint64(uint64(p.cfg.Templates.Digest(entry)))
 	}

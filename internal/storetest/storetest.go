@@ -1,6 +1,7 @@
 // Package storetest is the suite that every place of documents passes: what is put into its library comes out of its
 // source as the same documents, bodies and files as from every other, and edits, deletions and mistakes show alike. What
-// it holds them to is written down in testdata, so that each place is tested alone, in its own package.
+// it holds them to is written down in testdata, so that each place is tested alone, in its own package. [Ledger] is the suite for
+// what servers share.
 package storetest
 
 import (

@@ -26,6 +26,8 @@ type Record struct {
 	Addr      netip.Addr   // of the client
 	Client    netip.Prefix // that it is counted with
 	Rule      string       // that refused it; empty: none did
+	Shadow    string       // that would have refused it, were it not only watched; empty: none
+	Look      uint64       // equal for requests that look alike, for a day; 0: nobody has looked
 	Notes     []slog.Attr  // further facts: strings, numbers and truth values
 }
 
@@ -167,6 +169,15 @@ func appendRecord(b []byte, text bool, r *Record) []byte {
 	}
 	if r.Rule != "" {
 		e.string("rule", r.Rule, mostPath)
+	}
+	if r.Shadow != "" {
+		e.string("shadow", r.Shadow, mostPath)
+	}
+	if r.Look != 0 {
+		e.key("look")
+		e.quote()
+		e.b = strconv.AppendUint(e.b, r.Look, 36)
+		e.quote()
 	}
 	for i := range r.Notes {
 		e.note(&r.Notes[i])

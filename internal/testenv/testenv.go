@@ -1,6 +1,6 @@
 // Package testenv finds what tests need from outside the module. What is absent makes a test skip and say why, unless
 // FRESHET_TEST_REQUIRE says that it must be there: then the test fails. Its value is a list of names, chromium, corpus,
-// mongo, nginx and varnish; 1 means all that can be installed anywhere, which is all but the corpus.
+// mongo, nginx, redis and varnish; 1 means all that can be installed anywhere, which is all but the corpus.
 package testenv
 
 import (
@@ -30,6 +30,7 @@ const (
 	chromium = "chromium"
 	mongo    = "mongo"
 	nginx    = "nginx"
+	redis    = "redis"
 	varnish  = "varnish"
 )
 

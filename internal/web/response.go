@@ -16,8 +16,9 @@ type Response struct {
 	Start  time.Time
 	Client Client
 	Rule   string // that refused the request, for the access record; empty: none did
+	Shadow string // that would have, were it not only watched; empty: none
+	Look   uint64 // equal for requests that look alike, for the access record; 0: nobody has looked
 	Route  int    // that took it, in the server's own count
-	Built  bool   // something built beforehand answered it
 
 	id    [1]string // an array, so that the header can share it
 	notes [maxNotes]slog.Attr

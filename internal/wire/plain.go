@@ -15,7 +15,7 @@ type Plain struct {
 	Target    string // path and query, as they were sent
 	Host      string
 	UserAgent string
-	Referer   string
+	Referred  bool // Referer or Origin is there
 
 	Accept, AcceptEncoding, AcceptLanguage string
 	IfNoneMatch, IfModifiedSince           string
@@ -97,13 +97,15 @@ func parsePlain(head string, p *Plain) bool {
 			switch {
 			case strings.EqualFold(name, "Accept"):
 				field = &p.Accept
+			case strings.EqualFold(name, "Origin"):
+				p.Referred = true
 			case strings.EqualFold(name, "Expect"):
 				return false
 			}
 		case 7:
 			switch {
 			case strings.EqualFold(name, "Referer"):
-				field = &p.Referer
+				p.Referred = true
 			case strings.EqualFold(name, "Upgrade"), strings.EqualFold(name, "Trailer"):
 				return false
 			}

@@ -2,8 +2,8 @@
 //
 // Promises. Whoever is not on this machine needs the token; without one the listener must be a loopback one, and then
 // requests are taken from this machine's own names alone, so that no web page can ask through a browser. Nothing here
-// passes the guard of the readers' listener: the way back from a kill switch is always open. Every change is logged
-// with who asked for it and why.
+// passes the guard of the readers' listener: the way back from a kill switch is always open. Every change is handed on
+// with who asked for it and why, for the audit of who keeps it.
 package admin
 
 import (
@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,6 +39,7 @@ type Config struct {
 	Status      func() any                   // what the index tells, as JSON has it
 	Bans        Bans                         // of the guard
 	Switches    Switches                     // of the guard
+	Witness     Witness                      // of the guard
 	Extra       map[string]http.Handler      // by pattern of http.ServeMux; behind the token as well
 	Logger      *slog.Logger                 // nil: nothing is logged
 }
@@ -45,9 +47,10 @@ type Config struct {
 // A Ban keeps a client out.
 type Ban struct {
 	Client netip.Prefix `json:"client"`
-	Until  time.Time    `json:"until"`
+	Scope  string       `json:"scope"`          // api, all
+	Until  time.Time    `json:"until,omitzero"` // zero: until it is lifted
 	Since  time.Time    `json:"since"`
-	Rule   string       `json:"rule,omitempty"`   // that banned it; "operator": somebody did
+	Step   int          `json:"step,omitempty"`   // which one in a row; 0: by hand
 	Reason string       `json:"reason,omitempty"` // for people
 	By     string       `json:"by,omitempty"`
 }
@@ -55,12 +58,13 @@ type Ban struct {
 // Bans are where bans are kept.
 type Bans interface {
 	Bans() []Ban
-	Ban(context.Context, Ban) error
+	// Ban adds a ban. An *web.Error says why it cannot be.
+	Ban(Ban) error
 	// Unban lifts the ban on a client and reports whether there was one.
-	Unban(ctx context.Context, client netip.Prefix, by string) (bool, error)
+	Unban(client netip.Prefix, by string) bool
 }
 
-// A Switch is something that operators turn by hand: kill:pages, kill:api, highTraffic.
+// A Switch is something that operators turn by hand.
 type Switch struct {
 	Name   string     `json:"name"`
 	State  string     `json:"state"`           // one of States
@@ -73,8 +77,22 @@ type Switch struct {
 // Switches are where switches are kept.
 type Switches interface {
 	Switches() []Switch
-	// Turn sets the State of a switch; its Name and State are known to be ones of Switches.
-	Turn(context.Context, Switch) error
+	// Turn sets the State of a switch; its Name and State are known to be ones of Switches. An *web.Error says why it cannot.
+	Turn(Switch) error
+}
+
+// A Witness tells what a guard did, and what it would do. Answers are as JSON has them.
+type Witness interface {
+	Refusals(most int) any         // newest first
+	Refusal(id string) (any, bool) // of the request with that id; false: it is not known, or no longer
+	Explain(Question) any
+	Audit() any // what was done by hand, newest first
+}
+
+// A Question is about a request that somebody might send.
+type Question struct {
+	Client                  netip.Addr
+	Method, Path, UserAgent string
 }
 
 // A Server answers operators.
@@ -131,6 +149,12 @@ func (s *Server) install() http.Handler {
 	if s.cfg.Switches != nil {
 		mux.Handle("GET /switches", s.handle(s.switches))
 		mux.Handle("PUT /switches/{name}", s.handle(s.turn))
+	}
+	if s.cfg.Witness != nil {
+		mux.Handle("GET /refusals", s.handle(s.refusals))
+		mux.Handle("GET /refusals/{id}", s.handle(s.refusal))
+		mux.Handle("GET /explain", s.handle(s.explain))
+		mux.Handle("GET /audit", s.handle(s.audit))
 	}
 	for pattern, h := range s.cfg.Extra {
 		mux.Handle(pattern, h)
@@ -202,28 +226,70 @@ func (s *Server) index(w http.ResponseWriter, _ *http.Request) error {
 	if s.cfg.Switches != nil {
 		v["switches"] = "/switches"
 	}
+	if s.cfg.Witness != nil {
+		v["refusals"], v["explain"], v["audit"] = "/refusals", "/explain?client=ADDRESS&path=/", "/audit"
+	}
 	if s.cfg.Status != nil {
 		v["status"] = s.cfg.Status()
 	}
 	return answer(w, http.StatusOK, v)
 }
 
-const mostGenerations = 1000
+const mostListed = 1000
+
+// listed is how much of a list is asked for.
+func listed(r *http.Request) (int, error) {
+	text := r.URL.Query().Get("limit")
+	if text == "" {
+		return 20, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > mostListed {
+		return 0, &web.Error{Status: http.StatusBadRequest, Message: fmt.Sprintf("limit is a number from 1 to %d", mostListed)}
+	}
+	return n, nil
+}
 
 func (s *Server) generations(w http.ResponseWriter, r *http.Request) error {
-	limit := 20
-	if text := r.URL.Query().Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > mostGenerations {
-			return &web.Error{Status: http.StatusBadRequest, Message: fmt.Sprintf("limit is a number from 1 to %d", mostGenerations)}
-		}
-		limit = n
+	limit, err := listed(r)
+	if err != nil {
+		return err
 	}
 	list, err := s.cfg.Generations(limit)
 	if err != nil {
 		return err
 	}
 	return answer(w, http.StatusOK, list)
+}
+
+func (s *Server) refusals(w http.ResponseWriter, r *http.Request) error {
+	most, err := listed(r)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, s.cfg.Witness.Refusals(most))
+}
+
+func (s *Server) refusal(w http.ResponseWriter, r *http.Request) error {
+	v, ok := s.cfg.Witness.Refusal(r.PathValue("id"))
+	if !ok {
+		return &web.Error{Status: http.StatusNotFound, Message: "no request with that id was refused lately"}
+	}
+	return answer(w, http.StatusOK, v)
+}
+
+func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
+	ask := r.URL.Query()
+	client, err := netip.ParseAddr(ask.Get("client"))
+	q := Question{Client: client.Unmap().WithZone(""), Method: cmp.Or(ask.Get("method"), http.MethodGet), Path: cmp.Or(ask.Get("path"), "/"), UserAgent: ask.Get("user_agent")}
+	if err != nil || q.Path[0] != '/' {
+		return &web.Error{Status: http.StatusBadRequest, Message: "client is an address, path begins with a slash; method and user_agent may be told too"}
+	}
+	return answer(w, http.StatusOK, s.cfg.Witness.Explain(q))
+}
+
+func (s *Server) audit(w http.ResponseWriter, _ *http.Request) error {
+	return answer(w, http.StatusOK, s.cfg.Witness.Audit())
 }
 
 func (s *Server) bans(w http.ResponseWriter, _ *http.Request) error {
@@ -237,6 +303,7 @@ func (s *Server) bans(w http.ResponseWriter, _ *http.Request) error {
 // An order is what an operator asks for.
 type order struct {
 	Client string `json:"client"` // of a ban: an address or a prefix
+	Scope  string `json:"scope"`  // of a ban: api or all; empty: api
 	State  string `json:"state"`  // of a switch
 	For    string `json:"for"`    // how long; a ban without is for a day, a switch without stays
 	Reason string `json:"reason"`
@@ -255,7 +322,7 @@ func read(w http.ResponseWriter, r *http.Request) (o order, stands time.Duration
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostOrder))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&o); err != nil {
-		return o, 0, &web.Error{Status: http.StatusBadRequest, Message: "the body is no JSON object of the known fields: client, state, for, reason, by", Err: err}
+		return o, 0, &web.Error{Status: http.StatusBadRequest, Message: "the body is no JSON object of the known fields: client, scope, state, for, reason, by", Err: err}
 	}
 	if o.For != "" {
 		if stands, err = time.ParseDuration(o.For); err != nil || stands <= 0 || stands > longestOrder {
@@ -297,12 +364,17 @@ func (s *Server) ban(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if o.Scope == "" {
+		o.Scope = "api"
+	}
+	if o.Scope != "api" && o.Scope != "all" {
+		return &web.Error{Status: http.StatusBadRequest, Message: "scope is api, or all to keep the client from pages too"}
+	}
 	now := time.Now()
-	b := Ban{Client: client, Since: now, Until: now.Add(cmp.Or(stands, usualBan)), Rule: "operator", Reason: o.Reason, By: o.By}
-	if err := s.cfg.Bans.Ban(r.Context(), b); err != nil {
+	b := Ban{Client: client, Scope: o.Scope, Since: now, Until: now.Add(cmp.Or(stands, usualBan)), Reason: o.Reason, By: o.By}
+	if err := s.cfg.Bans.Ban(b); err != nil {
 		return err
 	}
-	s.log.Info("client banned by hand", "client", b.Client, "until", b.Until, "by", b.By, "reason", b.Reason)
 	return answer(w, http.StatusCreated, b)
 }
 
@@ -315,14 +387,9 @@ func (s *Server) unban(w http.ResponseWriter, r *http.Request) error {
 	if len(by) > mostReason {
 		return &web.Error{Status: http.StatusBadRequest, Message: fmt.Sprintf("by has at most %d bytes", mostReason)}
 	}
-	was, err := s.cfg.Bans.Unban(r.Context(), client, by)
-	if err != nil {
-		return err
-	}
-	if !was {
+	if !s.cfg.Bans.Unban(client, by) {
 		return &web.Error{Status: http.StatusNotFound, Message: "there is no ban on that client"}
 	}
-	s.log.Info("ban lifted by hand", "client", client, "by", by)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
@@ -340,29 +407,29 @@ func (s *Server) turn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	for _, sw := range s.cfg.Switches.Switches() {
-		if sw.Name != r.PathValue("name") {
-			continue
+	find := func() *Switch {
+		list := s.cfg.Switches.Switches()
+		if i := slices.IndexFunc(list, func(sw Switch) bool { return sw.Name == r.PathValue("name") }); i >= 0 {
+			return &list[i]
 		}
-		known := false
-		for _, state := range sw.States {
-			known = known || state == o.State
-		}
-		if !known {
-			return &web.Error{Status: http.StatusBadRequest, Message: "state is one of " + strings.Join(sw.States, ", ")}
-		}
-		sw.State, sw.Reason, sw.By, sw.Until = o.State, o.Reason, o.By, nil
-		if stands > 0 {
-			until := time.Now().Add(stands)
-			sw.Until = &until
-		}
-		if err := s.cfg.Switches.Turn(r.Context(), sw); err != nil {
-			return err
-		}
-		s.log.Info("switch turned by hand", "switch", sw.Name, "state", sw.State, "until", sw.Until, "by", sw.By, "reason", sw.Reason)
-		return answer(w, http.StatusOK, sw)
+		return nil
 	}
-	return &web.Error{Status: http.StatusNotFound, Message: "there is no such switch"}
+	sw := find()
+	switch {
+	case sw == nil:
+		return &web.Error{Status: http.StatusNotFound, Message: "there is no such switch"}
+	case !slices.Contains(sw.States, o.State):
+		return &web.Error{Status: http.StatusBadRequest, Message: "state is one of " + strings.Join(sw.States, ", ")}
+	}
+	sw.State, sw.Reason, sw.By, sw.Until = o.State, o.Reason, o.By, nil
+	if stands > 0 {
+		until := time.Now().Add(stands)
+		sw.Until = &until
+	}
+	if err := s.cfg.Switches.Turn(*sw); err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, find()) // as it is now: a switch may not stay for ever
 }
 
 // Time limits. A profile may be of two minutes.

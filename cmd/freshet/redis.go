@@ -1,0 +1,17 @@
+package main
+
+import (
+	"freshet/internal/redisdb"
+	"freshet/server/guard"
+)
+
+var _ guard.Ledger = (*redisdb.Ledger)(nil)
+
+// openRedis makes the client of the Redis that servers share, which asks it nothing yet. It is nil where no Redis is set; else
+// the caller closes it when whoever uses its ledger has ended.
+func openRedis(eff *effective) (*redisdb.DB, error) {
+	if eff.Redis.URL == "" {
+		return nil, nil
+	}
+	return redisdb.New(eff.Redis)
+}

@@ -1,0 +1,151 @@
+package redisdb
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed lua/take.lua
+var takeSource string
+
+//go:embed lua/share.lua
+var shareSource string
+
+//go:embed lua/present.lua
+var presentSource string
+
+// A Ledger is a server's end of what the guards of all servers share. Its methods may be called by several goroutines.
+type Ledger struct {
+	db                   *DB
+	server               string // by which it knows its own events
+	take, share, present *redis.Script
+}
+
+// Ledger returns an end of the ledger for one server.
+func (db *DB) Ledger() *Ledger {
+	return &Ledger{db: db, server: rand.Text(), take: redis.NewScript(takeSource), share: redis.NewScript(shareSource),
+		present: redis.NewScript(presentSource)}
+}
+
+// Take takes one of limit attempts within window from every key, or from none of them when one has none left. It is exact
+// whoever asks at the same time, in any window, by Redis's clock. It reports how many the scarcest key has left, or for how
+// long to wait. A call that fails may have taken.
+func (l *Ledger) Take(ctx context.Context, keys []string, limit int, window time.Duration) (left int, wait time.Duration, err error) {
+	names := make([]string, len(keys))
+	for i, key := range keys {
+		names[i] = l.db.prefix + takeKey + key
+	}
+	reply, err := l.run(ctx, "count an attempt", l.take, names, limit, window.Microseconds())
+	if err != nil {
+		return 0, 0, err
+	}
+	n, ok := integers(reply)
+	if !ok || len(n) != 2 {
+		return 0, 0, l.strange("count an attempt")
+	}
+	return int(n[0]), time.Duration(n[1]) * time.Microsecond, nil
+}
+
+// Share exchanges news in one round trip: it adds to debts, which are paid off by time, and tells how much all servers
+// together have made them; it appends events to the log, and tells what others have appended after cursor, the oldest
+// thousand of it. An empty next says that the log that cursor was of is lost. A call that fails may have been carried out.
+//
+// It is meant for some thousands of keys and a hundred kilobytes of events at most: Redis does nothing else meanwhile.
+func (l *Ledger) Share(ctx context.Context, spent map[string]time.Duration, events [][]byte, cursor string) (owed map[string]time.Duration, news [][]byte, next string, err error) {
+	const what = "share counts and bans"
+	order := slices.Collect(maps.Keys(spent))
+	names := make([]string, 2, 2+len(spent))
+	names[0], names[1] = l.db.prefix+logKey, l.db.prefix+logNamed
+	known, last, ok := strings.Cut(cursor, " ")
+	if !ok {
+		known, last = "", "0-0"
+	}
+	args := make([]any, 0, 9+len(events)+len(spent))
+	args = append(args, l.server, known, last, rand.Text(), int(logKept.Seconds()), logLength, logBatch, mostDebt.Microseconds(), len(events))
+	for _, e := range events {
+		args = append(args, e)
+	}
+	for _, key := range order {
+		names = append(names, l.db.prefix+debtKey+key)
+		args = append(args, spent[key].Microseconds())
+	}
+	reply, err := l.run(ctx, what, l.share, names, args...)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	if len(reply) != 4 {
+		return nil, nil, "", l.strange(what)
+	}
+	name, ok1 := reply[0].(string)
+	last, ok2 := reply[1].(string)
+	texts, ok3 := reply[2].([]any)
+	list, ok4 := reply[3].([]any)
+	debts, ok5 := integers(list)
+	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || len(debts) != len(order) {
+		return nil, nil, "", l.strange(what)
+	}
+	owed = make(map[string]time.Duration, len(order))
+	for i, key := range order {
+		owed[key] = time.Duration(debts[i]) * time.Microsecond
+	}
+	for _, text := range texts {
+		if text, ok := text.(string); ok {
+			news = append(news, []byte(text))
+		}
+	}
+	if known != "" && name != known {
+		return owed, news, "", nil
+	}
+	return owed, news, name + " " + last, nil
+}
+
+// Present notes that this server is there, and reports how many were within the last minute.
+func (l *Ledger) Present(ctx context.Context) (servers int, err error) {
+	const what = "count the servers"
+	reply, err := l.run(ctx, what, l.present, []string{l.db.prefix + hereKey}, l.server, hereFor.Microseconds())
+	if err != nil {
+		return 0, err
+	}
+	n, ok := integers(reply)
+	if !ok || len(n) != 1 {
+		return 0, l.strange(what)
+	}
+	return int(n[0]), nil
+}
+
+// run runs a script: by its digest, and where Redis has forgotten it, by its text.
+func (l *Ledger) run(ctx context.Context, what string, script *redis.Script, keys []string, args ...any) ([]any, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	reply, err := script.Run(ctx, l.db.client, keys, args...).Slice()
+	if err != nil {
+		return nil, l.db.explain(what, err)
+	}
+	return reply, nil
+}
+
+// strange is the error of an answer that the script does not give.
+func (l *Ledger) strange(what string) error {
+	return &Error{Message: fmt.Sprintf("%s: what answers at %s (redis.url, REDIS_URL) is not like Redis", what, l.db.url.host()),
+		Remedy: "see that it runs scripts as Redis 6.2 does"}
+}
+
+func integers(list []any) ([]int64, bool) {
+	out := make([]int64, len(list))
+	for i, v := range list {
+		n, ok := v.(int64)
+		if !ok {
+			return nil, false
+		}
+		out[i] = n
+	}
+	return out, true
+}

@@ -1,0 +1,187 @@
+package guard
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"freshet/server/guard/bans"
+	"freshet/server/guard/bots"
+	"freshet/server/guard/limit"
+	"freshet/server/guard/traffic"
+)
+
+// Config is what a Guard is made of. The zero value is the policy with its defaults, kept in memory.
+type Config struct {
+	Allow, Block []string // prefixes, addresses, and files of them
+	Limits       Limits
+	Ban          BanConfig
+	HighTraffic  TrafficConfig
+	Bots         BotConfig
+	Shed         ShedConfig
+	Shadow       []string // rules that only watch: names of Rules, or limit.<class>
+
+	Clients int    // that are told apart at once; 0: 262,144, which takes 18 MB once they come
+	File    string // keeps bans and switches over a restart; empty: nothing does
+
+	Ledger   Ledger        // what servers share; nil: there is one server
+	Resolver bots.Resolver // verifies search engines; nil: only their published addresses do
+	Logger   *slog.Logger  // nil: nothing is logged
+}
+
+// BanConfig says when the guard bans, and for how long.
+type BanConfig struct {
+	Violations int             // within Window; 0: 3; at most 8
+	Window     time.Duration   // 0: an hour
+	Steps      []time.Duration // nil: 1 h, 6 h, 24 h, 168 h
+	Scope      bans.Scope
+	Forget     time.Duration // one step is forgotten after so long without a ban; 0: a week
+}
+
+// TrafficConfig is high-traffic mode. Each of its steps can be left out.
+type TrafficConfig struct {
+	traffic.Config
+	CountAll bool // count requests for built pages too
+
+	AllowDeletes bool // do not refuse DELETE
+	AllowBatches bool // do not refuse updates of many documents
+	NoStale      bool // do not answer with old data
+	MildBans     bool // do not ban sooner
+}
+
+// BotConfig is how programs are met.
+type BotConfig struct {
+	AI bots.Stance
+}
+
+// ShedConfig is load shedding.
+type ShedConfig struct {
+	Off     bool
+	Latency time.Duration // for which one goroutine in ten waits for a processor before writes are refused; twice and five times that refuses more; 0: 50 ms
+}
+
+// Bounds of settings.
+const (
+	MaxViolations  = 8
+	DefaultClients = 1 << 18
+	MaxClients     = 1 << 24
+)
+
+// withDefaults fills in what is not set, and reports all that is wrong.
+func (c Config) withDefaults() (Config, error) {
+	var errs []error
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	c.Limits = c.Limits.withDefaults()
+	for cl := range Class(numClasses) {
+		if r := c.Limits.Of(cl); r != nil && !r.IsOff() && (r.Requests < 1 || r.Window < time.Second) {
+			wrong("limits.%s: %d in %s is no rate", cl, r.Requests, r.Window)
+		}
+	}
+	if a := c.Limits.Auth; a.Requests > limit.MaxLog {
+		wrong("limits.auth: at most %d attempts can be remembered exactly", limit.MaxLog)
+	}
+	b := &c.Ban
+	if b.Violations == 0 {
+		b.Violations = 3
+	}
+	if b.Violations < 1 || b.Violations > MaxViolations {
+		wrong("ban.violations: from 1 to %d", MaxViolations)
+	}
+	if b.Window == 0 {
+		b.Window = time.Hour
+	}
+	if b.Window < time.Minute || b.Window > 24*time.Hour {
+		wrong("ban.window: from 1m to 24h")
+	}
+	if b.Steps == nil {
+		b.Steps = []time.Duration{time.Hour, 6 * time.Hour, 24 * time.Hour, 168 * time.Hour}
+	}
+	for _, s := range b.Steps {
+		if s < time.Second {
+			wrong("ban.steps: %s is too short", s)
+		}
+	}
+	if b.Forget < 0 {
+		wrong("ban.forget: it cannot be negative")
+	}
+	t := &c.HighTraffic
+	t.Config = t.WithDefaults()
+	if t.Leave.PerSecond() > t.Enter.PerSecond() {
+		wrong("highTraffic.leave: %s is above highTraffic.enter %s", t.Leave, t.Enter)
+	}
+	if c.Shed.Latency == 0 {
+		c.Shed.Latency = 50 * time.Millisecond
+	}
+	if c.Clients == 0 {
+		c.Clients = DefaultClients
+	}
+	if c.Clients < 0 || c.Clients > MaxClients {
+		wrong("clients: from 1 to %d", MaxClients)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c, errors.Join(errs...)
+}
+
+// shadows is which rules only watch.
+type shadows struct {
+	rules  [numRules]bool
+	limits [numClasses]bool
+}
+
+func parseShadows(names []string) (s shadows, err error) {
+	var errs []error
+	for _, name := range names {
+		rule, class, err := findShadow(name)
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case class == numClasses:
+			s.rules[rule] = true
+		default:
+			s.limits[class] = true
+		}
+	}
+	return s, errors.Join(errs...)
+}
+
+// findShadow finds a rule that can be only watched, or, where it is not numClasses, the class whose limit can be.
+func findShadow(name string) (Rule, Class, error) {
+	for r := range numRules {
+		if rules[r].shadow && name == r.String() {
+			return r, numClasses, nil
+		}
+	}
+	for c := range numClasses {
+		if !classes[c].fixed && name == limitNames[c] {
+			return RuleLimit, c, nil
+		}
+	}
+	return 0, 0, fmt.Errorf("shadow: %q is no rule that can be only watched", name)
+}
+
+// CheckShadow reports what is wrong with an item of Config.Shadow.
+func CheckShadow(name string) error {
+	_, _, err := findShadow(name)
+	return err
+}
+
+// Shadows are the items that Config.Shadow may have.
+func Shadows() (names []string) {
+	for r := range numRules {
+		if rules[r].shadow {
+			names = append(names, r.String())
+		}
+	}
+	for c := range numClasses {
+		if !classes[c].fixed {
+			names = append(names, limitNames[c])
+		}
+	}
+	return names
+}
+
+// of reports whether a rule only watches a class.
+func (s *shadows) of(r Rule, c Class) bool { return s.rules[r] || r == RuleLimit && s.limits[c] }

@@ -1,0 +1,393 @@
+package guard
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"freshet/server/guard/bans"
+	"freshet/server/guard/limit"
+	"freshet/server/guard/traffic"
+)
+
+// A Ledger is what the servers of a site share. Its calls are given deadlines; none is made while a request for a page is
+// judged.
+type Ledger interface {
+	// Take takes one of limit attempts within window from every key, or from none of them when one has none left. It is
+	// exact whoever asks at the same time, in any window. It reports how many the scarcest key has left, or for how long to wait.
+	Take(ctx context.Context, keys []string, limit int, window time.Duration) (left int, wait time.Duration, err error)
+	// Share exchanges news in one round trip. Every key is a debt that is paid off by time: what the servers let through, as
+	// the time in which the limit gives it back. spent is added to it, and owed is how much of it is unpaid then, whoever made
+	// it. Events are appended to a log, of which news is what others have appended after cursor, or all that it still holds
+	// after an empty one, perhaps in parts; next is the cursor for the next call. It is empty when the log that cursor was of is
+	// lost. The log keeps the newest 10,000 events. What a call that fails was given may have been taken.
+	Share(ctx context.Context, spent map[string]time.Duration, events [][]byte, cursor string) (
+		owed map[string]time.Duration, news [][]byte, next string, err error)
+	// Present notes that this server is there, and reports how many were within the last minute.
+	Present(ctx context.Context) (servers int, err error)
+}
+
+const (
+	shareEvery   = 100 * time.Millisecond
+	shareIdle    = time.Second            // while there is nothing to tell
+	shareAgain   = 500 * time.Millisecond // while the ledger is away
+	shareTimeout = time.Second            // late counts are better than none, and nobody waits for them
+	takeTimeout  = 250 * time.Millisecond
+	presentEvery = 2 * time.Second
+	maxPending   = 4096            // clients whose debts wait to be shared
+	maxEvents    = 4096            // events that wait
+	maxEvent     = 4 << 10         // bytes of one
+	shareBytes   = 1 << 16         // bytes of events in one call
+	maxRetold    = 1000            // bans told again when the log was lost
+	retellAfter  = 2 * time.Second // by then all have heard what was lifted while the ledger was away
+	oldestStrike = 24 * time.Hour
+)
+
+// An event is what one server tells the others, and what is kept over a restart. It has one of its fields.
+type event struct {
+	Ban     *bans.Ban         `json:"ban,omitempty"`
+	Lift    *netip.Prefix     `json:"lift,omitempty"`
+	Kill    *Kill             `json:"kill,omitempty"`
+	Reopen  bool              `json:"reopen,omitempty"`
+	Traffic *traffic.Override `json:"traffic,omitempty"`
+	Strike  *strike           `json:"strike,omitempty"`
+	Audit   *Entry            `json:"audit,omitempty"` // kept only
+}
+
+// A strike is a violation of a client: an episode of refusals in a class began.
+type strike struct {
+	Client netip.Prefix `json:"client"`
+	Class  string       `json:"class"`
+	At     time.Time    `json:"at"`
+}
+
+// pending is what waits to be shared. It stays within its bounds: what does not fit stays this server's own knowledge.
+type pending struct {
+	mu     sync.Mutex
+	spent  map[pendingKey]time.Duration
+	events [][]byte
+	cursor string
+	again  time.Time // when to tell again what is in force; zero: the log has it
+
+	servers atomic.Int64 // that share the ledger, as it last said; 0: it never did
+}
+
+// waits reports whether there is anything.
+func (p *pending) waits() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.spent) > 0 || len(p.events) > 0
+}
+
+// keep adds what a client has spent, if there is room for it.
+func (p *pending) keep(k pendingKey, cost time.Duration) bool {
+	have, ok := p.spent[k]
+	if !ok && len(p.spent) >= maxPending {
+		return false
+	}
+	p.spent[k] = have + cost
+	return true
+}
+
+type pendingKey struct {
+	key   ClientKey
+	class Class
+}
+
+// spent notes, for the other servers, that a client was let through in a class by one of its policies.
+func (g *Guard) spent(key ClientKey, class Class, by int) {
+	if g.cfg.Ledger == nil {
+		return
+	}
+	p := &g.pending
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.keep(pendingKey{key, class}, g.limits[class].policies[by].Cost()) {
+		g.stats.unshared.Add(1)
+	}
+}
+
+// tell queues an event for the other servers.
+func (g *Guard) tell(e event) {
+	if g.cfg.Ledger == nil {
+		return
+	}
+	data, err := json.Marshal(e)
+	if err == nil && len(data) > maxEvent {
+		err = fmt.Errorf("it has %d bytes, and may have %d", len(data), maxEvent)
+	}
+	if err != nil {
+		g.log.Error("event cannot be shared", "error", err)
+		return
+	}
+	g.pending.mu.Lock()
+	defer g.pending.mu.Unlock()
+	if len(g.pending.events) < maxEvents {
+		g.pending.events = append(g.pending.events, data)
+	}
+}
+
+// share exchanges news with the other servers once. What could not be sent waits for the next time.
+func (g *Guard) share(ctx context.Context) error {
+	p := &g.pending
+	p.mu.Lock()
+	spent, events, cursor := p.spent, p.events, p.cursor
+	p.spent = make(map[pendingKey]time.Duration)
+	some, size := 0, 0
+	for some < len(events) && (some == 0 || size+len(events[some]) <= shareBytes) {
+		size += len(events[some])
+		some++
+	}
+	events, p.events = events[:some:some], events[some:]
+	p.mu.Unlock()
+	named := make(map[string]time.Duration, len(spent))
+	keys := make(map[string]pendingKey, len(spent))
+	now := g.tick(time.Now())
+	for k, cost := range spent {
+		// What has waited through an outage is partly paid.
+		if cost = min(cost, g.debt(k, now)); cost > 0 {
+			name := k.class.String() + " " + k.key.String()
+			named[name], keys[name] = cost, k
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, shareTimeout)
+	defer cancel()
+	owed, news, next, err := g.cfg.Ledger.Share(ctx, named, events, cursor)
+	if err != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for name, cost := range named {
+			p.keep(keys[name], cost)
+		}
+		p.events = append(events, p.events...)
+		p.events = p.events[max(len(p.events)-maxEvents, 0):]
+		return err
+	}
+	heard := time.Now()
+	for name, debt := range owed {
+		if k, ok := keys[name]; ok {
+			g.owe(k, debt, g.tick(heard))
+		}
+	}
+	for _, data := range news {
+		g.learn(data, heard)
+	}
+	p.mu.Lock()
+	p.cursor = next
+	if cursor != "" && next == "" {
+		p.again = heard.Add(retellAfter)
+	}
+	again := !p.again.IsZero() && !heard.Before(p.again)
+	if again {
+		p.again = time.Time{}
+	}
+	p.mu.Unlock()
+	if again {
+		g.tellAgain(heard)
+	}
+	return nil
+}
+
+// present tells the ledger that this server is there, and keeps how many there are.
+func (g *Guard) present(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, shareTimeout)
+	defer cancel()
+	n, err := g.cfg.Ledger.Present(ctx)
+	if err == nil {
+		g.pending.servers.Store(int64(n))
+	}
+	return err
+}
+
+// portion is how many attempts this server lets through while the ledger is away: its share of them, at least one. A server
+// that does not know how many there are lets one through.
+func (g *Guard) portion(attempts int) int {
+	if servers := int(g.pending.servers.Load()); servers > 0 {
+		return max(attempts/servers, 1)
+	}
+	return 1
+}
+
+// tellAgain tells what is in force, for a log that has lost it.
+func (g *Guard) tellAgain(now time.Time) {
+	active := g.bans.Active(now)
+	slices.SortFunc(active, func(a, b bans.Ban) int { return b.Since.Compare(a.Since) })
+	for _, b := range active[:min(len(active), maxRetold)] {
+		g.tell(event{Ban: &b})
+	}
+	if k := g.switches.killed(now); k != nil {
+		g.tell(event{Kill: k})
+	}
+	if o := g.meter.Override(); o != nil && (o.Until.IsZero() || o.Until.After(now)) {
+		g.tell(event{Traffic: o})
+	}
+}
+
+// debt is what a client owes in a class, as far as this server knows.
+func (g *Guard) debt(k pendingKey, now int64) time.Duration {
+	h := g.clients.Hash(limit.Key{Hi: k.key.hi, Lo: k.key.lo})
+	g.clients.Lock(h)
+	defer g.clients.Unlock(h)
+	if c := g.clients.Get(h); c != nil {
+		return c.buckets[g.limits[k.class].slot].Debt(now)
+	}
+	return 0
+}
+
+// owe tells this server what a client owes in a class to all of them.
+func (g *Guard) owe(k pendingKey, debt time.Duration, now int64) {
+	l := &g.limits[k.class]
+	h := g.clients.Hash(limit.Key{Hi: k.key.hi, Lo: k.key.lo})
+	g.clients.Lock(h)
+	defer g.clients.Unlock(h)
+	c, _ := g.clients.Take(h, second(now))
+	l.policies[0].Owe(&c.buckets[l.slot], now, debt)
+}
+
+// learn takes over what another server has told, or what was kept.
+func (g *Guard) learn(data []byte, now time.Time) {
+	var e event
+	if err := json.Unmarshal(data, &e); err != nil {
+		g.log.Warn("another server's event cannot be read", "error", err)
+		return
+	}
+	switch {
+	case e.Ban != nil:
+		if err := g.bans.Put(*e.Ban, now); err != nil {
+			g.log.Warn("another server's ban cannot be used", "error", err)
+		}
+	case e.Lift != nil:
+		g.bans.Lift(*e.Lift)
+		g.pardon(*e.Lift)
+	case e.Kill != nil:
+		if e.Kill.Until.After(now) && e.Kill.Until.Sub(now) <= longestKill && e.Kill.Cover <= CoverAll {
+			g.switches.kill.Store(e.Kill)
+			g.switches.changes.Add(1)
+		}
+	case e.Reopen:
+		g.switches.kill.Store(nil)
+		g.switches.changes.Add(1)
+	case e.Traffic != nil:
+		if e.Traffic.Mode <= traffic.Settings {
+			g.meter.Set(e.Traffic, now)
+			g.switches.changes.Add(1)
+		}
+	case e.Strike != nil:
+		key, ok := validClient(e.Strike.Client)
+		class := slices.IndexFunc(classes[:], func(c classRow) bool { return c.name == e.Strike.Class })
+		if age := now.Sub(e.Strike.At); ok && class >= 0 && age < oldestStrike {
+			at := g.tick(now) - int64(max(age, 0))
+			h := g.offenders.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
+			g.offenders.Lock(h)
+			o, _ := g.offenders.Take(h, second(at))
+			if o.elsewhere(Class(class), at, g.window(Class(class))) {
+				o.strike(at, g.cfg.Ban.Window) // who saw the last one bans
+				o.add(violationPoints, max(at, o.at))
+			}
+			g.offenders.Unlock(h)
+		}
+	}
+}
+
+// Attempt judges an attempt to sign in to an account, which Decide has let through. It counts the account as Decide
+// counts the address, on all servers exactly; while the ledger is away a server lets through its share of the limit, at
+// least one. A client that has signed in to the account before is not counted against it, so nobody can lock its owner out.
+// A verdict without refusal changes nothing.
+func (g *Guard) Attempt(ctx context.Context, f *Facts, account string) Verdict {
+	l := &g.limits[Auth]
+	v := Verdict{Class: Auth, policy: l.headers[0]}
+	if !l.on || g.allow.Set().Contains(f.Client) {
+		return v
+	}
+	account = strings.ToLower(strings.TrimSpace(account))
+	key, now := f.key(), g.tick(f.Now)
+	keys := []string{"auth " + key.String()}
+	familiar := g.isFamiliar(key, account, now)
+	if !familiar {
+		sum := sha256.Sum256([]byte(account)) // the ledger need not know who signs in
+		keys = append(keys, "account "+hex.EncodeToString(sum[:16]))
+		h := g.accounts.HashText(account)
+		g.accounts.Lock(h)
+		log, _ := g.accounts.Take(h, second(now))
+		q, ok := log.Take(now, l.requests, l.window)
+		g.accounts.Unlock(h)
+		if v.Quota = q; !ok {
+			// It may be the owner who is refused for what others did: that is no violation.
+			return g.refuseAttempt(f, key, &v, q.Wait, "too many attempts at this account")
+		}
+	}
+	if g.cfg.Ledger == nil {
+		return v
+	}
+	ctx, cancel := context.WithTimeout(ctx, takeTimeout)
+	defer cancel()
+	left, wait, err := g.cfg.Ledger.Take(ctx, keys, l.requests, l.window)
+	if err != nil {
+		g.stats.alone.Add(1)
+		share := g.portion(l.requests)
+		for i, q := range g.usedUp(key, account, now, l) {
+			if q.Limit-q.Left > share && (i == 0 || !familiar) {
+				v.Quota = q
+				return g.refuseAttempt(f, key, &v, q.Reset, "the shared count is away, and this server's share is used up")
+			}
+		}
+		return v
+	}
+	v.Quota = limit.Quota{Limit: l.requests, Left: left, Reset: max(wait, v.Quota.Reset), Wait: wait}
+	if wait > 0 {
+		if ban := g.violated(f, key, Auth, now, wait); ban != nil && g.ban(&v, ban, f.Now) {
+			g.finish(f, key, &v)
+			return v
+		}
+		return g.refuseAttempt(f, key, &v, wait, "too many attempts on all servers")
+	}
+	return v
+}
+
+// usedUp is what address and account have left on this server.
+func (g *Guard) usedUp(key ClientKey, account string, now int64, l *classLimit) (left [2]limit.Quota) {
+	peek := func(t *limit.Table[limit.Log], h uint64) (q limit.Quota) {
+		t.Lock(h)
+		defer t.Unlock(h)
+		if log := t.Get(h); log != nil {
+			q = log.Peek(now, l.requests, l.window)
+		}
+		return q
+	}
+	left[0] = peek(g.attempts, g.attempts.Hash(limit.Key{Hi: key.hi, Lo: key.lo}))
+	left[1] = peek(g.accounts, g.accounts.HashText(account))
+	return left
+}
+
+func (g *Guard) refuseAttempt(f *Facts, key ClientKey, v *Verdict, wait time.Duration, reason string) Verdict {
+	v.Action, v.Rule, v.RetryAfter, v.Reason = Limit, RuleLimit, wait, reason
+	if g.shadow.of(RuleLimit, Auth) {
+		v.Action, v.Rule, v.Shadow, v.RetryAfter = Allow, RuleNone, RuleLimit, 0
+	}
+	g.finish(f, key, v)
+	return *v
+}
+
+// familiarFor is for how long a client may sign in to an account without being counted against it.
+const familiarFor = 30 * 24 * time.Hour
+
+func (g *Guard) familiarHash(key ClientKey, account string) uint64 {
+	account = strings.ToLower(strings.TrimSpace(account))
+	return g.familiar.Hash(limit.Key{Hi: key.hi, Lo: key.lo, Salt: g.familiar.HashText(account)})
+}
+
+func (g *Guard) isFamiliar(key ClientKey, account string, now int64) bool {
+	h := g.familiarHash(key, account)
+	g.familiar.Lock(h)
+	defer g.familiar.Unlock(h)
+	at := g.familiar.Get(h)
+	return at != nil && now-*at < int64(familiarFor)
+}

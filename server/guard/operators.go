@@ -1,0 +1,166 @@
+package guard
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"freshet/server/guard/bans"
+	"freshet/server/guard/limit"
+)
+
+// Ban bans prefix by hand. An IPv6 address or a network longer than 64 bits is widened to its 64: its owner has them all.
+func (g *Guard) Ban(prefix netip.Prefix, scope bans.Scope, until time.Time, by, reason string, now time.Time) (bans.Ban, error) {
+	if by == "" {
+		return bans.Ban{}, errors.New("ban: who bans?")
+	}
+	if !until.IsZero() && !until.After(now) {
+		return bans.Ban{}, errors.New("ban: it would have ended already")
+	}
+	b := bans.Ban{Prefix: widened(prefix), Scope: scope, Since: now.Round(0), Until: until.Round(0), Reason: reason, By: by}
+	if err := g.bans.Put(b, now); err != nil {
+		return bans.Ban{}, err
+	}
+	g.record(Entry{At: b.Since, By: by, Action: "ban", What: b.Prefix.String(), Until: b.Until, Reason: reason})
+	g.tell(event{Ban: &b})
+	return b, nil
+}
+
+func widened(p netip.Prefix) netip.Prefix {
+	if p.Addr().Is6() && !p.Addr().Is4In6() && p.Bits() > 64 {
+		p = netip.PrefixFrom(p.Addr(), 64)
+	}
+	return p.Masked()
+}
+
+// Unban lifts the ban on prefix, and forgets what led to it. It reports whether there was one.
+func (g *Guard) Unban(prefix netip.Prefix, by string, now time.Time) bool {
+	prefix = widened(prefix)
+	ok := g.bans.Lift(prefix)
+	g.pardon(prefix)
+	g.record(Entry{At: now.Round(0), By: by, Action: "unban", What: prefix.String()})
+	g.tell(event{Lift: &prefix})
+	return ok
+}
+
+// pardon forgets a client's misdeeds.
+func (g *Guard) pardon(prefix netip.Prefix) {
+	key, ok := validClient(prefix)
+	if !ok {
+		return // a network of many: each has its own
+	}
+	h := g.offenders.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
+	g.offenders.Lock(h)
+	if o := g.offenders.Get(h); o != nil {
+		*o = offender{}
+	}
+	g.offenders.Unlock(h)
+}
+
+// Bans are those that are in force, by prefix.
+func (g *Guard) Bans(now time.Time) []bans.Ban { return g.bans.Active(now) }
+
+// An Explanation is what the guard knows of a client, and would do with a request of its.
+type Explanation struct {
+	Client     string       `json:"client"`
+	Class      string       `json:"class"`
+	Rule       string       `json:"rule"`
+	Status     int          `json:"status"` // 0: it would go on
+	Reason     string       `json:"reason,omitempty"`
+	Bot        string       `json:"bot"`
+	Ban        *bans.Ban    `json:"ban,omitempty"`
+	Allowed    bool         `json:"allow_list"`
+	Blocked    bool         `json:"block_list"`
+	Spared     bool         `json:"never_banned"`
+	Score      float64      `json:"score"`
+	Lowered    int          `json:"limits_divided_by"`
+	Violations []time.Time  `json:"violations,omitempty"`
+	Quotas     []ClassQuota `json:"quotas"`
+	Refusals   []Decision   `json:"refusals,omitempty"` // the newest
+}
+
+// A ClassQuota is what a client has left in a class.
+type ClassQuota struct {
+	Class string        `json:"class"`
+	Limit int           `json:"limit"`
+	Left  int           `json:"left"`
+	Wait  time.Duration `json:"wait_ns"`
+}
+
+// Explain tells what the guard would do with a request, and why. It changes nothing.
+func (g *Guard) Explain(f Facts) Explanation {
+	f.plain()
+	key, now := f.key(), g.tick(f.Now)
+	v := Verdict{Class: Classify(f.Method, f.Path)}
+	if v.Class == Health {
+		v.Rule = RuleHealth
+	} else {
+		g.decide(&f, key, &v, true)
+	}
+	e := Explanation{
+		Client: key.String(), Class: v.Class.String(), Rule: v.Rule.String(), Status: v.Action.Status(), Reason: v.Reason, Bot: v.Bot.String(),
+		Allowed: g.allow.Set().Contains(f.Client), Blocked: g.block.Set().Contains(f.Client), Spared: f.spared(),
+	}
+	e.Lowered, _ = g.standing(key, now)
+	if f.Client.IsValid() {
+		e.Ban = g.bans.Find(f.Client, bans.API, f.Now)
+	}
+	h := g.offenders.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
+	g.offenders.Lock(h)
+	if o := g.offenders.Get(h); o != nil {
+		e.Score = o.scoreAt(now)
+		for _, at := range o.strikes {
+			if at != 0 {
+				e.Violations = append(e.Violations, f.Now.Add(time.Duration(at-now)))
+			}
+		}
+	}
+	g.offenders.Unlock(h)
+	e.Quotas = g.quotas(key, now)
+	e.Refusals = g.ring.recent(20, func(r *entry) bool { return r.key == key })
+	return e
+}
+
+// quotas is what a client has left.
+func (g *Guard) quotas(key ClientKey, now int64) []ClassQuota {
+	c := g.clientNow(key)
+	var log limit.Log
+	h := g.attempts.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
+	g.attempts.Lock(h)
+	if known := g.attempts.Get(h); known != nil {
+		log = *known
+	}
+	g.attempts.Unlock(h)
+	var all []ClassQuota
+	for class := range numClasses {
+		l := &g.limits[class]
+		var q limit.Quota
+		switch {
+		case !l.on:
+			continue
+		case class == Auth:
+			q = log.Peek(now, l.requests, l.window)
+		default:
+			q = l.policies[0].Peek(c.buckets[l.slot], now)
+		}
+		all = append(all, ClassQuota{Class: class.String(), Limit: q.Limit, Left: q.Left, Wait: q.Wait})
+	}
+	return all
+}
+
+// Refusal finds the refusal of a request by its id; false: it was none of the last 4,096.
+func (g *Guard) Refusal(id string) (Decision, bool) {
+	if len(id) > maxID {
+		id = id[:maxID]
+	}
+	found := g.ring.recent(1, func(e *entry) bool { return string(e.text[e.id.from:e.id.to]) == id })
+	if id == "" || len(found) == 0 {
+		return Decision{}, false
+	}
+	return found[0], true
+}
+
+// Refusals are the last refusals, newest first.
+func (g *Guard) Refusals(most int) []Decision {
+	return g.ring.recent(most, func(*entry) bool { return true })
+}

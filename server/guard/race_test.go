@@ -1,0 +1,6 @@
+//go:build race
+
+package guard_test
+
+// floods is smaller where every access to memory is checked.
+const floods = 100_000

@@ -1,0 +1,233 @@
+// Package replay tells what a policy would have done with the requests of an access log: who would have been limited or banned, and
+// who of them perhaps should not.
+package replay
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"freshet/server/guard"
+	"freshet/server/guard/accesslog"
+	"freshet/server/guard/bots"
+)
+
+const (
+	maxLogLine    = 64 << 10
+	maxLogClients = 20_000 // that are reported one by one
+	someBrowsers  = 3      // different ones behind an address make it one that people share
+)
+
+// A Report is what the policy would have done with the requests of a log.
+type Report struct {
+	Lines    int           `json:"lines"`
+	Requests int           `json:"requests"`          // lines that are one
+	Skipped  int           `json:"skipped"`           // lines that cannot be
+	Problem  string        `json:"problem,omitempty"` // of the first that was not
+	From     time.Time     `json:"from"`
+	To       time.Time     `json:"to"`
+	Refused  int           `json:"refused"`
+	Counts   []guard.Count `json:"counts"`
+	Kinds    []KindCount   `json:"kinds"`
+	High     int           `json:"high_traffic"` // times that high-traffic mode began
+	Clients  []Hit         `json:"clients"`      // who was refused anything, the most often refused first
+	More     int           `json:"more"`         // refusals of others, beyond the first 20,000 clients
+}
+
+// A KindCount is how many requests came from a kind of sender.
+type KindCount struct {
+	Kind string `json:"kind"`
+	N    uint64 `json:"n"`
+}
+
+// A Hit is a client that the policy would have refused something.
+type Hit struct {
+	Client   string         `json:"client"`
+	Refused  int            `json:"refused"`
+	By       map[string]int `json:"by"`              // rule, or limit.<class>
+	Banned   time.Time      `json:"banned,omitzero"` // first; zero: never
+	First    time.Time      `json:"first"`
+	Last     time.Time      `json:"last"`
+	Path     string         `json:"path"`            // of the first refusal
+	Agent    string         `json:"user_agent"`      // of it
+	Browsers int            `json:"browsers"`        // different user agents that look like people's, up to 16
+	False    []string       `json:"false,omitempty"` // why it should perhaps not have been
+
+	agents map[string]bool
+	reads  int // refusals of requests that looked like a person's and were answered then
+}
+
+// Simulate replays an access log against a policy, by the log's own clock. It asks nobody: neither DNS nor a ledger, and
+// keeps nothing. Logs do not hold the accept headers, so bots are told by their user agents alone.
+func Simulate(ctx context.Context, cfg guard.Config, r io.Reader) (*Report, error) {
+	cfg.File, cfg.Ledger, cfg.Resolver, cfg.Logger = "", nil, nil, nil
+	rep := new(Report)
+	hits := make(map[guard.ClientKey]*Hit)
+	var g *guard.Guard
+	in := bufio.NewReaderSize(r, maxLogLine)
+	for ctx.Err() == nil {
+		line, err := readLine(in)
+		if err == io.EOF {
+			break
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return nil, fmt.Errorf("read the log: %w", err)
+		}
+		rep.Lines++
+		if err == nil && strings.TrimSpace(line) == "" {
+			continue
+		}
+		var rec accesslog.Record
+		if err == nil {
+			rec, err = accesslog.Parse(line)
+		} else {
+			err = fmt.Errorf("the line has more than %d bytes", maxLogLine)
+		}
+		if errors.Is(err, accesslog.ErrOther) {
+			continue // programs log more than requests
+		}
+		if err != nil {
+			rep.Skipped++
+			if rep.Problem == "" {
+				rep.Problem = fmt.Sprintf("line %d: %v", rep.Lines, err)
+			}
+			continue
+		}
+		if g == nil {
+			if g, err = guard.NewAt(cfg, rec.Time); err != nil {
+				return nil, err
+			}
+			if err := g.Open(rec.Time); err != nil {
+				return nil, err
+			}
+			rep.From, rep.To = rec.Time, rec.Time
+		}
+		rep.replay(g, &rec, hits)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if g != nil {
+		rep.close(g, hits)
+	}
+	return rep, nil
+}
+
+// readLine reads a line; bufio.ErrBufferFull says that it was too long, and was skipped.
+func readLine(r *bufio.Reader) (string, error) {
+	line, err := r.ReadSlice('\n')
+	if err == io.EOF && len(line) > 0 {
+		return string(line), nil
+	}
+	if !errors.Is(err, bufio.ErrBufferFull) {
+		return string(line), err
+	}
+	for errors.Is(err, bufio.ErrBufferFull) {
+		_, err = r.ReadSlice('\n')
+	}
+	if err != nil && err != io.EOF {
+		return "", err
+	}
+	return "", bufio.ErrBufferFull
+}
+
+func (rep *Report) replay(g *guard.Guard, rec *accesslog.Record, hits map[guard.ClientKey]*Hit) {
+	rep.Requests++
+	if rec.Time.Before(rep.From) {
+		rep.From = rec.Time
+	}
+	if rec.Time.After(rep.To) {
+		rep.To = rec.Time
+	}
+	f := guard.Facts{
+		Now: rec.Time, ID: rec.ID, Client: rec.Client, Method: rec.Method, Path: rec.Path, UserAgent: rec.UserAgent,
+		Referer: rec.Referer != "", Partial: true, SignedIn: rec.User != "",
+	}
+	class := guard.Classify(f.Method, f.Path)
+	f.Built = (class == guard.Page || class == guard.Open) && (f.Method == "GET" || f.Method == "HEAD") && rec.Status != 404
+	v := g.Decide(&f)
+	if v.Allowed() {
+		g.Answered(&f, &v, rec.Status)
+		if class == guard.Auth && (rec.Status == 401 || rec.Status == 403) {
+			g.SignedIn(&f, "", false)
+		}
+		return
+	}
+	rep.Refused++
+	key := guard.KeyOf(f.Client)
+	h := hits[key]
+	if h == nil {
+		if len(hits) >= maxLogClients {
+			rep.More++
+			return
+		}
+		h = &Hit{Client: key.String(), By: make(map[string]int), First: f.Now, Path: clipText(f.Path, 200), Agent: clipText(f.UserAgent, 200),
+			agents: make(map[string]bool)}
+		hits[key] = h
+	}
+	h.add(&f, &v, rec.Status)
+}
+
+func (h *Hit) add(f *guard.Facts, v *guard.Verdict, status int) {
+	h.Refused++
+	h.Last = f.Now
+	h.By[v.Name()]++
+	if v.Rule == guard.RuleBan && h.Banned.IsZero() {
+		h.Banned = f.Now
+	}
+	if v.Claim == bots.Verified {
+		h.because("a search engine, by its published addresses")
+	}
+	if f.SignedIn {
+		h.because("somebody was signed in")
+	}
+	if v.Bot == bots.Person && strings.HasPrefix(f.UserAgent, "Mozilla/") {
+		if len(h.agents) < 16 {
+			h.agents[f.UserAgent] = true
+		}
+		if v.Class == guard.Page && status >= 200 && status < 400 {
+			h.reads++
+		}
+	}
+}
+
+func (h *Hit) because(reason string) {
+	if !slices.Contains(h.False, reason) {
+		h.False = append(h.False, reason)
+	}
+}
+
+func (rep *Report) close(g *guard.Guard, hits map[guard.ClientKey]*Hit) {
+	for _, h := range hits {
+		h.Browsers = len(h.agents)
+		if h.Browsers >= someBrowsers {
+			h.because(fmt.Sprintf("%d different browsers: people share the address", h.Browsers))
+		}
+		if h.reads > 0 && h.Browsers > 0 {
+			h.because("a browser that read pages")
+		}
+		rep.Clients = append(rep.Clients, *h)
+	}
+	slices.SortFunc(rep.Clients, func(a, b Hit) int {
+		return cmp.Or(cmp.Compare(b.Refused, a.Refused), cmp.Compare(a.Client, b.Client))
+	})
+	s := g.Stats(rep.To)
+	rep.Counts = s.Decisions
+	rep.High = int(s.Entered)
+	for _, k := range bots.Kinds() {
+		rep.Kinds = append(rep.Kinds, KindCount{k.String(), s.Kinds[k.String()]})
+	}
+}
+
+func clipText(s string, most int) string {
+	if len(s) > most {
+		s = s[:most] + "…"
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}

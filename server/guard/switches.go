@@ -1,0 +1,207 @@
+package guard
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"freshet/server/guard/traffic"
+)
+
+// A Cover is what the kill switch closes.
+type Cover uint8
+
+// The covers.
+const (
+	CoverAPI   Cover = iota // everything but pages
+	CoverPages              // pages, feeds and files
+	CoverAll
+)
+
+var coverNames = [...]string{"api", "pages", "all"}
+
+// String is the cover's name.
+func (c Cover) String() string {
+	if int(c) < len(coverNames) {
+		return coverNames[c]
+	}
+	return "unknown"
+}
+
+// ParseCover reads a cover.
+func ParseCover(text string) (Cover, error) {
+	if i := slices.Index(coverNames[:], text); i >= 0 {
+		return Cover(i), nil
+	}
+	return 0, fmt.Errorf("%q is nothing that can be closed: api, pages or all", text)
+}
+
+// MarshalText is String.
+func (c Cover) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText is ParseCover.
+func (c *Cover) UnmarshalText(text []byte) (err error) {
+	*c, err = ParseCover(string(text))
+	return err
+}
+
+// A Kill is the kill switch, thrown. The site opens again when it expires, when [Guard.Reopen] is called, which the admin
+// listener does without asking the guard, and for who is signed in at /api/security/.
+type Kill struct {
+	Cover  Cover     `json:"cover"`
+	Reason string    `json:"reason,omitempty"`
+	By     string    `json:"by"`
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until"`
+}
+
+// Bounds of how long a kill lasts.
+const (
+	defaultKill = time.Hour
+	longestKill = 7 * 24 * time.Hour
+)
+
+// closes reports whether the switch covers a class.
+func (k *Kill) closes(c Class) bool {
+	switch c {
+	case Health:
+		return false
+	case Page, Open, AI:
+		return k.Cover != CoverAPI
+	}
+	return k.Cover != CoverPages
+}
+
+// An Entry is one line of the audit: what an operator did.
+type Entry struct {
+	At     time.Time `json:"at"`
+	By     string    `json:"by"`
+	Action string    `json:"action"` // ban, unban, kill, reopen, traffic
+	What   string    `json:"what,omitempty"`
+	Until  time.Time `json:"until,omitzero"` // zero: it stays, or nothing does
+	Reason string    `json:"reason,omitempty"`
+}
+
+// maxAudit is how many entries are kept.
+const maxAudit = 500
+
+// switches are what operators have set.
+type switches struct {
+	kill    atomic.Pointer[Kill]
+	changes atomic.Uint64
+
+	mu    sync.Mutex
+	audit []Entry // oldest first
+}
+
+// killed returns the kill switch while it is thrown.
+func (s *switches) killed(now time.Time) *Kill {
+	k := s.kill.Load()
+	if k == nil || !now.Before(k.Until) {
+		return nil
+	}
+	return k
+}
+
+func (s *switches) note(e Entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.audit) == maxAudit {
+		s.audit = slices.Delete(s.audit, 0, 1)
+	}
+	s.audit = append(s.audit, e)
+	s.changes.Add(1)
+}
+
+// Kill throws the kill switch. Its Since may be zero, its Until too: then it is an hour.
+func (g *Guard) Kill(k Kill, now time.Time) error {
+	if k.By == "" {
+		return errors.New("the kill switch wants to know who throws it")
+	}
+	if k.Since.IsZero() {
+		k.Since = now.Round(0)
+	}
+	if k.Until.IsZero() {
+		k.Until = k.Since.Add(defaultKill)
+	}
+	if d := k.Until.Sub(now); d <= 0 || d > longestKill {
+		return fmt.Errorf("the kill switch lasts from now to %s: it would be %s", longestKill, d.Round(time.Second))
+	}
+	if k.Cover > CoverAll {
+		return errors.New("the kill switch has no cover")
+	}
+	g.switches.kill.Store(&k)
+	g.record(Entry{At: now.Round(0), By: k.By, Action: "kill", What: k.Cover.String(), Until: k.Until, Reason: k.Reason})
+	g.tell(event{Kill: &k})
+	return nil
+}
+
+// Reopen takes the kill switch back. It reports whether it was thrown.
+func (g *Guard) Reopen(by string, now time.Time) bool {
+	old := g.switches.kill.Swap(nil)
+	if old == nil {
+		return false
+	}
+	g.record(Entry{At: now.Round(0), By: by, Action: "reopen", What: old.Cover.String()})
+	g.tell(event{Reopen: true})
+	return old.Until.After(now)
+}
+
+// Killed returns the kill switch while it is thrown; nil: it is not.
+func (g *Guard) Killed(now time.Time) *Kill { return g.switches.killed(now) }
+
+// SetTraffic overrides the mode of the settings until its Until, or until the next call where that is zero.
+func (g *Guard) SetTraffic(o traffic.Override, now time.Time) error {
+	switch {
+	case o.By == "":
+		return errors.New("high-traffic mode wants to know who sets it")
+	case !o.Until.IsZero() && !o.Until.After(now):
+		return errors.New("it would have ended already")
+	}
+	o.Since = now.Round(0)
+	g.meter.Set(&o, now)
+	g.record(Entry{At: o.Since, By: o.By, Action: "traffic", What: o.Mode.String(), Until: o.Until, Reason: o.Reason})
+	g.tell(event{Traffic: &o})
+	return nil
+}
+
+// Traffic is an operator's word on high-traffic mode; nil: there is none in force.
+func (g *Guard) Traffic(now time.Time) *traffic.Override {
+	o := g.meter.Override()
+	if o == nil || o.Mode == traffic.Settings || !o.Until.IsZero() && !now.Before(o.Until) {
+		return nil
+	}
+	return o
+}
+
+// SetBreaker tells whether the database's circuit breaker is open: then writes that can wait are refused, and old data will do.
+func (g *Guard) SetBreaker(open bool) { g.meter.SetBreaker(open) }
+
+// HighTraffic reports whether high-traffic mode is on, and the requests a second that it goes by.
+func (g *Guard) HighTraffic(now time.Time) (on bool, rate float64) {
+	if g.meter.Judge(now) {
+		g.logTraffic(now)
+	}
+	return g.meter.High(), g.meter.Rate(now.Unix())
+}
+
+// Audit is what operators did, newest first.
+func (g *Guard) Audit() []Entry {
+	g.switches.mu.Lock()
+	defer g.switches.mu.Unlock()
+	all := slices.Clone(g.switches.audit)
+	slices.Reverse(all)
+	return all
+}
+
+func (g *Guard) record(e Entry) {
+	g.switches.note(e)
+	facts := []any{"by", e.By, "action", e.Action, "what", e.What, "reason", e.Reason}
+	if !e.Until.IsZero() {
+		facts = append(facts, "until", e.Until)
+	}
+	g.log.Warn("guard changed by hand", facts...)
+}
