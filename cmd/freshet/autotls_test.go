@@ -19,8 +19,8 @@ import (
 	"freshet/internal/testenv/authority"
 )
 
-// Two servers with one state folder get one certificate between them, and each serves it; challenges reach the first
-// alone, whoever asked. Who comes without TLS is sent on. Both end when told to, and leave no lock.
+// Two servers with one state folder get one certificate between them, and each serves it. The first asks, and the second
+// is where challenges arrive, which finds what to answer in the folder. Who comes without TLS is sent on. Both end when told to, and leave no lock.
 func TestAutomaticCertificates(t *testing.T) {
 	binary := testenv.Freshet(t)
 	public, state := t.TempDir(), filepath.Join(t.TempDir(), "state")
@@ -36,7 +36,8 @@ func TestAutomaticCertificates(t *testing.T) {
 		return ln.Addr().(*net.TCPAddr).Port
 	}
 	ports, plain, operators := [2]int{free(), free()}, [2]int{free(), free()}, [2]int{free(), free()}
-	a := authority.New(t, authority.Config{TLSPort: ports[0], HTTPPort: plain[0]})
+	a := authority.New(t, authority.Config{TLSPort: ports[1], HTTPPort: plain[1]})
+	resume := a.Hang("/order-plz")
 	at := func(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 	var logs [2]lockedBuffer
 	var processes [2]*exec.Cmd
@@ -62,7 +63,15 @@ func TestAutomaticCertificates(t *testing.T) {
 		if err != nil || line != "https://two.example/\n" {
 			t.Fatalf("announced %q, %v: %s", line, err, logs[i].String())
 		}
+		for limit := time.After(30 * time.Second); a.Waiting() == 0; { // until the first one asks
+			select {
+			case <-time.After(10 * time.Millisecond):
+			case <-limit:
+				t.Fatalf("no order: %s", logs[i].String())
+			}
+		}
 	}
+	resume()
 	client := &http.Client{
 		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.Roots, ServerName: "two.example"}, ForceAttemptHTTP2: true, DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -11,8 +11,8 @@
 //
 // When things fail. No certificate yet: handshakes for that host fail; the authority is asked again after 1 s to 1 min
 // while it cannot be reached, and with growing pauses, as certmagic has them, while it refuses. A renewal that fails:
-// the last certificate stays in use, and the log has a Warn, then an Error when a sixth of its time is left. A stored certificate that
-// cannot be used: an Error names its folder; nothing is deleted.
+// the last certificate stays in use, and the log has a Warn, then an Error when a sixth of its time is left. A stored
+// certificate that cannot be used: an Error names its folder; nothing is deleted.
 //
 // Not promised: that nothing of certmagic outlives Run. What works has ended, or is left alone after 5 s; one goroutine
 // that paces orders stays, asleep.

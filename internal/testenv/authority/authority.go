@@ -3,6 +3,7 @@
 package authority
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/pem"
 	"io"
@@ -39,7 +40,7 @@ type Authority struct {
 	RootFile  string         // the same as a file of PEM
 
 	handler http.Handler
-	hung    atomic.Pointer[string]
+	hung    atomic.Pointer[hang]
 	orders  atomic.Int64
 	asked   atomic.Int64
 	waiting atomic.Int64
@@ -47,6 +48,12 @@ type Authority struct {
 	mu   sync.Mutex // protects what follows
 	srv  *httptest.Server
 	addr string
+}
+
+// A hang is what Hang makes of requests.
+type hang struct {
+	path string
+	over chan struct{}
 }
 
 // New starts an Authority, which ends with the test.
@@ -66,12 +73,19 @@ func New(t testing.TB, cfg Config) *Authority {
 	a := &Authority{Roots: x509.NewCertPool(), TLSRoots: x509.NewCertPool(), addr: "127.0.0.1:0"}
 	a.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.asked.Add(1)
-		if path := a.hung.Load(); path != nil && strings.HasPrefix(r.URL.Path, *path) {
+		if h := a.hung.Load(); h != nil && strings.HasPrefix(r.URL.Path, h.path) {
+			body, err := io.ReadAll(r.Body) // else nothing tells that the client has gone
+			if err != nil {
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
 			a.waiting.Add(1)
 			defer a.waiting.Add(-1)
-			_, _ = io.Copy(io.Discard, r.Body) // else nothing tells that the client has gone
-			<-r.Context().Done()
-			return
+			select {
+			case <-h.over:
+			case <-r.Context().Done():
+				return
+			}
 		}
 		if r.Method == http.MethodPost && r.URL.Path == "/order-plz" {
 			a.orders.Add(1)
@@ -100,8 +114,15 @@ func (a *Authority) Orders() int { return int(a.orders.Load()) }
 // Asked counts requests of all kinds.
 func (a *Authority) Asked() int { return int(a.asked.Load()) }
 
-// Hang answers no more requests whose paths begin so: those wait until they are given up.
-func (a *Authority) Hang(path string) { a.hung.Store(&path) }
+// Hang answers no more requests whose paths begin so: those wait until they are given up, or resume is called.
+func (a *Authority) Hang(path string) (resume func()) {
+	h := &hang{path, make(chan struct{})}
+	a.hung.Store(h)
+	return sync.OnceFunc(func() {
+		a.hung.CompareAndSwap(h, nil)
+		close(h.over)
+	})
+}
 
 // Waiting counts requests that wait.
 func (a *Authority) Waiting() int { return int(a.waiting.Load()) }
