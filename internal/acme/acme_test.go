@@ -3,6 +3,7 @@ package acme_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"encoding/pem"
 	"errors"
@@ -356,18 +357,20 @@ func TestHanging(t *testing.T) {
 func TestRenewal(t *testing.T) {
 	ln := listen(t)
 	a := authority.New(t, authority.Config{TLSPort: port(ln), HTTPPort: unused(t), Lifetime: 9 * time.Second})
-	s := serve(t, ln, nil, acme.Config{Hosts: []string{"renewed.example"}, Dir: t.TempDir(), CA: a.Directory, Roots: a.TLSRoots, Look: 50 * time.Millisecond})
+	host := strings.ToLower(rand.Text()) + ".example" // certmagic remembers failed renewals by name, for the whole process
+	s := serve(t, ln, nil, acme.Config{Hosts: []string{host}, Dir: t.TempDir(), CA: a.Directory, Roots: a.TLSRoots, Look: 50 * time.Millisecond})
 	first := ""
-	eventually(t, "a certificate", func() bool { first = s.serial(t, a, "renewed.example"); return first != "" })
-	expiry := gauge(t, s, "renewed.example")
-	eventually(t, "another certificate", func() bool { next := s.serial(t, a, "renewed.example"); return next != "" && next != first })
-	if got := gauge(t, s, "renewed.example"); got <= expiry {
+	eventually(t, "a certificate", func() bool { first = s.serial(t, a, host); return first != "" })
+	expiry := gauge(t, s, host)
+	eventually(t, "another certificate", func() bool { next := s.serial(t, a, host); return next != "" && next != first })
+	if got := gauge(t, s, host); got <= expiry {
 		t.Errorf("the gauge was %v and is %v after the renewal", expiry, got)
 	}
 	a.Away()
-	const failed = "the certificate could not be renewed, the last one stays in use"
-	eventually(t, "a record of the trouble", func() bool { return s.log.count("WARN", failed) > 0 })
-	if s.serial(t, a, "renewed.example") == "" {
+	eventually(t, "a record of the trouble", func() bool { // an Error on a machine so busy that it is late
+		return s.log.count("WARN", "the certificate could not be renewed, the last one stays in use")+s.log.count("ERROR", "the certificate expires soon") > 0
+	})
+	if s.serial(t, a, host) == "" {
 		t.Error("the certificate is not served while the authority is away")
 	}
 	s.stop()
