@@ -8,3 +8,6 @@ func (k *KeyPair) Forget() {
 	defer k.mu.Unlock()
 	k.checked = time.Time{}
 }
+
+// BreakOutcomes makes counting a page panic.
+func (s *Server) BreakOutcomes() { s.metrics.outcomes = nil }

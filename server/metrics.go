@@ -192,7 +192,7 @@ func oneIf(b bool) float64 {
 // done is told of every request that is over: it is counted and logged once.
 func (s *Server) done(res *web.Response, method, path, agent string) {
 	took := time.Since(res.Start)
-	s.metrics.inFlight.Add(-1)
+	defer s.metrics.inFlight.Add(-1)
 	s.metrics.done(res, took)
 	if res.Client.Undeclared && s.undeclared.worth(res.Start, time.Hour) {
 		s.log.Warn("requests come through a proxy that is not trusted, so all of its readers count as one", "addr", res.Client.Addr,

@@ -101,6 +101,10 @@ func (p *pages) answer(ask *question, now time.Time) answer {
 	return a
 }
 
+// mostPlain is the largest body of a plain answer: it goes to the slowest reader, see slowestBytes, in half of writeTimeout,
+// which is the least that such an answer has.
+const mostPlain = 256 << 10
+
 // ready is answer where that is a page whose bytes are in memory, and which has come in time; it reports whether it is.
 func (p *pages) ready(ask *question, now time.Time) (a answer, ok bool) {
 	gen := p.site.Current()
@@ -116,7 +120,7 @@ func (p *pages) ready(ask *question, now time.Time) (a answer, ok bool) {
 		return a, false
 	}
 	v := p.store.ready(e, ask.AcceptEncoding)
-	if v == nil || v.stream || len(v.body) > streamBytes/8 {
+	if v == nil || v.stream || len(v.body) > mostPlain {
 		return a, false
 	}
 	a = p.send(gen, m, ask, v)

@@ -3,8 +3,10 @@ package server
 import (
 	"bytes"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,6 +33,16 @@ func (s *Server) plain(p *wire.Plain) (answered bool) {
 	if s.draining.Load() {
 		return false // net/http ends the connection
 	}
+	var x *exchange // nil: the guard has not been asked
+	defer func() {
+		if v := recover(); v != nil {
+			answered = s.panicked(p, x, v)
+		}
+		if x != nil {
+			s.done(&x.res, http.MethodGet, x.facts.Path, p.UserAgent)
+			exchanges.Put(x)
+		}
+	}()
 	now := time.Now()
 	ask := question{AcceptEncoding: p.AcceptEncoding, IfNoneMatch: p.IfNoneMatch, IfModifiedSince: p.IfModifiedSince}
 	ask.Path, ask.Query, _ = strings.Cut(p.Target, "?")
@@ -49,8 +61,7 @@ func (s *Server) plain(p *wire.Plain) (answered bool) {
 		return false
 	}
 
-	x := exchanges.Get().(*exchange)
-	defer exchanges.Put(x)
+	x = exchanges.Get().(*exchange)
 	client := s.cfg.Proxies.ClientAt(p.Remote(), p.Secure, web.Forwarding{
 		For: p.ForwardedFor, Forwarded: p.Forwarded, Proto: p.ForwardedProto,
 	})
@@ -58,16 +69,20 @@ func (s *Server) plain(p *wire.Plain) (answered bool) {
 	res := &x.res
 	res.Route = pageRoute
 	s.metrics.inFlight.Add(1) // done takes it off
-	defer s.done(res, http.MethodGet, ask.Path, p.UserAgent)
+	x.facts = guard.Facts{
+		Now: now, ID: res.ID(), Client: client.Addr, Undeclared: client.Undeclared, Method: http.MethodGet, Path: ask.Path, Built: true,
+		UserAgent: p.UserAgent, Accept: p.Accept, AcceptLanguage: p.AcceptLanguage, AcceptEncoding: p.AcceptEncoding, Referer: p.Referred,
+	}
 	var v guard.Verdict
 	if s.cfg.Guard != nil {
-		x.facts = guard.Facts{
-			Now: now, ID: res.ID(), Client: client.Addr, Undeclared: client.Undeclared, Method: http.MethodGet, Path: ask.Path, Built: true,
-			UserAgent: p.UserAgent, Accept: p.Accept, AcceptLanguage: p.AcceptLanguage, AcceptEncoding: p.AcceptEncoding, Referer: p.Referred,
-		}
 		if v = s.judge(res, &x.facts); !v.Allowed() {
 			res.Route = noRoute
-			x.refuse(p, &v)
+			var limit http.Header
+			if v.Quota.Limit > 0 {
+				limit = http.Header{}
+				tellLimit(limit, &v, now)
+			}
+			x.refuse(p, limit, refusal(&v))
 			return true
 		}
 	}
@@ -121,18 +136,32 @@ func (x *exchange) end(head []byte) []byte {
 	return x.head
 }
 
-// refuse answers as web.WriteError does to a request that the guard has refused.
-func (x *exchange) refuse(p *wire.Plain, v *guard.Verdict) {
-	out := paper{header: http.Header{}}
-	x.res.ResponseWriter = &out
-	if v.Quota.Limit > 0 {
-		tellLimit(out.header, v, x.res.Start)
+// panicked does as web.Recover does. What panics before the guard is asked is left to the long way, which meets it again.
+func (s *Server) panicked(p *wire.Plain, x *exchange, v any) (answered bool) {
+	if x == nil {
+		path, _, _ := strings.Cut(p.Target, "?") // queries may hold secrets
+		s.log.Error("handler panicked", "path", web.Clip(path, 512), "panic", v, "stack", string(debug.Stack()))
+		return false
 	}
+	s.log.Error("handler panicked", "request_id", x.res.ID(), "path", web.Clip(x.facts.Path, 512), "panic", v, "stack", string(debug.Stack()))
+	if p.Begun() {
+		p.Abort() // half an answer must not look like a whole one
+	} else {
+		x.refuse(p, nil, &web.Error{Status: http.StatusInternalServerError})
+	}
+	return true
+}
+
+// refuse answers as web.WriteError does, with further headers.
+func (x *exchange) refuse(p *wire.Plain, further http.Header, e *web.Error) {
+	out := paper{header: http.Header{}}
+	maps.Copy(out.header, further)
+	x.res.ResponseWriter, x.res.Status = &out, 0
 	if x.res.Client.Secure {
 		out.header["Strict-Transport-Security"] = transport
 	}
 	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: x.facts.Path}, Header: http.Header{"Accept": {p.Accept}}}
-	web.WriteError(&x.res, r, refusal(v))
+	web.WriteError(&x.res, r, e)
 	x.res.ResponseWriter = nil
 	head := x.begin(x.res.Status)
 	for name, values := range out.header {

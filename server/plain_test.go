@@ -7,11 +7,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -277,60 +279,129 @@ func (l narrow) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// TestPlainDrain: a reader whose page is on its way when the server is told to stop gets all of it.
+// TestPlainDrain: a reader whose page is on its way when the server is told to stop gets all of it, unless that takes
+// longer than a drain may; then it is said.
 func TestPlainDrain(t *testing.T) {
-	g := built()
-	large := page("Large", 900<<10) // more than the buffers between a server and a reader who does not read yet
-	g.put("/large/", site.KindPage, htmlType, large)
-	srv := newServer(t, server.Config{Site: serving(g)})
-	if res := get(srv.Handler(), "/large/"); res.Code != 200 {
-		t.Fatal(res.Code)
+	for _, reads := range []bool{true, false} {
+		t.Run(fmt.Sprintf("reads %v", reads), func(t *testing.T) {
+			g := built()
+			large := page("Large", 250<<10) // more than the buffers between a server and a reader who does not read yet
+			g.put("/large/", site.KindPage, htmlType, large)
+			var log, records bytes.Buffer
+			access := telemetry.NewAccessLog(telemetry.AccessConfig{Writer: &records})
+			cfg := server.Config{Site: serving(g), Access: access, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+			if !reads {
+				cfg.DrainTimeout = 100 * time.Millisecond
+			}
+			srv := newServer(t, cfg)
+			if res := get(srv.Handler(), "/large/"); res.Code != 200 {
+				t.Fatal(res.Code)
+			}
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- srv.Run(ctx, narrow{ln}) }()
+			conn, err := net.Dial("tcp", ln.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if err := conn.(*net.TCPConn).SetReadBuffer(16 << 10); err != nil {
+				t.Fatal(err)
+			}
+			seen := new(bytes.Buffer)
+			br := bufio.NewReader(io.TeeReader(conn, seen))
+			if err := greet(conn, br); err != nil {
+				t.Fatal(err)
+			}
+			seen.Reset()
+			if _, err := io.WriteString(conn, "GET /large/ HTTP/1.1\r\nHost: freshet.test\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.ReadResponse(br, nil)
+			if err != nil || !isShort(seen.Bytes()) {
+				t.Fatalf("%v; took the short way: %v", err, isShort(seen.Bytes()))
+			}
+			cancel()
+			if reads {
+				select {
+				case err := <-done:
+					t.Fatalf("Run = %v while a page is on its way", err)
+				case <-time.After(100 * time.Millisecond): // it has had time to be wrong
+				}
+				body, err := io.ReadAll(res.Body)
+				if err != nil || string(body) != large {
+					t.Errorf("got %d of %d bytes: %v", len(body), len(large), err)
+				}
+			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			if said := strings.Contains(log.String(), "requests were cut off"); said == reads {
+				t.Errorf("said that requests were cut off: %v\n%s", said, log.String())
+			}
+			if !strings.Contains(records.String(), `"path":"/large/"`) || strings.Count(records.String(), "\n") != 3 {
+				t.Errorf("records:\n%s", records.String())
+			}
+		})
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+}
+
+// TestPlainPanic: what panics on the short way is a 500 there or on the long one, and told, and the connection goes on.
+func TestPlainPanic(t *testing.T) {
+	for name, at := range map[string]func(*server.Server, *atomic.Bool){
+		"before the guard": func(_ *server.Server, early *atomic.Bool) { early.Store(true) },
+		"after it":         func(s *server.Server, _ *atomic.Bool) { s.BreakOutcomes() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			var early atomic.Bool
+			site := panicking{serving(built()), &early}
+			srv := newServer(t, server.Config{Site: site, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			get(srv.Handler(), "/small/")
+			addr := listening(t, srv)
+			at(srv, &early)
+			conn, err := net.Dial("tcp", addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			br := bufio.NewReader(conn)
+			if err := greet(conn, br); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				if _, err := io.WriteString(conn, "GET /small/ HTTP/1.1\r\nHost: freshet.test\r\n\r\n"); err != nil {
+					t.Fatal(err)
+				}
+				res, err := http.ReadResponse(br, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(res.Body)
+				if err != nil || res.StatusCode != 500 || res.Header.Get("Cache-Control") != "no-store" || strings.Contains(string(body), "mistake") {
+					t.Errorf("%d %v %q, %v, want 500", res.StatusCode, res.Header, body, err)
+				}
+			}
+			if !strings.Contains(log.String(), "handler panicked") {
+				t.Errorf("not told:\n%s", log.String())
+			}
+		})
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- srv.Run(ctx, narrow{ln}) }()
-	conn, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
+}
+
+// A panicking site panics where it is asked for its generation by the handlers of pages.
+type panicking struct {
+	server.Site
+	now *atomic.Bool
+}
+
+func (p panicking) Current() server.Generation {
+	if p.now.Load() {
+		panic("our mistake")
 	}
-	defer conn.Close()
-	if err := conn.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
-		t.Fatal(err)
-	}
-	seen := new(bytes.Buffer)
-	br := bufio.NewReader(io.TeeReader(conn, seen))
-	if err := greet(conn, br); err != nil {
-		t.Fatal(err)
-	}
-	seen.Reset()
-	if _, err := io.WriteString(conn, "GET /large/ HTTP/1.1\r\nHost: freshet.test\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	res, err := http.ReadResponse(br, nil)
-	if err != nil || !isShort(seen.Bytes()) {
-		t.Fatalf("%v; took the short way: %v", err, isShort(seen.Bytes()))
-	}
-	cancel()
-	for err := error(nil); err == nil; time.Sleep(time.Millisecond) { // until it takes no more connections
-		var c net.Conn
-		if c, err = net.Dial("tcp", ln.Addr().String()); err == nil {
-			_ = c.Close()
-		}
-	}
-	select {
-	case err := <-done:
-		t.Fatalf("Run = %v while a page is on its way", err)
-	case <-time.After(100 * time.Millisecond): // it has had time to be wrong
-	}
-	body, err := io.ReadAll(res.Body)
-	if err != nil || string(body) != large {
-		t.Errorf("got %d of %d bytes: %v", len(body), len(large), err)
-	}
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
+	return p.Site.Current()
 }

@@ -163,12 +163,12 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 		srv.RegisterOnShutdown(s.cfg.Dev.Close) // its streams end only when told to
 	}
 	addr := ln.Addr()
-	ln = s.wrap(ln)
+	vetted := s.wrap(ln)
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(ln) }()
+	go func() { failed <- srv.Serve(vetted) }()
 	select {
 	case err := <-failed:
-		_ = ln.Close() // Serve has, unless it could not begin
+		_ = vetted.Close() // Serve has, unless it could not begin
 		return fmt.Errorf("serve on %s: %w", addr, err)
 	case <-ctx.Done():
 	}
@@ -188,8 +188,8 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 		_ = srv.Close() // closes what is left; there is nobody to tell
 	}
 	<-failed
-	for s.metrics.inFlight.Load() > 0 && limit.Err() == nil { // plain requests, which Shutdown knows nothing of
-		time.Sleep(time.Millisecond)
+	if n := vetted.Drain(limit); n > 0 {
+		s.log.Warn("requests were cut off", "requests", n)
 	}
 	return nil
 }
@@ -211,7 +211,7 @@ func newHTTP(h http.Handler, log *slog.Logger) *http.Server {
 }
 
 // wrap puts before net/http what it does not do: PROXY headers come first on a connection, then TLS, then requests.
-func (s *Server) wrap(ln net.Listener) net.Listener {
+func (s *Server) wrap(ln net.Listener) *wire.Listener {
 	if s.cfg.Proxies != nil {
 		ln = wire.Proxied(ln, s.cfg.Proxies.Trusts)
 	}

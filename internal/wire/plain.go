@@ -1,9 +1,12 @@
 package wire
 
 import (
+	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -26,6 +29,7 @@ type Plain struct {
 	Secure bool // the connection speaks TLS
 
 	conn  *vetConn
+	begun bool      // an answer has been
 	lines [3]string // of the headers with slices
 }
 
@@ -37,10 +41,17 @@ func (p *Plain) Remote() netip.Addr {
 	return netip.Addr{}
 }
 
+// Begun reports whether some of an answer may have been sent.
+func (p *Plain) Begun() bool { return p.begun }
+
+// Abort ends the connection once the request counts as answered.
+func (p *Plain) Abort() { p.conn.failed = net.ErrClosed }
+
 // Send sends an answer, whole: its head, with the empty line that ends it, and its body. It returns how much of the body
 // was sent.
 func (p *Plain) Send(head, body []byte) (sent int, err error) {
 	c := p.conn
+	p.begun = true
 	if now := time.Now(); c.writeUntil.Sub(now) < c.limits.WriteTime/2 { // not for every answer: it costs what a page does
 		c.writeUntil = now.Add(c.limits.WriteTime)
 		if err := c.Conn.SetWriteDeadline(c.writeUntil); err != nil {
@@ -201,6 +212,10 @@ func (c *vetConn) mayAnswer(room int) bool {
 // answer answers the plain requests that b begins with, and returns how many of its bytes they were. An error is the
 // connection's end.
 func (c *vetConn) answer(b []byte) (done int, err error) {
+	if c.req == nil {
+		c.req = new(Plain)
+	}
+	defer func() { *c.req = Plain{} }() // while the connection waits, it need not keep that
 	for done < len(b) {
 		n := endOfHead(b[done:], 0)
 		if n < 0 || n > c.limits.HeadBytes {
@@ -210,23 +225,13 @@ func (c *vetConn) answer(b []byte) (done int, err error) {
 		if h, why := vetHead(raw); why != "" || h.chunked || h.length > 0 {
 			break
 		}
-		if c.req == nil {
-			c.req = new(Plain)
-		}
 		*c.req = Plain{conn: c, Secure: c.secure}
 		if !parsePlain(string(raw), c.req) {
 			break
 		}
-		if !c.state.CompareAndSwap(waiting, answering) {
-			return done, net.ErrClosed
-		}
-		answered := c.limits.Plain(c.req)
-		if !c.state.CompareAndSwap(answering, waiting) {
-			_ = c.Conn.Close() // whoever wanted that has been told that it is
-			return done, net.ErrClosed
-		}
-		if c.failed != nil {
-			return done, c.failed
+		answered, err := c.ask()
+		if err != nil {
+			return done, err
 		}
 		if !answered {
 			break
@@ -234,10 +239,24 @@ func (c *vetConn) answer(b []byte) (done int, err error) {
 		done += n
 	}
 	if done > 0 {
-		*c.req = Plain{} // while the connection waits, it need not keep that
 		c.idle()
 	}
 	return done, nil
+}
+
+// ask has the request answered, if it is to be. Who wants the connection closed meanwhile is told that it is, and it is
+// closed here, also when that panics.
+func (c *vetConn) ask() (answered bool, err error) {
+	if !c.state.CompareAndSwap(waiting, answering) {
+		return false, net.ErrClosed
+	}
+	defer func() {
+		if !c.state.CompareAndSwap(answering, waiting) {
+			err = errors.Join(net.ErrClosed, c.Conn.Close())
+			c.listener.leave(c)
+		}
+	}()
+	return c.limits.Plain(c.req), c.failed
 }
 
 // idle gives the client time for its next request, as net/http does after one that it has answered.
@@ -256,11 +275,66 @@ func (c *vetConn) idle() {
 // closeLater reports whether the connection is answering a request, and will close itself once it has.
 func (c *vetConn) closeLater() bool {
 	for {
-		switch s := c.state.Load(); {
-		case s == closing:
+		switch c.state.Load() {
+		case closing:
 			return false
-		case c.state.CompareAndSwap(s, closing):
-			return s == answering
+		case waiting:
+			if c.state.CompareAndSwap(waiting, closing) {
+				return false
+			}
+		case answering:
+			c.listener.stay(c) // before it can leave
+			if c.state.CompareAndSwap(answering, closing) {
+				return true
+			}
+			c.listener.leave(c)
+		}
+	}
+}
+
+// late are connections that were closed while a plain request of theirs was answered, and are not yet.
+type late struct {
+	mu    sync.Mutex // protects conns
+	conns map[*vetConn]struct{}
+	left  chan struct{} // of one: one has gone
+}
+
+func (l *Listener) stay(c *vetConn) {
+	l.late.mu.Lock()
+	defer l.late.mu.Unlock()
+	l.late.conns[c] = struct{}{}
+}
+
+func (l *Listener) leave(c *vetConn) {
+	l.late.mu.Lock()
+	delete(l.late.conns, c)
+	l.late.mu.Unlock()
+	select {
+	case l.late.left <- struct{}{}:
+	default: // it was told
+	}
+}
+
+// Drain waits for the plain requests that were being answered when net/http closed its connections. When ctx ends
+// before, it cuts off those that are left, and returns how many that were.
+func (l *Listener) Drain(ctx context.Context) (cut int) {
+	for ended := ctx.Done(); ; {
+		l.late.mu.Lock()
+		n := len(l.late.conns)
+		l.late.mu.Unlock()
+		if n == 0 {
+			return cut
+		}
+		select {
+		case <-l.late.left:
+		case <-ended:
+			ended = nil // what is cut off goes at once
+			l.late.mu.Lock()
+			cut = len(l.late.conns)
+			for c := range l.late.conns {
+				_ = c.Conn.Close() // its reader is not told more
+			}
+			l.late.mu.Unlock()
 		}
 	}
 }

@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -278,6 +279,49 @@ func TestPlainShutdown(t *testing.T) {
 		}
 		if _, err := readers[1].ReadByte(); err == nil {
 			t.Error("the connection whose request was under way goes on")
+		}
+	})
+}
+
+// TestPlainPanics: a connection whose answer panics is closed, as net/http closes those whose handlers do.
+func TestPlainPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := plainServer(t, wire.Limits{Plain: func(*wire.Plain) bool { panic(http.ErrAbortHandler) }}, &http.Server{})
+		conn, br := l.dial()
+		defer conn.Close()
+		for range 2 {
+			_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+			_, _ = http.ReadResponse(br, nil)
+		}
+		if _, err := br.ReadByte(); !errors.Is(err, io.EOF) {
+			t.Errorf("the connection goes on: %v", err)
+		}
+	})
+}
+
+// TestPlainDrainCuts: what does not end in time is cut off, and counted.
+func TestPlainDrainCuts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipes, srv := newPipes(), &http.Server{Handler: echo}
+		l := wire.Vet(pipes, wire.Limits{Plain: short})
+		go func() { _ = srv.Serve(l) }()
+		conn, br := pipes.dial()
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+		_ = answer(br)
+		_, _ = io.WriteString(conn, "GET /p HTTP/1.1\r\nHost: h\r\n\r\n") // nobody reads the answer
+		synctest.Wait()
+		if err := srv.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		began := time.Now()
+		if n := l.Drain(ctx); n != 1 || time.Since(began) != 10*time.Second {
+			t.Errorf("Drain = %d after %v, want 1 after 10 s", n, time.Since(began))
+		}
+		if n := l.Drain(t.Context()); n != 0 {
+			t.Errorf("Drain = %d once all have ended", n)
 		}
 	})
 }

@@ -24,7 +24,7 @@ type Limits struct {
 
 // Vet returns a listener whose connections hand requests of HTTP/1 on only when their heads are whole and sound. TLS
 // connections must have shaken hands, see [TLS]; those of HTTP/2, whose framing leaves no doubt, are left alone.
-func Vet(ln net.Listener, limits Limits) net.Listener {
+func Vet(ln net.Listener, limits Limits) *Listener {
 	if limits.HeadBytes == 0 {
 		limits.HeadBytes = 32 << 10
 	}
@@ -37,21 +37,23 @@ func Vet(ln net.Listener, limits Limits) net.Listener {
 	if limits.WriteTime == 0 {
 		limits.WriteTime = time.Minute
 	}
-	return &vetListener{ln, limits}
+	return &Listener{Listener: ln, limits: limits, late: late{conns: map[*vetConn]struct{}{}, left: make(chan struct{}, 1)}}
 }
 
-type vetListener struct {
+// A Listener vets the requests of its connections: see [Vet].
+type Listener struct {
 	net.Listener
 	limits Limits
+	late   late
 }
 
 // Accept implements net.Listener.
-func (l *vetListener) Accept() (net.Conn, error) {
+func (l *Listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	v := &vetConn{Conn: c, limits: l.limits}
+	v := &vetConn{Conn: c, limits: l.limits, listener: l}
 	if t, ok := c.(*tls.Conn); ok {
 		if t.ConnectionState().NegotiatedProtocol == "h2" {
 			return c, nil
@@ -93,8 +95,9 @@ const (
 // meanwhile.
 type vetConn struct {
 	net.Conn
-	limits Limits
-	secure bool // by TLS
+	limits   Limits
+	secure   bool // by TLS
+	listener *Listener
 
 	place  place
 	left   int64 // bytes of the body, or of the chunk, still to come
