@@ -362,9 +362,15 @@ func TestPlainPanic(t *testing.T) {
 			site := panicking{serving(built()), &early}
 			srv := newServer(t, server.Config{Site: site, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			get(srv.Handler(), "/small/")
-			addr := listening(t, srv)
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
 			at(srv, &early)
-			conn, err := net.Dial("tcp", addr)
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- srv.Run(ctx, ln) }()
+			conn, err := net.Dial("tcp", ln.Addr().String())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -385,6 +391,10 @@ func TestPlainPanic(t *testing.T) {
 				if err != nil || res.StatusCode != 500 || res.Header.Get("Cache-Control") != "no-store" || strings.Contains(string(body), "mistake") {
 					t.Errorf("%d %v %q, %v, want 500", res.StatusCode, res.Header, body, err)
 				}
+			}
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
 			}
 			if !strings.Contains(log.String(), "handler panicked") {
 				t.Errorf("not told:\n%s", log.String())
