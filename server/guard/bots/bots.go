@@ -30,15 +30,16 @@ type Kind uint8
 
 // The kinds.
 const (
-	Person  Kind = iota // a browser, as far as can be told
-	Tool                // a program that says what it is: curl, a monitor, a feed reader, a preview of links
-	Crawler             // claims to be a search engine's; see [Verifier]
-	AI                  // collects texts for language models
-	Bot                 // its score reaches the threshold
+	Unjudged Kind = iota // something else decided before anybody looked
+	Person               // a browser, as far as can be told
+	Tool                 // a program that says what it is: curl, a monitor, a feed reader, a preview of links
+	Crawler              // claims to be a search engine's; see [Verifier]
+	AI                   // collects texts for language models
+	Bot                  // its score reaches the threshold
 	kinds
 )
 
-var kindNames = [kinds]string{"person", "tool", "crawler", "ai", "bot"}
+var kindNames = [kinds]string{"unjudged", "person", "tool", "crawler", "ai", "bot"}
 
 // String is the kind's name.
 func (k Kind) String() string {
@@ -49,7 +50,7 @@ func (k Kind) String() string {
 }
 
 // Kinds lists all kinds.
-func Kinds() []Kind { return []Kind{Person, Tool, Crawler, AI, Bot} }
+func Kinds() []Kind { return []Kind{Unjudged, Person, Tool, Crawler, AI, Bot} }
 
 // Headers is what a request says of itself.
 type Headers struct {
@@ -78,7 +79,7 @@ func Judge(h Headers) Judgement {
 		ua = ua[:maxUserAgent]
 	}
 	ua = strings.ToLower(ua)
-	j := Judgement{}
+	j := Judgement{Kind: Person}
 	score := 0
 	program := namesProgram(ua)
 	if program {
