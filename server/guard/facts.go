@@ -187,17 +187,18 @@ func (v *Verdict) Message() string {
 type Field struct{ Name, Value string }
 
 // AppendFields adds the headers by which a client learns of its limit: RateLimit-Policy and RateLimit of
-// draft-ietf-httpapi-ratelimit-headers-10, and the older X-RateLimit ones, whose reset is a Unix time. A class without a limit has none.
+// draft-ietf-httpapi-ratelimit-headers-10, and the older X-RateLimit ones, whose reset is a Unix time. A class without a limit has none, nor
+// has who is not let in whatever is left of it.
 // Retry-After is the caller's, from RetryAfter.
 func (v *Verdict) AppendFields(fields []Field, now time.Time) []Field {
-	if v.Quota.Limit == 0 {
+	if v.Quota.Limit == 0 || v.Action == Deny {
 		return fields
 	}
 	class, reset := v.Class, v.Quota.Reset
 	if v.Rule == RuleAIPace {
 		class = AI
 	}
-	if v.Action == Limit {
+	if v.Action != Allow {
 		reset = v.RetryAfter // the draft wants both to mean the same moment
 	}
 	left := strconv.Itoa(v.Quota.Left)
