@@ -44,7 +44,7 @@ var (
 
 var (
 	guardDecisions   = metric("guard_decisions_total", "Requests by the rule that decided, the class and what came of it: passed, refused, shadow for what would have been refused.", "rule", "class", "outcome")
-	guardSenders     = metric("guard_requests_total", "Requests by what sent them: person, tool, crawler, ai, bot.", "sender")
+	guardSenders     = metric("guard_requests_total", "Requests by what sent them: person, tool, crawler, ai, bot, and unjudged where something else decided before.", "sender")
 	guardViolations  = metric("guard_violations_total", "Episodes that a limit's first refusal began, by class.", "class")
 	guardBansMade    = metric("guard_bans_total", "Bans that the guard made.")
 	guardBans        = metric("guard_bans", "Bans in force.")
@@ -62,6 +62,7 @@ var (
 	guardServers     = metric("guard_servers", "Servers that share counts and bans, as Redis last said.")
 	guardAlone       = metric("guard_lone_attempts_total", "Attempts to sign in that this server judged alone, because Redis failed.")
 	guardUnshared    = metric("guard_unshared_counts_total", "Counts that were not shared, because there were too many at once.")
+	guardUntold      = metric("guard_untold_events_total", "News that other servers were not told, because too much waited: order, ban, strike.", "event")
 )
 
 // guardGauges tell how the guard is. Every label is of a closed set.
@@ -105,6 +106,9 @@ func (g guardGauges) Collect(out chan<- prometheus.Metric) {
 	gauge(guardServers, float64(s.Servers))
 	counter(guardAlone, s.Alone)
 	counter(guardUnshared, s.Unshared)
+	for event, n := range s.Untold {
+		counter(guardUntold, n, event)
+	}
 }
 
 func oneIf(b bool) float64 {

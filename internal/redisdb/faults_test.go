@@ -30,7 +30,7 @@ func TestFaults(t *testing.T) {
 	frozen.Freeze()
 	t.Cleanup(frozen.Thaw)
 	foreign := testenv.NewRedis(t)
-	foreign.Do("SET freshet:{guard}:log nonsense")
+	foreign.Do("SET freshet:{guard}:strikes nonsense")
 	foreign.Do("SET freshet:{guard}:take:k nonsense")
 	limited := testenv.NewRedis(t)
 	limited.Do("ACL SETUSER asha on >%s ~* +ping", secret)
@@ -86,7 +86,7 @@ func TestFaults(t *testing.T) {
 					return err
 				},
 				"Share": func(ctx context.Context) error {
-					_, _, _, err := l.Share(ctx, map[string]time.Duration{"api x": time.Second}, [][]byte{[]byte("{}")}, "")
+					_, _, _, err := l.Share(ctx, map[string]time.Duration{"api x": time.Second}, [][]byte{[]byte("{}")}, nil, nil, "")
 					return err
 				},
 			}
@@ -173,7 +173,7 @@ func TestURL(t *testing.T) {
 func TestUser(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewRedis(t)
-	const rights = "+hello +evalsha +eval +time +get +mget +set +expire +pexpire +lrange +lrem +rpush +xadd +xread +zadd +zremrangebyscore +zcard"
+	const rights = "+hello +evalsha +eval +time +get +mget +set +expire +pexpire +lrange +lrem +rpush +xadd +xread +zadd +zrange +zrangebyscore +zremrangebyscore +zrem +zcard +hget +hmget +hset +hdel"
 	if got := s.Do("ACL SETUSER asha on >0123456789 resetkeys ~freshet:* nocommands %s", rights); got != "+OK" {
 		t.Fatal(got)
 	}
@@ -187,7 +187,7 @@ func TestUser(t *testing.T) {
 	cursor := ""
 	for range 2 {
 		var err error
-		if _, _, cursor, err = l.Share(t.Context(), map[string]time.Duration{"api x": time.Second}, [][]byte{[]byte("{}")}, cursor); err != nil {
+		if _, _, cursor, err = l.Share(t.Context(), map[string]time.Duration{"api x": time.Second}, [][]byte{[]byte("{}")}, stands(2), stands(3), cursor); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -55,24 +55,35 @@ func (l *Ledger) Take(ctx context.Context, keys []string, limit int, window time
 }
 
 // Share exchanges news in one round trip: it adds to debts, which are paid off by time, and tells how much all servers
-// together have made them; it appends events to the log, and tells what others have appended after cursor, the oldest
-// thousand of it. An empty next says that the log that cursor was of is lost. A call that fails may have been carried out.
+// together have made them; it tells strikes, bans and orders, and what others have told after cursor, the oldest thousand of
+// each. Bans and orders stand until there is a greater text about the same. An empty next says that something is lost of what
+// cursor was of. A call that fails may have been carried out.
 //
 // It is meant for some thousands of keys and a hundred kilobytes of events at most: Redis does nothing else meanwhile.
-func (l *Ledger) Share(ctx context.Context, spent map[string]time.Duration, events [][]byte, cursor string) (owed map[string]time.Duration, news [][]byte, next string, err error) {
+func (l *Ledger) Share(ctx context.Context, spent map[string]time.Duration, strikes [][]byte, bans, orders map[string][]byte, cursor string) (
+	owed map[string]time.Duration, news [][]byte, next string, err error) {
 	const what = "share counts and bans"
-	order := slices.Collect(maps.Keys(spent))
-	names := make([]string, 2, 2+len(spent))
-	names[0], names[1] = l.db.prefix+logKey, l.db.prefix+logNamed
-	known, last, ok := strings.Cut(cursor, " ")
-	if !ok {
-		known, last = "", "0-0"
+	names := make([]string, 0, 6+len(spent))
+	for _, key := range []string{nameKey, hitsKey, banKey, banTurns, orderKey, ordTurns} {
+		names = append(names, l.db.prefix+key)
 	}
-	args := make([]any, 0, 9+len(events)+len(spent))
-	args = append(args, l.server, known, last, rand.Text(), int(logKept.Seconds()), logLength, logBatch, mostDebt.Microseconds(), len(events))
-	for _, e := range events {
+	at := strings.Fields(cursor) // the name, the last strike, the turns of bans and orders
+	if len(at) != 4 {
+		at = []string{"", "0-0", "0", "0"}
+	}
+	known := at[0]
+	args := make([]any, 0, 15+len(strikes)+2*len(bans)+2*len(orders)+len(spent))
+	args = append(args, l.server, known, rand.Text(), int(kept.Seconds()), int(strikesKept.Seconds()), mostStrikes, mostOrders, batch,
+		mostDebt.Microseconds(), at[1], at[2], at[3], len(strikes), len(bans), len(orders))
+	for _, e := range strikes {
 		args = append(args, e)
 	}
+	for _, told := range []map[string][]byte{bans, orders} {
+		for about, e := range told {
+			args = append(args, about, e)
+		}
+	}
+	order := slices.Collect(maps.Keys(spent))
 	for _, key := range order {
 		names = append(names, l.db.prefix+debtKey+key)
 		args = append(args, spent[key].Microseconds())
@@ -85,26 +96,24 @@ func (l *Ledger) Share(ctx context.Context, spent map[string]time.Duration, even
 		return nil, nil, "", l.strange(what)
 	}
 	name, ok1 := reply[0].(string)
-	last, ok2 := reply[1].(string)
-	texts, ok3 := reply[2].([]any)
+	last, ok2 := texts(reply[1])
+	heard, ok3 := texts(reply[2])
 	list, ok4 := reply[3].([]any)
 	debts, ok5 := integers(list)
-	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || len(debts) != len(order) {
+	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || len(last) != 3 || len(debts) != len(order) {
 		return nil, nil, "", l.strange(what)
 	}
 	owed = make(map[string]time.Duration, len(order))
 	for i, key := range order {
 		owed[key] = time.Duration(debts[i]) * time.Microsecond
 	}
-	for _, text := range texts {
-		if text, ok := text.(string); ok {
-			news = append(news, []byte(text))
-		}
+	for _, text := range heard {
+		news = append(news, []byte(text))
 	}
 	if known != "" && name != known {
 		return owed, news, "", nil
 	}
-	return owed, news, name + " " + last, nil
+	return owed, news, name + " " + strings.Join(last, " "), nil
 }
 
 // Present notes that this server is there, and reports how many were within the last minute.
@@ -136,6 +145,16 @@ func (l *Ledger) run(ctx context.Context, what string, script *redis.Script, key
 func (l *Ledger) strange(what string) error {
 	return &Error{Message: fmt.Sprintf("%s: what answers at %s (redis.url, REDIS_URL) is not like Redis", what, l.db.url.host()),
 		Remedy: "see that it runs scripts as Redis 6.2 does"}
+}
+
+func texts(v any) ([]string, bool) {
+	list, ok := v.([]any)
+	out := make([]string, len(list))
+	for i, v := range list {
+		text, is := v.(string)
+		out[i], ok = text, ok && is
+	}
+	return out, ok
 }
 
 func integers(list []any) ([]int64, bool) {

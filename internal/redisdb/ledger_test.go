@@ -100,7 +100,7 @@ func TestKeys(t *testing.T) {
 	if _, _, err := l.Take(t.Context(), []string{"auth 203.0.113.7"}, 5, 15*time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, _, err := l.Share(t.Context(), map[string]time.Duration{"api 203.0.113.7": time.Minute}, [][]byte{[]byte("{}")}, ""); err != nil {
+	if _, _, _, err := l.Share(t.Context(), map[string]time.Duration{"api 203.0.113.7": time.Minute}, [][]byte{[]byte("{}")}, stands(1), stands(1), ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := l.Present(t.Context()); err != nil {
@@ -113,8 +113,12 @@ func TestKeys(t *testing.T) {
 		"{guard}:take:auth 203.0.113.7": {"list", 15 * time.Minute},
 		"{guard}:debt:api 203.0.113.7":  {"string", time.Minute},
 		"{guard}:servers":               {"zset", time.Minute},
-		"{guard}:log":                   {"stream", 30 * 24 * time.Hour},
-		"{guard}:log:name":              {"string", 30 * 24 * time.Hour},
+		"{guard}:strikes":               {"stream", 24 * time.Hour},
+		"{guard}:name":                  {"string", 30 * 24 * time.Hour},
+		"{guard}:bans":                  {"hash", 30 * 24 * time.Hour},
+		"{guard}:bans:turns":            {"zset", 30 * 24 * time.Hour},
+		"{guard}:orders":                {"hash", 30 * 24 * time.Hour},
+		"{guard}:orders:turns":          {"zset", 30 * 24 * time.Hour},
 	}
 	for _, key := range keysOf(t, c, prefix) {
 		w, ok := want[strings.TrimPrefix(key, prefix)]
@@ -133,59 +137,76 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestLogBounded: the log is cut, read in parts, and read to its end.
-func TestLogBounded(t *testing.T) {
+// stands are n bans or orders.
+func stands(n int) map[string][]byte {
+	all := map[string][]byte{}
+	for i := range n {
+		all[fmt.Sprint("about ", i)] = fmt.Append(nil, "text ", i)
+	}
+	return all
+}
+
+// TestKept: Redis holds no more than docs/formats/redis.md says, and reads in parts.
+func TestKept(t *testing.T) {
 	t.Parallel()
 	url, prefix := testenv.Redis(t), ownPrefix()
-	a, b := open(t, url, prefix).Ledger(), open(t, url, prefix).Ledger()
-	share := func(l *redisdb.Ledger, events [][]byte, cursor string) ([][]byte, string) {
-		t.Helper()
-		_, news, next, err := l.Share(t.Context(), nil, events, cursor)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return news, next
-	}
-	const total = 12_000
+	a, b, c := open(t, url, prefix).Ledger(), open(t, url, prefix).Ledger(), raw(t, url)
 	cursor := ""
-	for i := 0; i < total; i += 500 {
-		var events [][]byte
+	for i := range 24 {
+		var hits [][]byte
+		bans := map[string][]byte{}
 		for j := range 500 {
-			events = append(events, fmt.Appendf(nil, "%d", i+j))
+			hits = append(hits, fmt.Append(nil, i*500+j))
+			bans[fmt.Sprint(i*500+j)] = fmt.Append(nil, "ban ", i*500+j)
 		}
-		news, next := share(a, events, cursor)
-		if cursor = next; len(news) > 0 {
-			t.Fatalf("a server hears its own events: %q", news[0])
+		_, news, next, err := a.Share(t.Context(), nil, hits, bans, stands(3), cursor)
+		if cursor = next; err != nil || len(news) > 0 {
+			t.Fatalf("a server hears its own events: %q, %v", news, err)
 		}
 	}
-	if n := raw(t, url).XLen(t.Context(), prefix+"{guard}:log").Val(); n < 10_000 || n > 10_200 {
-		t.Errorf("the log has %d entries, want 10,000 and a few", n)
+	if n := c.XLen(t.Context(), prefix+"{guard}:strikes").Val(); n < 5000 || n > 5200 {
+		t.Errorf("%d strikes, want 5,000 and a few", n)
 	}
-	cursor = ""
-	first, want := true, 0
-	for {
-		// It tells something itself meanwhile, and misses nothing for that.
-		news, next := share(b, [][]byte{[]byte("b")}, cursor)
-		cursor = next
-		if len(news) == 0 {
-			break
+	for key, want := range map[string]int64{"bans": 10_000, "orders": 3} {
+		texts, turns := c.HLen(t.Context(), prefix+"{guard}:"+key).Val(), c.ZCard(t.Context(), prefix+"{guard}:"+key+":turns").Val()
+		if texts != want || turns != want {
+			t.Errorf("%d %s and %d turns, want %d", texts, key, turns, want)
 		}
-		if len(news) > 1000 {
-			t.Fatalf("%d events at once, want 1,000 at most", len(news))
-		}
-		for _, e := range news {
-			n := 0
-			if _, err := fmt.Sscan(string(e), &n); err != nil {
+	}
+	_, news, _, err := b.Share(t.Context(), nil, nil, nil, nil, "")
+	if err != nil || len(news) != 2003 {
+		t.Errorf("%d events at once, %v; want 1,000 strikes, as many bans, and three orders", len(news), err)
+	}
+}
+
+// TestPartLost: where Redis goes back to what it was, as a replica does that takes over, or loses a key, servers are told.
+func TestPartLost(t *testing.T) {
+	t.Parallel()
+	url, prefix := testenv.Redis(t), ownPrefix()
+	c := raw(t, url)
+	for _, key := range []string{"bans", "orders"} {
+		l := open(t, url, prefix).Ledger()
+		share := func(cursor string) string {
+			t.Helper()
+			_, _, next, err := l.Share(t.Context(), nil, nil, stands(1), stands(1), cursor)
+			if err != nil {
 				t.Fatal(err)
 			}
-			if !first && n != want {
-				t.Fatalf("event %d follows %d", n, want-1)
-			}
-			first, want = false, n+1
+			return next
 		}
-	}
-	if want != total {
-		t.Errorf("the last event is %d, want %d", want-1, total-1)
+		cursor := share(share(""))
+		if next := share(cursor); next != cursor || cursor == "" {
+			t.Errorf("the cursor goes from %q to %q", cursor, next)
+		}
+		if err := c.Del(t.Context(), prefix+"{guard}:"+key, prefix+"{guard}:"+key+":turns").Err(); err != nil {
+			t.Fatal(err)
+		}
+		if next := share(cursor); next != "" {
+			t.Errorf("without %s the cursor is %q, want none", key, next)
+		}
+		if next := share(""); next == "" || share(next) != next {
+			t.Errorf("after the loss the cursor is %q", next)
+		}
 	}
 }
 
@@ -194,14 +215,14 @@ func TestCommands(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewRedis(t)
 	l := open(t, s.URL(), "").Ledger()
-	spent, events := map[string]time.Duration{}, [][]byte{}
+	spent, hits := map[string]time.Duration{}, [][]byte{}
 	for i := range 1000 {
 		spent[fmt.Sprintf("api 10.0.%d.%d", i/256, i%256)] = time.Second
-		events = append(events, []byte(`{"reopen":true}`))
+		hits = append(hits, []byte(`{"strike":{}}`))
 	}
 	round := func() {
 		t.Helper()
-		if _, _, _, err := l.Share(t.Context(), spent, events, ""); err != nil {
+		if _, _, _, err := l.Share(t.Context(), spent, hits, stands(100), stands(100), ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -249,7 +270,7 @@ func BenchmarkShare(b *testing.B) {
 			cursor := ""
 			for b.Loop() {
 				var err error
-				if _, _, cursor, err = l.Share(context.Background(), spent, nil, cursor); err != nil {
+				if _, _, cursor, err = l.Share(context.Background(), spent, nil, nil, nil, cursor); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -128,7 +128,7 @@ func Ledger(t *testing.T, open func(t *testing.T) (join func(server string) guar
 		begin := time.Now()
 		share := func(l guard.Ledger, spent, want map[string]time.Duration) {
 			t.Helper()
-			owed, _, _, err := l.Share(t.Context(), spent, nil, "")
+			owed, _, _, err := l.Share(t.Context(), spent, nil, nil, nil, "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -156,14 +156,25 @@ func Ledger(t *testing.T, open func(t *testing.T) (join func(server string) guar
 	})
 	t.Run("events", func(t *testing.T) {
 		join, lose := open(t)
-		a, b := join("a"), join("b")
-		share := func(l guard.Ledger, cursor string, want []string, events ...string) string {
+		type told struct {
+			strikes      []string
+			bans, orders map[string]string
+		}
+		// share tells, and is told what is wanted, whatever of bans and orders comes first.
+		share := func(l guard.Ledger, cursor string, tell told, want ...string) string {
 			t.Helper()
-			var out [][]byte
-			for _, e := range events {
-				out = append(out, []byte(e))
+			var strikes [][]byte
+			for _, e := range tell.strikes {
+				strikes = append(strikes, []byte(e))
 			}
-			_, news, next, err := l.Share(t.Context(), nil, out, cursor)
+			stands := func(m map[string]string) map[string][]byte {
+				out := map[string][]byte{}
+				for about, text := range m {
+					out[about] = []byte(text)
+				}
+				return out
+			}
+			_, news, next, err := l.Share(t.Context(), nil, strikes, stands(tell.bans), stands(tell.orders), cursor)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -171,31 +182,100 @@ func Ledger(t *testing.T, open func(t *testing.T) (join func(server string) guar
 			for _, n := range news {
 				got = append(got, string(n))
 			}
+			slices.Sort(got)
+			slices.Sort(want)
 			if !slices.Equal(got, want) {
 				t.Errorf("news %q, want %q", got, want)
 			}
 			return next
 		}
-		ca := share(a, "", nil, "1", "2")
-		cb := share(b, "", []string{"1", "2"}, "3")
-		cb = share(b, cb, nil)
-		ca = share(a, ca, []string{"3"}, "4")
-		ca = share(a, ca, nil)
-		cb = share(b, cb, []string{"4"})
-		share(join("late"), "", []string{"1", "2", "3", "4"})
+		type texts = map[string]string
+		nothing := told{}
+		a, b := join("a"), join("b")
+		ca := share(a, "", told{strikes: []string{"1", "2"}, orders: texts{"kill": "k3"}})
+		cb := share(b, "", told{strikes: []string{"3"}, bans: texts{"x": "b1", "y": "b1"}}, "1", "2", "k3")
+		cb = share(b, cb, nothing)
+		ca = share(a, ca, told{orders: texts{"x": "o1"}}, "3", "b1", "b1")
+		ca = share(a, ca, nothing)
+		cb = share(b, cb, nothing, "o1")
+		// What is older than what stands, or the same, is nobody's news; nor is what was replaced.
+		ca = share(a, ca, told{orders: texts{"kill": "k2", "x": "o1"}, bans: texts{"x": "b0"}})
+		cb = share(b, cb, nothing)
+		ca = share(a, ca, told{orders: texts{"kill": "k4"}, bans: texts{"x": "b2"}})
+		ca = share(a, ca, told{orders: texts{"kill": "k4 and more"}})
+		cb = share(b, cb, nothing, "k4 and more", "b2")
+		share(join("late"), "", nothing, "1", "2", "3", "k4 and more", "o1", "b1", "b2")
+		// Signs and letters are compared as bytes, not as words.
+		ca = share(a, ca, told{orders: texts{"kill": "~"}})
+		ca = share(a, ca, told{orders: texts{"kill": "ü"}})
+		ca = share(a, ca, told{orders: texts{"kill": "z"}})
+		cb = share(b, cb, nothing, "ü")
 
-		// A log that is lost is said to be, and what is told meanwhile is heard.
+		// What is lost is said to be, and what is told meanwhile is heard.
 		lose()
-		if next := share(a, ca, nil, "5"); next != "" {
+		if next := share(a, ca, told{strikes: []string{"5"}, bans: texts{"x": "b3"}}); next != "" {
 			t.Errorf("the cursor after the loss is %q, want none", next)
 		}
-		ca = share(a, "", nil, "6")
-		cb = share(b, cb, nil)
-		if cb != "" {
-			t.Errorf("the other's cursor after the loss is %q, want none", cb)
+		if next := share(b, cb, nothing); next != "" {
+			t.Errorf("the other's cursor after the loss is %q, want none", next)
 		}
-		cb = share(b, cb, []string{"5", "6"}, "7")
-		share(a, ca, []string{"7"})
-		share(b, cb, nil)
+		cb = share(b, "", told{strikes: []string{"7"}}, "5", "b3")
+		share(join("late"), "", nothing, "5", "7", "b3")
+		share(b, cb, nothing)
+	})
+	t.Run("bounds", func(t *testing.T) {
+		join, _ := open(t)
+		a := join("a")
+		share := func(l guard.Ledger, strikes [][]byte, bans, orders map[string][]byte, cursor string) ([][]byte, string) {
+			t.Helper()
+			_, news, next, err := l.Share(t.Context(), nil, strikes, bans, orders, cursor)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return news, next
+		}
+		_, cursor := share(a, nil, nil, map[string][]byte{"kill": []byte("k"), "lift": []byte("l")}, "")
+		away := join("away")
+		_, left := share(away, nil, nil, nil, "")
+		for i := 0; i < 12_000; i += 500 {
+			var strikes [][]byte
+			bans := map[string][]byte{}
+			for j := range 500 {
+				strikes = append(strikes, fmt.Appendf(nil, "strike %d", i+j))
+				bans[fmt.Sprintf("ban %d", i+j)] = fmt.Appendf(nil, "ban %d", i+j)
+			}
+			_, cursor = share(a, strikes, bans, nil, cursor)
+		}
+		// All that stands is learned by who comes late, and by who was away.
+		hears := func(l guard.Ledger, cursor string) map[string]int {
+			t.Helper()
+			heard := map[string]int{}
+			for {
+				news, next := share(l, nil, nil, nil, cursor)
+				if cursor = next; len(news) == 0 {
+					return heard
+				}
+				for _, e := range news {
+					heard[string(e)]++
+				}
+			}
+		}
+		for name, heard := range map[string]map[string]int{"late": hears(join("late"), ""), "away": hears(away, left)} {
+			if n := heard["k"] + heard["l"]; n != map[string]int{"late": 2, "away": 0}[name] {
+				t.Errorf("%s: of two orders, which the one that was away knew, %d are heard", name, n)
+			}
+			nbans := 0
+			for e, n := range heard {
+				if n != 1 {
+					t.Errorf("%s: %q is heard %d times", name, e, n)
+				}
+				if e[0] == 'b' {
+					nbans++
+				}
+			}
+			if nbans != 10_000 || heard["ban 11999"] != 1 || heard["strike 11999"] != 1 || len(heard) > 22_000 {
+				t.Errorf("%s: %d bans and %d in all are heard, want 10,000, with the newest, and of strikes the newest thousands", name, nbans, len(heard))
+			}
+		}
 	})
 }

@@ -88,6 +88,9 @@ func (g *Guard) decide(f *Facts, key ClientKey, v *Verdict, dry bool) {
 		g.refuse(v, RuleKillSwitch, Unavailable, k.Until.Sub(f.Now), k.Reason)
 		if l := &g.limits[v.Class]; l.on && l.slot >= 0 {
 			v.Quota = l.policies[0].Peek(g.clientNow(key).buckets[l.slot], now)
+			if v.Action != Allow {
+				v.Quota.Left = 0 // however many it had
+			}
 		}
 		return
 	}
@@ -144,7 +147,7 @@ func (g *Guard) limited(f *Facts, key ClientKey, v *Verdict, now int64, score in
 	case !f.Client.IsValid() && v.Class != Auth:
 		return false // it would be one limit for everybody who comes through a socket
 	}
-	plain, asBot := g.standing(key, now)
+	plain, asBot := g.lowered(key, now)
 	bot := v.Bot == bots.Bot || v.Claim == bots.Impostor
 	if bot {
 		plain = asBot

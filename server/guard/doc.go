@@ -13,5 +13,6 @@
 //
 // Everything has a fixed size. When tables are full, what was used the longest ago is forgotten; nothing that a request
 // says is a key of anything that grows. Servers share what they know through a [Ledger]; without one, or when it is
-// away, each goes on by itself, and sign-in is held to a server's share of its limit.
+// away, each goes on by itself, and sign-in is held to a server's share of its limit. Of bans, lifts and switches the one that
+// was ordered last stands on all servers, whoever hears of what first.
 package guard

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -40,6 +41,7 @@ type Guard struct {
 	meter    *traffic.Meter
 	load     *traffic.Load
 	switches switches
+	orders   orders
 	pending  pending
 	shared   atomic.Bool
 	saved    saved
@@ -137,7 +139,8 @@ func NewAt(cfg Config, start time.Time) (*Guard, error) {
 		offenders: limit.NewTable[offender](min(offenders, cfg.Clients)),
 		meter:     traffic.NewMeter(cfg.HighTraffic.Config),
 		load:      traffic.NewLoad(cfg.Shed.Latency),
-		pending:   pending{spent: make(map[pendingKey]time.Duration)},
+		orders:    orders{lifted: make(map[netip.Prefix]withdrawal)},
+		pending:   newPending(),
 	}
 	g.marks.turn(start)
 	for c := range numClasses {

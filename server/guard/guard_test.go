@@ -683,7 +683,7 @@ func TestKillSwitch(t *testing.T) {
 		t.Errorf("reopened: %s", said(v))
 	}
 	audit := r.Audit()
-	if len(audit) != 2 || audit[0].Action != "reopen" || audit[0].By != "binod" || audit[1].Action != "kill" || audit[1].By != "asha" {
+	if len(audit) != 3 || audit[1].Action != "reopen" || audit[1].By != "binod" || audit[2].Action != "kill" || audit[2].By != "asha" {
 		t.Errorf("Audit = %+v", audit)
 	}
 	for _, k := range []guard.Kill{{}, {By: "x", Until: epoch.Add(-time.Second)}, {By: "x", Until: epoch.Add(8 * 24 * time.Hour)}, {By: "x", Cover: 9}} {

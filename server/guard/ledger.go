@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,9 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"freshet/server/guard/bans"
 	"freshet/server/guard/limit"
-	"freshet/server/guard/traffic"
 )
 
 // A Ledger is what the servers of a site share. Its calls are given deadlines; none is made while a request for a page is
@@ -24,12 +23,15 @@ type Ledger interface {
 	// Take takes one of limit attempts within window from every key, or from none of them when one has none left. It is
 	// exact whoever asks at the same time, in any window. It reports how many the scarcest key has left, or for how long to wait.
 	Take(ctx context.Context, keys []string, limit int, window time.Duration) (left int, wait time.Duration, err error)
-	// Share exchanges news in one round trip. Every key is a debt that is paid off by time: what the servers let through, as
-	// the time in which the limit gives it back. spent is added to it, and owed is how much of it is unpaid then, whoever made
-	// it. Events are appended to a log, of which news is what others have appended after cursor, or all that it still holds
-	// after an empty one, perhaps in parts; next is the cursor for the next call. It is empty when the log that cursor was of is
-	// lost. The log keeps the newest 10,000 events. What a call that fails was given may have been taken.
-	Share(ctx context.Context, spent map[string]time.Duration, events [][]byte, cursor string) (
+	// Share exchanges news in one round trip. Every key of spent is a debt that is paid off by time: what the servers let
+	// through, as the time in which the limit gives it back. spent is added to it, and owed is how much of it is unpaid then,
+	// whoever made it. Strikes are passing news, of which the newest thousands are kept for a day. Bans and orders stand: the key
+	// of each is what it is about, and of two about the same the greater text stands, byte by byte, whichever is told first. The
+	// 10,000 newest bans are kept, and 10,000 orders beside them. News is what others have told after cursor, or all that is kept
+	// after an empty one: strikes first, perhaps in parts of a thousand or more; what was replaced is in none. next is the
+	// cursor for the next call. It is empty when something is lost of what cursor was of. What a call that fails was given may
+	// have been taken.
+	Share(ctx context.Context, spent map[string]time.Duration, strikes [][]byte, bans, orders map[string][]byte, cursor string) (
 		owed map[string]time.Duration, news [][]byte, next string, err error)
 	// Present notes that this server is there, and reports how many were within the last minute.
 	Present(ctx context.Context) (servers int, err error)
@@ -42,25 +44,14 @@ const (
 	shareTimeout = time.Second            // late counts are better than none, and nobody waits for them
 	takeTimeout  = 250 * time.Millisecond
 	presentEvery = 2 * time.Second
-	maxPending   = 4096            // clients whose debts wait to be shared
-	maxEvents    = 4096            // events that wait
-	maxEvent     = 4 << 10         // bytes of one
-	shareBytes   = 1 << 16         // bytes of events in one call
-	maxRetold    = 1000            // bans told again when the log was lost
-	retellAfter  = 2 * time.Second // by then all have heard what was lifted while the ledger was away
+	maxPending   = 4096    // clients whose debts wait to be shared
+	maxWaiting   = 4096    // strikes that wait, and as many bans, and orders
+	maxEvent     = 4 << 10 // bytes of one
+	shareBytes   = 1 << 16 // bytes of events in one call
+	maxRetold    = 1000    // bans of the guard that are told to a ledger that may not know them, and orders about prefixes
+	partNews     = 1000    // from so much on news is a part of more
 	oldestStrike = 24 * time.Hour
 )
-
-// An event is what one server tells the others, and what is kept over a restart. It has one of its fields.
-type event struct {
-	Ban     *bans.Ban         `json:"ban,omitempty"`
-	Lift    *netip.Prefix     `json:"lift,omitempty"`
-	Kill    *Kill             `json:"kill,omitempty"`
-	Reopen  bool              `json:"reopen,omitempty"`
-	Traffic *traffic.Override `json:"traffic,omitempty"`
-	Strike  *strike           `json:"strike,omitempty"`
-	Audit   *Entry            `json:"audit,omitempty"` // kept only
-}
 
 // A strike is a violation of a client: an episode of refusals in a class began.
 type strike struct {
@@ -69,22 +60,78 @@ type strike struct {
 	At     time.Time    `json:"at"`
 }
 
+// What is told to other servers.
+const (
+	toldOrder = iota // by operators
+	toldBan          // of the guard
+	toldStrike
+	numTold
+)
+
+var toldNames = [numTold]string{"order", "ban", "strike"}
+
 // pending is what waits to be shared. It stays within its bounds: what does not fit stays this server's own knowledge.
 type pending struct {
-	mu     sync.Mutex
-	spent  map[pendingKey]time.Duration
-	events [][]byte
-	cursor string
-	again  time.Time // when to tell again what is in force; zero: the log has it
+	mu      sync.Mutex
+	spent   map[pendingKey]time.Duration
+	strikes [][]byte
+	stands  [toldStrike]map[string][]byte // orders and bans, by what they are about
+	cursor  string
+	again   bool // what is in force is to be told: the ledger may not know it
+	behind  bool // the ledger may hold more than was read
+	dropped bool // the log has that something was dropped, since servers last shared
+
+	caught int // bans since the last start or loss; of the goroutine that shares
 
 	servers atomic.Int64 // that share the ledger, as it last said; 0: it never did
+}
+
+func newPending() pending {
+	return pending{spent: make(map[pendingKey]time.Duration), again: true,
+		stands: [toldStrike]map[string][]byte{make(map[string][]byte), make(map[string][]byte)}}
 }
 
 // waits reports whether there is anything.
 func (p *pending) waits() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.spent) > 0 || len(p.events) > 0
+	return p.behind || len(p.spent)+len(p.strikes)+len(p.stands[toldOrder])+len(p.stands[toldBan]) > 0
+}
+
+// stand queues an order or a ban, if it is later than the one that waits, and there is room for it.
+func (p *pending) stand(kind int, about string, text []byte) bool {
+	old, ok := p.stands[kind][about]
+	if !ok && len(p.stands[kind]) >= maxWaiting {
+		p.again = true // then as much of it as is told at once
+		return false
+	}
+	if bytes.Compare(text, old) > 0 {
+		p.stands[kind][about] = text
+	}
+	return true
+}
+
+// some takes out what fits into one call: orders first.
+func (p *pending) some() (strikes [][]byte, stands [toldStrike]map[string][]byte) {
+	size := 0
+	for kind, waiting := range p.stands {
+		stands[kind] = make(map[string][]byte)
+		for about, text := range waiting {
+			if size += len(about) + len(text); size > shareBytes {
+				return nil, stands
+			}
+			stands[kind][about] = text
+			delete(waiting, about)
+		}
+	}
+	n := 0
+	for ; n < len(p.strikes); n++ {
+		if size += len(p.strikes[n]); size > shareBytes {
+			break
+		}
+	}
+	strikes, p.strikes = p.strikes[:n:n], p.strikes[n:]
+	return strikes, stands
 }
 
 // keep adds what a client has spent, if there is room for it.
@@ -116,22 +163,47 @@ func (g *Guard) spent(key ClientKey, class Class, by int) {
 }
 
 // tell queues an event for the other servers.
-func (g *Guard) tell(e event) {
+func (g *Guard) tell(e *event) {
 	if g.cfg.Ledger == nil {
 		return
 	}
-	data, err := json.Marshal(e)
-	if err == nil && len(data) > maxEvent {
-		err = fmt.Errorf("it has %d bytes, and may have %d", len(data), maxEvent)
+	kind := toldOrder
+	switch {
+	case e.Strike != nil:
+		kind = toldStrike
+	case e.Ban != nil && byGuard(e.Ban):
+		kind = toldBan
+	}
+	text, err := json.Marshal(e)
+	if err == nil && len(text) > maxEvent {
+		err = fmt.Errorf("it has %d bytes, and may have %d", len(text), maxEvent)
 	}
 	if err != nil {
 		g.log.Error("event cannot be shared", "error", err)
+		g.stats.untold[kind].Add(1)
 		return
 	}
-	g.pending.mu.Lock()
-	defer g.pending.mu.Unlock()
-	if len(g.pending.events) < maxEvents {
-		g.pending.events = append(g.pending.events, data)
+	p := &g.pending
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case kind != toldStrike:
+		if !p.stand(kind, e.about(), text) {
+			g.drop(kind, 1)
+		}
+	case len(p.strikes) < maxWaiting:
+		p.strikes = append(p.strikes, text)
+	default:
+		g.drop(kind, 1)
+	}
+}
+
+// drop counts what other servers will not be told, and tells it once an outage. The caller holds the lock of pending.
+func (g *Guard) drop(kind, n int) {
+	g.stats.untold[kind].Add(uint64(n))
+	if !g.pending.dropped {
+		g.pending.dropped = true
+		g.log.Warn("too much waits to be told to other servers, and some of it is dropped", "what", toldNames[kind], "room", maxWaiting)
 	}
 }
 
@@ -139,14 +211,9 @@ func (g *Guard) tell(e event) {
 func (g *Guard) share(ctx context.Context) error {
 	p := &g.pending
 	p.mu.Lock()
-	spent, events, cursor := p.spent, p.events, p.cursor
+	spent, cursor := p.spent, p.cursor
 	p.spent = make(map[pendingKey]time.Duration)
-	some, size := 0, 0
-	for some < len(events) && (some == 0 || size+len(events[some]) <= shareBytes) {
-		size += len(events[some])
-		some++
-	}
-	events, p.events = events[:some:some], events[some:]
+	strikes, stands := p.some()
 	p.mu.Unlock()
 	named := make(map[string]time.Duration, len(spent))
 	keys := make(map[string]pendingKey, len(spent))
@@ -160,38 +227,52 @@ func (g *Guard) share(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, shareTimeout)
 	defer cancel()
-	owed, news, next, err := g.cfg.Ledger.Share(ctx, named, events, cursor)
+	owed, news, next, err := g.cfg.Ledger.Share(ctx, named, strikes, stands[toldBan], stands[toldOrder], cursor)
 	if err != nil {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		for name, cost := range named {
 			p.keep(keys[name], cost)
 		}
-		p.events = append(events, p.events...)
-		p.events = p.events[max(len(p.events)-maxEvents, 0):]
+		for kind, unsent := range stands {
+			for about, text := range unsent {
+				if !p.stand(kind, about, text) {
+					g.drop(kind, 1)
+				}
+			}
+		}
+		p.strikes = append(strikes, p.strikes...)
+		if over := len(p.strikes) - maxWaiting; over > 0 {
+			p.strikes = p.strikes[over:]
+			g.drop(toldStrike, over)
+		}
 		return err
 	}
-	heard := time.Now()
+	heardAt := time.Now()
 	for name, debt := range owed {
 		if k, ok := keys[name]; ok {
-			g.owe(k, debt, g.tick(heard))
+			g.owe(k, debt, g.tick(heardAt))
 		}
 	}
-	for _, data := range news {
-		g.learn(data, heard)
-	}
 	p.mu.Lock()
-	p.cursor = next
-	if cursor != "" && next == "" {
-		p.again = heard.Add(retellAfter)
+	again, from := p.again, heard
+	p.again = cursor != "" && next == ""
+	if cursor == "" || p.behind {
+		from = caught
 	}
-	again := !p.again.IsZero() && !heard.Before(p.again)
-	if again {
-		p.again = time.Time{}
-	}
+	p.behind = from == caught && len(news) >= partNews
+	last := !p.behind
+	p.cursor, p.dropped = next, false
 	p.mu.Unlock()
 	if again {
-		g.tellAgain(heard)
+		g.standing(heardAt, g.tell) // before the news are learned, which nobody needs to be told again
+	}
+	for _, data := range news {
+		g.learn(data, heardAt, from)
+	}
+	if last && p.caught > 0 {
+		g.log.Warn("bans of other servers were learned", "bans", p.caught)
+		p.caught = 0
 	}
 	return nil
 }
@@ -216,21 +297,6 @@ func (g *Guard) portion(attempts int) int {
 	return 1
 }
 
-// tellAgain tells what is in force, for a log that has lost it.
-func (g *Guard) tellAgain(now time.Time) {
-	active := g.bans.Active(now)
-	slices.SortFunc(active, func(a, b bans.Ban) int { return b.Since.Compare(a.Since) })
-	for _, b := range active[:min(len(active), maxRetold)] {
-		g.tell(event{Ban: &b})
-	}
-	if k := g.switches.killed(now); k != nil {
-		g.tell(event{Kill: k})
-	}
-	if o := g.meter.Override(); o != nil && (o.Until.IsZero() || o.Until.After(now)) {
-		g.tell(event{Traffic: o})
-	}
-}
-
 // debt is what a client owes in a class, as far as this server knows.
 func (g *Guard) debt(k pendingKey, now int64) time.Duration {
 	h := g.clients.Hash(limit.Key{Hi: k.key.hi, Lo: k.key.lo})
@@ -252,48 +318,31 @@ func (g *Guard) owe(k pendingKey, debt time.Duration, now int64) {
 	l.policies[0].Owe(&c.buckets[l.slot], now, debt)
 }
 
-// learn takes over what another server has told, or what was kept.
-func (g *Guard) learn(data []byte, now time.Time) {
+// learn takes over what another server has told.
+func (g *Guard) learn(data []byte, now time.Time, from origin) {
 	var e event
 	if err := json.Unmarshal(data, &e); err != nil {
 		g.log.Warn("another server's event cannot be read", "error", err)
 		return
 	}
-	switch {
-	case e.Ban != nil:
-		if err := g.bans.Put(*e.Ban, now); err != nil {
-			g.log.Warn("another server's ban cannot be used", "error", err)
-		}
-	case e.Lift != nil:
-		g.bans.Lift(*e.Lift)
-		g.pardon(*e.Lift)
-	case e.Kill != nil:
-		if e.Kill.Until.After(now) && e.Kill.Until.Sub(now) <= longestKill && e.Kill.Cover <= CoverAll {
-			g.switches.kill.Store(e.Kill)
-			g.switches.changes.Add(1)
-		}
-	case e.Reopen:
-		g.switches.kill.Store(nil)
-		g.switches.changes.Add(1)
-	case e.Traffic != nil:
-		if e.Traffic.Mode <= traffic.Settings {
-			g.meter.Set(e.Traffic, now)
-			g.switches.changes.Add(1)
-		}
-	case e.Strike != nil:
-		key, ok := validClient(e.Strike.Client)
-		class := slices.IndexFunc(classes[:], func(c classRow) bool { return c.name == e.Strike.Class })
-		if age := now.Sub(e.Strike.At); ok && class >= 0 && age < oldestStrike {
-			at := g.tick(now) - int64(max(age, 0))
-			h := g.offenders.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
-			g.offenders.Lock(h)
-			o, _ := g.offenders.Take(h, second(at))
-			if o.elsewhere(Class(class), at, g.window(Class(class))) {
-				o.strike(at, g.cfg.Ban.Window) // who saw the last one bans
-				o.add(violationPoints, max(at, o.at))
-			}
-			g.offenders.Unlock(h)
-		}
+	if e.Strike == nil {
+		g.obey(&e, now, from)
+		return
+	}
+	key, ok := validClient(e.Strike.Client)
+	class := slices.IndexFunc(classes[:], func(c classRow) bool { return c.name == e.Strike.Class })
+	age := now.Sub(e.Strike.At)
+	if !ok || class < 0 || age >= oldestStrike || g.settled(e.Strike) {
+		return
+	}
+	at := g.tick(now) - int64(max(age, 0))
+	h := g.offenders.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
+	g.offenders.Lock(h)
+	defer g.offenders.Unlock(h)
+	o, _ := g.offenders.Take(h, second(at))
+	if o.elsewhere(Class(class), at, g.window(Class(class))) {
+		o.strike(at, g.cfg.Ban.Window) // who saw the last one bans
+		o.add(violationPoints, max(at, o.at))
 	}
 }
 

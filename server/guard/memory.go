@@ -87,7 +87,7 @@ func (g *Guard) recall(data []byte, now time.Time) (damaged int, err error) {
 		case e.Audit != nil:
 			g.switches.note(*e.Audit)
 		default:
-			g.learn(text, now)
+			g.obey(&e.event, now, kept)
 		}
 	}
 	return damaged, nil
@@ -97,23 +97,27 @@ func (g *Guard) recall(data []byte, now time.Time) (damaged int, err error) {
 func (g *Guard) snapshot() ([]byte, error) {
 	b, err := linelog.Append(nil, memoryHead{"guard", memoryVersion})
 	errs := []error{err}
-	add := func(e event) {
+	add := func(e *event) {
 		b, err = linelog.Append(b, e)
 		errs = append(errs, err)
 	}
 	for _, ban := range g.bans.All() {
-		add(event{Ban: &ban})
+		add(banned(&ban))
 	}
-	if k := g.switches.kill.Load(); k != nil {
-		add(event{Kill: k})
+	g.orders.mu.Lock()
+	for p, w := range g.orders.lifted {
+		add(&event{At: w.at, Lift: &p, By: w.by})
 	}
-	if o := g.meter.Override(); o != nil {
-		add(event{Traffic: o})
+	for _, e := range []*event{g.onKill(), g.onTraffic()} {
+		if e != nil {
+			add(e)
+		}
 	}
+	g.orders.mu.Unlock()
 	g.switches.mu.Lock()
 	defer g.switches.mu.Unlock()
 	for i := range g.switches.audit {
-		add(event{Audit: &g.switches.audit[i]})
+		add(&event{Audit: &g.switches.audit[i]})
 	}
 	return b, errors.Join(errs...)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"freshet/server/guard/bans"
+	"freshet/server/guard/bots"
 	"freshet/server/guard/limit"
 )
 
@@ -17,13 +18,25 @@ func (g *Guard) Ban(prefix netip.Prefix, scope bans.Scope, until time.Time, by, 
 	if !until.IsZero() && !until.After(now) {
 		return bans.Ban{}, errors.New("ban: it would have ended already")
 	}
-	b := bans.Ban{Prefix: widened(prefix), Scope: scope, Since: now.Round(0), Until: until.Round(0), Reason: reason, By: by}
-	if err := g.bans.Put(b, now); err != nil {
+	b := bans.Ban{Prefix: widened(prefix), Scope: scope, Until: until.Round(0), Reason: reason, By: by}
+	if err := g.put(&b, now); err != nil {
 		return bans.Ban{}, err
 	}
-	g.record(Entry{At: b.Since, By: by, Action: "ban", What: b.Prefix.String(), Until: b.Until, Reason: reason})
-	g.tell(event{Ban: &b})
+	g.record(handBan(&b))
+	g.tell(banned(&b))
 	return b, nil
+}
+
+// put dates a ban, and makes it stand.
+func (g *Guard) put(b *bans.Ban, now time.Time) error {
+	g.orders.mu.Lock()
+	defer g.orders.mu.Unlock()
+	b.Since = given(now, g.onPrefix(b.Prefix))
+	err := g.bans.Put(*b, now)
+	if err == nil {
+		delete(g.orders.lifted, b.Prefix)
+	}
+	return err
 }
 
 func widened(p netip.Prefix) netip.Prefix {
@@ -33,28 +46,31 @@ func widened(p netip.Prefix) netip.Prefix {
 	return p.Masked()
 }
 
-// Unban lifts the ban on prefix, and forgets what led to it. It reports whether there was one.
+// Unban lifts the ban on prefix, and forgets what led to it. It reports whether there was one here. All servers are told even
+// if there was none: another one may have made it just now.
 func (g *Guard) Unban(prefix netip.Prefix, by string, now time.Time) bool {
 	prefix = widened(prefix)
-	ok := g.bans.Lift(prefix)
-	g.pardon(prefix)
+	ok, at := g.lift(prefix, by, now)
 	g.record(Entry{At: now.Round(0), By: by, Action: "unban", What: prefix.String()})
-	g.tell(event{Lift: &prefix})
+	if prefix.IsValid() {
+		g.tell(&event{At: at, Lift: &prefix, By: by})
+	}
 	return ok
+}
+
+func (g *Guard) lift(prefix netip.Prefix, by string, now time.Time) (was bool, at moment) {
+	g.orders.mu.Lock()
+	defer g.orders.mu.Unlock()
+	at = momentOf(given(now, g.onPrefix(prefix)))
+	if !prefix.IsValid() {
+		return false, at
+	}
+	return g.withdraw(prefix, withdrawal{at, by}), at
 }
 
 // pardon forgets a client's misdeeds.
 func (g *Guard) pardon(prefix netip.Prefix) {
-	key, ok := validClient(prefix)
-	if !ok {
-		return // a network of many: each has its own
-	}
-	h := g.offenders.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
-	g.offenders.Lock(h)
-	if o := g.offenders.Get(h); o != nil {
-		*o = offender{}
-	}
-	g.offenders.Unlock(h)
+	g.offender(prefix, func(o *offender) { *o = offender{} })
 }
 
 // Bans are those that are in force, by prefix.
@@ -97,11 +113,14 @@ func (g *Guard) Explain(f Facts) Explanation {
 	} else {
 		g.decide(&f, key, &v, true)
 	}
+	if v.Bot == bots.Unjudged { // who is refused before, or let in by the allow list
+		g.look(&f, key, isWrite(f.Method), &v)
+	}
 	e := Explanation{
 		Client: key.String(), Class: v.Class.String(), Rule: v.Rule.String(), Status: v.Action.Status(), Reason: v.Reason, Bot: v.Bot.String(),
 		Allowed: g.allow.Set().Contains(f.Client), Blocked: g.block.Set().Contains(f.Client), Spared: f.spared(),
 	}
-	e.Lowered, _ = g.standing(key, now)
+	e.Lowered, _ = g.lowered(key, now)
 	if f.Client.IsValid() {
 		e.Ban = g.bans.Find(f.Client, bans.API, f.Now)
 	}

@@ -100,6 +100,12 @@ func (o *offender) refused(class Class, now int64, wait, window time.Duration, s
 	return began || pressing
 }
 
+// serve forgets what has led to a ban: after it, counting begins anew.
+func (o *offender) serve() {
+	o.strikes = [MaxViolations]int64{}
+	o.score = min(o.score, violationPoints)
+}
+
 // elsewhere notes that an episode began on another server, and reports whether it is news: not one that runs here too, nor one
 // that is told twice.
 func (o *offender) elsewhere(class Class, at int64, window time.Duration) bool {
@@ -108,8 +114,8 @@ func (o *offender) elsewhere(class Class, at int64, window time.Duration) bool {
 	return known == 0 || max(at-known, known-at) > int64(window)
 }
 
-// standing looks up by how much a client's limits are lowered.
-func (g *Guard) standing(key ClientKey, now int64) (plain, bot int) {
+// lowered looks up by how much a client's limits are lowered.
+func (g *Guard) lowered(key ClientKey, now int64) (plain, bot int) {
 	if g.offenders.Used() == 0 {
 		return 1, 1
 	}
@@ -155,13 +161,12 @@ func (g *Guard) violated(f *Facts, key ClientKey, class Class, now int64, wait t
 		due, reason = true, "reputation"
 	}
 	if due {
-		o.strikes = [MaxViolations]int64{} // after the ban, counting begins anew
-		o.score = min(o.score, violationPoints)
+		o.serve()
 	}
 	g.offenders.Unlock(h)
 	if struck {
 		g.stats.violations[class].Add(1)
-		g.tell(event{Strike: &strike{Client: key.Prefix(), Class: class.String(), At: f.Now}})
+		g.tell(&event{Strike: &strike{Client: key.Prefix(), Class: class.String(), At: f.Now}})
 	}
 	if due {
 		return g.punish(f, key, reason)
@@ -183,11 +188,17 @@ func (g *Guard) punish(f *Facts, key ClientKey, reason string) *bans.Ban {
 	if f.spared() {
 		return nil
 	}
-	ban, fresh := g.bans.Punish(key.Prefix(), g.cfg.Ban.Scope, reason, f.Now)
+	prefix := key.Prefix()
+	g.orders.mu.Lock()
+	ban, fresh := g.bans.Punish(prefix, g.cfg.Ban.Scope, reason, given(f.Now, g.onPrefix(prefix)))
+	if fresh {
+		delete(g.orders.lifted, prefix)
+	}
+	g.orders.mu.Unlock()
 	if fresh {
 		g.stats.bans.Add(1)
-		g.tell(event{Ban: ban})
-		g.log.Warn("client banned", "client", key.String(), "reason", reason, "step", ban.Step, "until", ban.Until, "request_id", f.ID)
+		g.tell(banned(ban))
+		g.logBan(ban, "request_id", f.ID)
 	}
 	return ban
 }

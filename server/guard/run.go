@@ -41,7 +41,7 @@ func (g *Guard) Run(ctx context.Context) error {
 		})
 		return nil
 	})
-	tasks.Go(func() error { every(ctx, sweepEvery, g.bans.Sweep); return nil })
+	tasks.Go(func() error { every(ctx, sweepEvery, g.sweep); return nil })
 	if !g.cfg.Shed.Off {
 		tasks.Go(func() error { every(ctx, sampleEvery, func(time.Time) { g.load.Sample() }); return nil })
 	}

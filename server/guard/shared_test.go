@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,13 +30,48 @@ type ledger struct {
 	takes  map[string][]time.Time
 	paid   map[string]time.Time // when a debt is
 	here   map[string]time.Time // when a server last was
-	log    int                  // how many logs were lost
-	events [][]byte
-	from   []string
+	lost   int                  // how often
+	log    []tell
+	at     map[string]int // where in the log something stands
+	kept   map[string]int // by kind: strikes, bans, orders
+	oldest map[string]int // where to look for it
+}
+
+// A tell is what a server told, in the order of that.
+type tell struct {
+	from, about string // about nothing: a strike
+	text        []byte
 }
 
 func newLedger() *ledger {
-	return &ledger{takes: map[string][]time.Time{}, paid: map[string]time.Time{}, here: map[string]time.Time{}}
+	return &ledger{takes: map[string][]time.Time{}, paid: map[string]time.Time{}, here: map[string]time.Time{},
+		at: map[string]int{}, kept: map[string]int{}, oldest: map[string]int{}}
+}
+
+// tell keeps what a server tells. What is replaced leaves a hole, so that cursors stay.
+func (l *ledger) tell(from, about string, text []byte) {
+	kind := about[:min(len(about), 1)]
+	if at, ok := l.at[about]; ok && about != "" {
+		if bytes.Compare(text, l.log[at].text) <= 0 {
+			return
+		}
+		l.log[at] = tell{}
+		l.kept[kind]--
+	}
+	l.at[about] = len(l.log)
+	l.log = append(l.log, tell{from, about, text})
+	if l.kept[kind]++; l.kept[kind] <= 10_000 {
+		return
+	}
+	for i := l.oldest[kind]; ; i++ {
+		if e := l.log[i]; e.text != nil && e.about[:min(len(e.about), 1)] == kind {
+			delete(l.at, e.about)
+			l.log[i] = tell{}
+			l.kept[kind]--
+			l.oldest[kind] = i
+			return
+		}
+	}
 }
 
 // lose loses everything.
@@ -45,8 +81,11 @@ func (l *ledger) lose() {
 	clear(l.takes)
 	clear(l.paid)
 	clear(l.here)
-	l.events, l.from = nil, nil
-	l.log++
+	clear(l.at)
+	clear(l.kept)
+	clear(l.oldest)
+	l.log = nil
+	l.lost++
 }
 
 // A seat is a server's end of a ledger.
@@ -78,7 +117,7 @@ func (l *ledger) Take(_ context.Context, keys []string, limit int, window time.D
 	return left, 0, nil
 }
 
-func (s *seat) Share(_ context.Context, spent map[string]time.Duration, events [][]byte, cursor string) (map[string]time.Duration, [][]byte, string, error) {
+func (s *seat) Share(_ context.Context, spent map[string]time.Duration, strikes [][]byte, bans, orders map[string][]byte, cursor string) (map[string]time.Duration, [][]byte, string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.away != nil {
@@ -92,23 +131,28 @@ func (s *seat) Share(_ context.Context, spent map[string]time.Duration, events [
 		s.paid[k] = s.paid[k].Add(cost)
 		owed[k] = s.paid[k].Sub(now)
 	}
-	log, at := s.log, 0
-	_, _ = fmt.Sscan(cursor, &log, &at)
+	lost, at := s.lost, 0
+	_, _ = fmt.Sscan(cursor, &lost, &at)
 	var news [][]byte
-	if log == s.log {
-		for i := at; i < len(s.events); i++ {
-			if s.from[i] != s.name {
-				news = append(news, s.events[i])
+	if lost == s.lost {
+		for _, e := range s.log[at:] {
+			if e.from != s.name && e.text != nil {
+				news = append(news, e.text)
 			}
 		}
 	}
-	for _, e := range events {
-		s.events, s.from = append(s.events, e), append(s.from, s.name)
+	for _, e := range strikes {
+		s.tell(s.name, "", e)
 	}
-	if log != s.log {
+	for kind, stand := range map[string]map[string][]byte{"b": bans, "o": orders} {
+		for about, text := range stand {
+			s.tell(s.name, kind+about, text)
+		}
+	}
+	if lost != s.lost {
 		return owed, news, "", nil
 	}
-	return owed, news, fmt.Sprint(s.log, len(s.events)), nil
+	return owed, news, fmt.Sprint(s.lost, len(s.log)), nil
 }
 
 func (s *seat) Present(context.Context) (int, error) {
@@ -289,11 +333,11 @@ func TestLedgerLost(t *testing.T) {
 				t.Errorf("high traffic %v, kill %v", on, s.Killed(time.Now()))
 			}
 		}
-		told := len(l.events)
+		told := len(l.log)
 		time.Sleep(3 * time.Second)
 		round(a, b, late)
-		if len(l.events) != told {
-			t.Errorf("%d events more, want it told again once", len(l.events)-told)
+		if len(l.log) != told {
+			t.Errorf("%d events more, want it told again once", len(l.log)-told)
 		}
 	})
 }
@@ -677,7 +721,8 @@ func TestEverythingAtOnce(t *testing.T) {
 					g.Audit()
 					_ = g.Reload(f.Now)
 					_, _, _, _ = other.Share(ctx, map[string]time.Duration{"api 203.0.113.7": time.Second},
-						[][]byte{[]byte(`{"strike":{"client":"203.0.113.7/32","class":"api","at":"2026-03-01T09:00:00Z"}}`), []byte(`nonsense`)}, "")
+						[][]byte{[]byte(`{"strike":{"client":"203.0.113.7/32","class":"api","at":"2026-03-01T09:00:00Z"}}`), []byte(`nonsense`)},
+						map[string][]byte{"x": []byte(`{"lift":"203.0.113.7/32"}`)}, map[string][]byte{"y": []byte(`{"at":"x"}`)}, "")
 				}
 			}
 		})

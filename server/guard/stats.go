@@ -17,6 +17,7 @@ type counters struct {
 	honeypot   atomic.Uint64
 	impostors  atomic.Uint64
 	unshared   atomic.Uint64
+	untold     [numTold]atomic.Uint64
 	alone      atomic.Uint64
 }
 
@@ -44,19 +45,20 @@ type Stats struct {
 	Impostors   uint64
 	Killed      bool
 	HighTraffic bool
-	Rate        float64 // requests a second that high-traffic mode goes by
-	Entered     uint64  // times that high-traffic mode began
-	ShedLevel   int     // 0 to 3
-	Shared      bool    // servers know of each other; false without a Ledger too
-	Servers     int     // that share, as the Ledger last said
-	Alone       uint64  // attempts to sign in that this server judged by its own count, because the Ledger failed
-	Unshared    uint64  // counts that were not shared, because there were too many at once
+	Rate        float64           // requests a second that high-traffic mode goes by
+	Entered     uint64            // times that high-traffic mode began
+	ShedLevel   int               // 0 to 3
+	Shared      bool              // servers know of each other; false without a Ledger too
+	Servers     int               // that share, as the Ledger last said
+	Alone       uint64            // attempts to sign in that this server judged by its own count, because the Ledger failed
+	Unshared    uint64            // counts that were not shared, because there were too many at once
+	Untold      map[string]uint64 // order, ban, strike: news that other servers were not told, because too much waited
 }
 
 // Stats returns the figures as they are.
 func (g *Guard) Stats(now time.Time) Stats {
 	s := Stats{
-		Kinds: make(map[string]uint64), Violations: make(map[string]uint64),
+		Kinds: make(map[string]uint64), Violations: make(map[string]uint64), Untold: make(map[string]uint64),
 		Bans: g.stats.bans.Load(), ActiveBans: g.bans.CountActive(now), KnownBans: g.bans.Len(),
 		AllowList: g.allow.Set().Len(), BlockList: g.block.Set().Len(),
 		Clients: g.clients.Used(), Offenders: g.offenders.Used(),
@@ -81,6 +83,9 @@ func (g *Guard) Stats(now time.Time) Stats {
 	}
 	for _, k := range bots.Kinds() {
 		s.Kinds[k.String()] = g.stats.kinds[k].Load()
+	}
+	for kind, name := range toldNames {
+		s.Untold[name] = g.stats.untold[kind].Load()
 	}
 	for c := range numClasses {
 		s.Violations[c.String()] = g.stats.violations[c].Load()

@@ -116,16 +116,13 @@ func (s *switches) note(e Entry) {
 	s.changes.Add(1)
 }
 
-// Kill throws the kill switch. Its Since may be zero, its Until too: then it is an hour.
+// Kill throws the kill switch, from now on. Its Until may be zero: then it is an hour.
 func (g *Guard) Kill(k Kill, now time.Time) error {
 	if k.By == "" {
 		return errors.New("the kill switch wants to know who throws it")
 	}
-	if k.Since.IsZero() {
-		k.Since = now.Round(0)
-	}
 	if k.Until.IsZero() {
-		k.Until = k.Since.Add(defaultKill)
+		k.Until = now.Round(0).Add(defaultKill)
 	}
 	if d := k.Until.Sub(now); d <= 0 || d > longestKill {
 		return fmt.Errorf("the kill switch lasts from now to %s: it would be %s", longestKill, d.Round(time.Second))
@@ -133,21 +130,28 @@ func (g *Guard) Kill(k Kill, now time.Time) error {
 	if k.Cover > CoverAll {
 		return errors.New("the kill switch has no cover")
 	}
-	g.switches.kill.Store(&k)
-	g.record(Entry{At: now.Round(0), By: k.By, Action: "kill", What: k.Cover.String(), Until: k.Until, Reason: k.Reason})
-	g.tell(event{Kill: &k})
+	g.orders.mu.Lock()
+	k.Since = given(now, g.onKill())
+	g.close(&k, withdrawal{})
+	g.orders.mu.Unlock()
+	g.record(thrown(&k))
+	g.tell(killed(&k))
 	return nil
 }
 
-// Reopen takes the kill switch back. It reports whether it was thrown.
+// Reopen takes the kill switch back. It reports whether it was thrown here. All servers are told even if it was not: it may
+// have been on another one just now.
 func (g *Guard) Reopen(by string, now time.Time) bool {
-	old := g.switches.kill.Swap(nil)
-	if old == nil {
-		return false
+	g.orders.mu.Lock()
+	at, what := momentOf(given(now, g.onKill())), ""
+	old := g.close(nil, withdrawal{at, by})
+	g.orders.mu.Unlock()
+	if old != nil {
+		what = old.Cover.String()
 	}
-	g.record(Entry{At: now.Round(0), By: by, Action: "reopen", What: old.Cover.String()})
-	g.tell(event{Reopen: true})
-	return old.Until.After(now)
+	g.record(Entry{At: now.Round(0), By: by, Action: "reopen", What: what})
+	g.tell(&event{At: at, Reopen: true, By: by})
+	return old != nil && old.Until.After(now)
 }
 
 // Killed returns the kill switch while it is thrown; nil: it is not.
@@ -161,10 +165,15 @@ func (g *Guard) SetTraffic(o traffic.Override, now time.Time) error {
 	case !o.Until.IsZero() && !o.Until.After(now):
 		return errors.New("it would have ended already")
 	}
-	o.Since = now.Round(0)
-	g.meter.Set(&o, now)
-	g.record(Entry{At: o.Since, By: o.By, Action: "traffic", What: o.Mode.String(), Until: o.Until, Reason: o.Reason})
-	g.tell(event{Traffic: &o})
+	g.orders.mu.Lock()
+	o.Since = given(now, g.onTraffic())
+	changed := g.meter.Set(&o, now)
+	g.orders.mu.Unlock()
+	g.record(trafficSet(&o))
+	if changed {
+		g.logTraffic(now)
+	}
+	g.tell(overridden(&o))
 	return nil
 }
 
@@ -199,9 +208,5 @@ func (g *Guard) Audit() []Entry {
 
 func (g *Guard) record(e Entry) {
 	g.switches.note(e)
-	facts := []any{"by", e.By, "action", e.Action, "what", e.What, "reason", e.Reason}
-	if !e.Until.IsZero() {
-		facts = append(facts, "until", e.Until)
-	}
-	g.log.Warn("guard changed by hand", facts...)
+	g.logEntry(e)
 }

@@ -155,6 +155,12 @@ func (t *Table) remembered(b *Ban, now time.Time) int {
 	return max(b.Step-int(now.Sub(b.Until)/t.cfg.Forget), 0)
 }
 
+// Of returns the ban on prefix itself, also one that has ended and is not forgotten; nil: there is none.
+func (t *Table) Of(prefix netip.Prefix) *Ban {
+	ban, _ := t.current.Load().Get(prefix)
+	return ban
+}
+
 // Put adds a ban as it is: an operator's, another server's, or one of before a restart.
 func (t *Table) Put(b Ban, now time.Time) error {
 	switch {

@@ -190,11 +190,11 @@ func (m *Meter) effective(now time.Time) Mode {
 	return m.cfg.Mode
 }
 
-// Set changes the mode at once.
-func (m *Meter) Set(o *Override, now time.Time) {
+// Set changes the mode at once, and reports whether high-traffic mode began or ended by that.
+func (m *Meter) Set(o *Override, now time.Time) (changed bool) {
 	m.mode.Store(o)
 	m.judged.Store(now.Unix() - 1)
-	m.Judge(now)
+	return m.Judge(now)
 }
 
 // Strained reports whether writes that can wait have to: in high-traffic mode, or while the database is left alone.
