@@ -294,6 +294,33 @@ func TestNewestOrderWins(t *testing.T) {
 	}
 }
 
+// TestLiftOutlivesRestart: a lift is remembered in the server's own file, so that an older ban that is heard of later does not
+// stand.
+func TestLiftOutlivesRestart(t *testing.T) {
+	cfg := guard.Config{File: filepath.Join(t.TempDir(), "guard")}
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		a, b := l.join(t, "a", guard.Config{}), l.join(t, "b", cfg)
+		round(t, a, b)
+		l.away = errors.New("away")
+		if _, err := a.Ban(prefix("198.51.100.1"), bans.All, time.Time{}, "asha", "", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		b.Unban(prefix("198.51.100.1"), "binod", time.Now())
+		if err := b.Save(); err != nil {
+			t.Fatal(err)
+		}
+		l.away = nil
+		round(t, a)
+		again := l.join(t, "b again", cfg)
+		round(t, again, a)
+		if again.banned("198.51.100.1") || a.banned("198.51.100.1") {
+			t.Errorf("banned: %v here, %v there; want it lifted", again.banned("198.51.100.1"), a.banned("198.51.100.1"))
+		}
+	})
+}
+
 // TestBanSettles: a ban of another server is for the violations that led to it, so the next one is only the first.
 func TestBanSettles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
