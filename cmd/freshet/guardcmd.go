@@ -112,11 +112,14 @@ func (inv *invocation) guardUnban() *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 	}
 	return inv.atGuard(cmd, func(ctx context.Context, op *operator, args []string) error {
-		err := op.ask(ctx, http.MethodDelete, "/bans/"+args[0]+"?by="+url.QueryEscape(op.by), nil, nil)
-		if err != nil || inv.json {
+		var lifted admin.Lifted
+		if err := op.ask(ctx, http.MethodDelete, "/bans/"+url.PathEscape(args[0])+"?by="+url.QueryEscape(op.by), nil, &lifted); err != nil {
 			return err
 		}
-		fmt.Fprintf(inv.stdout, "%s is no longer banned\n", args[0])
+		if inv.json {
+			return inv.printJSON(lifted)
+		}
+		fmt.Fprintf(inv.stdout, "%s is no longer banned\n", short(lifted.Client))
 		return nil
 	})
 }
@@ -311,6 +314,15 @@ guard.highTraffic.mode by true, false or auto; settings takes that back.`,
 			}
 			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.State, until, cmp.Or(s.By, "-"), s.Reason)
 		}
+		for _, s := range list {
+			is := "off"
+			if s.On {
+				is = "on"
+			}
+			if s.Why != "" {
+				fmt.Fprintf(tw, "%s is %s: %s\n", s.Name, is, s.Why)
+			}
+		}
 		return tw.Flush()
 	})
 }
@@ -462,11 +474,11 @@ func (o *operator) ask(ctx context.Context, method, path string, body, v any) er
 		}
 		return nil
 	}
-	return o.refused(res.StatusCode, answer)
+	return o.refused(path, res.StatusCode, answer)
 }
 
-// refused makes an error of an answer that is one.
-func (o *operator) refused(status int, answer []byte) error {
+// refused makes an error of an answer that is one, to who asked for path.
+func (o *operator) refused(path string, status int, answer []byte) error {
 	var problem struct{ Error string }
 	if json.Unmarshal(answer, &problem) != nil || problem.Error == "" {
 		return failed(fmt.Errorf("the server at %s answers %d %s", o.address, status, http.StatusText(status)),
@@ -477,7 +489,14 @@ func (o *operator) refused(status int, answer []byte) error {
 	case http.StatusUnauthorized:
 		return failed(err, "set adminToken in the settings, or FRESHET_ADMIN_TOKEN, to that of the server")
 	case http.StatusNotFound:
-		return failed(err, "freshet guard list shows the bans; freshet guard explain ADDRESS tells which one covers it")
+		switch what, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/"); what {
+		case "bans":
+			return failed(err, "freshet guard list shows the bans; freshet guard explain ADDRESS tells which one covers it")
+		case "refusals":
+			return failed(err, "a server remembers its last 4,096 refusals; freshet guard explain ADDRESS tells of a client")
+		case "switches":
+			return misuse("freshet guard switch shows the switches", "%w", err)
+		}
 	case http.StatusBadRequest:
 		return misuse("freshet guard --help shows how it is used", "%w", err)
 	}
