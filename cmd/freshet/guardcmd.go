@@ -16,6 +16,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -82,7 +83,7 @@ ban of scope api keeps from the API, from signing in and from writing; one of sc
 		if inv.json {
 			return inv.printJSON(ban)
 		}
-		fmt.Fprintf(inv.stdout, "%s is banned until %s, scope %s\n", short(ban.Client), ban.Until.Format(time.RFC3339), ban.Scope)
+		fmt.Fprintf(inv.stdout, "%s is banned until %s, scope %s\n", short(ban.Client), ban.Until.Format(time.RFC3339), printable(ban.Scope))
 		return nil
 	})
 }
@@ -149,7 +150,7 @@ func (inv *invocation) guardList() *cobra.Command {
 			if b.Step > 0 {
 				step = fmt.Sprint(b.Step)
 			}
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", short(b.Client), b.Scope, until, step, b.By, b.Reason)
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", short(b.Client), printable(b.Scope), until, step, printable(b.By), printable(b.Reason))
 		}
 		return tw.Flush()
 	})
@@ -210,13 +211,14 @@ func printDecision(w io.Writer, d *guard.Decision) {
 	if d.Status == 0 {
 		what = "let through, the rule is only watched"
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s %s\t%s by %s (class %s, %s)\t%s\n", d.At.Format(time.RFC3339), d.Client, d.Method, d.Path, what, d.Rule, d.Class, d.Bot, d.Reason)
+	fmt.Fprintf(w, "%s\t%s\t%s %s\t%s by %s (class %s, %s)\t%s\n", d.At.Format(time.RFC3339), printable(d.Client), printable(d.Method), printable(d.Path),
+		what, printable(d.Rule), printable(d.Class), printable(d.Bot), printable(d.Reason))
 }
 
 func (inv *invocation) printStanding(method, path string, e *guard.Explanation) error {
 	tw := tabwriter.NewWriter(inv.stdout, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(tw, "%s\t%s\n", name, fmt.Sprintf(format, args...))
+		fmt.Fprintf(tw, "%s\t%s\n", printable(name), printable(fmt.Sprintf(format, args...)))
 	}
 	outcome := "let through"
 	if e.Status != 0 {
@@ -312,7 +314,7 @@ guard.highTraffic.mode by true, false or auto; settings takes that back.`,
 			if s.Until != nil {
 				until = s.Until.Format(time.RFC3339)
 			}
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.State, until, cmp.Or(s.By, "-"), s.Reason)
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", printable(s.Name), printable(s.State), until, printable(cmp.Or(s.By, "-")), printable(s.Reason))
 		}
 		for _, s := range list {
 			is := "off"
@@ -320,7 +322,7 @@ guard.highTraffic.mode by true, false or auto; settings takes that back.`,
 				is = "on"
 			}
 			if s.Why != "" {
-				fmt.Fprintf(tw, "%s is %s: %s\n", s.Name, is, s.Why)
+				fmt.Fprintf(tw, "%s is %s: %s\n", printable(s.Name), is, printable(s.Why))
 			}
 		}
 		return tw.Flush()
@@ -407,14 +409,23 @@ func (inv *invocation) printReplay(rep *replay.Report) error {
 	return tw.Flush()
 }
 
-// printable keeps a stranger's text from moving the cursor.
+// printable keeps a stranger's text from moving the cursor, beginning a line, and turning the order of what stands beside it.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
+		if unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
 			return '?'
 		}
 		return r
 	}, s)
+}
+
+// printableLines is printable for a text that may have lines.
+func printableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = printable(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }
 
 // An operator asks a running server.

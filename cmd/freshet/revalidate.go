@@ -72,7 +72,7 @@ func (inv *invocation) ask(ctx context.Context, daemon *revalidator.Control, req
 			return inv.printJSON(map[string][]string{"pages": append([]string{}, pages...)})
 		}
 		for _, p := range pages {
-			fmt.Fprintln(inv.stdout, p)
+			fmt.Fprintln(inv.stdout, printable(p))
 		}
 		return nil
 	}
@@ -91,7 +91,7 @@ func (inv *invocation) ask(ctx context.Context, daemon *revalidator.Control, req
 		inv.printJob(&job)
 	}
 	if job.State == revalidator.Parked {
-		return failed(fmt.Errorf("job %s was given up after %d tries: %s", job.ID, job.Tries, job.Error), "the site is as it was; freshet tries again when it looks at everything")
+		return failed(fmt.Errorf("job %s was given up after %d tries: %s", job.ID, job.Tries, printable(job.Error)), "the site is as it was; freshet tries again when it looks at everything")
 	}
 	return leftOut(job.Skipped)
 }
@@ -104,7 +104,7 @@ func (inv *invocation) printJob(j *revalidator.Job) {
 	}
 	fmt.Fprintf(inv.stdout, "job %s: generation %d, %s changed\n", j.ID, j.Generation, plural(len(j.Pages)+j.MorePages, "page"))
 	for _, p := range j.Pages {
-		fmt.Fprintf(inv.stdout, "  %-8s %s\n", p.Outcome, p.Path)
+		fmt.Fprintf(inv.stdout, "  %-8s %s\n", p.Outcome, printable(string(p.Path)))
 	}
 	if j.MorePages > 0 {
 		fmt.Fprintf(inv.stdout, "  and %d more\n", j.MorePages)
