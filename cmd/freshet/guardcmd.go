@@ -16,10 +16,10 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
+	"freshet/internal/diag"
 	"freshet/server/admin"
 	"freshet/server/guard"
 	"freshet/server/guard/replay"
@@ -83,7 +83,7 @@ ban of scope api keeps from the API, from signing in and from writing; one of sc
 		if inv.json {
 			return inv.printJSON(ban)
 		}
-		fmt.Fprintf(inv.stdout, "%s is banned until %s, scope %s\n", short(ban.Client), ban.Until.Format(time.RFC3339), printable(ban.Scope))
+		fmt.Fprintf(inv.stdout, "%s is banned until %s, scope %s\n", short(ban.Client), ban.Until.Format(time.RFC3339), diag.Printable(ban.Scope))
 		return nil
 	})
 }
@@ -150,7 +150,7 @@ func (inv *invocation) guardList() *cobra.Command {
 			if b.Step > 0 {
 				step = fmt.Sprint(b.Step)
 			}
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", short(b.Client), printable(b.Scope), until, step, printable(b.By), printable(b.Reason))
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", short(b.Client), diag.Printable(b.Scope), until, step, diag.Printable(b.By), diag.Printable(b.Reason))
 		}
 		return tw.Flush()
 	})
@@ -211,14 +211,14 @@ func printDecision(w io.Writer, d *guard.Decision) {
 	if d.Status == 0 {
 		what = "let through, the rule is only watched"
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s %s\t%s by %s (class %s, %s)\t%s\n", d.At.Format(time.RFC3339), printable(d.Client), printable(d.Method), printable(d.Path),
-		what, printable(d.Rule), printable(d.Class), printable(d.Bot), printable(d.Reason))
+	fmt.Fprintf(w, "%s\t%s\t%s %s\t%s by %s (class %s, %s)\t%s\n", d.At.Format(time.RFC3339), diag.Printable(d.Client), diag.Printable(d.Method), diag.Printable(d.Path),
+		what, diag.Printable(d.Rule), diag.Printable(d.Class), diag.Printable(d.Bot), diag.Printable(d.Reason))
 }
 
 func (inv *invocation) printStanding(method, path string, e *guard.Explanation) error {
 	tw := tabwriter.NewWriter(inv.stdout, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(tw, "%s\t%s\n", printable(name), printable(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(tw, "%s\t%s\n", diag.Printable(name), diag.Printable(fmt.Sprintf(format, args...)))
 	}
 	outcome := "let through"
 	if e.Status != 0 {
@@ -314,7 +314,7 @@ guard.highTraffic.mode by true, false or auto; settings takes that back.`,
 			if s.Until != nil {
 				until = s.Until.Format(time.RFC3339)
 			}
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", printable(s.Name), printable(s.State), until, printable(cmp.Or(s.By, "-")), printable(s.Reason))
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", diag.Printable(s.Name), diag.Printable(s.State), until, diag.Printable(cmp.Or(s.By, "-")), diag.Printable(s.Reason))
 		}
 		for _, s := range list {
 			is := "off"
@@ -322,7 +322,7 @@ guard.highTraffic.mode by true, false or auto; settings takes that back.`,
 				is = "on"
 			}
 			if s.Why != "" {
-				fmt.Fprintf(tw, "%s is %s: %s\n", printable(s.Name), is, printable(s.Why))
+				fmt.Fprintf(tw, "%s is %s: %s\n", diag.Printable(s.Name), is, diag.Printable(s.Why))
 			}
 		}
 		return tw.Flush()
@@ -401,7 +401,7 @@ func (inv *invocation) printReplay(rep *replay.Report) error {
 		if !h.Banned.IsZero() {
 			banned = h.Banned.Format(time.TimeOnly)
 		}
-		fmt.Fprintf(tw, "%s\t%d\t%s\t%s\t%s\t%s\n", h.Client, h.Refused, banned, h.First.Format(time.DateTime), printable(h.Path), cmp.Or(strings.Join(h.False, "; "), "-"))
+		fmt.Fprintf(tw, "%s\t%d\t%s\t%s\t%s\t%s\n", h.Client, h.Refused, banned, h.First.Format(time.DateTime), diag.Printable(h.Path), cmp.Or(strings.Join(h.False, "; "), "-"))
 	}
 	if n := len(rep.Clients) - mostShown; n > 0 {
 		fmt.Fprintf(tw, "and %s, see --json\n", plural(n, "other client"))
@@ -409,21 +409,11 @@ func (inv *invocation) printReplay(rep *replay.Report) error {
 	return tw.Flush()
 }
 
-// printable keeps a stranger's text from moving the cursor, beginning a line, and turning the order of what stands beside it.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
-			return '?'
-		}
-		return r
-	}, s)
-}
-
-// printableLines is printable for a text that may have lines.
+// printableLines is diag.Printable for a text that may have lines.
 func printableLines(s string) string {
 	lines := strings.Split(s, "\n")
 	for i := range lines {
-		lines[i] = printable(lines[i])
+		lines[i] = diag.Printable(lines[i])
 	}
 	return strings.Join(lines, "\n")
 }
@@ -495,7 +485,7 @@ func (o *operator) refused(path string, status int, answer []byte) error {
 		return failed(fmt.Errorf("the server at %s answers %d %s", o.address, status, http.StatusText(status)),
 			"it may be no operators' listener of freshet, or one of a server without a guard")
 	}
-	err := fmt.Errorf("the server at %s says: %s", o.address, printable(problem.Error))
+	err := fmt.Errorf("the server at %s says: %s", o.address, diag.Printable(problem.Error))
 	switch status {
 	case http.StatusUnauthorized:
 		return failed(err, "set adminToken in the settings, or FRESHET_ADMIN_TOKEN, to that of the server")

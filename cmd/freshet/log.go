@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"freshet/internal/diag"
 	"freshet/internal/pagestore"
 )
 
@@ -76,7 +77,7 @@ func (inv *invocation) printLog(shown []shownCommit) error {
 		if c.Pinned && i == 0 {
 			note = " (pinned)"
 		}
-		fmt.Fprintf(tw, "%d\t%s\t%d\t%d\t%d\t%s%s\n", c.Generation, c.Time.Format(time.RFC3339), c.Pages, c.Changed, c.Removed, printable(c.Cause), note)
+		fmt.Fprintf(tw, "%d\t%s\t%d\t%d\t%d\t%s%s\n", c.Generation, c.Time.Format(time.RFC3339), c.Pages, c.Changed, c.Removed, diag.Printable(c.Cause), note)
 	}
 	return tw.Flush()
 }
