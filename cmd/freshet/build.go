@@ -145,7 +145,7 @@ func refusal(names []string, what string) error {
 	if more := len(names) - most; more > 0 {
 		names = append(names[:most], fmt.Sprintf("and %d more", more))
 	}
-	return fmt.Errorf("%s %s: %s", count, what, strings.Join(names, ", "))
+	return fmt.Errorf("%s %s: %s", count, what, diag.Printable(strings.Join(names, ", ")))
 }
 
 // printReport says in a few lines what a build did.

@@ -107,6 +107,25 @@ func bad(remedy, format string, args ...any) error {
 	return &badValue{message: fmt.Sprintf(format, args...), remedy: remedy}
 }
 
+// mistakes are several things that are wrong with one value.
+type mistakes []error
+
+func (m mistakes) Error() string { return errors.Join(m...).Error() }
+
+// eachItem hands the items of a list to take. The error is the mistakes of all that it does not take.
+func eachItem(text string, take func(item string) error) error {
+	var wrong mistakes
+	for item := range strings.SplitSeq(text, ",") {
+		if err := take(strings.TrimSpace(item)); err != nil {
+			wrong = append(wrong, err)
+		}
+	}
+	if len(wrong) > 0 {
+		return wrong
+	}
+	return nil
+}
+
 // A setting is one leaf of the settings file.
 type setting struct {
 	key  string // path in the file: isr.maxStale
@@ -586,14 +605,10 @@ func listSetting(key string, field func(*config) *[]string, check func(item stri
 			if strings.TrimSpace(text) == "" {
 				return nil
 			}
-			for item := range strings.SplitSeq(text, ",") {
-				item = strings.TrimSpace(item)
-				if err := check(item); err != nil {
-					return err
-				}
+			return eachItem(text, func(item string) error {
 				*field(c) = append(*field(c), item)
-			}
-			return nil
+				return check(item)
+			})
 		},
 		get: func(c *config) string { return strings.Join(*field(c), ",") },
 	}
@@ -681,15 +696,24 @@ func secretsSetting(key string, field func(*config) *[]webhook.Secret, most int)
 	return setting{key: key, kind: kind,
 		set: func(c *config, text, _ string) error {
 			var secrets []webhook.Secret
-			for s := range strings.SplitSeq(text, ",") {
-				s = strings.TrimSpace(s)
+			given, n := strings.Count(text, ",")+1, 0
+			err := eachItem(text, func(s string) error {
+				n++
 				switch {
-				case s == "" && text == "":
-					continue
+				case text == "":
+					return nil
 				case weak(s):
-					return bad(fmt.Sprintf("at least %d characters of ASCII without blanks and commas: openssl rand -hex 32", minSecret), "this is no secret that keeps anybody out")
+					which := "this"
+					if given > 1 {
+						which = fmt.Sprintf("number %d of %d", n, given)
+					}
+					return bad(fmt.Sprintf("at least %d characters of ASCII without blanks and commas: openssl rand -hex 32", minSecret), "%s is no secret that keeps anybody out", which)
 				}
 				secrets = append(secrets, webhook.Secret(s))
+				return nil
+			})
+			if err != nil {
+				return err
 			}
 			if len(secrets) > most {
 				return bad("remove those that nobody signs with any more", "%s takes at most %d", key, most)

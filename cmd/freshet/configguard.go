@@ -130,10 +130,9 @@ func addressesSetting(key string, field func(*config) *[]string) setting {
 	return setting{key: key, kind: items,
 		set: func(c *config, text, base string) error {
 			*field(c) = nil
-			for item := range strings.SplitSeq(text, ",") {
-				item = strings.TrimSpace(item)
+			return eachItem(text, func(item string) error {
 				if item == "" {
-					continue
+					return nil
 				}
 				if !cidr.IsFile(item) {
 					if _, err := cidr.Parse(item); err != nil {
@@ -143,8 +142,8 @@ func addressesSetting(key string, field func(*config) *[]string) setting {
 					item = filepath.Join(base, item)
 				}
 				*field(c) = append(*field(c), item)
-			}
-			return nil
+				return nil
+			})
 		},
 		get: func(c *config) string { return strings.Join(*field(c), ",") },
 	}
@@ -155,8 +154,8 @@ func durationsSetting(key, def string, lowest time.Duration, field func(*config)
 	return setting{key: key, def: def, kind: items,
 		set: func(c *config, text, _ string) error {
 			var list []time.Duration
-			for item := range strings.SplitSeq(text, ",") {
-				d, err := parseDuration(strings.TrimSpace(item))
+			err := eachItem(text, func(item string) error {
+				d, err := parseDuration(item)
 				if err != nil {
 					return err
 				}
@@ -164,9 +163,10 @@ func durationsSetting(key, def string, lowest time.Duration, field func(*config)
 					return bad("at least "+formatDuration(lowest), "%s cannot hold %q", key, item)
 				}
 				list = append(list, d)
-			}
+				return nil
+			})
 			*field(c) = list
-			return nil
+			return err
 		},
 		get: func(c *config) string {
 			var list []string

@@ -152,6 +152,12 @@ type loader struct {
 }
 
 func (l *loader) report(at func(message, remedy string) diag.Problem, err error) {
+	if all, ok := errors.AsType[mistakes](err); ok {
+		for _, one := range all {
+			l.report(at, one)
+		}
+		return
+	}
 	message, remedy := err.Error(), ""
 	if b, ok := errors.AsType[*badValue](err); ok {
 		message, remedy = b.message, b.remedy
@@ -251,16 +257,17 @@ func (l *loader) walk(f *settingsFile, n *node, section, base string, seen map[s
 // items applies a list. It goes on as text, with commas, as it stands in the environment.
 func (l *loader) items(f *settingsFile, s *setting, list *node, base string) {
 	var parts []string
+	before := len(l.problems)
 	for _, item := range list.children {
 		if item.shape != scalar || strings.Contains(item.text, ",") {
 			l.problems = append(l.problems, at(f, item)(fmt.Sprintf("an item of %q is one value without commas", s.key), ""))
-			return
-		}
-		if err := s.set(new(config), item.text, base); err != nil { // the mistake is at the item
-			l.apply(s, item.text, base, "", at(f, item))
-			return
+		} else if err := s.set(new(config), item.text, base); err != nil {
+			l.report(at(f, item), err)
 		}
 		parts = append(parts, item.text)
+	}
+	if len(l.problems) > before {
+		return
 	}
 	l.apply(s, strings.Join(parts, ","), base, fmt.Sprintf("%s:%d", f.name, list.line), at(f, list))
 }

@@ -111,7 +111,7 @@ func (inv *invocation) explain(eff *effective, arg string) error {
 		if near := nearestPath(gen, p); near != "" {
 			hint = fmt.Sprintf("there is a page at %s", near)
 		}
-		return failed(fmt.Errorf("there is no page at %s in generation %d", p, gen.ID), hint)
+		return failed(fmt.Errorf("there is no page at %s in generation %d", diag.Printable(string(p)), gen.ID), hint)
 	}
 	x, err := explainEntry(eff, gen, e)
 	if err != nil {
@@ -181,7 +181,7 @@ func explainEntry(eff *effective, gen *pagestore.Generation, e *site.Entry) (*ex
 
 func (inv *invocation) printExplanation(x *explanation) {
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(inv.stdout, "%-12s %s\n", name, fmt.Sprintf(format, args...))
+		fmt.Fprintf(inv.stdout, "%-12s %s\n", name, diag.Printable(fmt.Sprintf(format, args...)))
 	}
 	line("page", "%s", x.Path)
 	switch {
@@ -265,22 +265,26 @@ func (inv *invocation) whyNot(ctx context.Context, eff *effective, name string) 
 	if inv.json {
 		return inv.printJSON(ans)
 	}
+	inv.printReason(ans)
+	return nil
+}
+
+func (inv *invocation) printReason(ans *reason) {
 	w := inv.stdout
 	switch {
 	case ans.Reason != "":
-		fmt.Fprintf(w, "%s is on no page: %s\n", ans.Document, ans.Reason)
+		fmt.Fprintf(w, "%s is on no page: %s\n", diag.Printable(ans.Document), diag.Printable(ans.Reason))
 		if ans.Remedy != "" {
-			fmt.Fprintf(w, "%s\n", ans.Remedy)
+			fmt.Fprintf(w, "%s\n", diag.Printable(ans.Remedy))
 		}
 	case len(ans.Pages) == 0:
-		fmt.Fprintf(w, "%s is on no page yet: the site was not built since it appeared\n", ans.Document)
+		fmt.Fprintf(w, "%s is on no page yet: the site was not built since it appeared\n", diag.Printable(ans.Document))
 	default:
-		fmt.Fprintf(w, "%s is on %s:\n", ans.Document, plural(len(ans.Pages), "page"))
+		fmt.Fprintf(w, "%s is on %s:\n", diag.Printable(ans.Document), plural(len(ans.Pages), "page"))
 		for _, p := range ans.Pages {
-			fmt.Fprintf(w, "  %s\n", p)
+			fmt.Fprintf(w, "  %s\n", diag.Printable(string(p)))
 		}
 	}
-	return nil
 }
 
 // contentName is how the content tree calls the file that somebody named: without the folder's own path.

@@ -104,7 +104,10 @@ func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Lis
 		Status: func() any { return f.server.Status() }, Logger: cfg.Logger,
 	}
 	if f.guard != nil {
-		desk := &guardDesk{f.guard, cfg.Site}
+		desk := &guardDesk{guard: f.guard, site: cfg.Site, traffic: eff.Guard.Policy.HighTraffic.Config}
+		if f.mongo != nil {
+			desk.resting = func() bool { return mongoRests(f.mongo) }
+		}
 		acfg.Bans, acfg.Switches, acfg.Witness = desk, desk, desk
 	}
 	if history != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -56,7 +57,7 @@ func followBreaker(ctx context.Context, g *guard.Guard, db *mongodb.DB) error {
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
 	for {
-		g.SetBreaker(db.Stats().Breaker.State == "open")
+		g.SetBreaker(mongoRests(db))
 		select {
 		case <-ctx.Done():
 			return nil
@@ -65,10 +66,15 @@ func followBreaker(ctx context.Context, g *guard.Guard, db *mongodb.DB) error {
 	}
 }
 
+// mongoRests reports whether MongoDB's circuit breaker is open.
+func mongoRests(db *mongodb.DB) bool { return db.Stats().Breaker.State == "open" }
+
 // A guardDesk is the guard as operators meet it.
 type guardDesk struct {
-	guard *guard.Guard
-	site  server.Site
+	guard   *guard.Guard
+	site    server.Site
+	traffic traffic.Config // of the settings
+	resting func() bool    // whether MongoDB's circuit breaker is open; nil: there is no MongoDB
 }
 
 var (
@@ -127,13 +133,38 @@ func (d *guardDesk) Switches() []admin.Switch {
 	}
 	kill := admin.Switch{Name: killSwitch, State: notKilled, States: []string{notKilled, "api", "pages", "all"}}
 	if k := d.guard.Killed(now); k != nil {
-		kill.State, kill.Until, kill.Reason, kill.By = k.Cover.String(), until(k.Until), k.Reason, k.By
+		kill.State, kill.Until, kill.Reason, kill.By, kill.On = k.Cover.String(), until(k.Until), k.Reason, k.By, true
 	}
 	high := admin.Switch{Name: trafficSwitch, State: traffic.Settings.String(), States: []string{traffic.Settings.String(), "auto", "true", "false"}}
 	if o := d.guard.Traffic(now); o != nil {
 		high.State, high.Until, high.Reason, high.By = o.Mode.String(), until(o.Until), o.Reason, o.By
 	}
+	high.On, high.Why = d.highTraffic(now)
 	return []admin.Switch{kill, high}
+}
+
+// highTraffic tells whether high-traffic mode is on, and why.
+func (d *guardDesk) highTraffic(now time.Time) (on bool, why string) {
+	on, rate := d.guard.HighTraffic(now)
+	mode, why := d.traffic.Mode, "guard.highTraffic.mode is "+d.traffic.Mode.String()
+	if o := d.guard.Traffic(now); o != nil {
+		mode, why = o.Mode, "by hand"
+	}
+	if mode == traffic.Auto {
+		enter, leave := d.traffic.Enter, d.traffic.Leave
+		switch {
+		case !on:
+			why = fmt.Sprintf("%.0f requests a second, it begins above %s", rate, enter)
+		case rate > enter.PerSecond():
+			why = fmt.Sprintf("%.0f requests a second, more than %s", rate, enter)
+		default:
+			why = fmt.Sprintf("%.0f requests a second, it ends after %s below %s", rate, formatDuration(d.traffic.Hold), leave)
+		}
+	}
+	if !on && mode != traffic.Never && d.resting != nil && d.resting() {
+		why += "; MongoDB's breaker is open, which refuses the same"
+	}
+	return on, why
 }
 
 // Turn implements admin.Switches.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"freshet/internal/diag"
 	"freshet/server/admin"
 	"freshet/server/guard"
 	"freshet/server/guard/replay"
@@ -82,7 +83,7 @@ ban of scope api keeps from the API, from signing in and from writing; one of sc
 		if inv.json {
 			return inv.printJSON(ban)
 		}
-		fmt.Fprintf(inv.stdout, "%s is banned until %s, scope %s\n", short(ban.Client), ban.Until.Format(time.RFC3339), ban.Scope)
+		fmt.Fprintf(inv.stdout, "%s is banned until %s, scope %s\n", short(ban.Client), ban.Until.Format(time.RFC3339), diag.Printable(ban.Scope))
 		return nil
 	})
 }
@@ -112,11 +113,14 @@ func (inv *invocation) guardUnban() *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 	}
 	return inv.atGuard(cmd, func(ctx context.Context, op *operator, args []string) error {
-		err := op.ask(ctx, http.MethodDelete, "/bans/"+args[0]+"?by="+url.QueryEscape(op.by), nil, nil)
-		if err != nil || inv.json {
+		var lifted admin.Lifted
+		if err := op.ask(ctx, http.MethodDelete, "/bans/"+url.PathEscape(args[0])+"?by="+url.QueryEscape(op.by), nil, &lifted); err != nil {
 			return err
 		}
-		fmt.Fprintf(inv.stdout, "%s is no longer banned\n", args[0])
+		if inv.json {
+			return inv.printJSON(lifted)
+		}
+		fmt.Fprintf(inv.stdout, "%s is no longer banned\n", short(lifted.Client))
 		return nil
 	})
 }
@@ -146,7 +150,7 @@ func (inv *invocation) guardList() *cobra.Command {
 			if b.Step > 0 {
 				step = fmt.Sprint(b.Step)
 			}
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", short(b.Client), b.Scope, until, step, b.By, b.Reason)
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", short(b.Client), diag.Printable(b.Scope), until, step, diag.Printable(b.By), diag.Printable(b.Reason))
 		}
 		return tw.Flush()
 	})
@@ -207,13 +211,14 @@ func printDecision(w io.Writer, d *guard.Decision) {
 	if d.Status == 0 {
 		what = "let through, the rule is only watched"
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s %s\t%s by %s (class %s, %s)\t%s\n", d.At.Format(time.RFC3339), d.Client, d.Method, d.Path, what, d.Rule, d.Class, d.Bot, d.Reason)
+	fmt.Fprintf(w, "%s\t%s\t%s %s\t%s by %s (class %s, %s)\t%s\n", d.At.Format(time.RFC3339), diag.Printable(d.Client), diag.Printable(d.Method), diag.Printable(d.Path),
+		what, diag.Printable(d.Rule), diag.Printable(d.Class), diag.Printable(d.Bot), diag.Printable(d.Reason))
 }
 
 func (inv *invocation) printStanding(method, path string, e *guard.Explanation) error {
 	tw := tabwriter.NewWriter(inv.stdout, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(tw, "%s\t%s\n", name, fmt.Sprintf(format, args...))
+		fmt.Fprintf(tw, "%s\t%s\n", diag.Printable(name), diag.Printable(fmt.Sprintf(format, args...)))
 	}
 	outcome := "let through"
 	if e.Status != 0 {
@@ -309,7 +314,16 @@ guard.highTraffic.mode by true, false or auto; settings takes that back.`,
 			if s.Until != nil {
 				until = s.Until.Format(time.RFC3339)
 			}
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.State, until, cmp.Or(s.By, "-"), s.Reason)
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", diag.Printable(s.Name), diag.Printable(s.State), until, diag.Printable(cmp.Or(s.By, "-")), diag.Printable(s.Reason))
+		}
+		for _, s := range list {
+			is := "off"
+			if s.On {
+				is = "on"
+			}
+			if s.Why != "" {
+				fmt.Fprintf(tw, "%s is %s: %s\n", diag.Printable(s.Name), is, diag.Printable(s.Why))
+			}
 		}
 		return tw.Flush()
 	})
@@ -387,7 +401,7 @@ func (inv *invocation) printReplay(rep *replay.Report) error {
 		if !h.Banned.IsZero() {
 			banned = h.Banned.Format(time.TimeOnly)
 		}
-		fmt.Fprintf(tw, "%s\t%d\t%s\t%s\t%s\t%s\n", h.Client, h.Refused, banned, h.First.Format(time.DateTime), printable(h.Path), cmp.Or(strings.Join(h.False, "; "), "-"))
+		fmt.Fprintf(tw, "%s\t%d\t%s\t%s\t%s\t%s\n", h.Client, h.Refused, banned, h.First.Format(time.DateTime), diag.Printable(h.Path), cmp.Or(strings.Join(h.False, "; "), "-"))
 	}
 	if n := len(rep.Clients) - mostShown; n > 0 {
 		fmt.Fprintf(tw, "and %s, see --json\n", plural(n, "other client"))
@@ -395,14 +409,13 @@ func (inv *invocation) printReplay(rep *replay.Report) error {
 	return tw.Flush()
 }
 
-// printable keeps a stranger's text from moving the cursor.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return '?'
-		}
-		return r
-	}, s)
+// printableLines is diag.Printable for a text that may have lines.
+func printableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = diag.Printable(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }
 
 // An operator asks a running server.
@@ -462,22 +475,29 @@ func (o *operator) ask(ctx context.Context, method, path string, body, v any) er
 		}
 		return nil
 	}
-	return o.refused(res.StatusCode, answer)
+	return o.refused(path, res.StatusCode, answer)
 }
 
-// refused makes an error of an answer that is one.
-func (o *operator) refused(status int, answer []byte) error {
+// refused makes an error of an answer that is one, to who asked for path.
+func (o *operator) refused(path string, status int, answer []byte) error {
 	var problem struct{ Error string }
 	if json.Unmarshal(answer, &problem) != nil || problem.Error == "" {
 		return failed(fmt.Errorf("the server at %s answers %d %s", o.address, status, http.StatusText(status)),
 			"it may be no operators' listener of freshet, or one of a server without a guard")
 	}
-	err := fmt.Errorf("the server at %s says: %s", o.address, printable(problem.Error))
+	err := fmt.Errorf("the server at %s says: %s", o.address, diag.Printable(problem.Error))
 	switch status {
 	case http.StatusUnauthorized:
 		return failed(err, "set adminToken in the settings, or FRESHET_ADMIN_TOKEN, to that of the server")
 	case http.StatusNotFound:
-		return failed(err, "freshet guard list shows the bans; freshet guard explain ADDRESS tells which one covers it")
+		switch what, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/"); what {
+		case "bans":
+			return failed(err, "freshet guard list shows the bans; freshet guard explain ADDRESS tells which one covers it")
+		case "refusals":
+			return failed(err, "a server remembers its last 4,096 refusals; freshet guard explain ADDRESS tells of a client")
+		case "switches":
+			return misuse("freshet guard switch shows the switches", "%w", err)
+		}
 	case http.StatusBadRequest:
 		return misuse("freshet guard --help shows how it is used", "%w", err)
 	}

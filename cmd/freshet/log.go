@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"freshet/internal/diag"
 	"freshet/internal/pagestore"
 )
 
@@ -65,6 +66,10 @@ func (inv *invocation) log(eff *effective) error {
 	if inv.json {
 		return inv.printJSON(shown)
 	}
+	return inv.printLog(shown)
+}
+
+func (inv *invocation) printLog(shown []shownCommit) error {
 	tw := tabwriter.NewWriter(inv.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "GENERATION\tTIME\tPAGES\tCHANGED\tREMOVED\tCAUSE")
 	for i, c := range shown {
@@ -72,7 +77,7 @@ func (inv *invocation) log(eff *effective) error {
 		if c.Pinned && i == 0 {
 			note = " (pinned)"
 		}
-		fmt.Fprintf(tw, "%d\t%s\t%d\t%d\t%d\t%s%s\n", c.Generation, c.Time.Format(time.RFC3339), c.Pages, c.Changed, c.Removed, c.Cause, note)
+		fmt.Fprintf(tw, "%d\t%s\t%d\t%d\t%d\t%s%s\n", c.Generation, c.Time.Format(time.RFC3339), c.Pages, c.Changed, c.Removed, diag.Printable(c.Cause), note)
 	}
 	return tw.Flush()
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"freshet/internal/diag"
 	"freshet/internal/site"
 	"freshet/revalidator"
 )
@@ -72,7 +73,7 @@ func (inv *invocation) ask(ctx context.Context, daemon *revalidator.Control, req
 			return inv.printJSON(map[string][]string{"pages": append([]string{}, pages...)})
 		}
 		for _, p := range pages {
-			fmt.Fprintln(inv.stdout, p)
+			fmt.Fprintln(inv.stdout, diag.Printable(p))
 		}
 		return nil
 	}
@@ -91,7 +92,7 @@ func (inv *invocation) ask(ctx context.Context, daemon *revalidator.Control, req
 		inv.printJob(&job)
 	}
 	if job.State == revalidator.Parked {
-		return failed(fmt.Errorf("job %s was given up after %d tries: %s", job.ID, job.Tries, job.Error), "the site is as it was; freshet tries again when it looks at everything")
+		return failed(fmt.Errorf("job %s was given up after %d tries: %s", job.ID, job.Tries, diag.Printable(job.Error)), "the site is as it was; freshet tries again when it looks at everything")
 	}
 	return leftOut(job.Skipped)
 }
@@ -104,7 +105,7 @@ func (inv *invocation) printJob(j *revalidator.Job) {
 	}
 	fmt.Fprintf(inv.stdout, "job %s: generation %d, %s changed\n", j.ID, j.Generation, plural(len(j.Pages)+j.MorePages, "page"))
 	for _, p := range j.Pages {
-		fmt.Fprintf(inv.stdout, "  %-8s %s\n", p.Outcome, p.Path)
+		fmt.Fprintf(inv.stdout, "  %-8s %s\n", p.Outcome, diag.Printable(string(p.Path)))
 	}
 	if j.MorePages > 0 {
 		fmt.Fprintf(inv.stdout, "  and %d more\n", j.MorePages)

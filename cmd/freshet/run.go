@@ -66,9 +66,9 @@ func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int 
 	} else if !inv.started {
 		code, hint = exitMisuse, cmd.CommandPath()+" --help shows how it is used"
 	}
-	fmt.Fprintf(stderr, "freshet: error: %s\n", err)
+	fmt.Fprintf(stderr, "freshet: error: %s\n", printableLines(err.Error()))
 	if hint != "" {
-		fmt.Fprintf(stderr, "freshet: hint: %s\n", hint)
+		fmt.Fprintf(stderr, "freshet: hint: %s\n", diag.Printable(hint))
 	}
 	return code
 }
@@ -189,7 +189,7 @@ func (inv *invocation) load(cmd *cobra.Command) (*effective, error) {
 
 // warn tells the user something that does not stop the work.
 func (inv *invocation) warn(format string, args ...any) {
-	fmt.Fprintf(inv.stderr, "freshet: warning: "+format+"\n", args...)
+	fmt.Fprintf(inv.stderr, "freshet: warning: %s\n", diag.Printable(fmt.Sprintf(format, args...)))
 }
 
 // getenv returns the value of an environment variable.

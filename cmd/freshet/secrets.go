@@ -17,6 +17,10 @@ var secretive = regexp.MustCompile(`(?i)secret|\bredis|token|passw|\buri|whsec_|
 // credentials are what an address has before its host. A password may hold anything, an @ that should not be there too.
 var credentials = regexp.MustCompile(`://.*@`)
 
+// shownCredentials are those in a remedy, which is freshet's own text: it may show addresses without a password, and speak of an
+// @ behind them.
+var shownCredentials = regexp.MustCompile(`://[^\s]*@`)
+
 // hideSecrets takes out of problems what may be secret. lines are those of the settings file.
 func hideSecrets(problems []diag.Problem, lines []string) {
 	for i := range problems {
@@ -24,9 +28,10 @@ func hideSecrets(problems []diag.Problem, lines []string) {
 		if p.Text != "" && aboutSecrets(lines, p.Line) {
 			p.Text = ""
 		}
-		for _, s := range []*string{&p.File, &p.Message, &p.Remedy} {
+		for _, s := range []*string{&p.File, &p.Message} {
 			*s = credentials.ReplaceAllLiteralString(*s, "://…@")
 		}
+		p.Remedy = shownCredentials.ReplaceAllLiteralString(p.Remedy, "://…@")
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -77,16 +78,27 @@ func Sort(ps []Problem) {
 	})
 }
 
+// Printable keeps text that others wrote from moving a terminal's cursor, and from showing as another text: what is
+// not to be seen is a question mark.
+func Printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
 // Print writes each problem as its severity and first line, then the source line with a mark under the column.
 func Print(w io.Writer, ps []Problem) {
 	for i := range ps {
 		p := &ps[i]
-		fmt.Fprintf(w, "%s: %s\n", p.Severity, p.Error())
+		fmt.Fprintf(w, "%s: %s\n", p.Severity, Printable(p.Error()))
 		if p.Text == "" {
 			continue
 		}
 		text := Clip(strings.ReplaceAll(strings.TrimRight(p.Text, "\r\n"), "\t", " "), 160)
-		fmt.Fprintf(w, "    %s\n", text)
+		fmt.Fprintf(w, "    %s\n", Printable(text))
 		if p.Col > 0 && p.Col <= len([]rune(text)) {
 			fmt.Fprintf(w, "    %s^\n", strings.Repeat(" ", p.Col-1))
 		}

@@ -37,7 +37,7 @@ var answers = []struct{ code, message, remedy string }{
 	{"ERR AUTH", "Redis at %s refuses the user or password of redis.url (REDIS_URL)", "a Redis without a password wants a URL without one"},
 	{"ERR invalid password", "Redis at %s refuses the password of redis.url (REDIS_URL)", "correct it, percent-encoded"},
 	{"NOAUTH", "Redis at %s wants a sign-in, and redis.url (REDIS_URL) has no password", "put it into the URL: redis://user:password@host"},
-	{"NOPERM", "the user of redis.url (REDIS_URL) may not do it at %s", "grant it ~<redis.prefix>* and +hello +evalsha +eval +time +get +mget +set +expire +pexpire +lrange +lrem +rpush +xadd +xread +zadd +zrange +zrangebyscore +zremrangebyscore +zrem +zcard +hget +hmget +hset +hdel"},
+	{"NOPERM", "the user of redis.url (REDIS_URL) may not do it at %s", "grant it ~<redis.prefix>* and +hello +select +evalsha +eval +time +get +mget +set +expire +pexpire +lrange +lrem +rpush +xadd +xread +zadd +zrange +zrangebyscore +zremrangebyscore +zrem +zcard +hget +hmget +hset +hdel"},
 	{"READONLY", "Redis at %s is a replica", "name the primary in redis.url (REDIS_URL)"},
 	{"OOM", "Redis at %s has no memory left", "raise its maxmemory, or see what else fills it: freshet's keys expire"},
 	{"MISCONF", "Redis at %s takes no writes, for it cannot save", "see its log and its disk"},

@@ -173,11 +173,11 @@ func TestURL(t *testing.T) {
 func TestUser(t *testing.T) {
 	t.Parallel()
 	s := testenv.NewRedis(t)
-	const rights = "+hello +evalsha +eval +time +get +mget +set +expire +pexpire +lrange +lrem +rpush +xadd +xread +zadd +zrange +zrangebyscore +zremrangebyscore +zrem +zcard +hget +hmget +hset +hdel"
+	const rights = "+hello +select +evalsha +eval +time +get +mget +set +expire +pexpire +lrange +lrem +rpush +xadd +xread +zadd +zrange +zrangebyscore +zremrangebyscore +zrem +zcard +hget +hmget +hset +hdel"
 	if got := s.Do("ACL SETUSER asha on >0123456789 resetkeys ~freshet:* nocommands %s", rights); got != "+OK" {
 		t.Fatal(got)
 	}
-	l := open(t, "redis://asha:0123456789@"+s.Addr(), "").Ledger()
+	l := open(t, "redis://asha:0123456789@"+s.Addr()+"/1", "").Ledger()
 	for range 6 {
 		if _, _, err := l.Take(t.Context(), []string{"auth x"}, 5, time.Millisecond); err != nil {
 			t.Fatal(err)

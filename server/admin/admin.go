@@ -55,6 +55,11 @@ type Ban struct {
 	By     string       `json:"by,omitempty"`
 }
 
+// Lifted is the answer to who lifts a ban.
+type Lifted struct {
+	Client netip.Prefix `json:"client"`
+}
+
 // Bans are where bans are kept.
 type Bans interface {
 	Bans() []Ban
@@ -72,6 +77,8 @@ type Switch struct {
 	Until  *time.Time `json:"until,omitempty"` // when it goes back by itself; nil: it stays
 	Reason string     `json:"reason,omitempty"`
 	By     string     `json:"by,omitempty"`
+	On     bool       `json:"on"`            // what it turns is on now: by hand, or by itself
+	Why    string     `json:"why,omitempty"` // it is on, or is not, for people; empty: State says it
 }
 
 // Switches are where switches are kept.
@@ -338,19 +345,32 @@ func read(w http.ResponseWriter, r *http.Request) (o order, stands time.Duration
 	return o, stands, nil
 }
 
-// parseClient reads an address, as the prefix that it is counted with, or a prefix.
+// parseClient reads an address or a prefix. An address, and what is longer than the prefix that addresses are counted with, is
+// that prefix. IPv4 within IPv6 is IPv4.
 func parseClient(text string) (netip.Prefix, error) {
-	if p, err := netip.ParsePrefix(text); err == nil {
-		if p.Bits() < 8 {
-			return p, &web.Error{Status: http.StatusBadRequest, Message: "a prefix shorter than /8 is most of the world"}
-		}
-		return p.Masked(), nil
+	refuse := func(message string) (netip.Prefix, error) {
+		return netip.Prefix{}, &web.Error{Status: http.StatusBadRequest, Message: message}
 	}
-	a, err := netip.ParseAddr(text)
+	if a, err := netip.ParseAddr(text); err == nil {
+		return web.Group(a), nil
+	}
+	p, err := netip.ParsePrefix(text)
 	if err != nil {
-		return netip.Prefix{}, &web.Error{Status: http.StatusBadRequest, Message: "the client is neither an address nor a prefix"}
+		return refuse("the client is neither an address nor a prefix")
 	}
-	return web.Group(a), nil
+	if a := p.Addr(); a.Is4In6() {
+		if p.Bits() < 96 {
+			return refuse("an IPv4 prefix within IPv6 has at least 96 bits")
+		}
+		p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+	}
+	if p.Bits() < 8 {
+		return refuse("a prefix shorter than /8 is most of the world")
+	}
+	if counted := web.Group(p.Addr()); p.Bits() > counted.Bits() {
+		return counted, nil
+	}
+	return p.Masked(), nil
 }
 
 const usualBan = 24 * time.Hour
@@ -390,8 +410,7 @@ func (s *Server) unban(w http.ResponseWriter, r *http.Request) error {
 	if !s.cfg.Bans.Unban(client, by) {
 		return &web.Error{Status: http.StatusNotFound, Message: "there is no ban on that client"}
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return answer(w, http.StatusOK, Lifted{client})
 }
 
 func (s *Server) switches(w http.ResponseWriter, _ *http.Request) error {
@@ -407,8 +426,13 @@ func (s *Server) turn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	var names []string
 	find := func() *Switch {
 		list := s.cfg.Switches.Switches()
+		names = nil
+		for _, sw := range list {
+			names = append(names, sw.Name)
+		}
 		if i := slices.IndexFunc(list, func(sw Switch) bool { return sw.Name == r.PathValue("name") }); i >= 0 {
 			return &list[i]
 		}
@@ -417,7 +441,7 @@ func (s *Server) turn(w http.ResponseWriter, r *http.Request) error {
 	sw := find()
 	switch {
 	case sw == nil:
-		return &web.Error{Status: http.StatusNotFound, Message: "there is no such switch"}
+		return &web.Error{Status: http.StatusNotFound, Message: "there is no such switch: there are " + strings.Join(names, ", ")}
 	case !slices.Contains(sw.States, o.State):
 		return &web.Error{Status: http.StatusBadRequest, Message: "state is one of " + strings.Join(sw.States, ", ")}
 	}

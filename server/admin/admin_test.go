@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -151,6 +152,15 @@ func TestBans(t *testing.T) {
 		{`{"client":"203.0.113.7"}`, 201, "203.0.113.7/32", 24 * time.Hour},
 		{`{"client":"2001:db8::7"}`, 201, "2001:db8::/64", 24 * time.Hour},
 		{`{"client":"198.51.100.9/24"}`, 201, "198.51.100.0/24", 24 * time.Hour},
+		{`{"client":"2001:db8::7/128"}`, 201, "2001:db8::/64", 24 * time.Hour},
+		{`{"client":"2001:db8::7:0/112"}`, 201, "2001:db8::/64", 24 * time.Hour},
+		{`{"client":"2001:db8:1:2::/48"}`, 201, "2001:db8:1::/48", 24 * time.Hour},
+		{`{"client":"::ffff:198.51.100.0/120"}`, 201, "198.51.100.0/24", 24 * time.Hour},
+		{`{"client":"::ffff:203.0.113.7"}`, 201, "203.0.113.7/32", 24 * time.Hour},
+		{`{"client":"fe80::1%eth0"}`, 201, "fe80::/64", 24 * time.Hour},
+		{`{"client":"::ffff:0.0.0.0/96"}`, 400, "", 0},
+		{`{"client":"::ffff:0.0.0.0/90"}`, 400, "", 0},
+		{`{"client":"203.0.113.7/32?x=1"}`, 400, "", 0},
 		{`{"client":"203.0.113.7","scope":"all"}`, 201, "203.0.113.7/32", 24 * time.Hour},
 		{`{"client":"203.0.113.7","scope":"pages"}`, 400, "", 0},
 		{`{"client":"0.0.0.0/0"}`, 400, "", 0},
@@ -178,12 +188,19 @@ func TestBans(t *testing.T) {
 		if !ok || b.Until.Sub(b.Since) != row.stands || b.By == "" || (b.Scope == "all") != strings.Contains(row.body, "all") {
 			t.Errorf("POST %s: bans %+v", row.body, d.bans)
 		}
-		address, _, _ := strings.Cut(row.client, "/")
-		if strings.HasSuffix(row.client, "/24") {
-			address = row.client
+		var told admin.Ban
+		if err := json.Unmarshal(res.Body.Bytes(), &told); err != nil || told.Client.String() != row.client {
+			t.Errorf("POST %s tells of a ban on %v, %v; want %s", row.body, told.Client, err, row.client)
 		}
-		if res := ask(h, "DELETE", "/bans/"+address, ""); res.Code != 204 || len(d.bans) != 0 {
-			t.Errorf("DELETE %s: %d, bans %v", address, res.Code, d.bans)
+		var asked struct{ Client string }
+		if err := json.Unmarshal([]byte(row.body), &asked); err != nil {
+			t.Fatal(err)
+		}
+		address := url.PathEscape(asked.Client) // as it was named
+		var lifted admin.Lifted
+		res = ask(h, "DELETE", "/bans/"+address, "")
+		if err := json.Unmarshal(res.Body.Bytes(), &lifted); err != nil || res.Code != 200 || lifted.Client.String() != row.client || len(d.bans) != 0 {
+			t.Errorf("DELETE %s: %d %s, bans %v", address, res.Code, res.Body, d.bans)
 		}
 		if res := ask(h, "DELETE", "/bans/"+address, ""); res.Code != 404 {
 			t.Errorf("DELETE %s again: %d, want 404", address, res.Code)
@@ -213,6 +230,9 @@ func TestSwitches(t *testing.T) {
 	} {
 		res := ask(h, "PUT", "/switches/"+row.name, row.body)
 		got := d.switches[0]
+		if res.Code == 404 && !strings.Contains(res.Body.String(), "kill:pages") {
+			t.Errorf("PUT %s tells no name that there is: %s", row.name, res.Body)
+		}
 		if res.Code != row.code || got.State != row.state || (got.Until != nil) != row.expires {
 			t.Errorf("PUT %s %s: %d, switch %+v", row.name, row.body, res.Code, got)
 		}

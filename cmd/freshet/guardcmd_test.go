@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"freshet/internal/site"
+	"freshet/revalidator"
+	"freshet/server"
+	"freshet/server/admin"
+	"freshet/server/guard"
+	"freshet/server/guard/bans"
+	"freshet/server/guard/limit"
+	"freshet/server/guard/traffic"
+)
+
+// hostile is what a stranger writes to an operator's terminal: its title, an empty screen, a row of his own, an 8-bit escape, and
+// an order of writing that hides what follows.
+const hostile = "x\x1b]0;pwned\x07\x1b[2J\nFORGED\r\v\f\t\u009b2J\u202e\u2028y\xff"
+
+// moves finds what does something to a terminal other than to show a character or to end a line.
+var moves = regexp.MustCompile(`[\x00-\x09\x0b-\x1f\x7f-\x{9f}\x{202a}-\x{202e}\x{2028}]|(?m:^FORGED)`)
+
+// TestHostileText: no command for people prints what others wrote as it is.
+func TestHostileText(t *testing.T) {
+	now := time.Now()
+	list := []admin.Ban{{Client: netip.MustParsePrefix("203.0.113.7/32"), Scope: hostile, Until: now, Since: now, Reason: hostile, By: hostile}}
+	decision := guard.Decision{ID: hostile, At: now, Client: hostile, Method: hostile, Path: hostile, Rule: hostile, Class: hostile, Status: 403, Bot: hostile, Reason: hostile}
+	answers := map[string]any{
+		"GET /bans": list, "POST /bans": list[0],
+		"GET /switches":     []admin.Switch{{Name: hostile, State: hostile, Reason: hostile, By: hostile, Why: hostile}},
+		"GET /refusals/4f2": decision,
+		"GET /explain": guard.Explanation{
+			Client: hostile, Class: hostile, Rule: hostile, Status: 403, Reason: hostile, Bot: hostile,
+			Ban:    &bans.Ban{Prefix: list[0].Client, By: hostile, Reason: hostile},
+			Quotas: []guard.ClassQuota{{Class: hostile}}, Refusals: []guard.Decision{decision, decision},
+		},
+		"DELETE /bans/203.0.113.7": map[string]string{"error": hostile},
+	}
+	desk := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodDelete {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		_ = json.NewEncoder(w).Encode(answers[r.Method+" "+r.URL.Path]) // who has gone needs no answer
+	}))
+	defer desk.Close()
+	t.Chdir(t.TempDir())
+	check := func(what, text string) {
+		t.Helper()
+		if at := moves.FindStringIndex(text); at != nil || !strings.Contains(text, "x?]0;pwned??[2J?FORGED") {
+			t.Errorf("freshet %s prints %q", what, text)
+		}
+	}
+	for _, args := range []string{"guard list", "guard ban 203.0.113.7", "guard switch", "guard explain 4f2", "guard explain 203.0.113.7", "guard unban 203.0.113.7"} {
+		var stdout, stderr bytes.Buffer
+		run(t.Context(), append(strings.Fields(args), "--admin", desk.Listener.Addr().String()), nil, &stdout, &stderr)
+		check(args, stdout.String()+stderr.String())
+	}
+	var out bytes.Buffer
+	inv := &invocation{stdout: &out}
+	inv.printExplanation(&explanation{
+		Path: hostile, Status: 200, Type: hostile, Template: hostile, Documents: []document{{ID: hostile}, {ID: hostile}}, Keys: []string{hostile}, Cause: hostile, Event: hostile, File: hostile,
+	})
+	inv.printExplanation(&explanation{Path: hostile, Status: 301, Location: hostile})
+	check("explain", out.String())
+	out.Reset()
+	inv.printReason(&reason{Document: hostile, Reason: hostile, Remedy: hostile})
+	inv.printReason(&reason{Document: hostile})
+	inv.printReason(&reason{Document: hostile, Pages: []site.Path{hostile}})
+	check("explain --why-not", out.String())
+	out.Reset()
+	if err := inv.printLog([]shownCommit{{Cause: hostile}}); err != nil {
+		t.Fatal(err)
+	}
+	check("log", out.String())
+	out.Reset()
+	inv.printJob(&revalidator.Job{State: revalidator.Done, Pages: []revalidator.PageChange{{Path: hostile}}})
+	check("revalidate", out.String())
+	check("revalidate --wait", leftOut([]site.Skip{{ID: hostile}}).Error())
+}
+
+// TestHighTrafficTold: operators see whether high-traffic mode is on, and why, also when nobody has turned it.
+func TestHighTrafficTold(t *testing.T) {
+	high := traffic.Config{Enter: limit.Rate{Requests: 5, Window: time.Second}, Leave: limit.Rate{Requests: 4, Window: time.Second}, Hold: time.Minute}
+	g, err := guard.New(guard.Config{HighTraffic: guard.TrafficConfig{Config: high}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resting := false
+	d := &guardDesk{guard: g, site: server.Site(nil), traffic: high, resting: func() bool { return resting }}
+	told := func(wantOn bool, want string) {
+		t.Helper()
+		all := d.Switches()
+		if s := all[1]; s.Name != trafficSwitch || s.On != wantOn || !regexp.MustCompile(want).MatchString(s.Why) {
+			t.Errorf("the switch is %+v, want on %v because of %q", s, wantOn, want)
+		}
+	}
+	told(false, `^0 requests a second, it begins above 5/s$`)
+	resting = true
+	told(false, `breaker is open`)
+	begun := time.Now()
+	for second := range 6 {
+		for range 100 {
+			g.Decide(&guard.Facts{Now: begun.Add(time.Duration(second-5) * time.Second), Client: netip.MustParseAddr("203.0.113.7"), Method: "GET", Path: "/nowhere"})
+		}
+	}
+	if err := g.SetTraffic(traffic.Override{Mode: traffic.Settings, By: "asha"}, time.Now()); err != nil { // judges at once
+		t.Fatal(err)
+	}
+	told(true, `^[0-9]+ requests a second, more than 5/s$`)
+	if err := g.SetTraffic(traffic.Override{Mode: traffic.Never, By: "asha"}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	told(false, `^by hand$`)
+	if err := g.Kill(guard.Kill{By: "asha"}, time.Now()); err != nil || !d.Switches()[0].On {
+		t.Errorf("the kill switch is not on: %v", err)
+	}
+}
+
+// TestNothingThere: what an operator names and is not there has a hint of its kind; a switch that is none is a misuse.
+func TestNothingThere(t *testing.T) {
+	desk := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = w.Write([]byte(`{"error":"not there"}`)) // who has gone needs no answer
+	}))
+	defer desk.Close()
+	t.Chdir(t.TempDir())
+	for _, row := range []struct {
+		args string
+		code int
+		hint string
+	}{
+		{"guard switch pages off", exitMisuse, "freshet guard switch shows the switches"},
+		{"guard explain nosuchid", exitFailed, "its last 4,096 refusals"},
+		{"guard unban 203.0.113.7", exitFailed, "freshet guard list shows the bans"},
+	} {
+		var stdout, stderr bytes.Buffer
+		code := run(t.Context(), append(strings.Fields(row.args), "--admin", desk.Listener.Addr().String()), nil, &stdout, &stderr)
+		if code != row.code || !strings.Contains(stderr.String(), row.hint) {
+			t.Errorf("freshet %s exits %d with %q, want %d and the hint %q", row.args, code, stderr.String(), row.code, row.hint)
+		}
+	}
+}
