@@ -38,7 +38,8 @@ type pending struct {
 func (g *Generator) Await(ctx context.Context, path site.Path) (left bool, err error) {
 	p := &g.pending
 	p.mu.Lock()
-	if _, left = p.paths[path]; !left && (p.paths != nil || Whole(g.cfg.Store.Current())) {
+	gen := g.cfg.Store.Current()
+	if _, left = p.paths[path]; !left && (p.paths != nil || Whole(gen) || gen.Pinned()) { // a pinned site is not built
 		p.mu.Unlock()
 		return false, nil
 	}

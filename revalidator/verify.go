@@ -110,10 +110,14 @@ func (r *Revalidator) verify(ctx context.Context, now time.Time) time.Time {
 
 // census asks for the names; it reports false when the source cannot be asked.
 func (r *Revalidator) census(ctx context.Context) ([]string, bool) {
+	running := ctx
 	ctx, cancel := context.WithTimeout(ctx, censusTimeout) // of a hundred thousand names; the source has shorter ones of its own
 	defer cancel()
 	names, err := r.cfg.Census.Names(ctx)
-	if err != nil {
+	switch {
+	case running.Err() != nil: // it is told to stop, so nothing is wrong
+		return nil, false
+	case err != nil:
 		r.outage(&batch{change: Change{Cause: "census"}}, err)
 		return nil, false
 	}

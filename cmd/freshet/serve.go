@@ -137,7 +137,7 @@ type late struct {
 
 // Await implements server.Late.
 func (l *late) Await(ctx context.Context, path site.Path) (left bool, err error) {
-	if gen := l.pages.Current(); gen == nil || generator.Whole(gen) {
+	if gen := l.pages.Current(); gen == nil || generator.Whole(gen) || gen.Pinned() {
 		return false, nil
 	}
 	select {

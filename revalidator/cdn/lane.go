@@ -488,7 +488,7 @@ func (l *lane) runLook(ctx context.Context) {
 			if !l.p.mayRead(ctx, k.page.Path) {
 				return
 			}
-			k.verdict, k.why = l.cdn.readBack(ctx, l.reader, k.page, k.item.Generation, l.p.newest())
+			k.verdict, k.why = l.cdn.readBack(ctx, l.reader, k.page, k.item.Generation, l.p.newest)
 			if ctx.Err() != nil {
 				return
 			}

@@ -31,7 +31,7 @@ const (
 )
 
 // Where a page is in no cache any more, it is the daemon that asks the server, whose guard counts it as a client. Its
-// limits are 50 a minute for posts and 120 for the API; there are none for other pages, of which a CDN's own may be.
+// limits are 50 a minute for the API's posts and 120 for the rest of it; pages have none, but a CDN's own may.
 const (
 	limitedRate, limitedBurst = 40.0 / 60, 40
 	freeRate, freeBurst       = 5, 50
@@ -39,13 +39,13 @@ const (
 
 // isLimited reports whether the guard counts requests for a path.
 func isLimited(p site.Path) bool {
-	return strings.HasPrefix(string(p), "/blog/") || strings.HasPrefix(string(p), "/api/")
+	return strings.HasPrefix(string(p), "/api/")
 }
 
 // readBack fetches a page as a reader does and compares it with what it must be: an ETag that is the new object's, or
-// else a generation that is not older. newest is the last generation that is known of: what is newer is of another
-// state folder, and tells nothing. r says why the page is not current.
-func (c *CDN) readBack(ctx context.Context, client *http.Client, p Page, generation, newest uint64) (v verdict, r *refusal) {
+// else a generation that is not older. newest tells the last generation that is known of: what is newer, once it has come, is
+// of another state folder, and tells nothing. r says why the page is not current.
+func (c *CDN) readBack(ctx context.Context, client *http.Client, p Page, generation uint64, newest func() uint64) (v verdict, r *refusal) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, absolute(c.verify, p.Path), nil)
@@ -67,8 +67,8 @@ func (c *CDN) readBack(ctx context.Context, client *http.Client, p Page, generat
 	switch {
 	case p.ETag != "" && tag == p.ETag && resp.StatusCode == http.StatusOK:
 		return current, nil
-	case text != "" && err == nil && got > newest:
-		return unknown, &refusal{message: fmt.Sprintf("read back %s: generation %d is of another state folder than %d", p.Path.URL(), got, newest),
+	case text != "" && err == nil && got > newest():
+		return unknown, &refusal{message: fmt.Sprintf("read back %s: generation %d is of another state folder than %d", p.Path.URL(), got, newest()),
 			remedy: "purge everything at the CDN by hand"}
 	case text != "" && err == nil && got > generation, text != "" && err == nil && got == generation && (p.ETag == "" || tag == ""):
 		return current, nil
