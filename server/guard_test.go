@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -22,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"freshet/internal/telemetry"
+	"freshet/internal/testenv"
 	"freshet/internal/web"
 	"freshet/server"
 	"freshet/server/guard"
@@ -38,49 +38,11 @@ func newGuard(t testing.TB, cfg guard.Config) *guard.Guard {
 	return g
 }
 
-// A port is a listener in memory, so that servers can run on the clock of a bubble. Whoever dials says from where.
-type port struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-type pipeEnd struct {
-	net.Conn
-	from net.Addr
-}
-
-func (c pipeEnd) RemoteAddr() net.Addr { return c.from }
-
-func newPort() *port { return &port{conns: make(chan net.Conn), done: make(chan struct{})} }
-
-func (p *port) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *port) Close() error {
-	p.once.Do(func() { close(p.done) })
-	return nil
-}
-
-func (p *port) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080} }
-
-func (p *port) dial(from string) net.Conn {
-	near, far := net.Pipe()
-	p.conns <- pipeEnd{far, &net.TCPAddr{IP: net.ParseIP(from), Port: 40000}}
-	return near
-}
-
 // A guarded is a running server with a guard, in a bubble.
 type guarded struct {
 	*guard.Guard
 	t       *testing.T
-	port    *port
+	port    *testenv.Port
 	handler http.Handler
 	posts   atomic.Int64 // requests that reached a handler
 }
@@ -88,7 +50,7 @@ type guarded struct {
 // inBubble runs a server with a guard on a clock that only moves when test waits.
 func inBubble(t *testing.T, cfg guard.Config, test func(*guarded)) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &guarded{Guard: newGuard(t, cfg), t: t, port: newPort()}
+		s := &guarded{Guard: newGuard(t, cfg), t: t, port: testenv.NewPort()}
 		taken := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			s.posts.Add(1)
 			w.WriteHeader(http.StatusOK)
@@ -108,7 +70,7 @@ func inBubble(t *testing.T, cfg guard.Config, test func(*guarded)) {
 
 // ask sends a request over a connection of its own.
 func (s *guarded) ask(from, method, path string) *http.Response {
-	conn := s.port.dial(from)
+	conn := s.port.Dial(from)
 	defer conn.Close()
 	req := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: example.com\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n"+
 		"Accept: application/json\r\nAccept-Language: hi\r\nAccept-Encoding: gzip\r\nReferer: https://example.com/\r\nConnection: close\r\n", method, path)

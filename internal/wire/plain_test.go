@@ -9,44 +9,19 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"freshet/internal/testenv"
 	"freshet/internal/wire"
 )
 
-// pipes is a listener for connections in memory.
-type pipes struct {
-	conns chan net.Conn
-	once  sync.Once
-	ended chan struct{}
-}
-
-func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), ended: make(chan struct{})} }
-
-func (l *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.ended:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipes) Close() error {
-	l.once.Do(func() { close(l.ended) })
-	return nil
-}
-
-func (l *pipes) Addr() net.Addr { return &net.TCPAddr{} }
-
-func (l *pipes) dial() (net.Conn, *bufio.Reader) {
-	client, server := net.Pipe()
-	l.conns <- server
-	return client, bufio.NewReader(client)
+// dial connects to a port.
+func dial(p *testenv.Port) (net.Conn, *bufio.Reader) {
+	conn := p.Dial("192.0.2.1")
+	return conn, bufio.NewReader(conn)
 }
 
 // short answers what is below /p with what it was asked.
@@ -60,8 +35,8 @@ func short(p *wire.Plain) bool {
 }
 
 // plainServer runs a server until the end of the bubble that the test is in.
-func plainServer(t *testing.T, limits wire.Limits, srv *http.Server) *pipes {
-	l := newPipes()
+func plainServer(t *testing.T, limits wire.Limits, srv *http.Server) *testenv.Port {
+	l := testenv.NewPort()
 	if limits.Plain == nil {
 		limits.Plain = short
 	}
@@ -127,7 +102,7 @@ func TestPlainKeepsOrder(t *testing.T) {
 						}
 						return ok
 					}}, &http.Server{})
-					conn, br := l.dial()
+					conn, br := dial(l)
 					defer conn.Close()
 					write := func(s string) {
 						for len(s) > 0 {
@@ -166,7 +141,7 @@ func TestPlainKeepsOrder(t *testing.T) {
 func TestPlainTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := plainServer(t, wire.Limits{IdleTime: time.Minute}, &http.Server{IdleTimeout: time.Minute, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: time.Minute})
-		conn, br := l.dial()
+		conn, br := dial(l)
 		defer conn.Close()
 		ask := func(target string) string {
 			if _, err := io.WriteString(conn, "GET "+target+" HTTP/1.1\r\nHost: h\r\n\r\n"); err != nil {
@@ -190,7 +165,7 @@ func TestPlainTimes(t *testing.T) {
 			t.Errorf("an idle connection ended after %v more: %v", took, err)
 		}
 
-		conn, br = l.dial()
+		conn, br = dial(l)
 		defer conn.Close()
 		if got := ask("/"); got != `GET / ""` {
 			t.Fatal(got)
@@ -217,7 +192,7 @@ func TestPlainWriteTime(t *testing.T) {
 			failed <- err
 			return true
 		}}, &http.Server{})
-		conn, br := l.dial()
+		conn, br := dial(l)
 		defer conn.Close()
 		_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
 		_ = answer(br)
@@ -253,7 +228,7 @@ func TestPlainShutdown(t *testing.T) {
 		var conns []net.Conn
 		var readers []*bufio.Reader
 		for range 2 {
-			conn, br := l.dial()
+			conn, br := dial(l)
 			defer conn.Close()
 			for _, target := range []string{"/", "/p"} {
 				ask(conn, target)
@@ -287,7 +262,7 @@ func TestPlainShutdown(t *testing.T) {
 func TestPlainPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := plainServer(t, wire.Limits{Plain: func(*wire.Plain) bool { panic(http.ErrAbortHandler) }}, &http.Server{})
-		conn, br := l.dial()
+		conn, br := dial(l)
 		defer conn.Close()
 		for range 2 {
 			_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -302,10 +277,10 @@ func TestPlainPanics(t *testing.T) {
 // TestPlainDrainCuts: what does not end in time is cut off, and counted.
 func TestPlainDrainCuts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pipes, srv := newPipes(), &http.Server{Handler: echo}
-		l := wire.Vet(pipes, wire.Limits{Plain: short})
+		port, srv := testenv.NewPort(), &http.Server{Handler: echo}
+		l := wire.Vet(port, wire.Limits{Plain: short})
 		go func() { _ = srv.Serve(l) }()
-		conn, br := pipes.dial()
+		conn, br := dial(port)
 		defer conn.Close()
 		_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
 		_ = answer(br)

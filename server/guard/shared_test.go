@@ -174,18 +174,24 @@ func TestLedger(t *testing.T) {
 	})
 }
 
+// twoServers are guards that share a ledger.
+func twoServers(t *testing.T) (l *ledger, servers []*rig) {
+	t.Helper()
+	l = newLedger()
+	for i := range 2 {
+		g, err := guard.New(guard.Config{Ledger: &seat{l, fmt.Sprint("s", i)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		servers = append(servers, &rig{g, t, time.Now()})
+	}
+	return l, servers
+}
+
 // TestServersShare: counts, bans, violations and switches reach the other servers.
 func TestServersShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLedger()
-		var servers []*rig
-		for i := range 2 {
-			g, err := guard.New(guard.Config{Ledger: &seat{l, fmt.Sprint("s", i)}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			servers = append(servers, &rig{g, t, time.Now()})
-		}
+		l, servers := twoServers(t)
 		a, b := servers[0], servers[1]
 		round := func() {
 			t.Helper()
@@ -399,15 +405,7 @@ func TestAwayAtStart(t *testing.T) {
 // TestAttempts: attempts to sign in are exact by address and account on all servers, and never open while the ledger is away.
 func TestAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLedger()
-		var servers []*rig
-		for i := range 2 {
-			g, err := guard.New(guard.Config{Ledger: &seat{l, fmt.Sprint("s", i)}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			servers = append(servers, &rig{g, t, time.Now()})
-		}
+		l, servers := twoServers(t)
 		try := func(server int, client, account string) bool {
 			r := servers[server]
 			r.now = time.Now()
