@@ -436,6 +436,31 @@ func TestWatchDances(t *testing.T) {
 
 	do(save("content/blog/.a.md.swp"), os.Rename(at("content/blog/a.md"), at("content/blog/a.md~")), save("content/blog/a.md"), os.Remove(at("content/blog/a.md~")))
 	expect("vim's dance", only("blog/a.md"))
+	for i, gap := range []time.Duration{5 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond} {
+		do(save(fmt.Sprintf("content/blog/before-%d.md", i)))
+		expect("what was before", only(fmt.Sprintf("blog/before-%d.md", i)))
+		do(os.Rename(at("content/blog/a.md"), at("content/blog/a.md~")))
+		time.Sleep(gap)
+		for len(built) > 0 {
+			if c := <-built; named("blog/a.md")(c) {
+				t.Errorf("%v into a dance, built %v without the file", gap, c)
+			}
+		}
+		do(save("content/blog/a.md"), os.Remove(at("content/blog/a.md~")))
+		expect("a slow dance", only("blog/a.md"))
+	}
+	do(os.Rename(at("content/blog/a.md"), at("content/blog/b.md")))
+	expect("a file with another name", func(c revalidator.Change) bool {
+		if !slices.Contains(c.Documents, "blog/b.md") {
+			return false
+		}
+		if !slices.Contains(c.Documents, "blog/a.md") {
+			t.Errorf("built %v, want both names together", c.Documents)
+		}
+		return true
+	})
+	do(os.Remove(at("content/blog/b.md")))
+	expect("a file that goes", only("blog/b.md"))
 	do(save("content/blog/.goutputstream"), os.Rename(at("content/blog/.goutputstream"), at("content/blog/a.md")))
 	expect("a rename over the file", only("blog/a.md"))
 	do(save("content/x/y/z/deep.md"))

@@ -22,8 +22,8 @@ type stamp struct {
 	inode       uint64
 }
 
-// look returns the files below the roots that came, went or may have changed since the last look; all of them the
-// first time.
+// look returns the files below the roots that went, came or may have changed since the last look, in this order; all of
+// them the first time.
 func (s *sweep) look(roots []string) (changed []string, err error) {
 	began := time.Now()
 	files := make(map[string]stamp, len(s.files))
@@ -43,13 +43,13 @@ func (s *sweep) look(roots []string) (changed []string, err error) {
 			return nil, err
 		}
 	}
-	for name, now := range files {
-		if was, has := s.files[name]; !has || now != was || began.Sub(time.Unix(0, now.mtime)) < settled {
+	for name := range s.files {
+		if _, has := files[name]; !has {
 			changed = append(changed, name)
 		}
 	}
-	for name := range s.files {
-		if _, has := files[name]; !has {
+	for name, now := range files {
+		if was, has := s.files[name]; !has || now != was || began.Sub(time.Unix(0, now.mtime)) < settled {
 			changed = append(changed, name)
 		}
 	}

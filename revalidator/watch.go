@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,10 +24,15 @@ type watcher struct {
 	roots []string
 	poll  bool
 	sweep sweep
+
+	// Documents that are not there, and since when. Editors put a file away before they write the new one, so each has
+	// a second to come back.
+	gone map[string]time.Time
+	due  *time.Timer // fires when the first of them is really gone
 }
 
 func newWatcher(cfg Config, q *queue) *watcher {
-	w := &watcher{cfg: cfg, queue: q}
+	w := &watcher{cfg: cfg, queue: q, gone: map[string]time.Time{}, due: time.NewTimer(time.Hour)}
 	for _, root := range []*string{&w.cfg.Content, &w.cfg.Theme} {
 		if *root != "" {
 			*root = filepath.Clean(*root)
@@ -135,6 +141,7 @@ func (w *watcher) run(ctx context.Context) error {
 		defer func() { _ = w.fs.Close() }()
 		events, lost = w.fs.Events, w.fs.Errors
 	}
+	defer w.due.Stop()
 	var tick <-chan time.Time
 	for {
 		if w.poll && tick == nil {
@@ -147,6 +154,8 @@ func (w *watcher) run(ctx context.Context) error {
 			return nil
 		case <-tick:
 			w.look()
+		case now := <-w.due.C:
+			w.giveUp(now)
 		case err := <-lost:
 			// An overflow loses events, those of new folders among them, so everything may have changed.
 			w.cfg.Logger.Warn("file watch lost events, looking at everything", "error", err)
@@ -170,7 +179,7 @@ func (w *watcher) look() {
 	}
 	for _, name := range changed {
 		if name, ok := below(w.cfg.Content, name); ok {
-			c.Documents = append(c.Documents, name)
+			w.came(&c, name, true)
 		}
 		if _, ok := below(w.cfg.Theme, name); ok {
 			c.Theme = true
@@ -187,15 +196,15 @@ func (w *watcher) event(e fsnotify.Event) {
 		return
 	}
 	c := Change{Cause: "file watch"}
-	if name, ok := below(w.cfg.Content, e.Name); ok {
-		c.Documents = []string{name}
-		c.Everything = name == "."
+	name, isContent := below(w.cfg.Content, e.Name)
+	if isContent {
 		c.Cause += ": " + name
+		if c.Everything = name == "."; !c.Everything {
+			w.came(&c, name, e.Has(fsnotify.Create))
+		}
 	}
-	if _, ok := below(w.cfg.Theme, e.Name); ok {
-		c.Theme = true
-	}
-	if c.empty() {
+	_, c.Theme = below(w.cfg.Theme, e.Name)
+	if !isContent && !c.Theme {
 		return
 	}
 	if e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename) {
@@ -211,6 +220,52 @@ func (w *watcher) event(e fsnotify.Event) {
 			}
 		}
 	}
+	if !c.empty() {
+		w.queue.add(c)
+	}
+}
+
+// came adds a document to a change, unless it is not there: that may be for a moment only. Where it may be a new one,
+// those that are not there are added too, since one of them may have got its name.
+func (w *watcher) came(c *Change, name string, created bool) {
+	if _, err := os.Lstat(filepath.Join(w.cfg.Content, filepath.FromSlash(name))); errors.Is(err, fs.ErrNotExist) {
+		if _, has := w.gone[name]; !has {
+			w.gone[name] = time.Now()
+			if len(w.gone) == 1 {
+				w.due.Reset(again)
+			}
+		}
+		return
+	}
+	delete(w.gone, name)
+	c.Documents = append(c.Documents, name)
+	if created {
+		c.Documents = append(c.Documents, slices.Sorted(maps.Keys(w.gone))...)
+		clear(w.gone)
+	}
+}
+
+// giveUp queues what has not come back.
+func (w *watcher) giveUp(now time.Time) {
+	c := Change{Cause: "file watch"}
+	var next time.Time
+	for _, name := range slices.Sorted(maps.Keys(w.gone)) {
+		if at := w.gone[name].Add(again); at.After(now) {
+			if next.IsZero() || at.Before(next) {
+				next = at
+			}
+			continue
+		}
+		delete(w.gone, name)
+		c.Documents = append(c.Documents, name)
+	}
+	if !next.IsZero() {
+		w.due.Reset(next.Sub(now))
+	}
+	if len(c.Documents) == 0 {
+		return
+	}
+	c.Cause += ": " + c.Documents[0] + " is gone"
 	w.queue.add(c)
 }
 
