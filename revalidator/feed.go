@@ -40,6 +40,12 @@ func (r *Revalidator) setLost(why string) {
 	r.mu.Unlock()
 }
 
+func (r *Revalidator) feedHeard() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.heard
+}
+
 // follow watches the feed until ctx ends, and begins again where it broke. begun is called when changes cannot be missed
 // any more.
 func (r *Revalidator) follow(ctx context.Context, begun func()) error {
@@ -52,7 +58,7 @@ func (r *Revalidator) follow(ctx context.Context, begun func()) error {
 	for {
 		began := time.Now()
 		err := r.cfg.Feed.Watch(ctx, r.feedPosition(), func(names []string, everything bool, position string) error {
-			r.setLost("")
+			r.hear()
 			pause = 0
 			err := r.report(ctx, names, everything, position)
 			begun()
@@ -80,6 +86,17 @@ func (r *Revalidator) follow(ctx context.Context, begun func()) error {
 			return nil
 		case <-time.After(pause + rand.N(pause/4)):
 		}
+	}
+}
+
+// hear takes note that the feed tells something, so that the source answers.
+func (r *Revalidator) hear() {
+	r.mu.Lock()
+	r.lost, r.heard = "", time.Now()
+	away := r.away != ""
+	r.mu.Unlock()
+	if away {
+		r.queue.signal()
 	}
 }
 

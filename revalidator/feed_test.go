@@ -3,6 +3,7 @@ package revalidator_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -136,6 +137,51 @@ func TestFeedIsLate(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		if got := built(); len(got) != 1 || !got[0].Everything {
 			t.Errorf("after the feed began built %v, want everything again", got)
+		}
+	})
+}
+
+// TestFeedEndsOutage has the source asked again within a second when it answers the feed, whatever pause an outage had come
+// to; not more often, and not because of what it had answered before it was asked.
+func TestFeedEndsOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStream()
+		var away atomic.Bool
+		r, built := start(t, revalidator.Config{Feed: s, State: t.TempDir()}, func(revalidator.Change) error {
+			if away.Load() {
+				time.Sleep(100 * time.Millisecond)
+				return errors.New("source is away")
+			}
+			return nil
+		})
+		time.Sleep(time.Second)
+		away.Store(true)
+		r.Add(revalidator.Change{Documents: []string{"blogs:1"}})
+		time.Sleep(10 * time.Minute)
+		if n := len(built()); n > 10*60/4 {
+			t.Errorf("%d builds in an outage of 10 minutes", n)
+		}
+		for i := range 600 { // it answers the feed ten times a second, but no build
+			if err := s.say(event{position: fmt.Sprint(i)}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n := len(built()); n < 30 || n > 60 {
+			t.Errorf("%d builds in a minute in which only the feed is answered, want about one a second", n)
+		}
+		for range 20 {
+			time.Sleep(time.Minute)
+			away.Store(false)
+			if err := s.say(event{everything: true, position: "back"}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second + 100*time.Millisecond)
+			if got := built(); !slices.ContainsFunc(got, func(c revalidator.Change) bool { return c.Everything }) || r.Status().Waiting > 0 {
+				t.Fatalf("a second after the source answered the feed built %v, %d jobs wait", got, r.Status().Waiting)
+			}
+			away.Store(true)
+			r.Add(revalidator.Change{Documents: []string{"blogs:1"}})
 		}
 	})
 }

@@ -19,14 +19,15 @@ import (
 
 // Times between tries, and around dates.
 const (
-	pauseMin = 250 * time.Millisecond // while the source cannot be asked: so short that a recovery shows within seconds
-	pauseMax = 4 * time.Second
-	retryMin = time.Second // after other failures
-	retryMax = time.Minute
-	flipSlop = 5 * time.Millisecond // past a publication date, so that clocks agree it has come
-	clockMax = time.Second          // clocks can be set: dates are looked at again after so long
-	again    = time.Second          // what is half written has so long to become whole
-	complain = time.Minute          // an outage is told again so often
+	pauseMin   = 250 * time.Millisecond // while the source cannot be asked: so short that a recovery shows within seconds
+	pauseMax   = 4 * time.Second
+	pauseHeard = time.Second // once the source has answered the feed
+	retryMin   = time.Second // after other failures
+	retryMax   = time.Minute
+	flipSlop   = 5 * time.Millisecond // past a publication date, so that clocks agree it has come
+	clockMax   = time.Second          // clocks can be set: dates are looked at again after so long
+	again      = time.Second          // what is half written has so long to become whole
+	complain   = time.Minute          // an outage is told again so often
 )
 
 // Config is what a Revalidator needs. Build is required.
@@ -78,10 +79,13 @@ type Revalidator struct {
 	lost     string     // what is wrong with the feed; empty: nothing
 	away     string     // what is wrong with the source; empty: nothing
 	since    time.Time
+	heard    time.Time // when the feed told something last
 
 	// What follows is the loop's.
+	asked   time.Time     // when the source was asked last
 	pause   time.Duration // of the outage
 	until   time.Time     // nothing is tried before
+	failed  time.Time     // when it turned out that the source could not be asked
 	told    time.Time     // when the outage was told last
 	round   round
 	more    bool                 // the site lacks pages
@@ -326,6 +330,9 @@ func (r *Revalidator) loop(ctx context.Context) error {
 func (r *Revalidator) next(ctx context.Context, now time.Time) (*batch, time.Duration) {
 	wait := time.Hour
 	until := func(at time.Time) { wait = min(wait, max(at.Sub(now), 0)) }
+	if soon := r.failed.Add(pauseHeard); soon.Before(r.until) && r.feedHeard().After(r.asked) { // the source answers others
+		r.until = soon
+	}
 	if now.Before(r.until) {
 		until(r.until)
 		return nil, wait
@@ -397,6 +404,7 @@ func (r *Revalidator) build(ctx context.Context, b *batch) error {
 	c := p.Change
 	c.Cause = cause(b)
 	started := time.Now().UTC()
+	r.asked = started
 	if c.Everything {
 		c.Compared = started
 	}
@@ -497,7 +505,7 @@ func cause(b *batch) string {
 func (r *Revalidator) outage(b *batch, err error) {
 	now := time.Now()
 	r.pause = min(max(2*r.pause, pauseMin), pauseMax)
-	r.until = now.Add(r.pause + rand.N(r.pause/4))
+	r.failed, r.until = now, now.Add(r.pause+rand.N(r.pause/4))
 	if r.away == "" || now.Sub(r.told) >= complain {
 		r.told = now
 		r.cfg.Logger.Error("build failed, the last generation stays", "error", err, "cause", cause(b), "retry_in", r.pause)

@@ -110,6 +110,7 @@ func (r *Revalidator) verify(ctx context.Context, now time.Time) time.Time {
 
 // census asks for the names; it reports false when the source cannot be asked.
 func (r *Revalidator) census(ctx context.Context) ([]string, bool) {
+	r.asked = time.Now()
 	running := ctx
 	ctx, cancel := context.WithTimeout(ctx, censusTimeout) // of a hundred thousand names; the source has shorter ones of its own
 	defer cancel()

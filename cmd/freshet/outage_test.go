@@ -91,6 +91,9 @@ func TestOutage(t *testing.T) {
 		took := site.await(t, "/blog/rivers/", text, patience)
 		second.await(t, "/blog/rivers/", text, patience)
 		t.Logf("%s: live %v after MongoDB was back", outage.name, took.Round(time.Millisecond))
+		if took > 5*time.Second {
+			t.Errorf("%s: the change was live %v after MongoDB was back, want within 5 s", outage.name, took)
+		}
 	}
 	t.Logf("%d pages read", reads.Load())
 }

@@ -2,6 +2,7 @@ package mongodb
 
 import (
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -44,18 +45,24 @@ type Breaker struct {
 type breaker struct {
 	cb                                circuitbreaker.CircuitBreaker[any]
 	opened, halfOpen, closed, refused atomic.Uint64
-	cut                               atomic.Bool // since the last success a connection was cut, or no server found
+	hope                              atomic.Bool // why it has opened may be over: the next heartbeat that succeeds lets a command try
+
+	mu   sync.Mutex    // protects seen
+	seen chan struct{} // closed when waiting may be over
 }
 
 func newBreaker(cfg BreakerConfig, log *slog.Logger) *breaker {
 	cfg = cfg.withDefaults()
-	b := &breaker{}
+	b := &breaker{seen: make(chan struct{})}
 	b.cb = circuitbreaker.NewBuilder[any]().
 		WithFailureThresholdPeriod(uint(cfg.Failures), cfg.Window).
 		WithSuccessThreshold(1).
 		WithDelay(cfg.Open).
 		OnOpen(func(e circuitbreaker.StateChangedEvent) {
 			b.opened.Add(1)
+			if e.OldState == circuitbreaker.ClosedState { // perhaps by commands that had begun before it was over
+				b.hope.Store(true)
+			}
 			log.Warn("mongodb breaker opened", "from", e.OldState.String(), "failures", e.Metrics().Failures(), "retry_in", cfg.Open)
 		}).
 		OnHalfOpen(func(circuitbreaker.StateChangedEvent) {
@@ -65,6 +72,7 @@ func newBreaker(cfg BreakerConfig, log *slog.Logger) *breaker {
 		OnClose(func(circuitbreaker.StateChangedEvent) {
 			b.closed.Add(1)
 			log.Info("mongodb breaker closed")
+			b.wake()
 		}).Build()
 	return b
 }
@@ -79,22 +87,44 @@ func (b *breaker) enter() (ok, trial bool) {
 	return true, b.cb.IsHalfOpen()
 }
 
-// answers lets one command try at once: a server is seen to answer, and was not before, or its connections had been cut.
-// Where it was too slow, that it answers a heartbeat says nothing.
+// answers takes note that a server answers a heartbeat; again says that it did not before, or not for long. One command
+// may try at once if there is hope: since a server is back, after a connection was cut, or since the breaker has just
+// opened. Where it was too slow for a command that has tried since, that it answers heartbeats says nothing.
 func (b *breaker) answers(again bool) {
-	if b.cb.IsOpen() && (again || b.cut.Load()) {
+	if again {
+		b.hope.Store(true)
+	}
+	tries := b.cb.IsOpen() && b.hope.Swap(false)
+	if tries {
 		b.cb.HalfOpen()
 	}
+	if again || tries {
+		b.wake()
+	}
+}
+
+func (b *breaker) wake() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	close(b.seen)
+	b.seen = make(chan struct{})
+}
+
+// back returns a channel that is closed as soon as a server is seen again, or a command may try.
+func (b *breaker) back() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.seen
 }
 
 func (b *breaker) record(err error) {
 	if unwell(err) {
 		if !mongo.IsTimeout(err) || isSelection(err) {
-			b.cut.Store(true)
+			b.hope.Store(true)
 		}
 		b.cb.RecordFailure()
 	} else {
-		b.cut.Store(false)
+		b.hope.Store(false)
 		b.cb.RecordSuccess()
 	}
 }

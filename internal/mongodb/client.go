@@ -68,6 +68,10 @@ const selectTimeout = 3 * time.Second
 // within five seconds of the end of an outage.
 const heartbeat = 2 * time.Second
 
+// heartbeatMax is how long the answer to a heartbeat may take. The server may wait for news as long as it is until the
+// next one; what takes longer has hung.
+const heartbeatMax = heartbeat * 3 / 2
+
 // A DB is a client of one MongoDB. Its methods may be called by several goroutines.
 type DB struct {
 	cfg      Config

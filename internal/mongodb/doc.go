@@ -3,8 +3,9 @@
 // A [DB] is one client with its pool. Every command goes through one gate: the circuit breaker says whether it may go
 // at all, it has a deadline of its class (blog, list, aggregate), which is also sent to the server as maxTimeMS, and
 // a read that a dying connection or a changing replica set has cut is tried once more within that deadline. Ten
-// failures within a minute open the breaker; half a minute later, or as soon as a server that could not be reached
-// answers again, one command may try, and its success closes it. Only what says that the server is unwell counts:
+// failures within a minute open the breaker; half a minute later, or as soon as a server that could not be reached or
+// hung answers again, one command may try, and its success closes it. One may also try as soon as a server answers a
+// heartbeat after the breaker has opened, since what opened it may have been over by then. Only what says that the server is unwell counts:
 // time-outs, network errors, a server that is shutting down or is no longer primary. A document that is not there, a
 // duplicate key, a caller that went away do not.
 //

@@ -162,10 +162,11 @@ type tries struct {
 	failures int
 	open     bool // the breaker was
 	told     bool
+	back     <-chan struct{} // as it was before the newest try
 }
 
-// wait lets a moment pass after a failure, and all the time that the breaker is open. It reports false when ctx ends
-// meanwhile.
+// wait lets a moment pass after a failure, and all the time that the breaker is open; when a server is seen again it ends.
+// It reports false when ctx ends meanwhile.
 func (t *tries) wait(ctx context.Context, f *Feed, err error) bool {
 	t.failures++
 	t.open = t.open || !f.db.breaker.cb.IsClosed()
@@ -173,15 +174,20 @@ func (t *tries) wait(ctx context.Context, f *Feed, err error) bool {
 		t.told = true
 		f.log.Warn("the feed of changes waits until mongodb can be asked again", "error", err)
 	}
+	if t.back == nil {
+		t.back = f.db.breaker.back()
+	}
 	for pause := min(waitMin<<min(t.failures-1, 10), waitMax); ; pause = waitMin {
 		timer := time.NewTimer(pause + rand.N(waitMin))
 		select {
 		case <-timer.C:
+		case <-t.back:
+			timer.Stop()
 		case <-ctx.Done():
 			timer.Stop()
 			return false
 		}
-		// The time may end early, when the server is seen again.
+		t.back = f.db.breaker.back()
 		if cb := f.db.breaker.cb; !cb.IsOpen() || cb.RemainingDelay() <= 0 {
 			return true
 		}

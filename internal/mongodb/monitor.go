@@ -48,7 +48,7 @@ var commandNames = []string{
 // A monitor counts what the driver tells of its pools, servers and commands.
 type monitor struct {
 	log               *slog.Logger
-	answers           func(again bool) // a server answers a heartbeat; again: it had not before. It is set before the first event
+	answers           func(again bool) // a server answers a heartbeat; again: it had not before, or not for long. It is set before the first event
 	size, inUse       atomic.Int64
 	timeouts, cleared atomic.Uint64
 
@@ -96,12 +96,12 @@ func (m *monitor) servers() *event.ServerMonitor {
 			defer m.mu.Unlock()
 			m.heartbeat = e.Failure
 		},
-		ServerHeartbeatSucceeded: func(*event.ServerHeartbeatSucceededEvent) {
+		ServerHeartbeatSucceeded: func(e *event.ServerHeartbeatSucceededEvent) {
 			m.mu.Lock()
 			failed := m.heartbeat != nil
 			m.heartbeat = nil
 			m.mu.Unlock()
-			m.answers(failed)
+			m.answers(failed || e.Duration > heartbeatMax)
 		},
 		ServerDescriptionChanged: func(e *event.ServerDescriptionChangedEvent) {
 			if e.PreviousDescription.Kind != e.NewDescription.Kind {

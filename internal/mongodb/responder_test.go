@@ -38,6 +38,7 @@ type fault struct {
 	code int           // an error with that code
 	slow time.Duration // the answer comes late
 	hang bool          // it never comes
+	held chan struct{} // it comes when this is closed
 	cut  bool          // the connection is closed instead
 	half bool          // it is closed in the middle of the answer
 }
@@ -142,6 +143,13 @@ func (r *responder) serve(c net.Conn) {
 		if f.hang {
 			<-r.done
 			return
+		}
+		if f.held != nil {
+			select {
+			case <-f.held:
+			case <-r.done:
+				return
+			}
 		}
 		if f.slow > 0 {
 			timer := time.NewTimer(f.slow)
