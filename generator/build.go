@@ -32,6 +32,7 @@ type build struct {
 
 	rendered, changedPages, puts atomic.Int64
 	buffers                      sync.Pool
+	differ                       func() ([]site.ID, error) // differing, once
 
 	removals int // by finish alone
 
@@ -63,6 +64,7 @@ func (g *Generator) begin(opt Options, now time.Time, all bool) *build {
 		redirects: map[site.Path]string{}, shown: map[site.Path][]site.Path{}, noted: map[site.Path][]diag.Problem{},
 		broken: map[site.ID]string{}, assets: map[site.Path]struct{}{}, themeErr: map[string]diag.Problem{},
 	}
+	b.differ = sync.OnceValues(b.differing)
 	b.buffers.New = func() any { return new([]byte) }
 	return b
 }
@@ -263,19 +265,69 @@ func (b *build) cause(t *plan.Target, pg *plan.Page, old *site.Entry) string {
 	case b.opt.Full && old.Fingerprint == pg.Fingerprint:
 		return "full build"
 	}
-	if docs, err := b.gen.Docs(old); err == nil {
-		for _, d := range pg.Docs {
-			if !slices.Contains(docs, d) {
-				return "changed " + string(d.ID)
-			}
+	const other = "template, setting or program changed"
+	changed, err := b.differ()
+	if err != nil {
+		return "not known: " + err.Error()
+	}
+	if len(changed) == 0 {
+		return other
+	}
+	docs, err := b.gen.Docs(old)
+	if err != nil {
+		return "not known: " + err.Error()
+	}
+	for _, d := range slices.Concat(pg.Docs, docs) {
+		if _, is := slices.BinarySearch(changed, d.ID); is {
+			return "changed " + string(d.ID)
+		}
+	}
+	cause := "changed " + string(changed[0])
+	if more := len(changed) - 1; more > 0 {
+		cause += fmt.Sprintf(" or one of %d more", more)
+	}
+	return cause + ", or " + other
+}
+
+// differing lists the documents that are others than those that the newest generation was made of, sorted.
+func (b *build) differing() ([]site.ID, error) {
+	same := map[site.ID]bool{}
+	for e := range b.gen.All() {
+		if !e.Remembered.IsZero() {
+			continue
+		}
+		docs, err := b.gen.Docs(e)
+		if err != nil {
+			return nil, err
 		}
 		for _, d := range docs {
-			if !slices.Contains(pg.Docs, d) {
-				return "changed " + string(d.ID)
+			now := b.g.snap.Visible(d.ID)
+			is := now != nil && now.DocRevision() == d.Revision
+			if d.ID == e.Doc { // other pages need not be made of the newest
+				same[d.ID] = is
+			} else if is {
+				if _, has := same[d.ID]; !has {
+					same[d.ID] = true
+				}
 			}
 		}
 	}
-	return "template, setting or program changed"
+	var out []site.ID
+	for id, is := range same {
+		if !is {
+			out = append(out, id)
+		}
+	}
+	for d := range b.g.snap.Docs() {
+		if _, isFile := d.(*site.File); isFile {
+			continue // most are on no page
+		}
+		if _, has := same[d.DocID()]; !has && b.g.snap.Visible(d.DocID()) != nil {
+			out = append(out, d.DocID())
+		}
+	}
+	slices.Sort(out)
+	return out, nil
 }
 
 // read returns a file's bytes, which must be those it was scanned with.

@@ -3,6 +3,8 @@ package generator_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -113,6 +115,54 @@ func (b *bench) redirects(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return string(data)
+}
+
+// TestCauseWithoutBaseline changes a site while no process runs whose last one was killed: what is said of the cause is
+// true of pages that show what changed, of their neighbours, and of all when it was a setting.
+func TestCauseWithoutBaseline(t *testing.T) {
+	s := newShelf()
+	for i := range 12 {
+		s.put(newPost(fmt.Sprintf("%02d.md", i), fmt.Sprintf("p%02d", i), -i-1), map[string]string{"": "Text."})
+	}
+	s.putFile("unused.png", []byte("1"), "")
+	s.put(&site.Page{Meta: site.Meta{ID: "blog/_index.md", Revision: 1, Title: "All posts"}, Path: "/blog/", Section: true}, nil)
+	opt := benchOptions{source: s}
+	b := newBench(t, opt)
+	opt.dir = b.dir
+	b.build(t, generator.Options{})
+	check := func(what string, want map[site.Path]string) {
+		t.Helper()
+		b.end(t)
+		if err := os.Remove(filepath.Join(b.dir, "state", "baseline")); err != nil {
+			t.Fatal(err)
+		}
+		opt.source = s.copied()
+		b = newBench(t, opt)
+		rep := b.build(t, generator.Options{})
+		if !rep.Planned {
+			t.Errorf("%s: not all pages were planned", what)
+		}
+		for path, cause := range want {
+			if e, _ := b.store.Current().Lookup(path); e == nil || e.Generation != rep.Generation || e.Cause != cause {
+				t.Errorf("%s: %s is %+v, want the cause %q", what, path, e, cause)
+			}
+		}
+	}
+	const other = ", or template, setting or program changed"
+	s.drop("04.md")
+	check("a post that is gone", map[site.Path]string{
+		"/blog/p05/": "changed 04.md", // its neighbour
+		"/blog/p04/": "its document is gone or not published", "/blog/page/2/": "changed 04.md" + other, "/sitemap.xml": "changed 04.md" + other,
+	})
+	s.put(newPost("new.md", "new", -100), map[string]string{"": "Text."})
+	edited := newPost("00.md", "p00", -1)
+	edited.Title = "Another title"
+	s.put(edited, map[string]string{"": "Text."})
+	check("one new and one edited", map[site.Path]string{
+		"/blog/new/": "new page", "/blog/p00/": "changed 00.md", "/blog/p11/": "changed new.md", "/blog/": "changed 00.md",
+	})
+	opt.title = "Another name"
+	check("a setting", map[site.Path]string{"/blog/p07/": "template, setting or program changed", "/blog/": "template, setting or program changed"})
 }
 
 // TestPictures follows a picture from its first use until it is dropped a day after its last.
