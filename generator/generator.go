@@ -234,6 +234,11 @@ func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
 			changes = g.resume(now)
 		}
 		g.resumed = true
+		if g.cfg.Store.Current().ID == 0 { // before there are pages, so that their first readers do not find them stale
+			if err := g.verified(opt); err != nil {
+				return nil, err
+			}
+		}
 		again, err := g.attempt(ctx, opt, rep, changes, now)
 		if err != nil {
 			g.built = nil
@@ -249,12 +254,16 @@ func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
 		changed = again
 	}
 	g.report(rep)
-	if !opt.Compared.IsZero() {
-		if err := g.cfg.Store.SetVerified(opt.Compared); err != nil {
-			return rep, err
-		}
+	// What is committed is published even if that it was compared cannot be noted.
+	return rep, errors.Join(g.verified(opt), g.publish(ctx, opt, rep))
+}
+
+// verified notes that the site was compared with its source, if this build does that.
+func (g *Generator) verified(opt Options) error {
+	if opt.Compared.IsZero() {
+		return nil
 	}
-	return rep, g.publish(ctx, opt, rep)
+	return g.cfg.Store.SetVerified(opt.Compared)
 }
 
 // restart forgets the snapshot, so that a build can take place at an earlier time.

@@ -1,7 +1,11 @@
 package generator_test
 
 import (
+	"bytes"
+	"errors"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,5 +44,25 @@ func TestVerifiedStamp(t *testing.T) {
 			t.Errorf("%s: the stamp is %v after %v, want it changed: %v", step.name, at, last, step.stamped)
 		}
 		last = at
+	}
+}
+
+// TestVerifiedStampThatFails cannot write the stamp: what is committed is published all the same, and the error is told.
+func TestVerifiedStampThatFails(t *testing.T) {
+	s := newShelf()
+	s.put(newPost("a.md", "a", -1), map[string]string{"": "text"})
+	b := newBench(t, benchOptions{source: s})
+	b.build(t, generator.Options{})
+	s.put(newPost("a.md", "a", -1), map[string]string{"": "other text"})
+	if err := errors.Join(os.Remove(filepath.Join(b.dir, "state", "verified")), os.Mkdir(filepath.Join(b.dir, "state", "verified"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	rep, err := b.Build(t.Context(), generator.Options{Now: day(0)})
+	if err == nil || !strings.Contains(err.Error(), "note the verification") || rep == nil || !rep.Committed {
+		t.Errorf("Build: %+v, %v; want a commit and what could not be noted", rep, err)
+	}
+	page, err := os.ReadFile(filepath.Join(b.public, "blog", "a", "index.html"))
+	if err != nil || !bytes.Contains(page, []byte("other text")) {
+		t.Errorf("the public folder has %q, %v", page, err)
 	}
 }

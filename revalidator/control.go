@@ -138,7 +138,7 @@ func (r *Revalidator) controls() http.Handler {
 		defer cancel()
 		left, generation, err := r.cfg.Await(ctx, site.Path(req.FormValue("path")))
 		if err != nil {
-			return 0, nil, &web.Error{Status: http.StatusServiceUnavailable, Message: web.Clip(err.Error(), 200)}
+			return 0, nil, &web.Error{Status: http.StatusGatewayTimeout, Message: web.Clip(err.Error(), 200)}
 		}
 		return http.StatusOK, awaited{left, generation}, nil
 	})
@@ -153,8 +153,10 @@ func controlError(err error) error {
 	}
 	e := &web.Error{Status: http.StatusBadRequest, Message: web.Clip(err.Error(), 500)}
 	switch {
-	case errors.Is(err, ErrBusy), errors.Is(err, ErrStopped):
-		e.Status, e.RetryAfter = http.StatusServiceUnavailable, time.Second
+	case errors.Is(err, ErrBusy):
+		e.Status, e.RetryAfter = http.StatusTooManyRequests, time.Second
+	case errors.Is(err, ErrStopped), errors.Is(err, context.Canceled): // what asks goes away itself, or the daemon does
+		e.Status, e.Message = http.StatusServiceUnavailable, ErrStopped.Error()
 	case errors.Is(err, site.ErrNotFound):
 		e.Status = http.StatusNotFound
 	default:
@@ -255,7 +257,8 @@ func NewControl(state string) *Control {
 	return &Control{&http.Client{Transport: &http.Transport{DialContext: dial, MaxIdleConns: 4, IdleConnTimeout: maxWait / 2}}}
 }
 
-// ask sends a question and reads the answer into out. Where there is no daemon the error is ErrStopped.
+// ask sends a question and reads the answer into out. Where there is no daemon, or it is being stopped, the error is
+// ErrStopped.
 func (c *Control) ask(ctx context.Context, timeout time.Duration, method, path string, in, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -286,8 +289,10 @@ func (c *Control) ask(ctx context.Context, timeout time.Duration, method, path s
 		_ = json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(&p) // the status says enough
 		err := error(&RefusedError{p.Error})
 		switch resp.StatusCode {
-		case http.StatusServiceUnavailable:
+		case http.StatusTooManyRequests:
 			err = ErrBusy
+		case http.StatusServiceUnavailable:
+			err = ErrStopped
 		case http.StatusNotFound:
 			err = site.ErrNotFound
 		case http.StatusInternalServerError:

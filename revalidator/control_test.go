@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,11 +41,16 @@ func TestControl(t *testing.T) {
 					t.Errorf("over a dead socket: %v, want ErrStopped", err)
 				}
 			}
-			hold := make(chan struct{})
+			hold, stuck := make(chan struct{}), make(chan struct{})
 			r := open(t, revalidator.Config{State: state, Control: state,
 				Plan: func(context.Context, revalidator.Request) ([]string, error) { return []string{"/"}, nil },
-				Build: func(_ context.Context, c revalidator.Change) (revalidator.Result, error) {
-					if !c.Everything {
+				Build: func(ctx context.Context, c revalidator.Change) (revalidator.Result, error) {
+					switch {
+					case slices.Contains(c.Documents, "blog:stuck"):
+						close(stuck)
+						<-ctx.Done()
+						return revalidator.Result{}, ctx.Err()
+					case !c.Everything:
 						<-hold
 					}
 					return revalidator.Result{Generation: 3}, nil
@@ -86,7 +92,19 @@ func TestControl(t *testing.T) {
 			if _, _, err := control.Accept(t.Context(), bad); !errors.As(err, &refused) || !strings.Contains(err.Error(), "not plain text") {
 				t.Errorf("a bad request: %v", err)
 			}
+			if j, _, err = control.Accept(t.Context(), offer("blog:stuck")); err != nil {
+				t.Fatal(err)
+			}
+			looked := make(chan error, 1)
+			go func() {
+				_, err := control.Look(t.Context(), j.ID, time.Minute)
+				looked <- err
+			}()
+			<-stuck
 			r.stop()
+			if err := <-looked; !errors.Is(err, revalidator.ErrStopped) {
+				t.Errorf("Look at a job while the daemon is stopped: %v, want ErrStopped", err)
+			}
 			if _, err := os.Stat(filepath.Join(state, revalidator.SocketName)); err == nil {
 				t.Error("the socket is left behind")
 			}

@@ -28,11 +28,21 @@ type record struct {
 	Job      *Job       `json:"job,omitempty"`      // job
 	Keys     []string   `json:"keys,omitempty"`     // job: what repeats of it are known by
 	Position *string    `json:"position,omitempty"` // job, position: of the feed
-	Jobs     []*Job     `json:"jobs,omitempty"`     // end: what is new of them
+	Jobs     []ending   `json:"jobs,omitempty"`     // end: what is new of them
 	Result   *Result    `json:"result,omitempty"`   // end: of their build; absent: they were parked
 	Key      string     `json:"key,omitempty"`      // key
 	Of       string     `json:"of,omitempty"`       // key: the job that has it
 	At       *time.Time `json:"at,omitempty"`       // key: when that was accepted
+}
+
+// An ending is what is new of a job that has ended.
+type ending struct {
+	ID      string     `json:"job"`
+	State   State      `json:"state"`
+	Started *time.Time `json:"started,omitempty"`
+	Ended   *time.Time `json:"ended,omitempty"`
+	Tries   int        `json:"tries,omitempty"`
+	Error   string     `json:"error,omitempty"`
 }
 
 // A journal keeps what was accepted. What Append has returned for is on the disk.

@@ -223,14 +223,15 @@ func (r *Revalidator) recover() error {
 			order = append(order, rec.Job.ID)
 			jobs[rec.Job.ID] = rec.Job
 		case "end":
-			for _, j := range rec.Jobs {
-				if known := jobs[j.ID]; known != nil {
-					j.Origin, j.Event, j.Request, j.Accepted = known.Origin, known.Event, known.Request, known.Accepted
+			for _, e := range rec.Jobs {
+				j := jobs[e.ID]
+				if j == nil {
+					continue
 				}
+				j.State, j.Started, j.Ended, j.Tries, j.Error = e.State, e.Started, e.Ended, e.Tries, e.Error
 				if rec.Result != nil && j.Ended != nil {
 					j.finish(*j.Ended, rec.Result)
 				}
-				jobs[j.ID] = j
 			}
 		case "key":
 			if rec.At != nil {
@@ -439,7 +440,7 @@ func (r *Revalidator) built(b *batch, c *Change, res *Result) {
 		}
 	}
 	if r.away != "" {
-		r.cfg.Logger.Info("the source can be asked again", "after", now.Sub(r.since).Round(time.Second))
+		r.cfg.Logger.Info("builds succeed again", "after", now.Sub(r.since).Round(time.Second))
 		r.setAway("")
 		r.pause, r.until = 0, time.Time{}
 		if !c.Everything { // what happened meanwhile may have been missed
@@ -471,7 +472,7 @@ func (r *Revalidator) keepEnd(jobs []*Job, res *Result, end func(*Job)) {
 		for _, j := range jobs {
 			ended := *j // the loop alone changes jobs
 			end(&ended)
-			rec.Jobs = append(rec.Jobs, &Job{ID: j.ID, State: ended.State, Started: j.Started, Ended: ended.Ended, Tries: j.Tries, Error: ended.Error})
+			rec.Jobs = append(rec.Jobs, ending{j.ID, ended.State, j.Started, ended.Ended, j.Tries, ended.Error})
 		}
 		if err := log.append(rec, false); err != nil {
 			r.cfg.Logger.Warn("what became of jobs was not journaled: they are done again by the next start", "error", err)

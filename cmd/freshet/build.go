@@ -92,9 +92,9 @@ func (inv *invocation) build(ctx context.Context, eff *effective, opt generator.
 	if opt.Progress != nil {
 		fmt.Fprint(inv.stderr, "\r\x1b[K")
 	}
-	var tree *treeError
+	var beside *besideError
 	switch {
-	case errors.As(err, &tree): // the site is built all the same
+	case errors.As(err, &beside): // the site is built all the same
 	case ctx.Err() != nil:
 		return failed(errors.New("stopped before the build was committed"), "the site is as it was")
 	case err != nil:
@@ -109,8 +109,8 @@ func (inv *invocation) build(ctx context.Context, eff *effective, opt generator.
 	if err != nil {
 		return err
 	}
-	if tree != nil {
-		return explainTree(tree.err)
+	if beside != nil {
+		return explainTree(beside.err)
 	}
 	return leftOut(rep.Skipped)
 }

@@ -288,6 +288,10 @@ func (c *config) check(report func(key string, err error)) {
 	}
 	if c.Mongo.MinPool > c.Mongo.MaxPool {
 		report("mongo.minPool", bad("lower the one or raise the other", "mongo.minPool %d is more than mongo.maxPool %d", c.Mongo.MinPool, c.Mongo.MaxPool))
+	} else if c.Mongo.URI != "" && c.Source != "content" {
+		if err := c.Mongo.Check(); err != nil {
+			report("mongo.uri", ofMongo(err))
+		}
 	}
 	c.checkTLS(report)
 	if c.Admin != "" && c.AdminToken == "" && !loopbackAddress(c.Admin) {
@@ -643,7 +647,7 @@ func loopbackAddress(address string) bool {
 func mongoURISetting(key, also string, field func(*config) *mongodb.URI) setting {
 	return setting{key: key, also: also,
 		set: func(c *config, text, _ string) error {
-			*field(c) = mongodb.URI(text) // what is wrong with it is told when it is used
+			*field(c) = mongodb.URI(text) // looked at when it is known which database is meant
 			return nil
 		},
 		get:    func(c *config) string { return field(c).String() },
@@ -674,6 +678,14 @@ func redisPrefix(text string) (string, error) { return text, ofRedis(redisdb.Che
 // ofRedis is what redisdb finds wrong with a value.
 func ofRedis(err error) error {
 	if e, ok := errors.AsType[*redisdb.Error](err); ok {
+		return bad(e.Remedy, "%s", e.Message)
+	}
+	return err
+}
+
+// ofMongo makes a setting's mistake of what MongoDB's client says of it.
+func ofMongo(err error) error {
+	if e, ok := errors.AsType[*mongodb.Error](err); ok {
 		return bad(e.Remedy, "%s", e.Message)
 	}
 	return err

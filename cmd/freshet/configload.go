@@ -236,6 +236,8 @@ func (l *loader) walk(f *settingsFile, n *node, section, base string, seen map[s
 		case s == nil && c.shape == null: // a section with nothing in it
 		case s == nil:
 			l.problems = append(l.problems, atKey(fmt.Sprintf("%q holds other settings, not a value", key), strings.Join(names, ", ")))
+		case c.shape == mapping && (s.kind == items || s.kind == objects):
+			l.problems = append(l.problems, atKey(fmt.Sprintf("%q is a list", key), "begin each item with a dash"))
 		case c.shape == mapping:
 			l.problems = append(l.problems, atKey(fmt.Sprintf("%q takes one value, not a mapping", key), ""))
 		case c.shape == list && s.kind == items:

@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"freshet/internal/diag"
-	"freshet/internal/site"
 	"freshet/revalidator"
 )
 
@@ -78,11 +77,19 @@ func (inv *invocation) ask(ctx context.Context, daemon *revalidator.Control, req
 		return nil
 	}
 	job, _, err := daemon.Accept(ctx, revalidator.Offer{Origin: revalidator.OriginCommand, Request: req})
-	for err == nil && wait && job.State != revalidator.Done && job.State != revalidator.Parked {
-		job, err = daemon.Look(ctx, job.ID, 30*time.Second)
-	}
 	if err != nil {
 		return explainControl(err)
+	}
+	for wait && job.State != revalidator.Done && job.State != revalidator.Parked {
+		now, err := daemon.Look(ctx, job.ID, 30*time.Second)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			return failed(fmt.Errorf("job %s is on the disk, but the daemon went away before it said what became of it (%w)", job.ID, err),
+				"the next freshet up or freshet revalidate over this state folder builds it when it starts, unless that was done")
+		}
+		job = now
 	}
 	if inv.json {
 		if err := inv.printJSON(job); err != nil {
@@ -119,8 +126,6 @@ func explainControl(err error) error {
 		return failed(errors.New("no freshet up or freshet revalidate runs over this state folder"), "start one, or run freshet build; --state names another folder")
 	case errors.Is(err, revalidator.ErrBusy):
 		return failed(err, "wait a moment, or use --all for many documents")
-	case errors.Is(err, site.ErrNotFound):
-		return failed(errors.New("the daemon was started anew and knows the job no more"), "ask again: that is harmless")
 	}
 	return err
 }

@@ -172,7 +172,7 @@ type builds struct {
 	logger   *slog.Logger
 	purges   *purges         // nil: there are no CDNs
 	said     map[string]bool // problems of the last build: they are not told again
-	tree     string          // what was wrong with the public folder after the last build
+	beside   string          // what was wrong with the public folder, or the stamp, after the last build
 }
 
 // build is what the revalidator calls; it does so for one change at a time.
@@ -197,14 +197,14 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.R
 	before := b.workshop.store.Current()
 	rep, err := b.workshop.build(ctx, opt)
 	unfinished := false
-	if tree, ok := errors.AsType[*treeError](err); ok {
-		if text := tree.Error(); text != b.tree && ctx.Err() == nil { // once, not at every build; the next start finishes what this one must leave
-			b.logger.Error("the site is built and served, but the public folder is not whole", "error", tree.err)
-			b.tree = text
+	if beside, ok := errors.AsType[*besideError](err); ok {
+		if text := beside.Error(); text != b.beside && ctx.Err() == nil { // once, not at every build; the next start finishes what this one must leave
+			b.logger.Error("the site is built and served, but what is beside its pages is not whole", "error", beside.err)
+			b.beside = text
 		}
-		err, unfinished = nil, !tree.lasting()
+		err, unfinished = nil, !beside.lasting()
 	} else if err == nil {
-		b.tree = ""
+		b.beside = ""
 	}
 	if err != nil {
 		b.tell(problemsOf(err))

@@ -157,7 +157,7 @@ func (w *workshop) build(ctx context.Context, opt generator.Options) (*generator
 	w.shrink = opt.AllowShrink
 	rep, err := w.gen.Build(ctx, opt)
 	if err != nil && rep != nil && rep.Generation > 0 {
-		return rep, &treeError{err}
+		return rep, &besideError{err}
 	}
 	if err != nil {
 		return nil, explainBuild(err)
@@ -234,15 +234,16 @@ func (w *workshop) reloadTheme(changed bool) error {
 	return nil
 }
 
-// A treeError says that the site was built, but the public folder is not all that it should be.
-type treeError struct{ err error }
+// A besideError says that the site was built, but the public folder, or the note of when it was compared with its source,
+// is not what it should be.
+type besideError struct{ err error }
 
-func (e *treeError) Error() string { return e.err.Error() }
+func (e *besideError) Error() string { return e.err.Error() }
 
-func (e *treeError) Unwrap() error { return e.err }
+func (e *besideError) Unwrap() error { return e.err }
 
 // lasting reports whether trying again changes nothing: somebody must move files away.
-func (e *treeError) lasting() bool {
+func (e *besideError) lasting() bool {
 	_, foreign := errors.AsType[*pagestore.ForeignError](e.err)
 	_, collision := errors.AsType[*pagestore.CollisionError](e.err)
 	return foreign || collision

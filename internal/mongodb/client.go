@@ -89,32 +89,55 @@ type DB struct {
 // Open makes the client. It asks the server nothing: that it is away is an error of the first command. Close gives the
 // connections back.
 func Open(_ context.Context, cfg Config) (*DB, error) {
+	db, opts, err := prepare(cfg, true)
+	if err != nil {
+		return nil, err
+	}
+	opts.SetMonitor(db.monitor.command()).SetPoolMonitor(db.monitor.pools()).SetServerMonitor(db.monitor.servers())
+	if db.client, err = mongo.Connect(opts); err != nil {
+		return nil, db.badURI(err)
+	}
+	return db, nil
+}
+
+// Check says what is wrong with a Config, as far as that can be told without asking anybody: where a mongodb+srv URI
+// leads, only the DNS knows.
+func (c Config) Check() error {
+	_, _, err := prepare(c, false)
+	return err
+}
+
+// prepare makes a DB without its client, and the client's options. lookUp says that the DNS may be asked.
+func prepare(cfg Config, lookUp bool) (*DB, *options.ClientOptions, error) {
 	cfg = cfg.withDefaults()
 	log := cfg.Logger.With("part", "mongodb")
 	db := &DB{cfg: cfg, uri: cfg.URI, log: log, breaker: newBreaker(cfg.Breaker, log), monitor: newMonitor(log)}
 	db.monitor.answers = db.breaker.answers
+	fail := func(err error) (*DB, *options.ClientOptions, error) { return nil, nil, err }
 	if cfg.URI == "" {
-		return nil, &Error{Message: "mongo.uri (MONGODB_URI) is not set", Remedy: "set it to " + uriRemedy}
+		return fail(&Error{Message: "mongo.uri (MONGODB_URI) is not set", Remedy: "set it to " + uriRemedy})
 	}
-	if scheme, _, ok := strings.Cut(string(cfg.URI), "://"); !ok || scheme != "mongodb" && scheme != "mongodb+srv" {
-		return nil, &Error{Message: "mongo.uri (MONGODB_URI) is no MongoDB URI: it begins with neither mongodb:// nor mongodb+srv://", Remedy: uriRemedy}
+	scheme, _, ok := strings.Cut(string(cfg.URI), "://")
+	if !ok || scheme != "mongodb" && scheme != "mongodb+srv" {
+		return fail(&Error{Message: "mongo.uri (MONGODB_URI) is no MongoDB URI: it begins with neither mongodb:// nor mongodb+srv://", Remedy: uriRemedy})
 	}
 	if cfg.MinPool > cfg.MaxPool {
-		return nil, &Error{Message: fmt.Sprintf("mongo.minPool is %d, more than mongo.maxPool, which is %d", cfg.MinPool, cfg.MaxPool), Remedy: "lower the one or raise the other"}
+		return fail(&Error{Message: fmt.Sprintf("mongo.minPool is %d, more than mongo.maxPool, which is %d", cfg.MinPool, cfg.MaxPool), Remedy: "lower the one or raise the other"})
 	}
-	opts := options.Client().ApplyURI(string(cfg.URI))
-	if err := opts.Validate(); err != nil {
-		return nil, db.badURI(err)
+	opts := options.Client()
+	if lookUp || scheme == "mongodb" {
+		if err := opts.ApplyURI(string(cfg.URI)).Validate(); err != nil {
+			return fail(db.badURI(err))
+		}
 	}
 	if err := db.nameDatabases(); err != nil {
-		return nil, err
+		return fail(err)
 	}
 	opts.SetAppName("freshet").
 		SetMinPoolSize(uint64(cfg.MinPool)).SetMaxPoolSize(uint64(cfg.MaxPool)).SetMaxConnIdleTime(cfg.Idle).
 		SetServerSelectionTimeout(selectTimeout).SetHeartbeatInterval(heartbeat).SetRetryReads(true).
 		// Not strict: text indexes are in no version of the Stable API, and compatible servers refuse what is strict.
-		SetServerAPIOptions(options.ServerAPI(options.ServerAPIVersion1)).
-		SetMonitor(db.monitor.command()).SetPoolMonitor(db.monitor.pools()).SetServerMonitor(db.monitor.servers())
+		SetServerAPIOptions(options.ServerAPI(options.ServerAPIVersion1))
 	db.pref = opts.ReadPreference
 	if cfg.ReadPreference != "" {
 		mode, err := readpref.ModeFromString(cfg.ReadPreference)
@@ -122,18 +145,13 @@ func Open(_ context.Context, cfg Config) (*DB, error) {
 			db.pref, err = readpref.New(mode)
 		}
 		if err != nil {
-			return nil, &Error{Message: fmt.Sprintf("mongo.readPreference: there is no %q", cfg.ReadPreference),
-				Remedy: "primary, primaryPreferred, secondary, secondaryPreferred or nearest"}
+			return fail(&Error{Message: fmt.Sprintf("mongo.readPreference: there is no %q", cfg.ReadPreference),
+				Remedy: "primary, primaryPreferred, secondary, secondaryPreferred or nearest"})
 		}
 		opts.SetReadPreference(db.pref)
 	}
 	db.signedIn = opts.Auth != nil
-	client, err := mongo.Connect(opts)
-	if err != nil {
-		return nil, db.badURI(err)
-	}
-	db.client = client
-	return db, nil
+	return db, opts, nil
 }
 
 // Close ends what runs and gives the connections back.

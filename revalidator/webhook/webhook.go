@@ -116,6 +116,7 @@ func New(cfg Config) (http.Handler, error) {
 	mux.Handle("GET /api/revalidate/{job}", web.Handle(cfg.Logger, h.status))
 	mux.Handle("/api/revalidate", web.Handle(cfg.Logger, h.method("POST")))
 	mux.Handle("/api/revalidate/{job}", web.Handle(cfg.Logger, h.method("GET, HEAD")))
+	mux.Handle("/", web.Handle(cfg.Logger, h.nowhere))
 	return mux, nil
 }
 
@@ -133,6 +134,10 @@ func (h *handler) method(allow string) web.HandlerFunc {
 		}
 		return err
 	}
+}
+
+func (h *handler) nowhere(w http.ResponseWriter, _ *http.Request) error {
+	return h.refused(w, http.StatusNotFound, "webhooks go to /api/revalidate, jobs are at /api/revalidate/{job}")
 }
 
 // receive takes a webhook.

@@ -212,6 +212,8 @@ func TestAbuse(t *testing.T) {
 			{"secret in query, and signed", "POST", "/api/revalidate?secret=" + current, body, now(), 400, true},
 			{"secret as basic authorization", "POST", "/api/revalidate", body, []string{"Authorization", "Basic " + current}, 401, true},
 			{"signature of nothing", "POST", "/api/revalidate", "", now(), 0, true},
+			{"slash", "POST", "/api/revalidate/", body, now(), 404, true},
+			{"nowhere", "POST", "/api/revalidate/job1/x", body, now(), 404, true},
 			{"jobs without token", "GET", "/api/revalidate/job1", "", nil, 401, true},
 			{"jobs with a secret", "GET", "/api/revalidate/job1", "", []string{"Authorization", "Bearer " + current}, 401, true},
 		} {
