@@ -2,6 +2,9 @@
 // installed, and beside net/http's ServeContent, in the same run with the same pages.
 //
 //	go run ./load/serve --freshet ./freshet
+//	go run ./load/serve --freshet ./freshet --peer 'caddy=caddy file-server --listen {addr} --root {root} --access-log'
+//
+// --peer measures one more server, which serves the files in {root} at {addr}, or at {port} of any address.
 //
 // 2,000 pages of 14 KB, gzip, 64 connections that are kept alive, pages picked at random. Each server is a process of
 // its own on one core, with its access log on; the load comes from another process. nginx has limit_req, a list of
@@ -51,6 +54,7 @@ func main() {
 	flag.IntVar(&b.rounds, "rounds", 10, "how often everything is measured")
 	flag.IntVar(&b.connections, "connections", 64, "connections")
 	flag.IntVar(&b.rate, "rate", 20_000, "requests a second of the rounds at a fixed rate; 0: there are none")
+	flag.Func("peer", "a further server, as `name=command` with {addr} or {port}, and {root} (may be repeated)", b.peer)
 	flag.BoolVar(&b.json, "json", false, "print the results as JSON")
 	role := flag.String("role", "", "for the command's own use")
 	target := flag.String("target", "", "for the command's own use")
@@ -80,6 +84,20 @@ type bench struct {
 	rounds, connections int
 	rate                int
 	json                bool
+	peers               []contender
+}
+
+// peer takes a further server.
+func (b *bench) peer(text string) error {
+	name, command, ok := strings.Cut(text, "=")
+	if !ok || command == "" {
+		return errors.New("it is name=command")
+	}
+	b.peers = append(b.peers, contender{name: name, args: func(addr, root string) []string {
+		_, port, _ := net.SplitHostPort(addr)
+		return strings.Fields(strings.NewReplacer("{addr}", addr, "{port}", port, "{root}", root).Replace(command))
+	}})
+	return nil
 }
 
 // A result is what one server did.
@@ -99,7 +117,7 @@ type result struct {
 // A contender is a server to measure.
 type contender struct {
 	name string
-	args func(addr string) []string
+	args func(addr, root string) []string
 
 	addr   string
 	cmd    *exec.Cmd
@@ -126,20 +144,21 @@ func (b *bench) run(ctx context.Context) error {
 		return err
 	}
 	contenders := []contender{
-		{name: "freshet", args: func(addr string) []string {
+		{name: "freshet", args: func(addr, _ string) []string {
 			return []string{freshet, "serve", "--state", filepath.Join(dir, "state"), "--listen", addr}
 		}},
-		{name: "ServeContent", args: func(addr string) []string {
-			return []string{self, "-role", "content", "-target", addr, filepath.Join(dir, "root")}
+		{name: "ServeContent", args: func(addr, root string) []string {
+			return []string{self, "-role", "content", "-target", addr, root}
 		}},
 	}
 	if nginx, err := exec.LookPath("nginx"); err == nil {
-		contenders = append(contenders, contender{name: "nginx", args: func(addr string) []string {
+		contenders = append(contenders, contender{name: "nginx", args: func(addr, _ string) []string {
 			return []string{nginx, "-p", dir, "-c", nginxConfig(dir, addr)}
 		}})
 	} else {
 		fmt.Fprintln(os.Stderr, "serve: there is no nginx to compare with")
 	}
+	contenders = append(contenders, b.peers...)
 	var results []result
 	for i := range contenders {
 		c := &contenders[i]
@@ -304,7 +323,7 @@ func (c *contender) start(ctx context.Context, dir string) error {
 		return err
 	}
 	defer log.Close()
-	args := c.args(c.addr)
+	args := c.args(c.addr, filepath.Join(dir, "root"))
 	c.cmd = exec.CommandContext(ctx, args[0], args[1:]...)
 	c.cmd.Dir = dir
 	c.cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "FRESHET_ADMIN=")
@@ -312,7 +331,7 @@ func (c *contender) start(ctx context.Context, dir string) error {
 	if err := c.cmd.Start(); err != nil {
 		return err
 	}
-	for range 1000 {
+	for range 3000 {
 		conn, err := net.Dial("tcp", c.addr)
 		if err == nil {
 			return conn.Close()
