@@ -84,8 +84,10 @@ func (r *Request) Check() error {
 		return nil
 	}
 	for _, d := range r.Docs {
-		if err := text("document", d.Name()); err != nil {
-			return err
+		for _, name := range d.Names() {
+			if err := text("document", name); err != nil {
+				return err
+			}
 		}
 		if d.Given == "" && (d.Coll == "" || d.ID == "" && d.Slug == "") {
 			return refuse(`a document needs "coll" and "slug" or "id", or the form "blog:slug"`)
@@ -114,7 +116,7 @@ func (r *Request) String() string {
 	}
 	var names []string
 	for _, d := range r.Docs {
-		names = append(names, d.Name())
+		names = append(names, d.Names()...)
 	}
 	for _, t := range r.Tags {
 		names = append(names, "tag:"+t)
@@ -126,7 +128,7 @@ func (r *Request) String() string {
 	return strings.Join(names, ", ")
 }
 
-// A Doc names a document: by one string, or by collection and slug or id. In JSON it is that string, or an object.
+// A Doc names a document: by one string, or by collection and slug, id or both. In JSON it is that string, or an object.
 type Doc struct {
 	Given string // blog:<slug>, course:<slug>, page:<path>, or what else the source understands
 	Coll  string
@@ -141,17 +143,34 @@ var kinds = map[string]string{
 	"page": "page", "pages": "page",
 }
 
+// collections are where documents of a kind are stored.
+var collections = map[string]string{"blog": "blogs", "course": "courses", "page": "pages"}
+
 // Name is the document's name as sources take it: what was given, else kind:slug, else collection:id.
 func (d Doc) Name() string {
+	kind := cmp.Or(kinds[strings.ToLower(d.Coll)], d.Coll)
 	switch {
 	case d.Given != "":
 		return d.Given
 	case d.Slug != "":
-		return cmp.Or(kinds[strings.ToLower(d.Coll)], d.Coll) + ":" + d.Slug
-	case d.ID != "":
-		return d.Coll + ":" + d.ID
+		return kind + ":" + d.Slug
 	}
-	return ""
+	return d.byID()
+}
+
+// Names are all that the document is named by: its slug may be another's by now, its id may be of another program.
+func (d Doc) Names() []string {
+	if d.Given == "" && d.Slug != "" && d.ID != "" {
+		return []string{d.Name(), d.byID()}
+	}
+	return []string{d.Name()}
+}
+
+func (d Doc) byID() string {
+	if d.ID == "" {
+		return ""
+	}
+	return cmp.Or(collections[kinds[strings.ToLower(d.Coll)]], d.Coll) + ":" + d.ID
 }
 
 type docObject struct {
@@ -188,7 +207,7 @@ func (d *Doc) UnmarshalJSON(b []byte) error {
 // names is what a request names when nobody knows better: tags and paths may mean any document.
 func names(r Request) (documents []string, everything bool) {
 	for _, d := range r.Docs {
-		documents = append(documents, d.Name())
+		documents = append(documents, d.Names()...)
 	}
 	return documents, r.Everything || len(r.Tags) > 0 || len(r.Paths) > 0
 }

@@ -130,10 +130,10 @@ func (a *atlas) resolve(req revalidator.Request) (names []string, everything boo
 		case own != "":
 			names = append(names, string(own))
 			if !a.inFiles {
-				names = append(names, name) // another document may have taken its slug
+				names = append(names, d.Names()...) // another document may have taken its slug
 			}
 		case !a.inFiles:
-			names = append(names, name)
+			names = append(names, d.Names()...)
 		case strings.Contains(name, ":") || !plausibleFile(name):
 			everything = true
 		default:

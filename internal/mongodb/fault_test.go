@@ -16,6 +16,7 @@ import (
 	"freshet/internal/extjson"
 	"freshet/internal/mongodb"
 	"freshet/internal/site"
+	"freshet/revalidator"
 )
 
 // to is a DB of a responder. Where something hangs, its times end soon; else they are those of a busy machine.
@@ -173,6 +174,43 @@ func TestShownIsNotLost(t *testing.T) {
 		r.set(nil)
 		if ch := scan(t, s); len(ch.Put) != 300 || r.sent("count") != test.counts {
 			t.Errorf("%d shown, %d found: %d put after %d counts, want 300 and %d", test.shown, test.found, len(ch.Put), r.sent("count"), test.counts)
+		}
+	}
+}
+
+// TestScanOfNames takes a post away and names it in every way that webhooks do: what is named by its id or slug is asked for
+// by that, and what may be anything has everything looked at. Nothing is left unread.
+func TestScanOfNames(t *testing.T) {
+	for _, test := range []struct {
+		doc   revalidator.Doc
+		whole bool // everything is read
+	}{
+		{revalidator.Doc{Given: string(postID(1))}, false},
+		{revalidator.Doc{Given: "blog:post-1"}, false},
+		{revalidator.Doc{Coll: "blogs", ID: oid(1).Hex()}, false},
+		{revalidator.Doc{Coll: "post", ID: oid(1).Hex()}, false},
+		{revalidator.Doc{Coll: "blogPost", Slug: "post-1"}, false},
+		{revalidator.Doc{Coll: "Article", Slug: "another-by-now", ID: oid(1).Hex()}, false},
+		{revalidator.Doc{Coll: "post", Slug: "post-1", ID: "6KntaYXaHSyIw8M6eo26OK"}, false},
+		{revalidator.Doc{Coll: "story", ID: oid(1).Hex()}, true},
+		{revalidator.Doc{Coll: "blog-post", Slug: "post-1"}, true},
+		{revalidator.Doc{Given: "nonsense"}, true},
+	} {
+		r := newResponder(t)
+		r.fill(0, 30)
+		s := newSource(t, open(t, to(r, false)))
+		scan(t, s)
+		r.mu.Lock()
+		r.docs["blogs"] = slices.Delete(r.docs["blogs"], 1, 2)
+		r.commands = nil
+		r.mu.Unlock()
+		ch := scan(t, s, test.doc.Names()...)
+		whole := slices.ContainsFunc(r.commands, func(cmd bson.Raw) bool {
+			filter, isFind := cmd.Lookup("filter").DocumentOK()
+			return isFind && cmd.Lookup("find").StringValue() == "blogs" && len(filter) <= 5
+		})
+		if len(ch.Put) > 0 || !slices.Equal(ch.Drop, []site.ID{postID(1)}) || whole != test.whole {
+			t.Errorf("%+v: %d put, %v dropped, everything read: %t, want it dropped and %t", test.doc, len(ch.Put), ch.Drop, whole, test.whole)
 		}
 	}
 }

@@ -165,7 +165,7 @@ func (r *reading) want(name string) bool {
 		r.pages = true
 		return true
 	}
-	if _, _, err := parseDocumentID(site.ID(name)); err == nil {
+	if coll, _, err := parseDocumentID(site.ID(name)); err == nil && (coll == blogs || coll == courses) {
 		r.ids[ownerID(site.ID(name))] = true // a file is its document's
 		return true
 	}

@@ -98,7 +98,7 @@ func own(body []byte) (revalidator.Request, error) {
 
 func isOwn(o object) bool { return o.has("docs", "tags", "paths", "everything", "dryRun") }
 
-// document is a hint at one document by its slugs, or by its id where it has none.
+// document is a hint at one document by its slugs and its id.
 func document(coll, id string, slugs ...string) revalidator.Request {
 	var r revalidator.Request
 	slices.Sort(slugs)
@@ -107,7 +107,11 @@ func document(coll, id string, slugs ...string) revalidator.Request {
 			r.Docs = append(r.Docs, revalidator.Doc{Coll: coll, Slug: slug})
 		}
 	}
-	if id != "" && coll != "" {
+	switch {
+	case id == "" || coll == "":
+	case len(r.Docs) > 0:
+		r.Docs[0].ID = id
+	default:
 		r.Docs = append(r.Docs, revalidator.Doc{Coll: coll, ID: id})
 	}
 	r.Everything = len(r.Docs) == 0

@@ -324,11 +324,8 @@ func TestPayloads(t *testing.T) {
 		var r revalidator.Request
 		for _, n := range names {
 			coll, rest, _ := strings.Cut(n, ":")
-			if id, ok := strings.CutPrefix(rest, "#"); ok {
-				r.Docs = append(r.Docs, revalidator.Doc{Coll: coll, ID: id})
-			} else {
-				r.Docs = append(r.Docs, revalidator.Doc{Coll: coll, Slug: rest})
-			}
+			slug, id, _ := strings.Cut(rest, "#")
+			r.Docs = append(r.Docs, revalidator.Doc{Coll: coll, Slug: slug, ID: id})
 		}
 		return r
 	}
@@ -341,7 +338,7 @@ func TestPayloads(t *testing.T) {
 	}{
 		{"own form", "standard", `{"docs":["blog:x"],"tags":["go"],"paths":["/blog/"]}`, given, 202},
 		{"own form in data", "standard", `{"type":"a","timestamp":"2026-01-01T00:00:00Z","data":{"docs":["blog:x"],"tags":["go"],"paths":["/blog/"]}}`, given, 202},
-		{"event", "standard", `{"type":"post.updated","data":{"id":7,"slug":"x"}}`, docs("post:x", "post:#7"), 202},
+		{"event", "standard", `{"type":"post.updated","data":{"id":7,"slug":"x"}}`, docs("post:x#7"), 202},
 		{"unknown event", "standard", `{"type":"ping"}`, all, 202},
 		{"unknown member", "standard", `{"docs":["blog:x"],"tag":["go"]}`, revalidator.Request{}, 400},
 		{"nothing named", "standard", `{"docs":[]}`, revalidator.Request{}, 400},
@@ -361,12 +358,12 @@ func TestPayloads(t *testing.T) {
 		{"site", "ghost", `{}`, all, 202},
 		{"member", "ghost", `{"member":{"current":{}}}`, revalidator.Request{}, 200},
 		{"entry", "contentful", `{"metadata":{"tags":[]},"sys":{"type":"Entry","id":"e1","contentType":{"sys":{"id":"blogPost"}}},"fields":{"slug":{"en-US":"x","hi":"नदी"}}}`,
-			docs("blogPost:x", "blogPost:नदी", "blogPost:#e1"), 202},
+			docs("blogPost:x#e1", "blogPost:नदी"), 202},
 		{"deleted entry", "contentful", `{"sys":{"type":"DeletedEntry","id":"e1","contentType":{"sys":{"id":"blogPost"}}}}`, docs("blogPost:#e1"), 202},
 		{"asset", "contentful", `{"sys":{"type":"Asset","id":"a1"}}`, all, 202},
-		{"document", "sanity", `{"_id":"drafts.d1","_type":"post","slug":{"_type":"slug","current":"x"},"tags":["go"]}`, docs("post:x", "post:#d1"), 202},
+		{"document", "sanity", `{"_id":"drafts.d1","_type":"post","slug":{"_type":"slug","current":"x"},"tags":["go"]}`, docs("post:x#d1"), 202},
 		{"Strapi", "bearer", `{"event":"entry.update","createdAt":"2026-01-01","model":"article","uid":"api::article.article","entry":{"id":1,"documentId":"abc","slug":"x"}}`,
-			docs("article:x", "article:#abc"), 202},
+			docs("article:x#abc"), 202},
 		{"Strapi's media", "bearer", `{"event":"media.update","media":{"id":1}}`, all, 202},
 		{"Strapi's test", "bearer", `{"event":"trigger-test"}`, revalidator.Request{}, 200},
 		{"too many", "bearer", `{"docs":[` + strings.Repeat(`"a",`, 1000) + `"a"]}`, all, 202},
