@@ -53,15 +53,16 @@ func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Lis
 			return nil, fmt.Errorf("guard.trustedProxies: %w", err)
 		}
 	}
+	registry := telemetry.NewRegistry()
+	cfg.Metrics = registry
 	if eff.TLS.Cert != "" {
 		pair, err := server.OpenKeyPair(eff.TLS.Cert, eff.TLS.Key, cfg.Logger)
 		if err != nil {
 			return nil, failed(err, "tls.cert is a file with the certificate and its chain, tls.key one with its key, both PEM")
 		}
 		cfg.TLS = pair.Config()
+		registry.MustRegister(pair)
 	}
-	registry := telemetry.NewRegistry()
-	cfg.Metrics = registry
 	if eff.TLS.Auto {
 		if f.certs, f.plain, err = openCertificates(ctx, eff, ln, &cfg); err != nil {
 			return nil, err
