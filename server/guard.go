@@ -82,15 +82,20 @@ func (s *Server) hosted(next http.Handler) http.Handler {
 	}
 	return s.handle(func(w http.ResponseWriter, r *http.Request) error {
 		if !s.cfg.Hosts.Has(r.Host) {
-			web.ResponseOf(w).Rule = misdirected
-			s.metrics.refused(misdirected)
-			if now := time.Now(); s.strangers.worth(now, time.Minute) {
-				s.log.Warn("a request names a host that this server does not answer for", "host", web.Clip(r.Host, 100),
-					"request_id", web.RequestID(w), "remedy", "name it in guard.hosts if it is yours")
-			}
-			return &web.Error{Status: http.StatusMisdirectedRequest, Message: "this server does not answer for that host"}
+			return s.misdirected(w, r)
 		}
 		next.ServeHTTP(w, r)
 		return nil
 	})
+}
+
+// misdirected notes a request for another host, and is its answer.
+func (s *Server) misdirected(w http.ResponseWriter, r *http.Request) error {
+	web.ResponseOf(w).Rule = misdirected
+	s.metrics.refused(misdirected)
+	if now := time.Now(); s.strangers.worth(now, time.Minute) {
+		s.log.Warn("a request names a host that this server does not answer for", "host", web.Clip(r.Host, 100),
+			"request_id", web.RequestID(w), "remedy", "name it in guard.hosts if it is yours")
+	}
+	return &web.Error{Status: http.StatusMisdirectedRequest, Message: "this server does not answer for that host"}
 }

@@ -2,19 +2,23 @@ package server
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"os"
 	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // A KeyPair is a certificate and its key in files, which are read again when they change: who renews a certificate
 // need tell nobody. A pair that does not fit together, or cannot be read, is told to the log, and the last one that
-// could be used stays in use.
+// could be used stays in use. The log also says once a day that it ends soon, and then that it has ended.
 type KeyPair struct {
 	certFile, keyFile string
 	log               *slog.Logger
+	soon, ended       trouble
 
 	mu      sync.Mutex // protects what follows
 	cert    *tls.Certificate
@@ -39,6 +43,7 @@ func OpenKeyPair(certFile, keyFile string, log *slog.Logger) (*KeyPair, error) {
 		return nil, fmt.Errorf("read TLS certificate: %w", err)
 	}
 	k.seen, k.checked = seen, time.Now()
+	k.warn(k.checked)
 	return k, nil
 }
 
@@ -56,16 +61,22 @@ func (k *KeyPair) Config() *tls.Config {
 func (k *KeyPair) current(now time.Time) *tls.Certificate {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if now.Sub(k.checked) < checkEvery {
-		return k.cert
+	if now.Sub(k.checked) >= checkEvery {
+		k.checked = now
+		k.follow()
+		k.warn(now)
 	}
-	k.checked = now
+	return k.cert
+}
+
+// follow reads the files again if they have changed.
+func (k *KeyPair) follow() {
 	seen, err := k.look()
 	if err != nil {
 		seen = [2]os.FileInfo{}
 	}
 	if err == nil && unchanged(k.seen[0], seen[0]) && unchanged(k.seen[1], seen[1]) || err != nil && k.seen[0] == nil {
-		return k.cert // nothing new
+		return
 	}
 	k.seen = seen
 	var next *tls.Certificate
@@ -74,11 +85,50 @@ func (k *KeyPair) current(now time.Time) *tls.Certificate {
 	}
 	if err != nil {
 		k.log.Error("the new TLS certificate cannot be used: the last one stays in use", "error", err, "until", k.cert.Leaf.NotAfter)
-		return k.cert
+		return
 	}
 	k.log.Info("TLS certificate read again", "until", next.Leaf.NotAfter)
 	k.cert = next
-	return next
+}
+
+// warn says that the certificate ends soon: in less than two weeks, or a sixth of its time if it was given for little. Who
+// renews certificates by machine does so long before.
+func (k *KeyPair) warn(now time.Time) {
+	const day, remedy = 24 * time.Hour, "renew it: tls.cert and tls.key are read again when they change"
+	from, until := k.cert.Leaf.NotBefore, k.cert.Leaf.NotAfter
+	switch left := until.Sub(now); {
+	case left >= min(14*day, until.Sub(from)/6):
+	case left > 0:
+		if k.soon.worth(now, day) {
+			k.log.Warn("the TLS certificate ends soon", "host", firstName(k.cert.Leaf), "until", until, "remedy", remedy)
+		}
+	case k.ended.worth(now, day):
+		k.log.Error("the TLS certificate has ended, so readers are turned away by their browsers", "host", firstName(k.cert.Leaf), "until", until, "remedy", remedy)
+	}
+}
+
+// firstName is the first name that a certificate is for; empty: it is for none.
+func firstName(leaf *x509.Certificate) string {
+	switch {
+	case len(leaf.DNSNames) > 0:
+		return leaf.DNSNames[0]
+	case len(leaf.IPAddresses) > 0:
+		return leaf.IPAddresses[0].String()
+	}
+	return ""
+}
+
+// expiryDesc is what automatic certificates tell as well, see package acme: there are these or those.
+var expiryDesc = prometheus.NewDesc("freshet_server_certificate_expiry_timestamp_seconds",
+	"When the certificate expires, in seconds since 1970, by its first name.", []string{"host"}, nil)
+
+// Describe implements prometheus.Collector.
+func (k *KeyPair) Describe(out chan<- *prometheus.Desc) { out <- expiryDesc }
+
+// Collect implements prometheus.Collector. The only label is of the file.
+func (k *KeyPair) Collect(out chan<- prometheus.Metric) {
+	leaf := k.current(time.Now()).Leaf
+	out <- prometheus.MustNewConstMetric(expiryDesc, prometheus.GaugeValue, float64(leaf.NotAfter.Unix()), firstName(leaf))
 }
 
 func (k *KeyPair) look() (seen [2]os.FileInfo, err error) {

@@ -17,18 +17,19 @@ const (
 	pageRoute
 	probeRoute
 	devRoute
+	upgradeRoute
 	extraRoutes
 )
 
 // routeNames are the routes by number, as metrics call them.
 func routeNames(extra map[string]http.Handler) []string {
-	return append([]string{"none", "page", "probe", "dev"}, slices.Sorted(maps.Keys(extra))...)
+	return append([]string{"none", "page", "probe", "dev", "upgrade"}, slices.Sorted(maps.Keys(extra))...)
 }
 
 // install lists what is served where. The order of the chain matters: the request's id is in every answer and log
 // line, also of a panic; the panic is caught inside the access record, so that the record tells its status. Probes
-// come by address, from the machine or the balancer, so they pass neither the host check nor the guard. The guard is
-// asked before anything that costs something.
+// come by address, from the machine or the balancer, so they pass neither the host check nor the guard. Who comes without
+// TLS, where there is an Upgrade, gets no further than to be sent on. The guard is asked before anything that costs something.
 func (s *Server) install() http.Handler {
 	probes := routes{
 		{"/livez", probeRoute, s.handle(s.livez)},
@@ -54,6 +55,7 @@ func (s *Server) install() http.Handler {
 		web.Recover(s.log),
 		s.secured,
 		s.sound,
+		s.upgraded,
 		func(next http.Handler) http.Handler { return probes.or(noRoute, next) },
 		s.hosted,
 		s.guarded,

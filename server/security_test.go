@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -26,6 +27,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"freshet/internal/site"
 	"freshet/internal/web"
@@ -317,7 +319,7 @@ func TestRawCorpus(t *testing.T) {
 	}
 }
 
-// pair writes a new certificate for localhost.
+// pair writes a new certificate for localhost, which began an hour ago and ends in as many as its number says.
 func pair(t *testing.T, dir string, serial int64) (certFile, keyFile string, pool *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -326,7 +328,7 @@ func pair(t *testing.T, dir string, serial int64) (certFile, keyFile string, poo
 	}
 	tmpl := &x509.Certificate{
 		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "freshet test"}, DNSNames: []string{"localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Duration(serial) * time.Hour), IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
 	if err != nil {
@@ -422,6 +424,59 @@ func TestTLS(t *testing.T) {
 	}
 	if _, err := server.OpenKeyPair(certFile, keyFile, nil); err == nil || strings.Contains(err.Error(), "PRIVATE") {
 		t.Errorf("OpenKeyPair without a key = %v", err)
+	}
+}
+
+// Operators see when a certificate ends, also after it was replaced, and are told once a day in time.
+func TestCertificateEnds(t *testing.T) {
+	const day = 24 * time.Hour
+	dir := t.TempDir()
+	certFile, keyFile, _ := pair(t, dir, 1)
+	var log bytes.Buffer
+	kp, err := server.OpenKeyPair(certFile, keyFile, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	until := kp.At(time.Now()).Leaf.NotAfter
+	said := func(at time.Duration, want string) {
+		t.Helper()
+		log.Reset()
+		kp.At(until.Add(at))
+		if got := log.String(); (want == "") != (got == "") || !strings.Contains(got, want) {
+			t.Errorf("%v after a certificate has ended the log says %q, want %q", at, got, want)
+		}
+	}
+	gauge := func() {
+		t.Helper()
+		want := fmt.Sprintf("# HELP freshet_server_certificate_expiry_timestamp_seconds When the certificate expires, in seconds since 1970, by its first name.\n"+
+			"# TYPE freshet_server_certificate_expiry_timestamp_seconds gauge\n"+
+			"freshet_server_certificate_expiry_timestamp_seconds{host=\"localhost\"} %d\n", until.Unix())
+		if err := testutil.CollectAndCompare(kp, strings.NewReader(want)); err != nil {
+			t.Error(err)
+		}
+	}
+	const soon, ended = `level=WARN msg="the TLS certificate ends soon" part=server host=localhost until=`, `level=ERROR msg="the TLS certificate has ended`
+	gauge()
+	said(-21*time.Minute, "") // it was given for two hours
+	said(-19*time.Minute, soon)
+	said(-time.Minute, "")
+	said(0, ended)
+	said(day-time.Second, "")
+	said(day, ended)
+
+	pair(t, dir, 100*24)
+	kp.Forget()
+	until = kp.At(time.Now()).Leaf.NotAfter
+	gauge()
+	said(-15*day, "")
+	said(-13*day, soon)
+	said(-12*day-time.Minute, "")
+	said(-11*day, soon)
+
+	certFile, keyFile, _ = pair(t, t.TempDir(), 0)
+	log.Reset()
+	if kp, err = server.OpenKeyPair(certFile, keyFile, slog.New(slog.NewTextHandler(&log, nil))); err != nil || !strings.Contains(log.String(), ended) {
+		t.Errorf("opened with a certificate that has ended: %v, %q", err, log.String())
 	}
 }
 

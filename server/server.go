@@ -62,6 +62,7 @@ type Config struct {
 	Hosts   *web.Hosts   // that are answered for, others 421; nil: all
 	Proxies *web.Proxies // whose headers and PROXY headers tell who the client is; nil: nobody's
 	TLS     *tls.Config  // not nil: Run speaks TLS, with HTTP/2 where it is among NextProtos
+	Upgrade *Upgrade     // not nil: Run also answers who comes without TLS, which it then needs to speak
 	Guard   *guard.Guard // nil: everybody may ask for everything. Who made it opens and runs it
 
 	Access  *telemetry.AccessLog  // nil: requests are not logged. Run writes it
@@ -77,6 +78,7 @@ type Server struct {
 	log      *slog.Logger
 	pages    *pages
 	taken    []string // paths of routes that are no pages, see route
+	targets  []target // of the Upgrade
 	handler  http.Handler
 	metrics  *metrics
 	draining atomic.Bool
@@ -101,12 +103,20 @@ func New(cfg Config) (*Server, error) {
 			return nil, fmt.Errorf("server: Extra %q does not begin with a slash or takes all pages", pattern)
 		}
 	}
+	if cfg.Upgrade != nil && cfg.TLS == nil {
+		return nil, errors.New("server: TLS is missing, which an Upgrade sends readers to")
+	}
 	policy := ContentPolicy(cfg.Frames)
 	if cfg.Foreign {
 		policy = ""
 	}
 	s := &Server{cfg: cfg, log: cfg.Logger.With("part", "server")}
 	var err error
+	if cfg.Upgrade != nil {
+		if s.targets, err = cfg.Upgrade.targets(); err != nil {
+			return nil, fmt.Errorf("server: %w", err)
+		}
+	}
 	if s.metrics, err = newMetrics(cfg.Metrics, routeNames(cfg.Extra)); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
@@ -139,8 +149,8 @@ const (
 	maxStreams        = 128 // of one HTTP/2 connection at once; browsers ask for about a hundred
 )
 
-// Run serves connections from ln until ctx ends, then drains: /readyz answers 503, after DrainDelay no more
-// connections are taken, and requests under way have DrainTimeout to finish. It closes ln. It returns nil after a
+// Run serves connections from ln, and from the Upgrade's listener, until ctx ends, then drains: /readyz answers 503, after
+// DrainDelay no more connections are taken, and requests under way have DrainTimeout to finish. It closes both. It returns nil after a
 // drain, cut short or not, and an error when it could not go on serving. All access records are written by then.
 func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	if s.cfg.Access != nil {
@@ -162,14 +172,20 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	if s.cfg.Dev != nil {
 		srv.RegisterOnShutdown(s.cfg.Dev.Close) // its streams end only when told to
 	}
-	addr := ln.Addr()
-	vetted := s.wrap(ln)
-	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(vetted) }()
+	listeners := []*wire.Listener{s.wrap(ln, s.cfg.TLS, s.plain)}
+	if s.cfg.Upgrade != nil {
+		listeners = append(listeners, s.wrap(s.cfg.Upgrade.Listener, nil, nil))
+	}
+	failed := make(chan error, len(listeners))
+	for _, l := range listeners {
+		go func() { failed <- fmt.Errorf("serve on %s: %w", l.Addr(), srv.Serve(l)) }()
+	}
 	select {
 	case err := <-failed:
-		_ = vetted.Close() // Serve has, unless it could not begin
-		return fmt.Errorf("serve on %s: %w", addr, err)
+		for _, l := range listeners {
+			_ = l.Close() // Serve has closed its own, unless it could not begin
+		}
+		return err
 	case <-ctx.Done():
 	}
 	s.draining.Store(true)
@@ -177,7 +193,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	if s.cfg.DrainDelay > 0 {
 		select {
 		case err := <-failed:
-			return fmt.Errorf("serve on %s while draining: %w", addr, err)
+			return fmt.Errorf("while draining: %w", err)
 		case <-time.After(s.cfg.DrainDelay):
 		}
 	}
@@ -187,9 +203,11 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 		s.log.Warn("requests were cut off", "error", err)
 		_ = srv.Close() // closes what is left; there is nobody to tell
 	}
-	<-failed
-	if n := vetted.Drain(limit); n > 0 {
-		s.log.Warn("requests were cut off", "requests", n)
+	for _, l := range listeners {
+		<-failed
+		if n := l.Drain(limit); n > 0 {
+			s.log.Warn("requests were cut off", "requests", n)
+		}
 	}
 	return nil
 }
@@ -211,14 +229,14 @@ func newHTTP(h http.Handler, log *slog.Logger) *http.Server {
 }
 
 // wrap puts before net/http what it does not do: PROXY headers come first on a connection, then TLS, then requests.
-func (s *Server) wrap(ln net.Listener) *wire.Listener {
+func (s *Server) wrap(ln net.Listener, speak *tls.Config, plain func(*wire.Plain) bool) *wire.Listener {
 	if s.cfg.Proxies != nil {
 		ln = wire.Proxied(ln, s.cfg.Proxies.Trusts)
 	}
-	if s.cfg.TLS != nil {
-		ln = wire.TLS(ln, s.cfg.TLS, s.log)
+	if speak != nil {
+		ln = wire.TLS(ln, speak, s.log)
 	}
 	return wire.Vet(ln, wire.Limits{
-		HeadBytes: maxHeaderBytes, HeadTime: readHeaderTimeout, IdleTime: idleTimeout, WriteTime: writeTimeout, Plain: s.plain,
+		HeadBytes: maxHeaderBytes, HeadTime: readHeaderTimeout, IdleTime: idleTimeout, WriteTime: writeTimeout, Plain: plain,
 	})
 }

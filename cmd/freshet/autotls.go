@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/mail"
@@ -12,81 +11,39 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"freshet/internal/acme"
 	"freshet/internal/web"
 	"freshet/server"
 )
 
-// certificates are what automatic certificates need to be had: who gets them, and the listener for those who come
-// without TLS.
-type certificates struct {
-	manager *acme.Manager
-	upgrade *server.Upgrade
-	plain   net.Listener // nil: nobody may come without TLS
-}
-
-// openCertificates lets the server of cfg, which will answer on ln, speak TLS with automatic certificates. They are kept
-// in the state folder, which all servers of a site on one machine share.
-func openCertificates(ctx context.Context, eff *effective, ln net.Listener, cfg *server.Config) (_ *certificates, err error) {
+// openCertificates lets the server of cfg, which will answer on ln, speak TLS with automatic certificates, and send on who
+// comes without. They are kept in the state folder, which all servers of a site on one machine share. What is returned is to
+// be closed, also with an error; plain is nil where nobody may come without TLS.
+func openCertificates(ctx context.Context, eff *effective, ln net.Listener, cfg *server.Config) (m *acme.Manager, plain net.Listener, err error) {
+	u, err := url.Parse(eff.Site.URL)
+	if err != nil {
+		return nil, nil, err
+	}
 	hosts := eff.certificateHosts()
-	c := &certificates{}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, c.Close())
-		}
-	}()
 	acfg := acme.Config{
 		Hosts: hosts, Dir: filepath.Join(eff.State, "certificates"), CA: eff.TLS.CA, Email: eff.TLS.Email, TLS: ln.Addr(), Logger: cfg.Logger,
 	}
 	if eff.TLS.HTTP != "" {
-		if c.plain, err = new(net.ListenConfig).Listen(ctx, "tcp", eff.TLS.HTTP); err != nil {
-			return nil, failed(fmt.Errorf("listen at %s for readers without TLS: %w", eff.TLS.HTTP, err),
+		if plain, err = new(net.ListenConfig).Listen(ctx, "tcp", eff.TLS.HTTP); err != nil {
+			return nil, nil, failed(fmt.Errorf("listen at %s for readers without TLS: %w", eff.TLS.HTTP, err),
 				"allow freshet ports below 1024 (CAP_NET_BIND_SERVICE), or choose another address: tls.http; an empty one is none")
 		}
-		acfg.HTTP = c.plain.Addr()
-		cfg.Logger.Info("readers without TLS are sent to https", "address", c.plain.Addr().String())
+		acfg.HTTP = plain.Addr()
+		cfg.Logger.Info("readers without TLS are sent to https", "address", plain.Addr().String())
 	}
-	if c.manager, err = acme.Open(ctx, acfg); err != nil {
-		return nil, err
+	if m, err = acme.Open(ctx, acfg); err != nil {
+		return nil, plain, err
 	}
-	cfg.TLS = c.manager.TLS()
-	u, err := url.Parse(eff.Site.URL)
-	if err != nil {
-		return nil, err
+	cfg.TLS = m.TLS()
+	if plain != nil {
+		cfg.Upgrade = &server.Upgrade{Listener: plain, Hosts: hosts, Port: u.Port(), Challenge: m.Answer}
 	}
-	if c.upgrade, err = server.NewUpgrade(server.UpgradeConfig{
-		Hosts: hosts, Port: u.Port(), Challenge: c.manager.Answer, Proxies: cfg.Proxies, Logger: cfg.Logger,
-	}); err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
-// Run has certificates, and answers who comes without TLS, until ctx ends.
-func (c *certificates) Run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return c.manager.Run(ctx) })
-	if c.plain != nil {
-		g.Go(func() error { return c.upgrade.Run(ctx, c.plain) })
-	}
-	return g.Wait()
-}
-
-// Close closes what does not run.
-func (c *certificates) Close() error {
-	if c == nil {
-		return nil
-	}
-	var err error
-	if c.plain != nil {
-		err = c.plain.Close()
-	}
-	if c.manager != nil {
-		err = errors.Join(err, c.manager.Close())
-	}
-	return err
+	return m, plain, nil
 }
 
 // certificateHosts are the names that automatic certificates are for: that of the site, then the others that are answered

@@ -115,9 +115,13 @@ func TestAutomaticCertificates(t *testing.T) {
 		if res, _, err := ask("http://"+at(plain[i])+"/blog/", "other.example"); err != nil || res.StatusCode != 421 {
 			t.Errorf("server %d, without TLS, for another host: %v, %v", i, res, err)
 		}
-		if _, body, err := ask("http://"+at(operators[i])+"/metrics", ""); err != nil ||
-			!strings.Contains(body, `freshet_server_certificate_expiry_timestamp_seconds{host="two.example"} 1.`) {
-			t.Errorf("server %d: no time of expiry in the metrics: %v", i, err)
+		_, body, err := ask("http://"+at(operators[i])+"/metrics", "")
+		for _, want := range []string{
+			`freshet_server_certificate_expiry_timestamp_seconds{host="two.example"} 1.`, `freshet_server_requests_total{code="308",route="upgrade"} 1`,
+		} {
+			if err != nil || !strings.Contains(body, want) {
+				t.Errorf("server %d: the metrics have no %s: %v", i, want, err)
+			}
 		}
 	}
 	if len(serials) != 1 || a.Orders() != 1 {
@@ -130,7 +134,8 @@ func TestAutomaticCertificates(t *testing.T) {
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("server %d: %v\n%s", i, err, logs[i].String())
 		}
-		if text := logs[i].String(); strings.Contains(text, `"level":"ERROR"`) || strings.Contains(text, "PRIVATE KEY") {
+		if text := logs[i].String(); strings.Contains(text, `"level":"ERROR"`) || strings.Contains(text, "PRIVATE KEY") ||
+			!strings.Contains(text, `"path":"/blog/","status":308`) {
 			t.Errorf("server %d logs:\n%s", i, text)
 		}
 	}

@@ -22,6 +22,7 @@ import (
 	"freshet/internal/redisdb"
 	"freshet/revalidator/cdn"
 	"freshet/revalidator/webhook"
+	"freshet/server/guard/limit"
 )
 
 // config is every setting of freshet. A package gets the section it needs, never the whole.
@@ -281,7 +282,7 @@ func (c *config) fromMongo() bool {
 func (c *config) check(report func(key string, err error)) {
 	if c.ISR.MaxStale < c.ISR.Revalidate {
 		report("isr.maxStale", bad("raise it, or lower isr.revalidate", "isr.maxStale %s is shorter than isr.revalidate %s",
-			formatDuration(c.ISR.MaxStale), formatDuration(c.ISR.Revalidate)))
+			limit.FormatDuration(c.ISR.MaxStale), limit.FormatDuration(c.ISR.Revalidate)))
 	}
 	if c.Source == "mongo" && c.Mongo.URI == "" {
 		report("source", bad("set mongo.uri, or MONGODB_URI in the environment", "source is mongo, and no MongoDB is named"))
@@ -472,12 +473,12 @@ func durationSetting(key, def string, lowest time.Duration, field func(*config) 
 				return err
 			}
 			if d < lowest {
-				return bad("at least "+formatDuration(lowest), "%s cannot be %q", key, text)
+				return bad("at least "+limit.FormatDuration(lowest), "%s cannot be %q", key, text)
 			}
 			*field(c) = d
 			return nil
 		},
-		get: func(c *config) string { return formatDuration(*field(c)) },
+		get: func(c *config) string { return limit.FormatDuration(*field(c)) },
 	}
 }
 
@@ -496,18 +497,6 @@ func parseDuration(text string) (time.Duration, error) {
 		return 0, bad("such as 45s, 10m, 1h30m or 7d", "%q is no duration", text)
 	}
 	return d, nil
-}
-
-// formatDuration is d without the zero parts at its end: 1h, not 1h0m0s.
-func formatDuration(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = s[:len(s)-2]
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = s[:len(s)-2]
-	}
-	return s
 }
 
 type sizeUnit struct {

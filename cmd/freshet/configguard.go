@@ -160,7 +160,7 @@ func durationsSetting(key, def string, lowest time.Duration, field func(*config)
 					return err
 				}
 				if d < lowest {
-					return bad("at least "+formatDuration(lowest), "%s cannot hold %q", key, item)
+					return bad("at least "+limit.FormatDuration(lowest), "%s cannot hold %q", key, item)
 				}
 				list = append(list, d)
 				return nil
@@ -171,7 +171,7 @@ func durationsSetting(key, def string, lowest time.Duration, field func(*config)
 		get: func(c *config) string {
 			var list []string
 			for _, d := range *field(c) {
-				list = append(list, formatDuration(d))
+				list = append(list, limit.FormatDuration(d))
 			}
 			return strings.Join(list, ",")
 		},
@@ -197,7 +197,7 @@ func shedSetting(key, def string, field func(*config) *guard.ShedConfig) setting
 			if field(c).Off {
 				return "off"
 			}
-			return formatDuration(field(c).Latency)
+			return limit.FormatDuration(field(c).Latency)
 		},
 	}
 }
@@ -207,7 +207,7 @@ func (s setting) atMost(highest time.Duration) setting {
 	set := s.set
 	s.set = func(c *config, text, base string) error {
 		if d, err := parseDuration(text); err == nil && d > highest {
-			return bad("at most "+formatDuration(highest), "%s cannot be %q", s.key, text)
+			return bad("at most "+limit.FormatDuration(highest), "%s cannot be %q", s.key, text)
 		}
 		return set(c, text, base)
 	}

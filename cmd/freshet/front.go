@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"freshet/internal/acme"
 	"freshet/internal/mongodb"
 	"freshet/internal/pagestore"
 	"freshet/internal/redisdb"
@@ -27,9 +28,10 @@ type front struct {
 	mongo     *mongodb.DB  // whose circuit breaker the guard goes by; nil: there is none
 	redis     *redisdb.DB  // that the guard shares through; nil: there is none
 	readers   net.Listener
+	plain     net.Listener // for those who come without TLS, in vain; nil: there is none
 	admin     *admin.Server
 	operators net.Listener  // nil: operators have no listener
-	certs     *certificates // nil: there are none, or they are in files
+	certs     *acme.Manager // nil: there are no certificates, or they are in files
 }
 
 // openFront makes a server of cfg, with what the settings say of its surroundings, to answer on ln. It owns ln from
@@ -51,20 +53,21 @@ func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Lis
 			return nil, fmt.Errorf("guard.trustedProxies: %w", err)
 		}
 	}
+	registry := telemetry.NewRegistry()
+	cfg.Metrics = registry
 	if eff.TLS.Cert != "" {
 		pair, err := server.OpenKeyPair(eff.TLS.Cert, eff.TLS.Key, cfg.Logger)
 		if err != nil {
 			return nil, failed(err, "tls.cert is a file with the certificate and its chain, tls.key one with its key, both PEM")
 		}
 		cfg.TLS = pair.Config()
+		registry.MustRegister(pair)
 	}
-	registry := telemetry.NewRegistry()
-	cfg.Metrics = registry
 	if eff.TLS.Auto {
-		if f.certs, err = openCertificates(ctx, eff, ln, &cfg); err != nil {
+		if f.certs, f.plain, err = openCertificates(ctx, eff, ln, &cfg); err != nil {
 			return nil, err
 		}
-		registry.MustRegister(f.certs.manager)
+		registry.MustRegister(f.certs)
 	}
 	if more != nil {
 		registry.MustRegister(more)
@@ -129,10 +132,15 @@ func (f *front) Close() error {
 	if f.redis != nil {
 		err = errors.Join(err, f.redis.Close())
 	}
-	if f.operators != nil {
-		err = errors.Join(err, f.operators.Close())
+	for _, ln := range []net.Listener{f.plain, f.operators} {
+		if ln != nil {
+			err = errors.Join(err, ln.Close())
+		}
 	}
-	return errors.Join(err, f.certs.Close())
+	if f.certs != nil {
+		err = errors.Join(err, f.certs.Close())
+	}
+	return err
 }
 
 // Run answers until ctx ends. It closes what the front has opened. Operators are answered, certificates renewed and the guard is

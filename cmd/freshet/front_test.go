@@ -144,7 +144,7 @@ func TestFront(t *testing.T) {
 	_, metrics := ask("http://"+operators+"/metrics", "", "Authorization", "Bearer "+token)
 	for _, want := range []string{
 		`freshet_server_requests_total{code="200",route="page"} 1`, `freshet_server_requests_total{code="421",route="none"} 1`,
-		`freshet_server_page_outcomes_total{outcome="hit"} 1`, "freshet_server_connections 1", "go_goroutines",
+		`freshet_server_page_outcomes_total{outcome="hit"} 1`, "freshet_server_connections 1", `freshet_server_certificate_expiry_timestamp_seconds{host="localhost"} 1.`, "go_goroutines",
 		`freshet_guard_decisions_total{class="page",outcome="passed",rule="none"} 1`, `freshet_guard_requests_total{sender="bot"}`, "freshet_guard_bans 0", "freshet_guard_high_traffic 0",
 	} {
 		if !strings.Contains(metrics, want) {

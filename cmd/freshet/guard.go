@@ -19,6 +19,7 @@ import (
 	"freshet/server/admin"
 	"freshet/server/guard"
 	"freshet/server/guard/bans"
+	"freshet/server/guard/limit"
 	"freshet/server/guard/traffic"
 )
 
@@ -158,7 +159,7 @@ func (d *guardDesk) highTraffic(now time.Time) (on bool, why string) {
 		case rate > enter.PerSecond():
 			why = fmt.Sprintf("%.0f requests a second, more than %s", rate, enter)
 		default:
-			why = fmt.Sprintf("%.0f requests a second, it ends after %s below %s", rate, formatDuration(d.traffic.Hold), leave)
+			why = fmt.Sprintf("%.0f requests a second, it ends after %s below %s", rate, limit.FormatDuration(d.traffic.Hold), leave)
 		}
 	}
 	if !on && mode != traffic.Never && d.resting != nil && d.resting() {

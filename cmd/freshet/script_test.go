@@ -173,7 +173,9 @@ func end(ts *testscript.TestScript, neg bool, args []string) {
 	case <-time.After(patience):
 		ts.Fatalf("%s does not end:\n%s", args[0], p.stderr.String())
 	}
-	ts.Logf("[stdout]\n%s[stderr]\n%s", p.stdout.String(), p.stderr.String())
+	_, err1 := io.WriteString(ts.Stdout(), p.stdout.String())
+	_, err2 := io.WriteString(ts.Stderr(), p.stderr.String())
+	ts.Check(errors.Join(err1, err2))
 	if (p.err != nil) != neg {
 		ts.Fatalf("%s ended with %v", args[0], p.err)
 	}
@@ -255,7 +257,8 @@ func send(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	body, err := io.ReadAll(resp.Body)
 	ts.Check(errors.Join(err, resp.Body.Close()))
-	ts.Logf("[stdout]\n%s", body)
+	_, err = ts.Stdout().Write(body)
+	ts.Check(err)
 	if fmt.Sprint(resp.StatusCode) != args[1] {
 		ts.Fatalf("send %q: %d\n%s", args, resp.StatusCode, body)
 	}

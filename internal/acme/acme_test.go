@@ -6,9 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -25,7 +23,6 @@ import (
 
 	"freshet/internal/acme"
 	"freshet/internal/testenv/authority"
-	"freshet/internal/wire"
 	"freshet/server"
 )
 
@@ -91,6 +88,11 @@ func unused(t *testing.T) int {
 	return port(ln)
 }
 
+// unbuilt is a site that nobody has built: it does for handshakes.
+type unbuilt struct{}
+
+func (unbuilt) Current() server.Generation { return nil }
+
 // A site serves by TLS with a Manager's certificates, until stop.
 type site struct {
 	*acme.Manager
@@ -112,14 +114,19 @@ func serve(t *testing.T, ln, plain net.Listener, cfg acme.Config) *site {
 	if s.Manager, err = acme.Open(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.WriteString(w, r.Proto)
-	})}
+	scfg := server.Config{Site: unbuilt{}, TLS: s.TLS(), DrainTimeout: time.Second, Logger: cfg.Logger}
+	if plain != nil {
+		scfg.Upgrade = &server.Upgrade{Listener: plain, Hosts: cfg.Hosts, Challenge: s.Answer}
+	}
+	srv, err := server.New(scfg)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := srv.Serve(wire.Vet(wire.TLS(ln, s.TLS(), cfg.Logger), wire.Limits{})); !errors.Is(err, http.ErrServerClosed) {
-			t.Errorf("Serve: %v", err)
+		if err := srv.Run(ctx, ln); err != nil {
+			t.Errorf("serve: %v", err)
 		}
 	})
 	wg.Go(func() {
@@ -127,20 +134,8 @@ func serve(t *testing.T, ln, plain net.Listener, cfg acme.Config) *site {
 			t.Errorf("Run: %v", err)
 		}
 	})
-	if plain != nil {
-		up, err := server.NewUpgrade(server.UpgradeConfig{Hosts: cfg.Hosts, Challenge: s.Answer, Logger: cfg.Logger})
-		if err != nil {
-			t.Fatal(err)
-		}
-		wg.Go(func() {
-			if err := up.Run(ctx, plain); err != nil {
-				t.Errorf("Upgrade.Run: %v", err)
-			}
-		})
-	}
 	s.stop = sync.OnceFunc(func() {
 		cancel()
-		srv.Close()
 		wg.Wait()
 	})
 	t.Cleanup(s.stop)

@@ -85,18 +85,19 @@ func (r Rate) String() string {
 	case r.IsZero():
 		return ""
 	}
-	s := strconv.Itoa(r.Requests) + "/" + shortDuration(r.Window)
+	window := "s" // 500/s
+	if r.Window != time.Second {
+		window = FormatDuration(r.Window)
+	}
+	s := strconv.Itoa(r.Requests) + "/" + window
 	if r.Burst != 0 && r.Burst != r.Requests {
 		s += " burst " + strconv.Itoa(r.Burst)
 	}
 	return s
 }
 
-// shortDuration is a window in its shortest form: 15m, not 15m0s.
-func shortDuration(d time.Duration) string {
-	if d == time.Second {
-		return "s" // 500/s
-	}
+// FormatDuration is d without the zero parts at its end, as settings have it: 15m, not 15m0s.
+func FormatDuration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = s[:len(s)-2]
