@@ -33,6 +33,7 @@ type build struct {
 	rendered, changedPages, puts atomic.Int64
 	buffers                      sync.Pool
 	differ                       func() ([]site.ID, error) // differing, once
+	origins                      map[site.ID]string        // who asked for what changed
 
 	removals int // by finish alone
 
@@ -206,7 +207,9 @@ func (e *docError) Unwrap() error { return e.err }
 // into the batch only if its bytes are others after all.
 func (b *build) render(ctx context.Context, t *plan.Target, pg *plan.Page, old *site.Entry, same bool) error {
 	e := pg.Entry
-	e.Cause = b.cause(t, pg, old)
+	var of site.ID
+	e.Cause, of = b.cause(t, pg, old)
+	e.Origin = b.origin(of)
 	if e.Status != 200 {
 		if !same {
 			b.changedPages.Add(1)
@@ -252,41 +255,77 @@ func (b *build) render(ctx context.Context, t *plan.Target, pg *plan.Page, old *
 
 func (b *build) put(e site.Entry, docs []site.DocRef) {
 	b.puts.Add(1)
+	if e.Origin == "" {
+		e.Origin = b.origin(e.Doc)
+	}
 	b.batch.Put(e, docs)
 }
 
-// cause says why a page is rendered: for explain.
-func (b *build) cause(t *plan.Target, pg *plan.Page, old *site.Entry) string {
+// origin is who asked for what is so of a document, else for this build.
+func (b *build) origin(of site.ID) string {
+	if o := b.origins[of]; o != "" {
+		return o
+	}
+	return b.opt.Cause
+}
+
+// originsOf finds who asked for changes, by the names that the source has for their documents.
+func originsOf(by map[string]string, changes []site.Change) map[site.ID]string {
+	out := map[site.ID]string{}
+	if len(by) == 0 {
+		return out
+	}
+	for _, c := range changes {
+		for _, d := range []site.Document{c.New, c.Old} {
+			if d == nil {
+				continue
+			}
+			names := []string{string(d.DocID()), plan.KeyOf(d)}
+			if m := site.MetaOf(d); m != nil {
+				names = append(names, m.Source)
+			}
+			for _, name := range names {
+				if o := by[name]; o != "" && out[d.DocID()] == "" {
+					out[d.DocID()] = o
+				}
+			}
+		}
+	}
+	return out
+}
+
+// cause says why a page is rendered, and because of which document: for explain.
+func (b *build) cause(t *plan.Target, pg *plan.Page, old *site.Entry) (cause string, of site.ID) {
 	switch {
 	case !b.all:
-		return t.Cause
+		return t.Cause, t.Of
 	case old == nil || !old.Remembered.IsZero():
-		return "new page"
+		return "new page", pg.Doc
 	case b.opt.Full && old.Fingerprint == pg.Fingerprint:
-		return "full build"
+		return "full build", ""
 	}
 	const other = "template, setting or program changed"
 	changed, err := b.differ()
 	if err != nil {
-		return "not known: " + err.Error()
+		return "not known: " + err.Error(), ""
 	}
 	if len(changed) == 0 {
-		return other
+		return other, ""
 	}
 	docs, err := b.gen.Docs(old)
 	if err != nil {
-		return "not known: " + err.Error()
+		return "not known: " + err.Error(), ""
 	}
 	for _, d := range slices.Concat(pg.Docs, docs) {
 		if _, is := slices.BinarySearch(changed, d.ID); is {
-			return "changed " + string(d.ID)
+			return "changed " + string(d.ID), d.ID
 		}
 	}
-	cause := "changed " + string(changed[0])
+	cause = "changed " + string(changed[0])
 	if more := len(changed) - 1; more > 0 {
 		cause += fmt.Sprintf(" or one of %d more", more)
 	}
-	return cause + ", or " + other
+	return cause + ", or " + other, ""
 }
 
 // differing lists the documents that are others than those that the newest generation was made of, sorted.

@@ -144,13 +144,14 @@ func (g *Generator) SetTheme(t *Theme) {
 
 // Options are what one build is asked for.
 type Options struct {
-	Now         time.Time // decides what is published; required
-	Changed     []string  // what may have changed in the source; nil: anything
-	Full        bool      // render every page, whatever its fingerprint, and look at every public file
-	Compared    time.Time // since when every document was compared with the source, this build included; zero: that stays as it was
-	AllowShrink bool      // however many pages go away
-	Rest        int       // of what earlier builds left to make, make so many pages too
-	Cause       string    // for the log: "build", "file watch" …
+	Now         time.Time         // decides what is published; required
+	Changed     []string          // what may have changed in the source; nil: anything
+	Full        bool              // render every page, whatever its fingerprint, and look at every public file
+	Compared    time.Time         // since when every document was compared with the source, this build included; zero: that stays as it was
+	AllowShrink bool              // however many pages go away
+	Rest        int               // of what earlier builds left to make, make so many pages too
+	Cause       string            // for the log: "build", "file watch" …
+	Origins     map[string]string // who asked for single documents, by their names in the source, kind:slug among them
 
 	// Progress is called, perhaps by several goroutines at once, while pages are made; nil: it is not.
 	Progress func(done, total int)
@@ -318,6 +319,7 @@ func (g *Generator) attempt(ctx context.Context, opt Options, rep *Report, chang
 			targets = g.due(p, targets, opt.Rest)
 		}
 		b := g.begin(opt, now, all)
+		b.origins = originsOf(opt.Origins, changes)
 		err := b.run(ctx, targets)
 		if all {
 			targets = nil // that they were all is enough to know from here on

@@ -21,6 +21,7 @@ type Change struct {
 	Clock      bool     // a publication or expiry date has come
 	Rest       bool     // pages that an earlier build left for later
 	Cause      string
+	Origins    map[string]string // of documents, by name: who asked
 
 	// Compared is since when every document will have been compared with the source, once this is built; zero: that
 	// stays as it was. Where Everything is set it is the build's own start.

@@ -2,6 +2,7 @@ package revalidator
 
 import (
 	"crypto/rand"
+	"fmt"
 	"strings"
 	"time"
 
@@ -50,6 +51,15 @@ const (
 
 // ended reports whether nothing more will happen to the job by itself.
 func (j *Job) ended() bool { return j.State == Done || j.State == Parked }
+
+// origin says who asked, for the log and for explain.
+func (j *Job) origin() string {
+	text := fmt.Sprintf("%s, job %s", j.Origin, j.ID)
+	if j.Event != "" {
+		text += ", event " + web.Clip(j.Event, 100)
+	}
+	return text + ", accepted " + j.Accepted.UTC().Format(time.RFC3339)
+}
 
 // newID makes a job's id: 80 random bits.
 func newID() string { return strings.ToLower(rand.Text()[:16]) }

@@ -112,6 +112,39 @@ func TestCommonFailure(t *testing.T) {
 	})
 }
 
+// TestOrigins tells a build who asked for each document of a batch, not only for the first.
+func TestOrigins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, built := start(t, revalidator.Config{}, succeed)
+		time.Sleep(time.Second)
+		built()
+		var want []string
+		for i := range 3 {
+			o := offer(fmt.Sprint("blog:", i))
+			o.Origin, o.Event = "webhook:ghost", fmt.Sprint("evt_", i)
+			j, _, err := r.Accept(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, fmt.Sprintf("webhook:ghost, job %s, event evt_%d, accepted 2000-01-01T00:00:01Z", j.ID, i))
+		}
+		r.Add(revalidator.Change{Documents: []string{"a.md"}, Cause: "file watch: b.md"})
+		time.Sleep(time.Second)
+		got := built()
+		if len(got) != 1 {
+			t.Fatalf("built %v, want one batch", got)
+		}
+		for i := range 3 {
+			if o := got[0].Origins[fmt.Sprint("blog:", i)]; o != want[i] {
+				t.Errorf("blog:%d was asked for by %q, want %q", i, o, want[i])
+			}
+		}
+		if o := got[0].Origins["a.md"]; o != "file watch" {
+			t.Errorf("a.md was asked for by %q, want the file watch", o)
+		}
+	})
+}
+
 // TestJobFacts tells what became of a job: when, in which generation, with which pages.
 func TestJobFacts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -148,7 +181,7 @@ func TestJobFacts(t *testing.T) {
 			j.Started.Sub(j.Accepted) != 3*time.Millisecond || j.Ended.Sub(*j.Started) != 5*time.Millisecond || took != 8*time.Millisecond {
 			t.Errorf("job %+v, waited for %s", j, took)
 		}
-		if want := "webhook:ghost, job " + j.ID + ", event evt_1: tag:go"; causes[len(causes)-1] != want {
+		if want := "webhook:ghost, job " + j.ID + ", event evt_1, accepted 2000-01-01T00:00:01Z: tag:go"; causes[len(causes)-1] != want {
 			t.Errorf("cause %q, want %q", causes[len(causes)-1], want)
 		}
 		for _, bad := range []revalidator.Request{{}, {DryRun: true, Everything: true}, {Docs: []revalidator.Doc{{}}}, {Tags: []string{"a\nb"}},

@@ -64,7 +64,7 @@ type queue struct {
 	tries   int       // of what is pending and has failed
 	after   time.Time // pending is not tried before
 	timed   pile
-	since   time.Time // when timed began
+	since   time.Time // when on-demand work was first taken before timed; zero: it was not
 	first   time.Time // when on-demand work began to wait
 	taken   time.Time // when on-demand work was taken last
 	burst   bool      // more than a few were taken then
@@ -126,9 +126,6 @@ func (q *queue) add(c Change) {
 // addTimed queues what nobody waits for.
 func (q *queue) addTimed(c Change) {
 	q.mu.Lock()
-	if q.timed.empty() {
-		q.since = time.Now()
-	}
 	q.timed.add(c)
 	q.mu.Unlock()
 	q.signal()
@@ -252,13 +249,16 @@ func (q *queue) parked() []*Job {
 func (q *queue) dropTimed() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.timed = pile{}
+	q.timed, q.since = pile{}, time.Time{}
 }
 
-// putBack returns what could not be built. Its change is not tried again before a time.
+// putBack returns what could not be built. Its change is not tried again before a time; the zero time: the source is away.
 func (q *queue) putBack(b *batch, after time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if after.IsZero() {
+		q.since = time.Time{} // nothing has got ahead
+	}
 	for _, j := range b.jobs {
 		q.names += j.size()
 	}
@@ -269,9 +269,7 @@ func (q *queue) putBack(b *batch, after time.Time) {
 	var back pile
 	back.add(b.change)
 	if b.timed {
-		if q.timed.empty() {
-			q.since = time.Now()
-		} else {
+		if !q.timed.empty() {
 			back.add(q.timed.Change)
 		}
 		q.timed = back
@@ -290,9 +288,9 @@ func (q *queue) take(now time.Time) (*batch, time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	ready, next := q.ready(now)
-	if !q.timed.empty() && (!ready || now.Sub(q.since) >= fair) {
+	if !q.timed.empty() && (!ready || !q.since.IsZero() && now.Sub(q.since) >= fair) {
 		b := &batch{change: q.timed.Change, timed: true}
-		q.timed = pile{}
+		q.timed, q.since = pile{}, time.Time{}
 		return b, time.Time{}
 	}
 	if !ready {
@@ -304,6 +302,9 @@ func (q *queue) take(now time.Time) (*batch, time.Time) {
 	}
 	if at.After(now) {
 		return nil, at
+	}
+	if !q.timed.empty() && q.since.IsZero() {
+		q.since = now
 	}
 	b := &batch{}
 	if !q.pending.empty() && !q.after.After(now) {

@@ -395,15 +395,23 @@ func (r *Revalidator) work(ctx context.Context, b *batch) {
 func (r *Revalidator) build(ctx context.Context, b *batch) error {
 	var p pile
 	p.add(b.change)
+	origins := map[string]string{}
+	for _, name := range b.change.Documents {
+		asked, _, _ := strings.Cut(b.change.Cause, ":") // "file watch: " and one of the names
+		origins[name] = asked
+	}
 	for _, j := range b.jobs {
 		documents, everything := r.cfg.Resolve(j.Request)
 		p.add(Change{Documents: documents, Everything: everything})
+		for _, name := range documents {
+			origins[name] = j.origin()
+		}
 	}
 	if p.Everything || p.Theme {
 		p.add(r.parked)
 	}
 	c := p.Change
-	c.Cause = cause(b)
+	c.Cause, c.Origins = cause(b), origins
 	started := time.Now().UTC()
 	r.asked = started
 	if c.Everything {
@@ -489,11 +497,7 @@ func cause(b *batch) string {
 	}
 	if len(b.jobs) > 0 {
 		j := b.jobs[0]
-		text := fmt.Sprintf("%s, job %s", j.Origin, j.ID)
-		if j.Event != "" {
-			text += ", event " + web.Clip(j.Event, 100)
-		}
-		text += ": " + j.Request.String()
+		text := j.origin() + ": " + j.Request.String()
 		if more := len(b.jobs) - 1; more > 0 {
 			text += fmt.Sprintf(", and %d more jobs", more)
 		}

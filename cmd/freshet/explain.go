@@ -66,7 +66,7 @@ type explanation struct {
 	Generation  uint64     `json:"generation"` // that last changed it
 	Changed     time.Time  `json:"changed"`
 	Cause       string     `json:"cause"`
-	Event       string     `json:"event,omitempty"` // what made that generation: a command, a file, a job with its event
+	Event       string     `json:"event,omitempty"` // who asked for that: a command, the file watch, a job with its event and when it was accepted
 	File        string     `json:"file,omitempty"`  // in the public folder
 	Site        uint64     `json:"site"`            // the newest generation
 	Pinned      bool       `json:"pinned"`
@@ -117,15 +117,6 @@ func (inv *invocation) explain(eff *effective, arg string) error {
 	if err != nil {
 		return err
 	}
-	commits, err := r.History()
-	if err != nil {
-		return err
-	}
-	for _, c := range commits {
-		if c.Generation == x.Generation {
-			x.Event = c.Cause
-		}
-	}
 	if inv.json {
 		return inv.printJSON(x)
 	}
@@ -148,13 +139,17 @@ func explainEntry(eff *effective, gen *pagestore.Generation, e *site.Entry) (*ex
 	if err != nil {
 		return nil, fmt.Errorf("read what made %s: %w", e.Path, err)
 	}
+	origin, err := gen.Origin(e)
+	if err != nil {
+		return nil, fmt.Errorf("read who asked for %s: %w", e.Path, err)
+	}
 	verified, err := pagestore.Verified(eff.State)
 	if err != nil {
 		return nil, err
 	}
 	x := &explanation{
 		Path: e.Path, Status: e.Status, Type: e.Type, Location: e.Location, Template: e.Template, Documents: []document{},
-		Keys: append([]string{}, e.Keys...), Generation: e.Generation, Changed: e.Changed.UTC(), Cause: e.Cause, Site: gen.ID, Pinned: gen.Pinned(),
+		Keys: append([]string{}, e.Keys...), Generation: e.Generation, Changed: e.Changed.UTC(), Cause: e.Cause, Event: origin, Site: gen.ID, Pinned: gen.Pinned(),
 	}
 	if e.Status == 200 {
 		x.Bytes, x.ETag, x.Fingerprint = e.Object.Size, `"`+e.Object.ID.String()+`"`, e.Fingerprint.String()
@@ -238,7 +233,18 @@ type reason struct {
 	Document string      `json:"document"`
 	Reason   string      `json:"reason,omitempty"` // why it is on no page; empty: it is
 	Remedy   string      `json:"remedy,omitempty"`
-	Pages    []site.Path `json:"pages"` // of the newest generation that it is on
+	Pages    []site.Path `json:"pages"`         // of the newest generation that it is on
+	Was      []wasPage   `json:"was,omitempty"` // pages that it had
+}
+
+// A wasPage is an address at which a document had its page.
+type wasPage struct {
+	Path     site.Path `json:"path"`
+	Status   int       `json:"status"` // that it is answered with
+	Location string    `json:"location,omitempty"`
+	Since    time.Time `json:"since"`
+	Cause    string    `json:"cause"`
+	Event    string    `json:"event,omitempty"` // who asked
 }
 
 func (inv *invocation) whyNot(ctx context.Context, eff *effective, name string) (err error) {
@@ -254,13 +260,15 @@ func (inv *invocation) whyNot(ctx context.Context, eff *effective, name string) 
 	now := time.Now().UTC()
 	snap, _ := site.NewSnapshot(now, eff.Build.Drafts).Apply(changes, now)
 	ans := whyNot(snap, changes, contentName(eff.Content, name), now)
-	if ans == nil {
-		return failed(fmt.Errorf("there is no document %s in %s", name, source.where()), source.naming())
+	absent := ans == nil
+	if absent {
+		ans = &reason{Document: contentName(eff.Content, name), Reason: "it is not in " + source.where(), Pages: []site.Path{}}
 	}
-	if ans.Reason == "" {
-		if err := inv.addPages(eff, ans); err != nil {
-			return err
-		}
+	if err := inv.addPages(eff, ans); err != nil {
+		return err
+	}
+	if absent && len(ans.Was) == 0 {
+		return failed(fmt.Errorf("there is no document %s in %s", name, source.where()), source.naming())
 	}
 	if inv.json {
 		return inv.printJSON(ans)
@@ -276,6 +284,13 @@ func (inv *invocation) printReason(ans *reason) {
 		fmt.Fprintf(w, "%s is on no page: %s\n", diag.Printable(ans.Document), diag.Printable(ans.Reason))
 		if ans.Remedy != "" {
 			fmt.Fprintf(w, "%s\n", diag.Printable(ans.Remedy))
+		}
+		for _, p := range ans.Was {
+			where := fmt.Sprint(p.Status)
+			if p.Location != "" {
+				where += " to " + p.Location
+			}
+			fmt.Fprintf(w, "%s\n", diag.Printable(fmt.Sprintf("its page at %s is %s since %s: %s (%s)", p.Path, where, p.Since.Format(time.RFC3339), p.Cause, p.Event)))
 		}
 	case len(ans.Pages) == 0:
 		fmt.Fprintf(w, "%s is on no page yet: the site was not built since it appeared\n", diag.Printable(ans.Document))
@@ -299,14 +314,29 @@ func contentName(folder, name string) string {
 	return filepath.ToSlash(name)
 }
 
-// addPages lists the pages that the document is on.
+// addPages lists the pages that the document is on, or was.
 func (inv *invocation) addPages(eff *effective, ans *reason) error {
 	r, err := inv.openReader(eff)
+	if _, none := errors.AsType[*noSiteError](err); none && ans.Reason != "" {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	gen := r.Current()
+	slug := site.Slug(ans.Document)
+	former := []site.Path{pathNamed(ans.Document), site.PostPath(slug), site.CoursePath(slug)}
 	for _, e := range gen.Sorted() {
+		if ans.Reason != "" {
+			if !e.Remembered.IsZero() && e.Doc != "" && (string(e.Doc) == ans.Document || slices.Contains(former, e.Path)) {
+				origin, err := gen.Origin(e)
+				if err != nil {
+					return fmt.Errorf("read who asked for %s: %w", e.Path, err)
+				}
+				ans.Was = append(ans.Was, wasPage{e.Path, e.Status, e.Location, e.Remembered.UTC(), e.Cause, origin})
+			}
+			continue
+		}
 		docs, err := gen.Docs(e)
 		if err != nil {
 			return fmt.Errorf("read what made %s: %w", e.Path, err)

@@ -82,6 +82,11 @@ func (inv *invocation) printLog(shown []shownCommit) error {
 	return tw.Flush()
 }
 
+// A noSiteError says that nothing was built yet.
+type noSiteError struct{ state string }
+
+func (e *noSiteError) Error() string { return fmt.Sprintf("there is no site in %s yet", e.state) }
+
 // openReader opens the page log for a command that only looks at it; it fails when there is none.
 func (inv *invocation) openReader(eff *effective) (*pagestore.Reader, error) {
 	r, err := pagestore.OpenReader(pagestore.Config{Dir: eff.State, Logger: inv.logger(eff.quiet())})
@@ -93,7 +98,7 @@ func (inv *invocation) openReader(eff *effective) (*pagestore.Reader, error) {
 		if absErr != nil {
 			abs = eff.State
 		}
-		return nil, failed(fmt.Errorf("there is no site in %s yet", abs), "freshet build makes one")
+		return nil, failed(&noSiteError{abs}, "freshet build makes one")
 	}
 	return r, nil
 }

@@ -93,6 +93,12 @@ func TestLongOutages(t *testing.T) {
 					t.Errorf("%s: five seconds after it %s does not show %q", outage.name, path, want)
 				}
 			}
+			if outage.where != "census" && !outage.hangs { // else verification may have been under way, which went on
+				e, _ := s.store.Current().Lookup("/blog/post-01/")
+				if origin, err := s.store.Current().Origin(e); err != nil || !strings.HasPrefix(origin, "webhook, job ") || !strings.Contains(origin, ", accepted ") {
+					t.Errorf("%s: post-01 was asked for by %q (%v), want its webhook", outage.name, origin, err)
+				}
+			}
 			if s.daemon.Status().Waiting > 0 || s.daemon.Status().Source != "" {
 				t.Errorf("%s: five seconds after it %+v", outage.name, s.daemon.Status())
 			}
@@ -137,7 +143,7 @@ func newTimedSite(t *testing.T, db *database) *timedSite {
 	must(err)
 	s.daemon, err = revalidator.New(revalidator.Config{State: eff.State, Verify: eff.ISR.Revalidate, Feed: db, Census: db, NextFlip: gen.NextFlip,
 		Build: func(ctx context.Context, c revalidator.Change) (revalidator.Result, error) {
-			opt := generator.Options{Now: time.Now().UTC(), Changed: slices.Concat([]string{}, c.Documents, c.Verify), Compared: c.Compared}
+			opt := generator.Options{Now: time.Now().UTC(), Changed: slices.Concat([]string{}, c.Documents, c.Verify), Compared: c.Compared, Cause: c.Cause, Origins: c.Origins}
 			if c.Everything {
 				opt.Changed = nil
 			}

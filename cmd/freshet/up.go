@@ -178,7 +178,7 @@ type builds struct {
 // build is what the revalidator calls; it does so for one change at a time.
 func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.Result, error) {
 	start := time.Now()
-	opt := generator.Options{Now: start.UTC(), Changed: slices.Concat(c.Documents, c.Verify), Cause: c.Cause}
+	opt := generator.Options{Now: start.UTC(), Changed: slices.Concat(c.Documents, c.Verify), Cause: c.Cause, Origins: c.Origins}
 	switch {
 	case c.Everything:
 		opt.Changed = nil

@@ -97,6 +97,7 @@ type Asset struct {
 type Target struct {
 	Path  site.Path
 	Cause string
+	Of    site.ID // the document that is the cause; empty: none is, or several are
 
 	// A site has a target for each of its pages, so that of a document's page is found when it is planned.
 	plan func(context.Context) (*Page, error)

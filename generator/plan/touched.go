@@ -130,6 +130,7 @@ func (p *Planner) Sitemap() []Target {
 type touch struct {
 	p, old *Planner
 	cause  string
+	of     site.ID // the document that is it
 	seen   map[site.Path]struct{}
 	out    []Target
 }
@@ -143,7 +144,7 @@ func (t *touch) add(path site.Path, plan func(context.Context) (*Page, error)) {
 		return
 	}
 	t.seen[path] = struct{}{}
-	t.out = append(t.out, Target{Path: path, Cause: t.cause, plan: plan})
+	t.out = append(t.out, Target{Path: path, Cause: t.cause, Of: t.of, plan: plan})
 }
 
 // at plans what documents have at path, unless freshet has something of its own there.
@@ -277,7 +278,7 @@ func (p *Planner) Touched(old *Planner, changes []site.Change) (targets []Target
 	urlsChanged := false
 	topicSet := false
 	for _, c := range p.widen(old, changes) {
-		t.cause = causeOf(c.Change)
+		t.cause, t.of = causeOf(c.Change), docOf(c.Change).DocID()
 		t.doc(c.Old)
 		t.doc(c.New)
 		listed := c.card
@@ -419,11 +420,15 @@ func modified(d site.Document) time.Time {
 
 func hasID(d site.Document, id site.ID) bool { return d != nil && d.DocID() == id }
 
-func causeOf(c site.Change) string {
-	d := c.New
-	if d == nil {
-		d = c.Old
+// docOf is the document that a change is about.
+func docOf(c site.Change) site.Document {
+	if c.New != nil {
+		return c.New
 	}
+	return c.Old
+}
+
+func causeOf(c site.Change) string {
 	verb := "changed "
 	switch {
 	case c.Old == nil:
@@ -433,7 +438,7 @@ func causeOf(c site.Change) string {
 	case c.Old == c.New:
 		verb = "linked from "
 	}
-	return verb + KeyOf(d)
+	return verb + KeyOf(docOf(c))
 }
 
 // KeyOf is a document's name for people and for explain: blog:<slug>, course:<slug>, page:<path> or file:<name>.
@@ -550,9 +555,10 @@ func (t *touch) postLists(posts []postChange) {
 		return
 	}
 	p, old := t.p, t.old
-	t.cause = "posts changed"
+	t.cause, t.of = "posts changed", ""
 	if len(posts) == 1 {
-		t.cause = causeOf(site.Change{Old: docOrNil(posts[0].old), New: docOrNil(posts[0].new)})
+		c := site.Change{Old: docOrNil(posts[0].old), New: docOrNil(posts[0].new)}
+		t.cause, t.of = causeOf(c), docOf(c).DocID()
 	}
 	was, is := old.snap.Posts(), p.snap.Posts()
 	t.list(old.blogPager(was), p.blogPager(is), posts, p.blog)

@@ -32,6 +32,7 @@ type Batch struct {
 type pending struct {
 	node     *node
 	from, to uint32
+	origin   string
 }
 
 // Begin begins a batch. Several may be open; each Commit makes a generation of its own.
@@ -68,8 +69,8 @@ func (b *Batch) fail(err error) {
 
 // Put sets the entry at e.Path. Its Object must come from this batch's Object or from an entry of the current
 // generation. Commit sets Generation and Changed: to those of the new generation, or, if readers get the same response
-// as before, to what they were. docs are the documents that made the page; they are kept for [Generation.Docs], and
-// in memory only until the batch ends. What is wrong with an entry is Commit's to return.
+// as before, to what they were. docs are the documents that made the page; they and the Origin are kept for
+// [Generation.Docs] and [Generation.Origin], and in memory only until the batch ends. What is wrong with an entry is Commit's to return.
 func (b *Batch) Put(e site.Entry, docs []site.DocRef) {
 	if err := checkEntry(&e); err != nil {
 		b.fail(err)
@@ -95,7 +96,7 @@ func (b *Batch) Put(e site.Entry, docs []site.DocRef) {
 		}
 		b.docs = append(b.docs, i)
 	}
-	b.puts[n.path()] = pending{n, from, uint32(len(b.docs))}
+	b.puts[n.path()] = pending{n, from, uint32(len(b.docs)), clip(e.Origin, maxOriginBytes)}
 }
 
 // Remove leaves the new generation without an entry at p. It is no error if there is none.
@@ -212,7 +213,7 @@ func (w *Writer) settle(b *Batch) error {
 func (w *Writer) commit(b *Batch, info CommitInfo) (*Generation, error) {
 	current := w.current.Load()
 	now := time.Now()
-	info.Cause = clipCause(info.Cause)
+	info.Cause = clip(info.Cause, maxCauseBytes)
 	c := &span{
 		start:   w.out.size + int64(len(w.out.buf)),
 		records: len(b.puts),
@@ -247,6 +248,7 @@ func (w *Writer) commit(b *Batch, info CommitInfo) (*Generation, error) {
 				docs = append(docs, b.refs[i])
 			}
 			n.fill(&e)
+			e.Origin = put.origin
 			buf = encodeEntry(buf[:0], &e, docs)
 			kind, payload = typeEntry, buf
 		}

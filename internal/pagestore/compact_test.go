@@ -103,6 +103,36 @@ func TestCompact(t *testing.T) {
 	}
 }
 
+func TestCompactKeepsOrigins(t *testing.T) {
+	dir := t.TempDir()
+	w := openWriter(t, pagestore.Config{Dir: dir, Keep: 1})
+	defer closeWriter(t, w)
+	origin := strings.Repeat("ä", 400)
+	for i := range 4 {
+		b := w.Begin()
+		ref, err := b.Object([]byte(fmt.Sprint(i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := site.Path(fmt.Sprintf("/%d/", i%3))
+		b.Put(site.Entry{Path: path, Kind: site.KindPage, Status: 200, Object: ref, Origin: fmt.Sprint("job ", i, " ", origin)}, []site.DocRef{{ID: "a", Revision: 1}})
+		if _, err := b.Commit(pagestore.CommitInfo{Cause: "test"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Compact(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i, job := range []string{"job 3 ", "job 1 ", "job 2 "} {
+		e, _ := w.Current().Lookup(site.Path(fmt.Sprintf("/%d/", i)))
+		got, err := w.Current().Origin(e)
+		docs, err2 := w.Current().Docs(e)
+		if err != nil || err2 != nil || !strings.HasPrefix(got, job) || !strings.HasPrefix(job+origin, got) || len(got) < 490 || len(docs) != 1 {
+			t.Errorf("/%d/ was asked for by %q and made of %v (%v, %v), want %q, cut", i, got, docs, err, err2, job)
+		}
+	}
+}
+
 func TestCompactEmptyLog(t *testing.T) {
 	dir := t.TempDir()
 	w := openWriter(t, pagestore.Config{Dir: dir})

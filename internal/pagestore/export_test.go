@@ -52,8 +52,10 @@ func DecodeEntry(b []byte) (*site.Entry, []site.DocRef, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	docs, err := decodeDocs(b)
-	return n.entry(), docs, err
+	e := n.entry()
+	docs, origin, err := decodeDocs(b)
+	e.Origin = origin
+	return e, docs, err
 }
 
 // ReencodeCommit reads a commit's payload at a place and writes it again.

@@ -146,13 +146,25 @@ func (g *Generation) Object(ref site.ObjectRef) ([]byte, error) {
 
 // Docs returns the documents that made the page of an entry of this generation.
 func (g *Generation) Docs(e *site.Entry) ([]site.DocRef, error) {
+	docs, _, err := g.rest(e)
+	return docs, err
+}
+
+// Origin is who asked for the page as it is.
+func (g *Generation) Origin(e *site.Entry) (string, error) {
+	_, origin, err := g.rest(e)
+	return origin, err
+}
+
+// rest is what the log has of an entry and memory has not.
+func (g *Generation) rest(e *site.Entry) ([]site.DocRef, string, error) {
 	n := g.find(e.Path)
 	if n == nil || n.traits.Generation != e.Generation || n.object.ID != e.Object.ID {
-		return nil, site.ErrNotFound
+		return nil, "", site.ErrNotFound
 	}
 	payload, _, err := g.seg.record(n.off, typeEntry)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	return decodeDocs(payload)
 }

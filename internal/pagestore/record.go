@@ -109,7 +109,7 @@ var errMalformed = errors.New("malformed record")
 
 // encodeEntry appends an entry's payload to b. Times are kept in whole seconds.
 func encodeEntry(b []byte, e *site.Entry, docs []site.DocRef) []byte {
-	n := entryFixed + len(e.Path) + len(e.Type) + len(e.Location) + len(e.Template) + len(e.Cause) + len(e.Doc) + 16
+	n := entryFixed + len(e.Path) + len(e.Type) + len(e.Location) + len(e.Template) + len(e.Cause) + len(e.Doc) + len(e.Origin) + 18
 	for _, k := range e.Keys {
 		n += len(k) + 2
 	}
@@ -139,7 +139,7 @@ func encodeEntry(b []byte, e *site.Entry, docs []site.DocRef) []byte {
 		b = appendString(b, string(d.ID))
 		b = binary.LittleEndian.AppendUint64(b, uint64(d.Revision))
 	}
-	return b
+	return appendString(b, e.Origin)
 }
 
 // setObjectOffset changes in an entry's payload where its object is.
@@ -200,7 +200,7 @@ func (r *bytesReader) count(min int) int {
 	return int(n)
 }
 
-// decodeEntry reads an entry's payload, apart from its documents.
+// decodeEntry reads an entry's payload, apart from its documents and origin.
 func decodeEntry(payload []byte, off int64, names *interner) (*node, error) {
 	if len(payload) < entryFixed {
 		return nil, errMalformed
@@ -240,10 +240,10 @@ func decodeEntry(payload []byte, off int64, names *interner) (*node, error) {
 	}, nil
 }
 
-// decodeDocs reads the documents at the end of an entry's payload.
-func decodeDocs(payload []byte) ([]site.DocRef, error) {
+// decodeDocs reads the documents and the origin at the end of an entry's payload.
+func decodeDocs(payload []byte) (docs []site.DocRef, origin string, err error) {
 	if len(payload) < entryFixed {
-		return nil, errMalformed
+		return nil, "", errMalformed
 	}
 	r := bytesReader{b: payload[entryFixed:]}
 	for range 6 {
@@ -253,18 +253,21 @@ func decodeDocs(payload []byte) ([]site.DocRef, error) {
 		r.bytes()
 	}
 	n := r.count(9)
-	docs := make([]site.DocRef, 0, n)
+	docs = make([]site.DocRef, 0, n)
 	for range n {
 		id, rev := string(r.bytes()), r.take(8)
 		if r.bad {
-			return nil, errMalformed
+			return nil, "", errMalformed
 		}
 		docs = append(docs, site.DocRef{ID: site.ID(id), Revision: digest.Sum(binary.LittleEndian.Uint64(rev))})
 	}
-	if r.bad {
-		return nil, errMalformed
+	if len(r.b) > 0 { // earlier versions wrote no origin
+		origin = string(r.bytes())
 	}
-	return docs, nil
+	if r.bad {
+		return nil, "", errMalformed
+	}
+	return docs, origin, nil
 }
 
 // span is a commit and where it stands: its entries and removals are at [start, off), its record at [off, end).
@@ -353,13 +356,16 @@ func decodeCommit(b []byte, off int64, h header) (*span, error) {
 	return s, nil
 }
 
-// maxCauseBytes bounds a commit's cause.
-const maxCauseBytes = 1 << 16
+// Bounds of a commit's cause, and of what each entry says of who asked.
+const (
+	maxCauseBytes  = 1 << 16
+	maxOriginBytes = 500
+)
 
-// clipCause cuts a cause that is too long, between characters.
-func clipCause(s string) string {
-	if len(s) <= maxCauseBytes {
+// clip cuts a text that is too long, between characters.
+func clip(s string, most int) string {
+	if len(s) <= most {
 		return s
 	}
-	return strings.ToValidUTF8(s[:maxCauseBytes], "")
+	return strings.ToValidUTF8(s[:most], "")
 }

@@ -44,6 +44,7 @@ type Entry struct {
 	Template    string    // entry template or built-in writer
 	Fingerprint digest.Sum
 	Cause       string     // why it was rendered
+	Origin      string     // who asked for that; kept in the page log and not in memory
 	Generation  uint64     // in which it was last changed
 	Changed     time.Time  // when that was committed, whole seconds
 	Remembered  time.Time  // not zero: a memory of a page that was here, and since when
