@@ -2,8 +2,10 @@ package redisdb_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -142,6 +144,43 @@ func same(s, other *server) bool {
 		}
 	}
 	return true
+}
+
+// TestOrdersConverge: whatever three servers order at once about few clients, and ban by themselves meanwhile, they end up with the
+// same, and so does who starts later. TestOrdersConverge of server/guard says which.
+func TestOrdersConverge(t *testing.T) {
+	t.Parallel()
+	url, prefix := testenv.Redis(t), ownPrefix()
+	all, _ := servers(t, url, prefix, 3, scarce)
+	clients := []string{"203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.4"}
+	for round := range 3 {
+		var done sync.WaitGroup
+		for i, s := range all {
+			done.Go(func() {
+				r := rand.New(rand.NewPCG(uint64(round), uint64(i)))
+				for range 60 {
+					client := clients[r.IntN(len(clients))]
+					switch r.IntN(3) {
+					case 0:
+						s.hand(t, client, time.Now().Add([]time.Duration{time.Millisecond, time.Minute, time.Hour}[r.IntN(3)]))
+					case 1:
+						s.Unban(one(client), "binod", time.Now())
+					default:
+						s.violate(client, "/api/courses", "/api/blog", "/api/search")
+					}
+					<-time.After(time.Duration(r.IntN(10)) * time.Millisecond)
+				}
+			})
+		}
+		done.Wait()
+		knows(t, all[1], all[0])
+		knows(t, all[2], all[0])
+	}
+	late, _ := servers(t, url, prefix, 1, scarce)
+	knows(t, late[0], all[0])
+	if n := len(all[0].Bans(time.Now())); n == 0 {
+		t.Error("all were lifted: nothing is shown")
+	}
 }
 
 // TestOrdersOutliveOutage: what is ordered while Redis is away is told when it is back, whether it has lost what it knew or not.
