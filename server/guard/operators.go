@@ -70,6 +70,9 @@ func (g *Guard) lift(prefix netip.Prefix, by string, now time.Time) (was bool, a
 	return b != nil && (byGuard(b) || b.Active(now)), at
 }
 
+// Shares reports whether there is a Ledger, so that other servers are told what is ordered here: now, or when it is back.
+func (g *Guard) Shares() bool { return g.cfg.Ledger != nil }
+
 // pardon forgets a client's misdeeds.
 func (g *Guard) pardon(prefix netip.Prefix) {
 	g.offender(prefix, func(o *offender) { *o = offender{} })
