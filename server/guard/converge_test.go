@@ -122,6 +122,54 @@ func TestEndedReplaces(t *testing.T) {
 	})
 }
 
+// TestHiddenIsKept: a ban of the guard that one by hand keeps from counting is kept over a restart, and told to a ledger that has
+// lost it: a lift from in between may still come, and then it counts.
+func TestHiddenIsKept(t *testing.T) {
+	const client = "198.51.100.1"
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		cfg := func(name string) guard.Config {
+			return guard.Config{File: filepath.Join(dir, name), Limits: strict, Ban: guard.BanConfig{Violations: 1}}
+		}
+		a, b, cut := l.join(t, "a", cfg("a")), l.join(t, "b", cfg("b")), l.join(t, "cut", guard.Config{})
+		if _, err := a.Ban(prefix(client), bans.All, time.Time{}, "asha", "", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
+		cut.Unban(prefix(client), "binod", time.Now())
+		time.Sleep(10 * time.Millisecond)
+		b.violateAs(t, client)
+		round(t, a, b)
+		by := func(s *rig) string {
+			all := s.Bans(time.Now())
+			if len(all) != 1 {
+				return fmt.Sprint(all)
+			}
+			return all[0].By
+		}
+		for name, s := range map[string]*rig{"a": a, "b": b} {
+			if by(s) != "asha" || s.Save() != nil {
+				t.Errorf("%s: in force is a ban by %s, want that by hand", name, by(s))
+			}
+		}
+		a, b = l.join(t, "a again", cfg("a")), l.join(t, "b again", cfg("b"))
+		l.lose()
+		round(t, a, b)
+		late := l.join(t, "late", guard.Config{})
+		round(t, late)
+		if by(late) != "asha" {
+			t.Errorf("late: in force is a ban by %s, want that by hand", by(late))
+		}
+		round(t, cut, a, b, late)
+		for name, s := range map[string]*rig{"a": a, "b": b, "cut": cut, "late": late} {
+			if by(s) != bans.Guard {
+				t.Errorf("%s: after the lift in force is a ban by %s, want the guard's", name, by(s))
+			}
+		}
+	})
+}
+
 func converge(t *testing.T, r *rand.Rand, dir string, files bool) {
 	l, told := newLedger(), &told{map[string][]byte{}, map[string][]byte{}}
 	once := limit.Rate{Requests: 1, Window: time.Minute}
