@@ -112,8 +112,16 @@ func refused(err error) error {
 }
 
 // Unban implements admin.Bans.
-func (d *guardDesk) Unban(client netip.Prefix, by string) bool {
-	return d.guard.Unban(client, by, time.Now())
+func (d *guardDesk) Unban(client netip.Prefix, by string) admin.Lifted {
+	now := time.Now()
+	lifted := admin.Lifted{Client: client, Known: d.guard.Unban(client, by, now)}
+	if d.guard.Shares() {
+		lifted.Others = admin.TellOthersLater
+		if d.guard.Stats(now).Shared {
+			lifted.Others = admin.TellOthers
+		}
+	}
+	return lifted
 }
 
 // The switches of the guard.

@@ -107,8 +107,10 @@ type (
 
 func (inv *invocation) guardUnban() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "unban ADDRESS",
-		Short:   "Lift a ban, and forget what led to it",
+		Use:   "unban ADDRESS",
+		Short: "Lift a ban, and forget what led to it",
+		Long: `Lifts the ban on an address or a prefix, as guard list shows it. Servers that share a Redis all lift it; the
+one that is asked tells them, also where it knows of no ban itself.`,
 		Example: "  freshet guard unban 203.0.113.7",
 		Args:    cobra.ExactArgs(1),
 	}
@@ -120,9 +122,24 @@ func (inv *invocation) guardUnban() *cobra.Command {
 		if inv.json {
 			return inv.printJSON(lifted)
 		}
-		fmt.Fprintf(inv.stdout, "%s is no longer banned\n", short(lifted.Client))
+		fmt.Fprintln(inv.stdout, liftedText(&lifted))
 		return nil
 	})
+}
+
+// liftedText tells what has become of a ban: here, and where the server that was asked tells of it.
+func liftedText(l *admin.Lifted) string {
+	text := short(l.Client) + " is no longer banned"
+	if !l.Known {
+		text = "there is no ban on " + short(l.Client) + " here"
+	}
+	switch l.Others {
+	case admin.TellOthers:
+		text += "; other servers are told to lift theirs"
+	case admin.TellOthersLater:
+		text += "; other servers are told to lift theirs when Redis is back"
+	}
+	return text
 }
 
 func (inv *invocation) guardList() *cobra.Command {

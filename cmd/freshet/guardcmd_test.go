@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -11,7 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"freshet/internal/redisdb"
 	"freshet/internal/site"
+	"freshet/internal/testenv"
 	"freshet/revalidator"
 	"freshet/server"
 	"freshet/server/admin"
@@ -147,4 +152,82 @@ func TestNothingThere(t *testing.T) {
 			t.Errorf("freshet %s exits %d with %q, want %d and the hint %q", row.args, code, stderr.String(), row.code, row.hint)
 		}
 	}
+}
+
+// TestUnbanTold: who lifts a ban is told whether there was one, and whether other servers hear of it: at once, when Redis is
+// back, or not at all.
+func TestUnbanTold(t *testing.T) {
+	redis := testenv.NewRedis(t)
+	open := func(shares bool) (*guard.Guard, string) {
+		var cfg guard.Config
+		ctx, stop := context.WithCancel(context.Background())
+		if shares {
+			db, err := redisdb.New(redisdb.Config{URL: redisdb.URL(redis.URL())})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = db.Close() })
+			cfg.Ledger = db.Ledger()
+		}
+		g, err := guard.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- g.Run(ctx) }()
+		t.Cleanup(func() {
+			stop()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+		s, err := admin.New(admin.Config{Metrics: prometheus.NewRegistry(), Loopback: true, Bans: &guardDesk{guard: g}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		desk := httptest.NewServer(s.Handler())
+		t.Cleanup(desk.Close)
+		return g, desk.Listener.Addr().String()
+	}
+	a, atA := open(true)
+	b, atB := open(true)
+	alone, atAlone := open(false)
+	t.Chdir(t.TempDir())
+	unban := func(at string, exit int, want string, args ...string) {
+		t.Helper()
+		var stdout, stderr bytes.Buffer
+		code := run(t.Context(), append([]string{"guard", "unban", "203.0.113.7", "--admin", at}, args...), nil, &stdout, &stderr)
+		if text := stdout.String() + stderr.String(); code != exit || !strings.Contains(text, want) {
+			t.Errorf("guard unban ends with %d and says\n%s\nwant %d and %q", code, text, exit, want)
+		}
+	}
+	ban := func(g *guard.Guard) {
+		t.Helper()
+		if _, err := g.Ban(netip.MustParsePrefix("203.0.113.7/32"), bans.All, time.Time{}, "asha", "", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := time.Now
+	until(t, 10*time.Second, "both share", func() bool { return a.Stats(now()).Shared && b.Stats(now()).Shared })
+	ban(a)
+	// Whether or not it has heard of it yet, it tells.
+	unban(atB, exitDone, "other servers are told to lift theirs\n")
+	until(t, 10*time.Second, "it is lifted where it was made", func() bool { return len(a.Bans(now())) == 0 })
+	unban(atA, exitDone, "there is no ban on 203.0.113.7 here; other servers are told to lift theirs\n")
+	unban(atA, exitDone, `"known": false`, "--json")
+	ban(a)
+	unban(atA, exitDone, "203.0.113.7 is no longer banned; other servers are told to lift theirs\n")
+
+	ban(a)
+	until(t, 10*time.Second, "the other knows of it", func() bool { return len(b.Bans(now())) == 1 })
+	redis.Kill()
+	until(t, 10*time.Second, "it is noticed", func() bool { return !a.Stats(now()).Shared && !b.Stats(now()).Shared })
+	unban(atB, exitDone, "203.0.113.7 is no longer banned; other servers are told to lift theirs when Redis is back\n")
+	unban(atB, exitDone, "there is no ban on 203.0.113.7 here; other servers are told to lift theirs when Redis is back\n")
+	redis.Start()
+	until(t, 10*time.Second, "it is lifted where it was made", func() bool { return len(a.Bans(now())) == 0 })
+
+	ban(alone)
+	unban(atAlone, exitDone, "203.0.113.7 is no longer banned\n")
+	unban(atAlone, exitFailed, "there is no ban on that client")
 }

@@ -58,15 +58,23 @@ type Ban struct {
 // Lifted is the answer to who lifts a ban.
 type Lifted struct {
 	Client netip.Prefix `json:"client"`
+	Known  bool         `json:"known"`            // there was a ban here
+	Others string       `json:"others,omitempty"` // TellOthers or TellOthersLater, also where there was none here; empty: there are none
 }
+
+// What other servers hear of a ban that is lifted.
+const (
+	TellOthers      = "told"
+	TellOthersLater = "later" // when what servers share is back
+)
 
 // Bans are where bans are kept.
 type Bans interface {
 	Bans() []Ban
 	// Ban adds a ban. An *web.Error says why it cannot be.
 	Ban(Ban) error
-	// Unban lifts the ban on a client and reports whether there was one.
-	Unban(client netip.Prefix, by string) bool
+	// Unban lifts the ban on a client, here and on the servers that share bans with this one.
+	Unban(client netip.Prefix, by string) Lifted
 }
 
 // A Switch is something that operators turn by hand.
@@ -407,10 +415,14 @@ func (s *Server) unban(w http.ResponseWriter, r *http.Request) error {
 	if len(by) > mostReason {
 		return &web.Error{Status: http.StatusBadRequest, Message: fmt.Sprintf("by has at most %d bytes", mostReason)}
 	}
-	if !s.cfg.Bans.Unban(client, by) {
-		return &web.Error{Status: http.StatusNotFound, Message: "there is no ban on that client"}
+	lifted, status := s.cfg.Bans.Unban(client, by), http.StatusOK
+	if !lifted.Known {
+		if lifted.Others == "" {
+			return &web.Error{Status: http.StatusNotFound, Message: "there is no ban on that client"}
+		}
+		status = http.StatusAccepted // whether there is one elsewhere is not known here
 	}
-	return answer(w, http.StatusOK, Lifted{client})
+	return answer(w, status, lifted)
 }
 
 func (s *Server) switches(w http.ResponseWriter, _ *http.Request) error {

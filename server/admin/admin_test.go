@@ -26,6 +26,7 @@ type desk struct {
 	bans     map[netip.Prefix]admin.Ban
 	switches []admin.Switch
 	broken   bool
+	others   string // what Unban says of them
 }
 
 func newDesk() *desk {
@@ -47,10 +48,10 @@ func (d *desk) Ban(b admin.Ban) error {
 	return nil
 }
 
-func (d *desk) Unban(client netip.Prefix, _ string) bool {
+func (d *desk) Unban(client netip.Prefix, _ string) admin.Lifted {
 	_, ok := d.bans[client]
 	delete(d.bans, client)
-	return ok
+	return admin.Lifted{Client: client, Known: ok, Others: d.others}
 }
 
 func (d *desk) Switches() []admin.Switch { return d.switches }
@@ -199,11 +200,27 @@ func TestBans(t *testing.T) {
 		address := url.PathEscape(asked.Client) // as it was named
 		var lifted admin.Lifted
 		res = ask(h, "DELETE", "/bans/"+address, "")
-		if err := json.Unmarshal(res.Body.Bytes(), &lifted); err != nil || res.Code != 200 || lifted.Client.String() != row.client || len(d.bans) != 0 {
+		if err := json.Unmarshal(res.Body.Bytes(), &lifted); err != nil || res.Code != 200 || lifted.Client.String() != row.client || !lifted.Known || len(d.bans) != 0 {
 			t.Errorf("DELETE %s: %d %s, bans %v", address, res.Code, res.Body, d.bans)
 		}
 		if res := ask(h, "DELETE", "/bans/"+address, ""); res.Code != 404 {
 			t.Errorf("DELETE %s again: %d, want 404", address, res.Code)
+		}
+	}
+	// Where other servers are told, that there is no ban here is no error.
+	for _, d.others = range []string{admin.TellOthers, admin.TellOthersLater} {
+		d.bans[netip.MustParsePrefix("203.0.113.7/32")] = admin.Ban{}
+		for _, known := range []bool{true, false} {
+			want := admin.Lifted{Client: netip.MustParsePrefix("203.0.113.7/32"), Known: known, Others: d.others}
+			status := map[bool]int{true: 200, false: 202}[known]
+			var lifted admin.Lifted
+			res := ask(h, "DELETE", "/bans/203.0.113.7", "")
+			if err := json.Unmarshal(res.Body.Bytes(), &lifted); err != nil || res.Code != status || lifted != want {
+				t.Errorf("DELETE of a ban that is known here %v: %d %s, want %d %+v", known, res.Code, res.Body, status, want)
+			}
+		}
+		if res := ask(h, "DELETE", "/bans/nobody", ""); res.Code != 400 {
+			t.Errorf("DELETE of nobody's ban: %d, want 400", res.Code)
 		}
 	}
 	d.broken = true

@@ -13,6 +13,10 @@
 //
 // Everything has a fixed size. When tables are full, what was used the longest ago is forgotten; nothing that a request
 // says is a key of anything that grows. Servers share what they know through a [Ledger]; without one, or when it is
-// away, each goes on by itself, and sign-in is held to a server's share of its limit. Of bans, lifts and switches the one that
-// was ordered last stands on all servers, whoever hears of what first.
+// away, each goes on by itself. Of bans, lifts and switches the one that was ordered last stands on all servers, whoever hears of
+// what first.
+//
+// Attempts to sign in are counted twice. [Guard.Decide] counts those of an address, on each server by itself, whatever becomes of
+// the ledger. [Guard.Attempt], for who signs clients in and so knows the account, counts address and account on all servers together;
+// while the ledger is away it lets through a server's share of the limit, at least one, and without a ledger all of it.
 package guard

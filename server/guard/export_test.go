@@ -21,3 +21,6 @@ func (g *Guard) Saturate(waited time.Duration) { g.load.Judge(waited) }
 func (g *Guard) Recall(data []byte, now time.Time) (damaged int, err error) {
 	return g.recall(data, now)
 }
+
+// Sweep is what Run does every minute.
+func (g *Guard) Sweep(now time.Time) { g.sweep(now) }

@@ -139,7 +139,7 @@ func NewAt(cfg Config, start time.Time) (*Guard, error) {
 		offenders: limit.NewTable[offender](min(offenders, cfg.Clients)),
 		meter:     traffic.NewMeter(cfg.HighTraffic.Config),
 		load:      traffic.NewLoad(cfg.Shed.Latency),
-		orders:    orders{lifted: make(map[netip.Prefix]withdrawal)},
+		orders:    orders{lifted: make(map[netip.Prefix]withdrawal), hidden: make(map[netip.Prefix]*bans.Ban)},
 		pending:   newPending(),
 	}
 	g.marks.turn(start)

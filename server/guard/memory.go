@@ -101,10 +101,13 @@ func (g *Guard) snapshot() ([]byte, error) {
 		b, err = linelog.Append(b, e)
 		errs = append(errs, err)
 	}
+	g.orders.mu.Lock()
 	for _, ban := range g.bans.All() {
 		add(banned(&ban))
 	}
-	g.orders.mu.Lock()
+	for _, ban := range g.orders.hidden {
+		add(banned(ban))
+	}
 	for p, w := range g.orders.lifted {
 		add(&event{At: w.at, Lift: &p, By: w.by})
 	}

@@ -31,11 +31,9 @@ func (g *Guard) Ban(prefix netip.Prefix, scope bans.Scope, until time.Time, by, 
 func (g *Guard) put(b *bans.Ban, now time.Time) error {
 	g.orders.mu.Lock()
 	defer g.orders.mu.Unlock()
-	b.Since = given(now, g.onPrefix(b.Prefix))
-	err := g.bans.Put(*b, now)
-	if err == nil {
-		delete(g.orders.lifted, b.Prefix)
-	}
+	hand, guards := g.onPrefix(b.Prefix)
+	b.Since = given(now, hand, guards)
+	_, err := g.settle(b.Prefix, banned(b), guards, now)
 	return err
 }
 
@@ -61,12 +59,19 @@ func (g *Guard) Unban(prefix netip.Prefix, by string, now time.Time) bool {
 func (g *Guard) lift(prefix netip.Prefix, by string, now time.Time) (was bool, at moment) {
 	g.orders.mu.Lock()
 	defer g.orders.mu.Unlock()
-	at = momentOf(given(now, g.onPrefix(prefix)))
+	hand, guards := g.onPrefix(prefix)
+	at = momentOf(given(now, hand, guards))
 	if !prefix.IsValid() {
 		return false, at
 	}
-	return g.withdraw(prefix, withdrawal{at, by}), at
+	b := g.bans.Of(prefix)
+	_, _ = g.settle(prefix, &event{At: at, Lift: &prefix, By: by}, nil, now) // nothing is put
+	g.pardon(prefix)
+	return b != nil && (byGuard(b) || b.Active(now)), at
 }
+
+// Shares reports whether there is a Ledger, so that other servers are told what is ordered here: now, or when it is back.
+func (g *Guard) Shares() bool { return g.cfg.Ledger != nil }
 
 // pardon forgets a client's misdeeds.
 func (g *Guard) pardon(prefix netip.Prefix) {

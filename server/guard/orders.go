@@ -18,6 +18,10 @@ import (
 // same thing the one that was given later stands, on every server and in whatever order they hear of them; so what takes
 // something back is remembered too. A server that is given an order dates it after all that it knows about the thing, so that
 // clocks that disagree make no order vanish where it was given.
+//
+// The guard bans nobody anew whom a ban by hand keeps out. Where it did, on a server that had not heard of that one, its ban is
+// as good as not made, however late the two meet. That can be told of the last order by hand and the guard's last ban alone,
+// so servers remember both of a prefix, and the ledger keeps both: from those two every server makes the same.
 
 // A moment is when an order was given, in microseconds since 1970. Its text has one width and is the first member of an
 // event, so that of two texts about the same thing the greater one is the later: this is how a [Ledger] compares them.
@@ -76,20 +80,11 @@ func (e *event) about() string {
 	return ""
 }
 
-// replaces reports whether an order stands instead of old, which is about the same; nil: nothing was ordered. It is the later
-// one, but the guard bans nobody anew whom a ban by hand keeps out.
+// replaces reports whether an order is later than old, which is about the same; nil: nothing was ordered. Of two of one moment
+// it is the one whose text is greater, as in a ledger.
 func (e *event) replaces(old *event) bool {
 	if old == nil {
 		return true
-	}
-	if e.Ban != nil && old.Ban != nil && byGuard(e.Ban) != byGuard(old.Ban) {
-		hand, guards := e.Ban, old.Ban
-		if byGuard(hand) {
-			hand, guards = guards, hand
-		}
-		if !hand.Since.After(guards.Since) && hand.Active(guards.Since) {
-			return hand == e.Ban
-		}
 	}
 	if e.At != old.At {
 		return e.At > old.At
@@ -100,16 +95,19 @@ func (e *event) replaces(old *event) bool {
 }
 
 const (
-	maxWithdrawn = 10_000              // lifts that are remembered
+	maxWithdrawn = 10_000              // lifts that are remembered, and bans beside those of the table
 	keepLift     = 30 * 24 * time.Hour // for so long
 	clockSlack   = time.Hour           // by which the clocks of servers may differ
 )
 
-// orders is what stands, beside the bans of the table, the kill switch and the word on high-traffic mode: that something was
-// taken back.
+// orders is what is known of orders beside the bans of the table, the kill switch and the word on high-traffic mode: that
+// something was taken back, and bans that others do not let stand.
 type orders struct {
-	mu       sync.Mutex // held from when an order is compared with what stands until it has taken its place
-	lifted   map[netip.Prefix]withdrawal
+	mu     sync.Mutex // held from when an order is compared with what is known until it has taken its place
+	lifted map[netip.Prefix]withdrawal
+	// hidden has a ban of the guard while a ban by hand is in the table that keeps it from counting, and one by hand, which has
+	// ended, while the guard has banned since.
+	hidden   map[netip.Prefix]*bans.Ban
 	reopened withdrawal // of a kill switch that is nil
 }
 
@@ -118,15 +116,64 @@ type withdrawal struct {
 	by string
 }
 
-// onPrefix is what stands about a prefix; nil: nothing. The caller holds the lock, as of the next ones.
-func (g *Guard) onPrefix(p netip.Prefix) *event {
+// onPrefix is what is known about a prefix: the last order by hand, and the guard's last ban, if that is later; nil: there is
+// none. The caller holds the lock, as of the next ones.
+func (g *Guard) onPrefix(p netip.Prefix) (hand, guards *event) {
+	for _, b := range []*bans.Ban{g.bans.Of(p), g.orders.hidden[p]} {
+		switch {
+		case b == nil:
+		case byGuard(b):
+			guards = banned(b)
+		default:
+			hand = banned(b)
+		}
+	}
 	if w, ok := g.orders.lifted[p]; ok {
-		return &event{At: w.at, Lift: &p, By: w.by}
+		hand = &event{At: w.at, Lift: &p, By: w.by}
 	}
-	if b := g.bans.Of(p); b != nil {
-		return banned(b)
+	return hand, guards
+}
+
+// settle makes what stands about a prefix of the last order by hand and the guard's last ban.
+func (g *Guard) settle(p netip.Prefix, hand, guards *event, now time.Time) (stands *bans.Ban, err error) {
+	var hidden *bans.Ban
+	if hand != nil {
+		stands = hand.Ban
 	}
-	return nil
+	if guards != nil && (hand == nil || guards.At > hand.At) {
+		if hidden = guards.Ban; stands == nil || !stands.Active(hidden.Since) {
+			stands, hidden = hidden, stands
+		}
+	}
+	if stands == nil {
+		g.bans.Lift(p)
+	} else if err := g.bans.Put(*stands, now); err != nil {
+		return nil, err
+	}
+	if delete(g.orders.hidden, p); hidden != nil {
+		room(g.orders.hidden, func(b *bans.Ban) moment { return momentOf(b.Since) })
+		g.orders.hidden[p] = hidden
+	}
+	if delete(g.orders.lifted, p); hand != nil && hand.Lift != nil {
+		room(g.orders.lifted, func(w withdrawal) moment { return w.at })
+		g.orders.lifted[p] = withdrawal{hand.At, hand.By}
+	}
+	g.switches.changes.Add(1)
+	return stands, nil
+}
+
+// room drops the oldest of what is remembered, where that is much.
+func room[V any](m map[netip.Prefix]V, at func(V) moment) {
+	if len(m) < maxWithdrawn {
+		return
+	}
+	var oldest netip.Prefix
+	for p, v := range m {
+		if !oldest.IsValid() || at(v) < at(m[oldest]) {
+			oldest = p
+		}
+	}
+	delete(m, oldest)
 }
 
 func (g *Guard) onKill() *event {
@@ -146,31 +193,15 @@ func (g *Guard) onTraffic() *event {
 	return nil
 }
 
-// given is the date of an order that is given now, where another one stands.
-func given(now time.Time, stands *event) time.Time {
+// given is the date of an order that is given now, where others are known.
+func given(now time.Time, known ...*event) time.Time {
 	now = now.Round(0).Truncate(time.Microsecond)
-	if stands != nil && stands.At >= momentOf(now) {
-		return (stands.At + 1).time()
+	for _, e := range known {
+		if e != nil && e.At >= momentOf(now) {
+			now = (e.At + 1).time()
+		}
 	}
 	return now
-}
-
-// withdraw lifts the ban on a prefix, forgets what led to it, and remembers that.
-func (g *Guard) withdraw(p netip.Prefix, w withdrawal) (was bool) {
-	if _, ok := g.orders.lifted[p]; !ok && len(g.orders.lifted) >= maxWithdrawn {
-		var oldest netip.Prefix
-		for q, w := range g.orders.lifted {
-			if !oldest.IsValid() || w.at < g.orders.lifted[oldest].at {
-				oldest = q
-			}
-		}
-		delete(g.orders.lifted, oldest)
-	}
-	g.orders.lifted[p] = w
-	was = g.bans.Lift(p)
-	g.pardon(p)
-	g.switches.changes.Add(1)
-	return was
 }
 
 // close throws the kill switch, or takes it back where k is nil.
@@ -191,6 +222,13 @@ func (g *Guard) sweep(now time.Time) {
 			g.switches.changes.Add(1)
 		}
 	}
+	for p, b := range g.orders.hidden {
+		// What keeps a ban of the guard from counting is forgotten with it.
+		if !b.Active(now.Add(-keepLift)) || byGuard(b) && g.bans.Of(p) == nil {
+			delete(g.orders.hidden, p)
+			g.switches.changes.Add(1)
+		}
+	}
 }
 
 // standing calls f with every order that is to be told to who knows nothing: the kill switch, high-traffic mode, the newest
@@ -207,12 +245,19 @@ func (g *Guard) standing(now time.Time, f func(*event)) {
 	for p, w := range g.orders.lifted {
 		hand = append(hand, &event{At: w.at, Lift: &p, By: w.by})
 	}
-	for _, b := range g.bans.Active(now) {
-		if byGuard(&b) {
-			guards = append(guards, banned(&b))
-		} else {
-			hand = append(hand, banned(&b))
+	add := func(b *bans.Ban) {
+		switch {
+		case !byGuard(b): // also one that has ended: it may have replaced one that has not
+			hand = append(hand, banned(b))
+		case b.Active(now):
+			guards = append(guards, banned(b))
 		}
+	}
+	for _, b := range g.bans.All() {
+		add(&b)
+	}
+	for _, b := range g.orders.hidden {
+		add(b)
 	}
 	for _, all := range [][]*event{hand, guards} {
 		slices.SortFunc(all, func(a, b *event) int { return cmp.Compare(b.At, a.At) })
@@ -237,33 +282,19 @@ func (g *Guard) obey(e *event, now time.Time, from origin) {
 	defer g.orders.mu.Unlock()
 	switch {
 	case e.Ban != nil:
-		e.At = momentOf(e.Ban.Since)
-		if !e.replaces(g.onPrefix(e.Ban.Prefix)) {
-			return
-		}
-		if err := g.bans.Put(*e.Ban, now); err != nil {
-			g.log.Warn("another server's ban cannot be used", "error", err)
-			return
-		}
-		delete(g.orders.lifted, e.Ban.Prefix)
-		if !byGuard(e.Ban) {
-			g.logOrder(from, e.Ban.Active(now), handBan(e.Ban))
-			return
-		}
-		g.forgive(e.Ban.Prefix)
-		switch {
-		case !e.Ban.Active(now) || from == kept:
-		case from == caught:
-			g.pending.caught++
-		default:
-			g.logBan(e.Ban, elsewhere...)
-		}
+		g.obeyBan(e, now, from)
 	case e.Lift != nil:
 		p := *e.Lift
-		if p.IsValid() && p == widened(p) && e.replaces(g.onPrefix(p)) {
-			was := g.withdraw(p, withdrawal{e.At, e.By})
-			g.logOrder(from, was, Entry{By: e.By, Action: "unban", What: p.String()})
+		hand, guards := g.onPrefix(p)
+		if !p.IsValid() || p != widened(p) || !e.replaces(hand) {
+			return
 		}
+		was := g.bans.Of(p) != nil
+		stands, _ := g.settle(p, e, guards, now) // nothing is new to the table
+		if stands == nil {
+			g.pardon(p)
+		}
+		g.logOrder(from, was && stands == nil, Entry{By: e.By, Action: "unban", What: p.String()})
 	case e.Kill != nil:
 		e.At = momentOf(e.Kill.Since)
 		if e.Kill.Cover <= CoverAll && e.Kill.Until.Sub(now) <= longestKill+clockSlack && e.replaces(g.onKill()) {
@@ -288,6 +319,37 @@ func (g *Guard) obey(e *event, now time.Time, from origin) {
 				g.logTraffic(now)
 			}
 		}
+	}
+}
+
+// obeyBan is obey for a ban.
+func (g *Guard) obeyBan(e *event, now time.Time, from origin) {
+	e.At = momentOf(e.Ban.Since)
+	hand, guards := g.onPrefix(e.Ban.Prefix)
+	known := &hand
+	if byGuard(e.Ban) {
+		known = &guards
+	}
+	if !e.replaces(*known) || byGuard(e.Ban) && hand != nil && hand.At >= e.At {
+		return
+	}
+	*known = e
+	stands, err := g.settle(e.Ban.Prefix, hand, guards, now)
+	if err != nil {
+		g.log.Warn("another server's ban cannot be used", "error", err)
+		return
+	}
+	if !byGuard(e.Ban) {
+		g.logOrder(from, stands == e.Ban && e.Ban.Active(now), handBan(e.Ban))
+		return
+	}
+	g.forgive(e.Ban.Prefix)
+	switch {
+	case stands != e.Ban || !e.Ban.Active(now) || from == kept:
+	case from == caught:
+		g.pending.caught++
+	default:
+		g.logBan(e.Ban, elsewhere...)
 	}
 }
 
@@ -351,6 +413,7 @@ func (g *Guard) offender(prefix netip.Prefix, change func(*offender)) {
 func (g *Guard) settled(s *strike) bool {
 	g.orders.mu.Lock()
 	defer g.orders.mu.Unlock()
-	e := g.onPrefix(s.Client)
-	return e != nil && e.At >= momentOf(s.At) && (e.Ban == nil || byGuard(e.Ban))
+	hand, guards := g.onPrefix(s.Client)
+	at := momentOf(s.At)
+	return hand != nil && hand.Lift != nil && hand.At >= at || guards != nil && guards.At >= at
 }

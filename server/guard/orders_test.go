@@ -67,6 +67,16 @@ func (r *rig) violate(from, n int) {
 	}
 }
 
+// violateAs makes the guard ban a client.
+func (r *rig) violateAs(t *testing.T, client string) {
+	t.Helper()
+	r.now = time.Now()
+	r.ask(client, "GET", "/api/search")
+	if v := r.ask(client, "GET", "/api/search"); v.Rule != guard.RuleBan {
+		t.Fatal(said(v))
+	}
+}
+
 // TestStartsAfterFlood: a server that starts, or comes back, learns what operators have ordered, however many violations and
 // bans of the guard there were since.
 func TestStartsAfterFlood(t *testing.T) {
@@ -230,12 +240,26 @@ func TestNewestOrderWins(t *testing.T) {
 		{"banned by hand, and by the guard meanwhile", func(t *testing.T, a, b *rig) {
 			ban(t, a, time.Time{})
 			time.Sleep(30 * time.Millisecond)
-			b.now = time.Now()
-			b.ask(client, "GET", "/api/search")
-			if v := b.ask(client, "GET", "/api/search"); v.Rule != guard.RuleBan {
-				t.Fatal(said(v))
-			}
+			b.violateAs(t, client)
 		}, "banned"},
+		{"banned by hand, lifted, and banned by the guard, in one interval", func(t *testing.T, a, b *rig) {
+			ban(t, a, time.Time{})
+			time.Sleep(30 * time.Millisecond)
+			b.Unban(prefix(client), "binod", time.Now())
+			time.Sleep(30 * time.Millisecond)
+			b.violateAs(t, client)
+		}, "banned until"},
+		{"banned by hand and by the guard, lifted in between", func(t *testing.T, a, b *rig) {
+			ban(t, a, time.Time{})
+			round(t, a)
+			time.Sleep(30 * time.Millisecond)
+			a.Unban(prefix(client), "asha", time.Now())
+			time.Sleep(30 * time.Millisecond)
+			b.violateAs(t, client)
+			if err := b.ShareOnce(t.Context()); err != nil { // which hears of the ban, and not of the lift
+				t.Fatal(err)
+			}
+		}, "banned until"},
 		{"lifted by a clock that is behind", func(t *testing.T, a, b *rig) {
 			ban(t, a, time.Time{})
 			round(t, a, b)

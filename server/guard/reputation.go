@@ -190,9 +190,10 @@ func (g *Guard) punish(f *Facts, key ClientKey, reason string) *bans.Ban {
 	}
 	prefix := key.Prefix()
 	g.orders.mu.Lock()
-	ban, fresh := g.bans.Punish(prefix, g.cfg.Ban.Scope, reason, given(f.Now, g.onPrefix(prefix)))
+	hand, guards := g.onPrefix(prefix)
+	ban, fresh := g.bans.Punish(prefix, g.cfg.Ban.Scope, reason, given(f.Now, hand, guards))
 	if fresh {
-		delete(g.orders.lifted, prefix)
+		_, _ = g.settle(prefix, hand, banned(ban), f.Now) // it is in the table
 	}
 	g.orders.mu.Unlock()
 	if fresh {

@@ -155,6 +155,18 @@ func (t *Table) remembered(b *Ban, now time.Time) int {
 	return max(b.Step-int(now.Sub(b.Until)/t.cfg.Forget), 0)
 }
 
+// keepHand is for how long a ban by hand is remembered after its end, so that an older one that is heard of late is known to be
+// replaced.
+const keepHand = 24 * time.Hour
+
+// forgotten reports whether a ban has ended and counts for nothing more.
+func (t *Table) forgotten(b *Ban, now time.Time) bool {
+	if b.Step == 0 {
+		return !b.Active(now.Add(-keepHand))
+	}
+	return !b.Active(now) && t.remembered(b, now) == 0
+}
+
 // Of returns the ban on prefix itself, also one that has ended and is not forgotten; nil: there is none.
 func (t *Table) Of(prefix netip.Prefix) *Ban {
 	ban, _ := t.current.Load().Get(prefix)
@@ -233,7 +245,7 @@ func (t *Table) Sweep(now time.Time) {
 	table := t.current.Load()
 	next, n := table, 0
 	for _, b := range table.All() {
-		if !b.Active(now) && t.remembered(b, now) == 0 {
+		if t.forgotten(b, now) {
 			next = next.DeletePersist(b.Prefix)
 			n++
 		}

@@ -8,6 +8,7 @@ package cidr
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -72,22 +73,34 @@ func Parse(text string) (netip.Prefix, error) {
 	return p, nil
 }
 
-// A LineError is a mistake in a file of prefixes.
-type LineError struct {
-	Line int
-	Err  error
+// Mistakes are those of a file of prefixes.
+type Mistakes struct {
+	First []string // the lines, with their numbers: ten at most
+	All   int
 }
 
-// Error is the line's number and the mistake.
-func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+const mostMistakes = 10 // that are told one by one
 
-// Unwrap returns the mistake.
-func (e *LineError) Unwrap() error { return e.Err }
+func (m *Mistakes) add(line int, err error) {
+	if m.All++; m.All <= mostMistakes {
+		m.First = append(m.First, fmt.Sprintf("line %d: %v", line, err))
+	}
+}
 
-// ParseFile reads one prefix or address a line. Empty lines, and what follows # or ;, are comments. The first mistake is a
-// [*LineError].
+// Error is the first mistakes in one line, and how many more there are.
+func (m *Mistakes) Error() string {
+	text := strings.Join(m.First, "; ")
+	if more := m.All - len(m.First); more > 0 {
+		text += fmt.Sprintf("; and %d more", more)
+	}
+	return text
+}
+
+// ParseFile reads one prefix or address a line. Empty lines, and what follows # or ;, are comments. The error is [*Mistakes]
+// of all lines.
 func ParseFile(data []byte) ([]netip.Prefix, error) {
 	var prefixes []netip.Prefix
+	var wrong Mistakes
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	n := 0
 	for lines.Scan() {
@@ -101,12 +114,16 @@ func ParseFile(data []byte) ([]netip.Prefix, error) {
 		}
 		p, err := Parse(text)
 		if err != nil {
-			return nil, &LineError{n, err}
+			wrong.add(n, err)
+			continue
 		}
 		prefixes = append(prefixes, p)
 	}
-	if err := lines.Err(); err != nil {
-		return nil, &LineError{n + 1, err}
+	if lines.Err() != nil {
+		wrong.add(n+1, errors.New("it has 64 KiB or more, and what follows was not read"))
+	}
+	if wrong.All > 0 {
+		return nil, &wrong
 	}
 	return prefixes, nil
 }

@@ -1,6 +1,7 @@
 package cidr_test
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -43,10 +44,29 @@ func TestParseFile(t *testing.T) {
 	if err != nil || len(got) != 2 || got[1].String() != "2001:db8::1/128" {
 		t.Errorf("ParseFile = %v, %v", got, err)
 	}
-	_, err = cidr.ParseFile([]byte("203.0.113.0/24\nnonsense\n"))
-	if err == nil || !strings.HasPrefix(err.Error(), "line 2: ") {
-		t.Errorf("ParseFile of nonsense = %v, want line 2", err)
+	for _, row := range []struct{ name, text, want string }{
+		{"one", "203.0.113.0/24\nnonsense\n", `line 2: "nonsense" is neither an address nor a prefix`},
+		{"several", "x # y\n\n203.0.113.7/24\n198.51.100.1\n10.0.0.0/33",
+			`line 1: "x" is neither an address nor a prefix; line 3: "203.0.113.7/24" has bits set beyond its length: write 203.0.113.0/24; line 5: "10.0.0.0/33" is no prefix`},
+		{"ten", strings.Repeat("x\n", 10), mistakes(10)},
+		{"many", strings.Repeat("x\n", 12_345), mistakes(10) + "; and 12335 more"},
+		{"a long line", "x\n" + strings.Repeat("y", 1<<17) + "\nz\n",
+			`line 1: "x" is neither an address nor a prefix; line 2: it has 64 KiB or more, and what follows was not read`},
+	} {
+		got, err := cidr.ParseFile([]byte(row.text))
+		if err == nil || err.Error() != row.want || got != nil {
+			t.Errorf("%s: ParseFile = %v, %v; want %s", row.name, got, err, row.want)
+		}
 	}
+}
+
+// mistakes are those of n lines.
+func mistakes(n int) string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf(`line %d: "x" is neither an address nor a prefix`, i+1))
+	}
+	return strings.Join(all, "; ")
 }
 
 func TestList(t *testing.T) {
@@ -82,8 +102,9 @@ func TestList(t *testing.T) {
 	if changed, err := l.Reload(now.Add(2 * time.Minute)); changed || err != nil {
 		t.Errorf("Reload of nothing new = %v, %v", changed, err)
 	}
-	write("broken\n")
-	if changed, err := l.Reload(now.Add(3 * time.Minute)); changed || err == nil || !has("198.51.101.9") {
+	write("broken\n203.0.113.0/24\nmore\n")
+	want := "read addresses from " + file + `: line 1: "broken" is neither an address nor a prefix; line 3: "more" is neither an address nor a prefix`
+	if changed, err := l.Reload(now.Add(3 * time.Minute)); changed || err == nil || err.Error() != want || !has("198.51.101.9") {
 		t.Errorf("Reload of a broken file = %v, %v; want an error and the list as it was", changed, err)
 	}
 	if err := os.Remove(file); err != nil {
