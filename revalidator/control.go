@@ -43,11 +43,12 @@ type Status struct {
 	Since    *time.Time `json:"since,omitempty"`  // it could not
 	Feed     string     `json:"feed,omitempty"`   // why the feed of changes is broken; empty: it is not, or there is none
 	Position string     `json:"position,omitempty"`
+	Purged   bool       `json:"purged"` // CDNs are seen to be purged, so they may keep pages until then
 }
 
 // Status says how the daemon is.
 func (r *Revalidator) Status() Status {
-	s := Status{PID: os.Getpid(), Parked: len(r.queue.parked())}
+	s := Status{PID: os.Getpid(), Parked: len(r.queue.parked()), Purged: r.cfg.Purged()}
 	r.queue.mu.Lock()
 	s.Waiting = len(r.queue.waiting)
 	r.queue.mu.Unlock()

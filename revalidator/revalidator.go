@@ -49,6 +49,9 @@ type Config struct {
 	// NextFlip is when the next document appears or expires; the zero time means never. Nil: never.
 	NextFlip func() time.Time
 
+	// Purged reports whether CDNs are seen to be purged, for who asks for the Status. Nil: they are not.
+	Purged func() bool
+
 	Feed   Feed            // tells of changes; nil: nothing does
 	Census Census          // for verification by and by; nil: verification looks at everything at once
 	Known  func() []string // names of the documents that the site has: those that are no more are verified too; nil: none
@@ -109,6 +112,9 @@ func New(cfg Config) (*Revalidator, error) {
 	}
 	if cfg.NextFlip == nil {
 		cfg.NextFlip = func() time.Time { return time.Time{} }
+	}
+	if cfg.Purged == nil {
+		cfg.Purged = func() bool { return false }
 	}
 	if cfg.Await == nil {
 		cfg.Await = func(context.Context, site.Path) (bool, uint64, error) { return false, 0, nil }

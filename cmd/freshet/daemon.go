@@ -51,6 +51,7 @@ func newDaemon(eff *effective, b *builds) (*revalidator.Revalidator, error) {
 		Resolve:     atlas.resolve,
 		Plan:        atlas.plan,
 		Await:       b.workshop.await,
+		Purged:      b.purges.trusted,
 		NextFlip:    b.workshop.gen.NextFlip,
 		Content:     eff.Content,
 		Theme:       eff.Templates,

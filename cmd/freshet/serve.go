@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -116,6 +117,8 @@ func (inv *invocation) serveState(ctx context.Context, eff *effective) error {
 		return errors.Join(err, ln.Close())
 	}
 	cfg := serverConfig(eff, generations{r.Current}, hooks, logger, nil)
+	reach := &reach{daemon: revalidator.NewControl(eff.State)}
+	cfg.Purged = reach.purged.Load
 	cfg.Late = &late{pages: r, daemon: revalidator.NewControl(eff.State), asking: make(chan struct{}, 64)}
 	f, err := inv.openFront(ctx, eff, ln, cfg, eff.State, r.History, nil)
 	if err != nil {
@@ -125,7 +128,30 @@ func (inv *invocation) serveState(ctx context.Context, eff *effective) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.Run(ctx) })
 	g.Go(func() error { return f.Run(ctx) })
+	if len(eff.cdns) > 0 {
+		g.Go(func() error { return reach.run(ctx) })
+	}
 	return ended(g.Wait())
+}
+
+// A reach asks the daemon once a second whether its purges reach the CDNs.
+type reach struct {
+	daemon *revalidator.Control
+	purged atomic.Bool
+}
+
+func (r *reach) run(ctx context.Context) error {
+	ask := time.NewTicker(time.Second)
+	defer ask.Stop()
+	for {
+		status, err := r.daemon.Status(ctx)
+		r.purged.Store(err == nil && status.Purged) // nobody purges while there is no daemon
+		select {
+		case <-ask.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // A late asks the daemon for pages that a first build has left for later. It asks for none of a site that has been whole.
