@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -239,6 +240,28 @@ func get(client *http.Client, url string) (status int, body string, err error) {
 	var head strings.Builder
 	_ = resp.Header.Write(&head) // never fails
 	return resp.StatusCode, head.String() + "\n" + string(b), err
+}
+
+// readTree returns the files of a public tree but for its marker and the redirects, which remember what was.
+func readTree(t *testing.T, root string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(root, name)
+		if err != nil || rel == ".freshet" || rel == "_redirects" {
+			return err
+		}
+		b, err := os.ReadFile(name)
+		files[rel] = string(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }
 
 func send(ts *testscript.TestScript, neg bool, args []string) {
