@@ -55,7 +55,8 @@ fuzz: ## each fuzz target for $(FUZZTIME)
 bench: build ## builds beside Hugo, page requests beside nginx, and the benchmarks of the parts
 	$(GO) run ./load/bench --freshet ./freshet --posts $(POSTS)
 	$(GO) run ./load/serve --freshet ./freshet
-	FRESHET_BENCH_POSTS=$(POSTS) $(GO) test -timeout 60m -run '^$$' -bench . -benchtime 1s ./...
+	FRESHET_BENCH_POSTS=$(POSTS) $(GO) test -timeout 60m -run '^$$' -bench . -skip '^BenchmarkLive$$' -benchtime 1s ./...
+	$(GO) test -timeout 60m -run '^$$' -bench '^BenchmarkLive$$' -benchtime 2000x ./cmd/freshet
 
 bench-full: build ## the same with 100,000 posts; takes about an hour
 	$(GO) run ./load/bench --freshet ./freshet --posts $(POSTS)

@@ -143,3 +143,31 @@ func TestPrerender(t *testing.T) {
 		t.Errorf("%d left of a site that was whole", rep.Left)
 	}
 }
+
+// TestAwaitBound waits for as many pages as may be waited for, and for one more. Who waits for one of them too is no more.
+func TestAwaitBound(t *testing.T) {
+	b := newBench(t, benchOptions{source: manyPosts(), first: 4})
+	gone, cancel := context.WithCancel(t.Context())
+	cancel() // a page is waited for until it is made, whoever has gone meanwhile
+	wait := func(path site.Path, want error) {
+		t.Helper()
+		if left, err := b.Await(gone, path); !left || !errors.Is(err, want) {
+			t.Fatalf("Await(%s): %v, %v, want %v", path, left, err, want)
+		}
+	}
+	wait("/blog/p29/", context.Canceled)
+	for n := range generator.MaxAwaited - 1 {
+		wait(site.Path(fmt.Sprintf("/blog/maybe-%d/", n)), context.Canceled)
+	}
+	wait("/blog/p30/", generator.ErrAwaited)
+	wait("/blog/maybe-7/", context.Canceled)
+	rep := b.build(t, generator.Options{}) // knows which of them will never be
+	wait("/blog/p30/", context.Canceled)
+	if rep.Left != 26 {
+		t.Errorf("%d left, want 26", rep.Left)
+	}
+	b.build(t, generator.Options{Changed: []string{}, Rest: 1})
+	if got := made(b); !slices.Contains(got, "p29") || !slices.Contains(got, "p30") || slices.Contains(got, "p28") {
+		t.Errorf("made %q, want those that somebody has waited for, p28 not", got)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -498,35 +499,35 @@ func TestWatchDances(t *testing.T) {
 	expect("a burst", named("burst/last.md"))
 }
 
-// TestWatchLimit looks itself where no more folders can be watched, and says so: at everything, then at what changes.
+// TestWatchLimit looks itself where no more folders can be watched, and says so: at everything, then at what changes. The
+// file is edited by another name that it has, elsewhere, which no watch of the content folder tells of. Changes that come
+// together are built together, so a build's cause does not say who told.
 func TestWatchLimit(t *testing.T) {
 	var log bytes.Buffer
 	built := make(chan revalidator.Change, 100)
-	content := t.TempDir()
+	content, elsewhere := t.TempDir(), filepath.Join(t.TempDir(), "page.md")
+	write(t, elsewhere, []byte("old"))
+	if err := errors.Join(os.Link(elsewhere, filepath.Join(content, "page.md")), os.Chtimes(elsewhere, time.Time{}, time.Now().Add(-time.Hour))); err != nil {
+		t.Fatal(err)
+	}
 	theme := filepath.Join(t.TempDir(), strings.Repeat("long/", 1000)) // no system watches this
 	r := open(t, revalidator.Config{Content: content, Theme: theme, Poll: 10 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		Build: func(_ context.Context, c revalidator.Change) (revalidator.Result, error) {
 			built <- c
 			return revalidator.Result{}, nil
 		}})
-	polled := func(what string, is func(c revalidator.Change) bool) {
-		for {
-			select {
-			case c := <-built:
-				if c.Cause == "poll" && is(c) {
-					return
-				}
-			case <-time.After(10 * time.Second):
-				t.Fatalf("the poll does not find %s", what)
-			}
+	awaitBuild(t, built, "everything, which the poll has not seen", func(c revalidator.Change) bool {
+		return c.Everything && c.Theme // the start looks at documents alone
+	})
+	time.Sleep(100 * time.Millisecond)
+	for len(built) > 0 {
+		if c := <-built; len(c.Documents) > 0 {
+			t.Errorf("built %+v before anything changed", c)
 		}
 	}
-	polled("everything", func(c revalidator.Change) bool { return c.Everything && c.Theme })
-	if err := os.WriteFile(filepath.Join(content, "new.md"), []byte("new"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	polled("a new file", func(c revalidator.Change) bool {
-		return !c.Everything && !c.Theme && slices.Equal(c.Documents, []string{"new.md"})
+	write(t, elsewhere, []byte("new"))
+	awaitBuild(t, built, "an edit that only the poll can see", func(c revalidator.Change) bool {
+		return !c.Everything && !c.Theme && slices.Equal(c.Documents, []string{"page.md"})
 	})
 	r.stop()
 	if n := strings.Count(log.String(), "cannot watch all folders"); n != 1 {
@@ -565,6 +566,77 @@ func TestRest(t *testing.T) {
 		want := []string{"false []", "false [a]", "true []", "true []", "true []", "true []"}
 		if !slices.Equal(order, want) {
 			t.Errorf("built %q, want %q", order, want)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestLooksAgain looks again, after a second, at documents that seemed half written: all of one moment together, each
+// once in a second however often builds say so, and at everything where they are too many to name.
+func TestLooksAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type look struct {
+			at        time.Duration
+			documents string
+		}
+		var looks []look
+		var again [][]string // what the next builds say
+		var begun time.Time
+		r, err := revalidator.New(revalidator.Config{Build: func(_ context.Context, c revalidator.Change) (res revalidator.Result, _ error) {
+			slices.Sort(c.Documents)
+			names := fmt.Sprint(c.Documents)
+			if c.Everything {
+				names = "everything"
+			}
+			looks = append(looks, look{time.Since(begun).Round(100 * time.Millisecond), names})
+			if len(again) > 0 {
+				res.Again, again = again[0], again[1:]
+			}
+			return res, nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- r.Run(ctx) }()
+		time.Sleep(time.Second)
+		const ms = time.Millisecond
+		var many []string
+		for n := range 10_001 {
+			many = append(many, fmt.Sprint(n))
+		}
+		for _, tt := range []struct {
+			name  string
+			again [][]string
+			add   map[time.Duration]string // documents that are told of then
+			want  []look
+		}{
+			{"one", [][]string{{"a"}}, nil, []look{{0, "[a]"}, {1000 * ms, "[a]"}}},
+			{"nothing", nil, nil, []look{{0, "[a]"}}},
+			{"several", [][]string{{"c", "b", "a"}}, nil, []look{{0, "[a]"}, {1000 * ms, "[a b c]"}}},
+			{"still half written", [][]string{{"a"}, {"a"}, {"a"}}, nil, []look{{0, "[a]"}, {1000 * ms, "[a]"}, {2000 * ms, "[a]"}, {3000 * ms, "[a]"}}},
+			{"told of meanwhile", [][]string{{"a"}, {"a"}, {"a"}}, map[time.Duration]string{300 * ms: "a", 600 * ms: "a"},
+				[]look{{0, "[a]"}, {300 * ms, "[a]"}, {600 * ms, "[a]"}, {1000 * ms, "[a]"}}},
+			{"of two moments", [][]string{{"a"}, {"b"}}, map[time.Duration]string{500 * ms: "b"},
+				[]look{{0, "[a]"}, {500 * ms, "[b]"}, {1000 * ms, "[a]"}, {1500 * ms, "[b]"}}},
+			{"as another change comes", [][]string{{"a"}}, map[time.Duration]string{1002 * ms: "b"}, []look{{0, "[a]"}, {1000 * ms, "[a b]"}}},
+			{"more than are named", [][]string{many}, nil, []look{{0, "[a]"}, {1000 * ms, "everything"}}},
+		} {
+			looks, again, begun = nil, tt.again, time.Now()
+			r.Add(revalidator.Change{Documents: []string{"a"}})
+			for _, at := range slices.Sorted(maps.Keys(tt.add)) {
+				time.Sleep(time.Until(begun.Add(at)))
+				r.Add(revalidator.Change{Documents: []string{tt.add[at]}})
+			}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if !slices.Equal(looks, tt.want) {
+				t.Errorf("%s: looked %v, want %v", tt.name, looks, tt.want)
+			}
 		}
 		cancel()
 		if err := <-done; err != nil {

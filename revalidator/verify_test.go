@@ -165,20 +165,49 @@ func TestVerificationOfNothing(t *testing.T) {
 
 // TestOnDemandGoesFirst builds what is asked for before what is due, and still lets nothing wait for more than a while.
 func TestOnDemandGoesFirst(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r, built := start(t, revalidator.Config{Verify: time.Minute}, func(revalidator.Change) error {
-			time.Sleep(40 * time.Millisecond)
-			return nil
+	t.Run("both wait", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			for _, census := range []revalidator.Census{nil, &collection{names: map[string]bool{"a": true, "b": true}}} {
+				begun := time.Now()
+				r, built := start(t, revalidator.Config{Verify: time.Minute, Census: census}, func(c revalidator.Change) error {
+					if len(c.Documents) > 0 && c.Documents[0] == "long" {
+						time.Sleep(time.Minute) // a part of the round is due when it ends
+					}
+					return nil
+				})
+				time.Sleep(time.Second)
+				built()
+				r.Add(revalidator.Change{Documents: []string{"long"}})
+				time.Sleep(time.Until(begun.Add(time.Minute)))
+				r.Add(revalidator.Change{Documents: []string{"asked for"}})
+				time.Sleep(2 * time.Second)
+				got := built()
+				if len(got) < 3 || !slices.Equal(got[1].Documents, []string{"asked for"}) || got[2].Cause != "verification" {
+					t.Errorf("with census %v built %+v, want what is asked for, then the verification", census, got)
+				}
+			}
 		})
-		time.Sleep(10 * time.Second)
-		built()
-		for range 60 * 100 { // there is always something to do
-			r.Add(revalidator.Change{Documents: []string{"a"}})
-			time.Sleep(10 * time.Millisecond)
-		}
-		verified := slices.IndexFunc(built(), func(c revalidator.Change) bool { return !c.Compared.IsZero() })
-		if verified < 0 {
-			t.Error("under load the site was not verified in a minute")
-		}
+	})
+	t.Run("there is always something to do", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			begun := time.Now()
+			var verified []time.Duration
+			r, built := start(t, revalidator.Config{Verify: time.Minute}, func(c revalidator.Change) error {
+				if c.Cause == "verification" {
+					verified = append(verified, time.Since(begun))
+				}
+				time.Sleep(40 * time.Millisecond)
+				return nil
+			})
+			for range 60 * 100 {
+				r.Add(revalidator.Change{Documents: []string{"a"}})
+				time.Sleep(10 * time.Millisecond)
+			}
+			built()
+			// A round is at most 0.8 of its time long; then it waits for two seconds, and the build that runs.
+			if len(verified) != 1 || verified[0] > 51*time.Second {
+				t.Errorf("under load the site was verified after %v, want that once in a minute, two seconds late at most", verified)
+			}
+		})
 	})
 }

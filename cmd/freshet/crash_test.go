@@ -591,28 +591,6 @@ func (c *crash) compareClean() {
 	}
 }
 
-// readTree returns the files of a public tree but for its marker and the redirects, which remember what was.
-func readTree(t *testing.T, root string) map[string]string {
-	t.Helper()
-	files := map[string]string{}
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		rel, err := filepath.Rel(root, name)
-		if err != nil || rel == ".freshet" || rel == "_redirects" {
-			return err
-		}
-		b, err := os.ReadFile(name)
-		files[rel] = string(b)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
-}
-
 // serve starts the server that follows the state folder.
 func (c *crash) serve() {
 	c.t.Helper()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -31,6 +32,7 @@ func TestMain(m *testing.M) {
 //	port NAME                   makes $NAME a port that is free
 //	[!] end NAME SIGNAL         sends it INT, TERM or KILL and waits for it to end; its output is then stdout and stderr
 //	fetch URL STATUS [REGEXP]   asks for URL until the answer has the status and matches, at most some seconds
+//	once URL STATUS [REGEXP]    asks for URL, and once only
 //	send URL STATUS BODY [NAME: VALUE]…   posts the body with the headers, and checks the status
 //	post FILE SLUG TITLE        writes a post
 func TestScripts(t *testing.T) {
@@ -96,7 +98,7 @@ func scripts(setup func(*testscript.Env), p testscript.Params) testscript.Params
 		return nil
 	}
 	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){
-		"start": start, "end": end, "fetch": fetch, "await": await, "send": send, "post": post, "port": port,
+		"start": start, "end": end, "fetch": fetch, "once": once, "await": await, "send": send, "post": post, "port": port,
 	}
 	return p
 }
@@ -211,24 +213,29 @@ func port(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], number)
 }
 
-func fetch(ts *testscript.TestScript, neg bool, args []string) {
+func fetch(ts *testscript.TestScript, neg bool, args []string) { ask(ts, neg, "fetch", args, patience) }
+
+func once(ts *testscript.TestScript, neg bool, args []string) { ask(ts, neg, "once", args, 0) }
+
+// ask asks for a URL, again and again for a time, until the answer is as it should be.
+func ask(ts *testscript.TestScript, neg bool, name string, args []string, atMost time.Duration) {
 	if neg || len(args) < 2 || len(args) > 3 {
-		ts.Fatalf("usage: fetch URL STATUS [REGEXP]")
+		ts.Fatalf("usage: %s URL STATUS [REGEXP]", name)
 	}
 	want := regexp.MustCompile(strings.Join(args[2:], ""))
 	client := &http.Client{
 		Timeout:       patience,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	var last string
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
+	for begun := time.Now(); ; <-time.After(20 * time.Millisecond) {
 		status, body, err := get(client, args[0])
 		if err == nil && fmt.Sprint(status) == args[1] && want.MatchString(body) {
 			return
 		}
-		last = fmt.Sprintf("%d %v\n%s", status, err, body)
+		if time.Since(begun) >= atMost {
+			ts.Fatalf("%s %q: the last answer was %d %v\n%s", name, args, status, err, body)
+		}
 	}
-	ts.Fatalf("fetch %q: the last answer was %s", args, last)
 }
 
 func get(client *http.Client, url string) (status int, body string, err error) {
@@ -241,6 +248,28 @@ func get(client *http.Client, url string) (status int, body string, err error) {
 	var head strings.Builder
 	_ = resp.Header.Write(&head) // never fails
 	return resp.StatusCode, head.String() + "\n" + string(b), err
+}
+
+// readTree returns the files of a public tree but for its marker and the redirects, which remember what was.
+func readTree(t *testing.T, root string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(root, name)
+		if err != nil || rel == ".freshet" || rel == "_redirects" {
+			return err
+		}
+		b, err := os.ReadFile(name)
+		files[rel] = string(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }
 
 func send(ts *testscript.TestScript, neg bool, args []string) {
