@@ -14,7 +14,9 @@ func TestReach(t *testing.T) {
 	state := t.TempDir()
 	var trusted atomic.Bool
 	daemon, err := revalidator.New(revalidator.Config{Control: state, Purged: trusted.Load,
-		Build: func(context.Context, revalidator.Change) (revalidator.Result, error) { return revalidator.Result{}, nil }})
+		Build: func(context.Context, revalidator.Change) (revalidator.Result, error) {
+			return revalidator.Result{}, nil
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}
