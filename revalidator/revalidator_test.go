@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -565,6 +566,78 @@ func TestRest(t *testing.T) {
 		want := []string{"false []", "false [a]", "true []", "true []", "true []", "true []"}
 		if !slices.Equal(order, want) {
 			t.Errorf("built %q, want %q", order, want)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestLooksAgain looks again, after a second, at documents that seemed half written: all of one moment together, each
+// once in a second however often builds say so, and at everything where they are too many to name.
+func TestLooksAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type look struct {
+			at        time.Duration
+			documents string
+		}
+		var looks []look
+		var again [][]string // what the next builds say
+		var begun time.Time
+		r, err := revalidator.New(revalidator.Config{Build: func(_ context.Context, c revalidator.Change) (res revalidator.Result, _ error) {
+			slices.Sort(c.Documents)
+			names := fmt.Sprint(c.Documents)
+			if c.Everything {
+				names = "everything"
+			}
+			looks = append(looks, look{time.Since(begun).Round(100 * time.Millisecond), names})
+			if len(again) > 0 {
+				res.Again, again = again[0], again[1:]
+			}
+			return res, nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- r.Run(ctx) }()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		const ms = time.Millisecond
+		var many []string
+		for n := range 10_001 {
+			many = append(many, fmt.Sprint(n))
+		}
+		for _, tt := range []struct {
+			name  string
+			again [][]string
+			add   map[time.Duration]string // documents that are told of then
+			want  []look
+		}{
+			{"one", [][]string{{"a"}}, nil, []look{{0, "[a]"}, {1000 * ms, "[a]"}}},
+			{"nothing", nil, nil, []look{{0, "[a]"}}},
+			{"several", [][]string{{"c", "b", "a"}}, nil, []look{{0, "[a]"}, {1000 * ms, "[a b c]"}}},
+			{"still half written", [][]string{{"a"}, {"a"}, {"a"}}, nil, []look{{0, "[a]"}, {1000 * ms, "[a]"}, {2000 * ms, "[a]"}, {3000 * ms, "[a]"}}},
+			{"told of meanwhile", [][]string{{"a"}, {"a"}, {"a"}}, map[time.Duration]string{300 * ms: "a", 600 * ms: "a"},
+				[]look{{0, "[a]"}, {300 * ms, "[a]"}, {600 * ms, "[a]"}, {1000 * ms, "[a]"}}},
+			{"of two moments", [][]string{{"a"}, {"b"}}, map[time.Duration]string{500 * ms: "b"},
+				[]look{{0, "[a]"}, {500 * ms, "[b]"}, {1000 * ms, "[a]"}, {1500 * ms, "[b]"}}},
+			{"as another change comes", [][]string{{"a"}}, map[time.Duration]string{1002 * ms: "b"}, []look{{0, "[a]"}, {1000 * ms, "[a b]"}}},
+			{"more than are named", [][]string{many}, nil, []look{{0, "[a]"}, {1000 * ms, "everything"}}},
+		} {
+			looks, again, begun = nil, tt.again, time.Now()
+			r.Add(revalidator.Change{Documents: []string{"a"}})
+			for _, at := range slices.Sorted(maps.Keys(tt.add)) {
+				time.Sleep(time.Until(begun.Add(at)))
+				r.Add(revalidator.Change{Documents: []string{tt.add[at]}})
+			}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if !slices.Equal(looks, tt.want) {
+				t.Errorf("%s: looked %v, want %v", tt.name, looks, tt.want)
+			}
 		}
 		cancel()
 		if err := <-done; err != nil {
