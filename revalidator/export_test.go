@@ -28,6 +28,17 @@ func (r *Revalidator) Compact() error {
 	return r.rewrite(r.journal.Load())
 }
 
+// JournalFile is what an open journal is written to.
+type JournalFile = journalFile
+
+// WrapJournal puts something around the file of the open journal, until it is rewritten.
+func (r *Revalidator) WrapJournal(wrap func(JournalFile) JournalFile) {
+	log := r.journal.Load()
+	log.mu.Lock()
+	defer log.mu.Unlock()
+	log.f = wrap(log.f)
+}
+
 // Running reports whether jobs can be accepted.
 func (r *Revalidator) Running() bool { return r.cfg.State == "" || r.journal.Load() != nil }
 

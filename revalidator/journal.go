@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -51,13 +52,20 @@ type journal struct {
 
 	mu      sync.Mutex
 	synced  sync.Cond // a sync has ended; on mu
-	f       *os.File
+	f       journalFile
 	size    int64  // of whole records
 	live    int64  // of them after the last rewriting
 	written uint64 // records
 	safe    uint64 // records that are known to be on the disk
 	syncing bool
 	broken  error // the file cannot be trusted any more: only rewriting it helps
+}
+
+// A journalFile is what an open journal is written to: an *os.File, or what tests put around it.
+type journalFile interface {
+	io.WriteCloser
+	Sync() error
+	Truncate(size int64) error
 }
 
 // openJournal reads the journal in a folder, and makes one where there is none. What a crash has left of a last line is

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"freshet/revalidator"
@@ -300,6 +301,157 @@ func acceptForever(t *testing.T, state string) {
 			}
 		}
 	}
+}
+
+// A disk is the file of a journal that knows which of its bytes a power cut would leave.
+type disk struct {
+	revalidator.JournalFile
+	sync func() error // while it runs nothing more becomes safe
+
+	mu    sync.Mutex // protects what follows
+	bytes []byte
+	safe  int
+	syncs int
+}
+
+func (d *disk) Write(b []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.bytes = append(d.bytes, b...)
+	return d.JournalFile.Write(b)
+}
+
+func (d *disk) Sync() error {
+	d.mu.Lock()
+	upTo := len(d.bytes) // what is written during a sync may be on the disk after it, or not
+	d.syncs++
+	d.mu.Unlock()
+	if err := d.sync(); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.safe = max(d.safe, upTo)
+	return nil
+}
+
+// has reports whether a job is on the disk.
+func (d *disk) has(j revalidator.Job) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return j.ID != "" && bytes.Contains(d.bytes[:d.safe], []byte(j.ID))
+}
+
+// TestAcceptedIsSynced has nobody told that a job is accepted before a sync that began after the job was written has
+// ended; jobs that are written during a sync share the next; and a job whose sync fails is not accepted, is not built,
+// and may be sent again.
+func TestAcceptedIsSynced(t *testing.T) {
+	// begin starts a revalidator on a disk, in a bubble.
+	begin := func(t *testing.T, sync func() error) (*revalidator.Revalidator, *disk, func() []revalidator.Change) {
+		r, built := start(t, revalidator.Config{State: t.TempDir()}, succeed)
+		time.Sleep(time.Second)
+		built()
+		d := &disk{sync: sync}
+		r.WrapJournal(func(f revalidator.JournalFile) revalidator.JournalFile {
+			d.JournalFile = f
+			return d
+		})
+		return r, d, built
+	}
+	t.Run("in order", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			release := make(chan struct{}, 3)
+			r, d, built := begin(t, func() error { <-release; return nil })
+			var accepted atomic.Int64
+			accept := func(n int) {
+				go func() {
+					j, _, err := r.Accept(t.Context(), offer(fmt.Sprint("blog:", n)))
+					if err != nil || !d.has(j) {
+						t.Errorf("Accept returns job %q, %v, which the disk does not have", j.ID, err)
+					}
+					accepted.Add(1)
+				}()
+				synctest.Wait()
+			}
+			for n := range 20 {
+				accept(n)
+			}
+			time.Sleep(time.Minute)
+			if got := built(); accepted.Load() != 0 || len(got) > 0 || r.Status().Waiting > 0 || d.syncs != 1 {
+				t.Fatalf("before a sync has ended %d jobs of 20 are accepted, built %v, %d syncs", accepted.Load(), got, d.syncs)
+			}
+			release <- struct{}{}
+			if synctest.Wait(); accepted.Load() != 1 || d.syncs != 2 {
+				t.Errorf("after a sync that began when one job was written %d are accepted, %d syncs", accepted.Load(), d.syncs)
+			}
+			accept(20)
+			release <- struct{}{}
+			if synctest.Wait(); accepted.Load() != 20 || d.syncs != 3 {
+				t.Errorf("after the second sync %d jobs are accepted and %d syncs began, want 20, and one more for the last", accepted.Load(), d.syncs)
+			}
+			release <- struct{}{}
+			time.Sleep(time.Second)
+			if got := built(); accepted.Load() != 21 || len(got) == 0 || d.syncs != 3 {
+				t.Errorf("%d jobs accepted with %d syncs, built %v", accepted.Load(), d.syncs, got)
+			}
+		})
+	})
+	t.Run("many at once", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r, d, _ := begin(t, func() error { time.Sleep(time.Duration(rand.IntN(8)) * time.Millisecond); return nil })
+			var g sync.WaitGroup
+			for n := range 500 {
+				g.Go(func() {
+					time.Sleep(time.Duration(rand.IntN(100)) * time.Millisecond)
+					j, _, err := r.Accept(t.Context(), offer(fmt.Sprint("blog:", n)))
+					if err != nil || !d.has(j) {
+						t.Errorf("Accept returns job %q, %v, which the disk does not have", j.ID, err)
+					}
+				})
+			}
+			g.Wait()
+			if d.syncs > 120 {
+				t.Errorf("%d syncs for 500 jobs in 100 ms, want them shared", d.syncs)
+			}
+		})
+	})
+	t.Run("failing", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			full := errors.New("the disk is full")
+			release := make(chan struct{})
+			r, d, built := begin(t, func() error { <-release; return full })
+			o := offer("blog:a")
+			o.EventKey, o.DeliveryKey = "event", "delivery"
+			var failed atomic.Int64
+			for n := range 5 {
+				go func() {
+					o := o
+					if n > 0 {
+						o = offer(fmt.Sprint("blog:", n))
+					}
+					if j, _, err := r.Accept(t.Context(), o); !errors.Is(err, full) || j.ID != "" {
+						t.Errorf("Accept whose sync fails: %+v, %v", j, err)
+					}
+					failed.Add(1)
+				}()
+			}
+			synctest.Wait()
+			close(release)
+			time.Sleep(time.Second)
+			if got := built(); failed.Load() != 5 || len(got) > 0 || d.syncs != 1 {
+				t.Errorf("%d of 5 jobs failed with %d syncs, built %v; what a failed sync has dropped no other brings back", failed.Load(), d.syncs, got)
+			}
+			// The journal is written anew meanwhile, on a disk that works.
+			j, repeat, err := r.Accept(t.Context(), o)
+			if err != nil || repeat != revalidator.Fresh {
+				t.Errorf("sent again: %+v, %v, %v", j, repeat, err)
+			}
+			time.Sleep(time.Second)
+			if got := built(); len(got) != 1 || !slices.Equal(got[0].Documents, []string{"blog:a"}) {
+				t.Errorf("built %v, want what was accepted", got)
+			}
+		})
+	})
 }
 
 // TestForeignJournal puts a file aside that is no journal, says so, and goes on; a newer one is left alone.
