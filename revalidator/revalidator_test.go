@@ -604,6 +604,7 @@ func TestLooksAgain(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- r.Run(ctx) }()
 		time.Sleep(time.Second)
+		synctest.Wait()
 		const ms = time.Millisecond
 		var many []string
 		for n := range 10_001 {
