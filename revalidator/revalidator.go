@@ -54,7 +54,6 @@ type Config struct {
 
 	Feed   Feed            // tells of changes; nil: nothing does
 	Census Census          // for verification by and by; nil: verification looks at everything at once
-	Known  func() []string // names of the documents that the site has: those that are no more are verified too; nil: none
 
 	Content  string        // folder to watch for documents; empty: none
 	Theme    string        // folder to watch for templates; empty: none
@@ -118,9 +117,6 @@ func New(cfg Config) (*Revalidator, error) {
 	}
 	if cfg.Await == nil {
 		cfg.Await = func(context.Context, site.Path) (bool, uint64, error) { return false, 0, nil }
-	}
-	if cfg.Known == nil {
-		cfg.Known = func() []string { return nil }
 	}
 	if cfg.Poll <= 0 {
 		cfg.Poll = 2 * time.Second

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A Census lists the names of all documents of the source, as Scan takes them.
+// A Census lists the names of all documents of the source, as Scan takes them, and of those that it had when it was scanned.
 type Census interface {
 	Names(ctx context.Context) ([]string, error)
 }
@@ -128,14 +128,13 @@ func (r *Revalidator) census(ctx context.Context) ([]string, bool) {
 	return names, true
 }
 
-// count begins the comparing: documents that the source has, and those that the site has and the source has not.
+// count begins the comparing.
 func (r *Revalidator) count(ctx context.Context, now time.Time) bool {
 	names, ok := r.census(ctx)
 	if !ok {
 		return false
 	}
 	v := &r.round
-	names = append(slices.Clip(names), r.cfg.Known()...)
 	slices.Sort(names)
 	v.names = slices.Compact(names)
 	v.known = make(map[string]struct{}, len(v.names))
