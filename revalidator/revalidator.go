@@ -52,8 +52,8 @@ type Config struct {
 	// Purged reports whether CDNs are seen to be purged, for who asks for the Status. Nil: they are not.
 	Purged func() bool
 
-	Feed   Feed            // tells of changes; nil: nothing does
-	Census Census          // for verification by and by; nil: verification looks at everything at once
+	Feed   Feed   // tells of changes; nil: nothing does
+	Census Census // for verification by and by; nil: verification looks at everything at once
 
 	Content  string        // folder to watch for documents; empty: none
 	Theme    string        // folder to watch for templates; empty: none

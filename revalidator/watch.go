@@ -25,14 +25,27 @@ type watcher struct {
 	poll  bool
 	sweep sweep
 
-	// Documents that are not there, and since when. Editors put a file away before they write the new one, so each has
-	// a second to come back.
-	gone map[string]time.Time
-	due  *time.Timer // fires when the first of them is really gone
+	// Documents that are not there. Editors put a file away before they write the new one, so each has a second to come
+	// back. Those of which more and more go are told together, so that a build sees how much goes.
+	gone  map[string]absence
+	since time.Time   // when the first of them went
+	due   *time.Timer // fires when they are really gone
 }
 
+// An absence is when a document went, and whether it was given another name.
+type absence struct {
+	at    time.Time
+	moved bool
+}
+
+// Times of documents that are gone.
+const (
+	renaming  = 100 * time.Millisecond // a new name comes so soon after the old one has gone
+	vanishing = 10 * time.Second       // so long those that go are waited for to be all
+)
+
 func newWatcher(cfg Config, q *queue) *watcher {
-	w := &watcher{cfg: cfg, queue: q, gone: map[string]time.Time{}, due: time.NewTimer(time.Hour)}
+	w := &watcher{cfg: cfg, queue: q, gone: map[string]absence{}, due: time.NewTimer(time.Hour)}
 	for _, root := range []*string{&w.cfg.Content, &w.cfg.Theme} {
 		if *root != "" {
 			*root = filepath.Clean(*root)
@@ -154,8 +167,8 @@ func (w *watcher) run(ctx context.Context) error {
 			return nil
 		case <-tick:
 			w.look()
-		case now := <-w.due.C:
-			w.giveUp(now)
+		case <-w.due.C:
+			w.giveUp()
 		case err := <-lost:
 			// An overflow loses events, those of new folders among them, so everything may have changed.
 			w.cfg.Logger.Warn("file watch lost events, looking at everything", "error", err)
@@ -179,7 +192,7 @@ func (w *watcher) look() {
 	}
 	for _, name := range changed {
 		if name, ok := below(w.cfg.Content, name); ok {
-			w.came(&c, name, true)
+			w.came(&c, name, true, true)
 		}
 		if _, ok := below(w.cfg.Theme, name); ok {
 			c.Theme = true
@@ -200,7 +213,7 @@ func (w *watcher) event(e fsnotify.Event) {
 	if isContent {
 		c.Cause += ": " + name
 		if c.Everything = name == "."; !c.Everything {
-			w.came(&c, name, e.Has(fsnotify.Create))
+			w.came(&c, name, e.Has(fsnotify.Create), e.Has(fsnotify.Rename))
 		}
 	}
 	_, c.Theme = below(w.cfg.Theme, e.Name)
@@ -225,48 +238,35 @@ func (w *watcher) event(e fsnotify.Event) {
 	}
 }
 
-// came adds a document to a change, unless it is not there: that may be for a moment only. Where it may be a new one,
-// those that are not there are added too, since one of them may have got its name.
-func (w *watcher) came(c *Change, name string, created bool) {
+// came adds a document to a change, unless it is not there: that may be for a moment only. created says that it may be one
+// that had another name, moved that it may have got one: both names belong together.
+func (w *watcher) came(c *Change, name string, created, moved bool) {
+	now := time.Now()
 	if _, err := os.Lstat(filepath.Join(w.cfg.Content, filepath.FromSlash(name))); errors.Is(err, fs.ErrNotExist) {
-		if _, has := w.gone[name]; !has {
-			w.gone[name] = time.Now()
-			if len(w.gone) == 1 {
-				w.due.Reset(again)
-			}
+		if len(w.gone) == 0 {
+			w.since = now
 		}
+		w.gone[name] = absence{now, moved}
+		w.due.Reset(max(min(again, w.since.Add(vanishing).Sub(now)), 0))
 		return
 	}
 	delete(w.gone, name)
 	c.Documents = append(c.Documents, name)
-	if created {
-		c.Documents = append(c.Documents, slices.Sorted(maps.Keys(w.gone))...)
-		clear(w.gone)
+	for _, old := range slices.Sorted(maps.Keys(w.gone)) {
+		if a := w.gone[old]; created && a.moved && now.Sub(a.at) < renaming {
+			delete(w.gone, old)
+			c.Documents = append(c.Documents, old)
+		}
 	}
 }
 
 // giveUp queues what has not come back.
-func (w *watcher) giveUp(now time.Time) {
-	c := Change{Cause: "file watch"}
-	var next time.Time
-	for _, name := range slices.Sorted(maps.Keys(w.gone)) {
-		if at := w.gone[name].Add(again); at.After(now) {
-			if next.IsZero() || at.Before(next) {
-				next = at
-			}
-			continue
-		}
-		delete(w.gone, name)
-		c.Documents = append(c.Documents, name)
+func (w *watcher) giveUp() {
+	names := slices.Sorted(maps.Keys(w.gone))
+	clear(w.gone)
+	if len(names) > 0 {
+		w.queue.add(Change{Documents: names, Cause: "file watch: " + names[0] + " is gone"})
 	}
-	if !next.IsZero() {
-		w.due.Reset(next.Sub(now))
-	}
-	if len(c.Documents) == 0 {
-		return
-	}
-	c.Cause += ": " + c.Documents[0] + " is gone"
-	w.queue.add(c)
 }
 
 // passing reports whether the name is one that editors use for moments only, or is hidden.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"log/slog"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -32,6 +33,7 @@ type freshness struct {
 	refuse               bool        // when maxStale is reached
 	purged               func() bool // a CDN's purge was verified; nil: never
 	verified             func() time.Time
+	log                  *slog.Logger
 
 	last atomic.Pointer[moment]
 	next sync.Mutex // held by who makes the next moment
@@ -71,10 +73,28 @@ func (f *freshness) at(now time.Time) *moment {
 	}
 	defer f.next.Unlock()
 	if m = f.last.Load(); m == nil || m.second != now.Unix() {
+		was := m
 		m = f.moment(now)
+		f.tell(was, m)
 		f.last.Store(m)
 	}
 	return m
+}
+
+// tell says when readers begin or cease to get what is stale, or nothing.
+func (f *freshness) tell(was, is *moment) {
+	if was == nil {
+		was = &moment{fresh: true}
+	}
+	const remedy = "see that freshet up or freshet revalidate runs over this state folder, and what it says of the source"
+	switch {
+	case is.expired && !was.expired:
+		f.log.Error("the site is closed: it was not compared with its source for isr.maxStale", "verified", is.verified, "max_stale", f.maxStale, "remedy", remedy)
+	case !is.fresh && was.fresh:
+		f.log.Warn("pages are served stale: they were not compared with their source for isr.revalidate", "verified", is.verified, "revalidate", f.revalidate, "remedy", remedy)
+	case is.fresh && !was.fresh:
+		f.log.Info("pages are fresh again", "verified", is.verified)
+	}
 }
 
 func (f *freshness) moment(now time.Time) *moment {

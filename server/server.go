@@ -127,7 +127,7 @@ func New(cfg Config) (*Server, error) {
 	s.pages = &pages{
 		site: cfg.Site, store: st,
 		fresh: &freshness{
-			revalidate: cfg.Revalidate, maxStale: cfg.MaxStale, refuse: cfg.Refuse, purged: cfg.Purged, verified: cfg.Verified,
+			revalidate: cfg.Revalidate, maxStale: cfg.MaxStale, refuse: cfg.Refuse, purged: cfg.Purged, verified: cfg.Verified, log: s.log,
 		},
 	}
 	if err := s.register(cfg.Metrics); err != nil {

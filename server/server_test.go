@@ -235,6 +235,31 @@ func TestCacheIsBounded(t *testing.T) {
 }
 
 // An object that cannot be read does not take away a page that memory has, in the last form it had.
+// TestStaleIsTold says once each time that pages begin to be stale, to be refused, and to be fresh again.
+func TestStaleIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged bytes.Buffer
+		verified := time.Now()
+		h := newServer(t, server.Config{
+			Site: serving(built()), Revalidate: 10 * time.Minute, MaxStale: time.Hour, Refuse: true,
+			Verified: func() time.Time { return verified }, Logger: slog.New(slog.NewTextHandler(&logged, nil)),
+		}).Handler()
+		for range 2 {
+			for range 80 {
+				get(h, "/blog/rivers/")
+				time.Sleep(time.Minute)
+			}
+			verified = time.Now()
+		}
+		get(h, "/blog/rivers/")
+		for text, n := range map[string]int{"level=WARN msg=\"pages are served stale": 2, "level=ERROR msg=\"the site is closed": 2, "level=INFO msg=\"pages are fresh again": 2} {
+			if got := strings.Count(logged.String(), text); got != n {
+				t.Errorf("%q was logged %d times, want %d:\n%s", text, got, n, logged.String())
+			}
+		}
+	})
+}
+
 func TestUnreadableObjects(t *testing.T) { synctest.Test(t, testUnreadableObjects) }
 
 func testUnreadableObjects(t *testing.T) {

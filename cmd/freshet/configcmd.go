@@ -4,10 +4,22 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
+
+	"freshet/internal/diag"
+	"freshet/server"
+	"freshet/server/guard/cidr"
+)
+
+// What to do about files that settings name.
+const (
+	keyPairRemedy = "tls.cert is a file with the certificate and its chain, tls.key one with its key, both PEM"
+	listRemedy    = "guard.allow and guard.block name files with an address or a prefix a line"
 )
 
 // configCommand shows the settings in force.
@@ -36,18 +48,48 @@ its default, the line of the settings file, the environment variable or the flag
 	check := &cobra.Command{
 		Use:   "check",
 		Short: "Check the settings and say nothing else",
-		Long: `Checks the settings file and the environment, and reports every mistake with its place. The exit
-status is 0 when there is none, else 2.`,
+		Long: `Checks the settings file, the environment and the files that they name for TLS and the guard, and
+reports every mistake with its place. The exit status is 0 when there is none, else 2.`,
 		Example: "  freshet config check",
 		Args:    cobra.NoArgs,
 		RunE: inv.start(func(_ context.Context, cmd *cobra.Command, _ []string) error {
-			_, err := inv.load(cmd)
-			return err
+			eff, err := inv.load(cmd)
+			if err != nil {
+				return err
+			}
+			if problems := eff.checkFiles(); len(problems) > 0 {
+				diag.Print(inv.stderr, problems)
+				return misuse("freshet would not start with them", "%s in files that the settings name", plural(len(problems), "mistake"))
+			}
+			return nil
 		}),
 	}
 	addSettingFlags(check, allFlags()...)
 	cmd.AddCommand(check)
 	return cmd
+}
+
+// checkFiles finds what is wrong with files that the settings name.
+func (e *effective) checkFiles() []diag.Problem {
+	var problems []diag.Problem
+	report := func(key string, err error, remedy string) {
+		if err != nil {
+			problems = append(problems, diag.Problem{Severity: diag.Error, File: key, Message: err.Error(), Remedy: remedy})
+		}
+	}
+	if e.TLS.Cert != "" {
+		_, err := server.OpenKeyPair(e.TLS.Cert, e.TLS.Key, slog.New(slog.DiscardHandler))
+		report("tls.cert", err, keyPairRemedy)
+	}
+	for key, entries := range map[string][]string{"guard.allow": e.Guard.Policy.Allow, "guard.block": e.Guard.Policy.Block} {
+		list, err := cidr.NewList(entries)
+		if err == nil {
+			_, err = list.Reload(time.Now())
+		}
+		report(key, err, listRemedy)
+	}
+	diag.Sort(problems)
+	return problems
 }
 
 // allFlags names the flags of all settings that have one.

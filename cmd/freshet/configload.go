@@ -105,8 +105,13 @@ func loadConfig(file string, env []string, flags *pflag.FlagSet) (*effective, []
 	if own := l.eff.localURL(l.eff.Listen); l.eff.from["site.url"] == "default" && own != l.eff.Site.URL {
 		l.eff.Site.URL, l.eff.from["site.url"] = own, "default, for listen"
 	}
+	l.eff.check(func(key string, err error) {
+		// What is wrong by itself is not also wrong with others: the default was looked at in its place.
+		if !slices.ContainsFunc(l.wrong, func(key string) bool { return strings.Contains(err.Error(), key) }) && !slices.Contains(l.wrong, key) {
+			l.report(l.places[key], err)
+		}
+	})
 	if len(l.problems) == 0 {
-		l.eff.check(func(key string, err error) { l.report(l.places[key], err) })
 		l.cdns(env)
 	}
 	hideSecrets(l.problems, strings.Split(string(data), "\n"))
@@ -149,6 +154,7 @@ type loader struct {
 	all      []*setting
 	places   map[string]func(message, remedy string) diag.Problem // where each setting's value is from, by key
 	problems []diag.Problem
+	wrong    []string // keys of settings that are wrong by themselves
 }
 
 func (l *loader) report(at func(message, remedy string) diag.Problem, err error) {
@@ -169,6 +175,7 @@ func (l *loader) apply(s *setting, text, base, from string, at func(message, rem
 	l.eff.from[s.key] = from
 	l.places[s.key] = at
 	if err := s.set(&l.eff.config, text, base); err != nil {
+		l.wrong = append(l.wrong, s.key)
 		l.report(at, err)
 	}
 }

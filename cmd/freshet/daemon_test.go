@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -138,6 +139,21 @@ func TestDaemonHistory(t *testing.T) {
 	stop()
 	t.Logf("%d kills, %d jobs, %d files", kills, len(jobs), len(want))
 	d.kill()
+}
+
+// TestHangUp sends a service what asks others to read their files again: it goes on.
+func TestHangUp(t *testing.T) {
+	d := &daemonSite{t: t, exe: testenv.Freshet(t), dir: t.TempDir()}
+	d.control = revalidator.NewControl(filepath.Join(d.dir, "state"))
+	d.post(1, 0, time.Now().AddDate(0, 0, -1))
+	d.start()
+	d.must(d.cmd.Process.Signal(syscall.SIGHUP))
+	d.everything()
+	d.must(d.cmd.Process.Signal(syscall.SIGTERM))
+	if err := d.cmd.Wait(); err != nil {
+		t.Errorf("after SIGTERM: %v\n%s", err, d.log.String())
+	}
+	d.cmd = nil
 }
 
 func exists(name string) bool {

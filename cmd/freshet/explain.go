@@ -237,7 +237,7 @@ type reason struct {
 	Was      []wasPage   `json:"was,omitempty"` // pages that it had
 }
 
-// A wasPage is an address at which a document had its page.
+// A wasPage is an address at which a document had its page, or still has it: then no build has taken it away.
 type wasPage struct {
 	Path     site.Path `json:"path"`
 	Status   int       `json:"status"` // that it is answered with
@@ -328,12 +328,16 @@ func (inv *invocation) addPages(eff *effective, ans *reason) error {
 	former := []site.Path{pathNamed(ans.Document), site.PostPath(slug), site.CoursePath(slug)}
 	for _, e := range gen.Sorted() {
 		if ans.Reason != "" {
-			if !e.Remembered.IsZero() && e.Doc != "" && (string(e.Doc) == ans.Document || slices.Contains(former, e.Path)) {
+			if e.Doc != "" && (string(e.Doc) == ans.Document || slices.Contains(former, e.Path)) {
 				origin, err := gen.Origin(e)
 				if err != nil {
 					return fmt.Errorf("read who asked for %s: %w", e.Path, err)
 				}
-				ans.Was = append(ans.Was, wasPage{e.Path, e.Status, e.Location, e.Remembered.UTC(), e.Cause, origin})
+				since := e.Changed
+				if !e.Remembered.IsZero() {
+					since = e.Remembered
+				}
+				ans.Was = append(ans.Was, wasPage{e.Path, e.Status, e.Location, since.UTC(), e.Cause, origin})
 			}
 			continue
 		}
@@ -352,12 +356,12 @@ func (inv *invocation) addPages(eff *effective, ans *reason) error {
 // when there is no such document.
 func whyNot(snap *site.Snapshot, changes *site.Changes, name string, now time.Time) *reason {
 	for _, s := range changes.Skipped {
-		if string(s.ID) == name {
+		if string(s.ID) == name || fileSlug(string(s.ID)) == name || fileSlug(string(s.ID)) == slugNamed(name) {
 			why := s.Reason
 			if s.Field != "" {
 				why = s.Field + ": " + why
 			}
-			return &reason{Document: name, Reason: why, Remedy: "mend it: freshet build says where and how", Pages: []site.Path{}}
+			return &reason{Document: string(s.ID), Reason: why, Remedy: "mend it: freshet build says where and how", Pages: []site.Path{}}
 		}
 	}
 	path := pathNamed(name)
@@ -379,6 +383,24 @@ func whyNot(snap *site.Snapshot, changes *site.Changes, name string, now time.Ti
 		return ans
 	}
 	return nil
+}
+
+// fileSlug is the slug that a file gives a document whose front matter cannot be read.
+func fileSlug(id string) string {
+	base := path.Base(id)
+	if base = strings.TrimSuffix(base, path.Ext(base)); base == "index" || base == "_index" {
+		base = path.Base(path.Dir(id))
+	}
+	return base
+}
+
+// slugNamed is the slug in blog:<slug> or course:<slug>; empty: the name is of another kind.
+func slugNamed(name string) string {
+	kind, slug, _ := strings.Cut(name, ":")
+	if kind == "blog" || kind == "course" {
+		return slug
+	}
+	return ""
 }
 
 // hidden says why a document is not visible, and what makes it so.

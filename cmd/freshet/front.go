@@ -58,7 +58,7 @@ func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Lis
 	if eff.TLS.Cert != "" {
 		pair, err := server.OpenKeyPair(eff.TLS.Cert, eff.TLS.Key, cfg.Logger)
 		if err != nil {
-			return nil, failed(err, "tls.cert is a file with the certificate and its chain, tls.key one with its key, both PEM")
+			return nil, misuse(keyPairRemedy, "%w", err)
 		}
 		cfg.TLS = pair.Config()
 		registry.MustRegister(pair)

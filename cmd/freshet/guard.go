@@ -38,7 +38,7 @@ func openGuard(eff *effective, state string, redis *redisdb.DB, logger *slog.Log
 		return nil, err
 	}
 	if err := g.Open(time.Now()); err != nil {
-		return nil, failed(err, "guard.allow and guard.block name files with an address or a prefix a line; the rest is in the state folder")
+		return nil, failed(err, listRemedy+"; the rest is in the state folder")
 	}
 	return g, nil
 }

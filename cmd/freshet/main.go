@@ -15,7 +15,13 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if onTerminal(os.Stderr) {
+		ends = append(ends, syscall.SIGHUP) // the terminal is closed
+	} else {
+		signal.Ignore(syscall.SIGHUP) // elsewhere it asks to read files again, and what may change while freshet runs is
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"path/filepath"
@@ -205,6 +206,9 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.R
 		err, unfinished = nil, !beside.lasting()
 	} else if err == nil {
 		b.beside = ""
+	}
+	if _, shrink := errors.AsType[*generator.ShrinkError](err); shrink {
+		err = fmt.Errorf("%w (put back what is missing; if it is to go, stop this freshet, run freshet build --allow-shrink, and start it again)", err)
 	}
 	if err != nil {
 		b.tell(problemsOf(err))

@@ -211,6 +211,10 @@ func TestIncremental(t *testing.T) {
 				}
 				ch := scan(t, s, changed)
 				apply(ch)
+				if len(ch.Again) > 0 { // gone a moment ago: named a second later
+					ch = scan(t, s, ch.Again)
+					apply(ch)
+				}
 				var use contentdir.Memo
 				if step%2 == 0 {
 					use = memo
@@ -424,6 +428,7 @@ func TestFailedScan(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, dir, "blog/b.md", []byte("# Bee"))
+	calm(t, filepath.Join(dir, "blog"))
 	ch := scan(t, s, []string{"blog/b.md"})
 	if len(ch.Put) != 1 || ch.Put[0].DocID() != "blog/b.md" || len(ch.Drop) != 1 || ch.Drop[0] != "blog/a.md" {
 		t.Errorf("after a failed scan: put %v, drop %v", ch.Put, ch.Drop)
@@ -511,6 +516,65 @@ func TestLargeAndUnreadableFiles(t *testing.T) {
 
 // TestHalfWritten keeps a post for a second whose file is empty or malformed, as it is while an editor writes it, in
 // scans of all and of what changed.
+// calm makes it long ago that something came or went in a folder.
+func calm(t *testing.T, folder string) {
+	t.Helper()
+	if err := os.Chtimes(folder, old, old); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAway moves a file away and looks at everything meanwhile: it stays for a second after it has gone, unless somebody
+// names it, or it has another name.
+func TestAway(t *testing.T) {
+	dir := t.TempDir()
+	const good = "---\ntitle: Rivers\nslug: rivers\n---\nText.\n"
+	write(t, dir, "blog/a.md", []byte(good))
+	write(t, dir, "blog/more/b.md", []byte("# B\n"))
+	s, err := contentdir.New(contentdir.Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	scan(t, s, nil)
+	at := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
+	do := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(what string, changed []string, put, drop int, again ...string) {
+		t.Helper()
+		if ch := scan(t, s, changed); len(ch.Put) != put || len(ch.Drop) != drop || !slices.Equal(ch.Again, again) {
+			t.Errorf("%s: %d put, %v dropped, %q again; want %d, %d and %q", what, len(ch.Put), ch.Drop, ch.Again, put, drop, again)
+		}
+	}
+	do(os.Rename(at("blog/a.md"), at("blog/a.md~")))
+	want("away", nil, 0, 0, "blog/a.md")
+	do(os.Rename(at("blog/a.md~"), at("blog/a.md")))
+	want("back", nil, 0, 0)
+	do(os.Remove(at("blog/a.md")))
+	want("away again", nil, 0, 0, "blog/a.md")
+	want("named", []string{"blog/a.md"}, 0, 1)
+	write(t, dir, "blog/a.md", []byte(good))
+	want("written anew", nil, 1, 0)
+	do(os.Rename(at("blog/a.md"), at("blog/c.md")))
+	want("with another name", nil, 1, 1)
+	do(os.RemoveAll(at("blog/more")))
+	want("a folder", nil, 0, 0, "blog/more/b.md")
+	calm(t, at("blog"))
+	want("a folder that went a while ago", nil, 0, 1)
+	do(os.Remove(at("blog/c.md")))
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		do(os.Chtimes(at("blog"), time.Now(), time.Now())) // somebody is always at work there
+		if ch := scan(t, s, nil); len(ch.Drop) == 1 {
+			break
+		} else if time.Now().After(end) {
+			t.Fatalf("it is still waited for: %+v", ch)
+		}
+	}
+}
+
 func TestHalfWritten(t *testing.T) {
 	const good = "---\ntitle: Rivers\n---\nText.\n"
 	for _, changed := range [][]string{nil, {"blog/a.md"}} {

@@ -38,6 +38,7 @@ type record struct {
 	p          *parsed       // of a Markdown file, while it is needed
 	asset      *assetInfo    // of any other
 	notes      *notes        // what there is to say about it; nil: nothing
+	missing    time.Time     // since when a scan of all has not found it; zero: it is there
 	rivals     digest.Sum    // the slug it takes from its name or address, for tree.rivals; 0: none
 	day        int32         // of a post with rivals: when it was published, as yyyymmdd; 0: unknown
 }
@@ -217,19 +218,23 @@ type scanState struct {
 
 // scan brings the tree up to date with the disk and reports what differs.
 func (t *tree) scan(ctx context.Context, changed []string, doubts map[string]bool) (*site.Changes, error) {
+	named := map[string]bool{}
+	for _, name := range changed {
+		named[strings.Trim(path.Clean("/"+name), "/")] = !doubts[name]
+	}
 	if changed != nil {
 		changed = slices.AppendSeq(slices.Clip(changed), maps.Keys(doubts))
 	}
-	found, gone, err := t.look(ctx, changed, doubts)
+	there, gone, err := t.look(ctx, changed, doubts)
 	if err != nil {
 		return nil, err
 	}
+	gone, again := t.away(gone, named, there)
 	st := &scanState{units: map[string]bool{}, touched: map[*folder]bool{}, dirty: map[*record]bool{}, lost: map[string]bool{}}
-	fresh, err := t.loadAll(ctx, found, doubts)
+	fresh, err := t.loadAll(ctx, there, doubts)
 	if err != nil {
 		return nil, err
 	}
-	var again []string
 	for _, name := range gone {
 		t.remove(st, t.record(name))
 	}
@@ -249,6 +254,57 @@ func (t *tree) scan(ctx context.Context, changed []string, doubts map[string]boo
 
 // writing is how long a file that was whole may be empty or malformed: editors truncate first.
 const writing = time.Second
+
+// away tells files that are gone from those that may be away for a moment: editors and deployments move a file away before
+// they put the new one in its place. Whoever names a file, or a folder that it was in, knows that it is gone, and one of
+// those that were found may be it; else what has just gone stays as it was, and is to be looked at again.
+func (t *tree) away(missing []string, named map[string]bool, there []found) (gone, again []string) {
+	now := t.s.now()
+	inodes := map[uint64]bool{}
+	for _, f := range there {
+		inodes[f.stat.inode] = true
+	}
+	stirred := map[string]bool{} // folders: whether something has just come or gone there
+	for _, name := range missing {
+		r := t.record(name)
+		if r.missing.IsZero() {
+			r.missing = now
+		}
+		if now.Sub(r.missing) >= writing || isNamed(name, named) || inodes[r.stat.inode] || !t.stirred(path.Dir(name), now, stirred) {
+			gone = append(gone, name)
+		} else {
+			again = append(again, name)
+		}
+	}
+	return gone, again
+}
+
+// isNamed reports whether a file, or a folder above it, is among names.
+func isNamed(name string, names map[string]bool) bool {
+	for ; name != "."; name = path.Dir(name) {
+		if names[name] {
+			return true
+		}
+	}
+	return false
+}
+
+// stirred reports whether something has just come or gone in a folder, or in the nearest above it that is there.
+func (t *tree) stirred(dir string, now time.Time, memory map[string]bool) bool {
+	known, has := memory[dir]
+	if has {
+		return known
+	}
+	info, err := os.Stat(t.s.file(dir))
+	switch {
+	case err == nil:
+		known = now.Sub(info.ModTime()).Abs() < writing
+	case dir != ".":
+		known = t.stirred(path.Dir(dir), now, memory)
+	}
+	memory[dir] = known
+	return known
+}
 
 // halfWritten reports whether a file that was whole a moment ago is being written, by all that can be seen. What is known
 // of it stays, and its old modification time makes every scan look at it again.
@@ -342,8 +398,11 @@ func (t *tree) look(ctx context.Context, changed []string, doubts map[string]boo
 	gone = slices.Compact(gone)
 	files = seen[:0]
 	for _, f := range seen {
-		if r := t.record(f.path); r != nil && r.trusted && r.stat == f.stat && !doubts[f.path] {
-			continue
+		if r := t.record(f.path); r != nil {
+			r.missing = time.Time{}
+			if r.trusted && r.stat == f.stat && !doubts[f.path] {
+				continue
+			}
 		}
 		files = append(files, f)
 	}

@@ -95,6 +95,7 @@ func TestVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, dir, "blog/new.md", []byte(post))
+	calm(t, filepath.Join(dir, "blog"))
 	put, drop = verify()
 	if !slices.Equal(put, []site.ID{"blog/new.md"}) || !slices.Equal(drop, []site.ID{"blog/p2.md"}) {
 		t.Errorf("one is gone, one is new: put %q, dropped %q", put, drop)
@@ -114,6 +115,7 @@ func TestNamesManyMissing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	calm(t, filepath.Join(dir, "blog"))
 	names, err := s.Names(t.Context())
 	if err != nil || len(names) != 30 {
 		t.Fatalf("%d names, %v, want those that are gone too", len(names), err)
