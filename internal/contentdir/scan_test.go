@@ -211,7 +211,8 @@ func TestIncremental(t *testing.T) {
 				}
 				ch := scan(t, s, changed)
 				apply(ch)
-				if len(ch.Again) > 0 { // gone a moment ago: named a second later
+				for len(ch.Again) > 0 { // gone a moment ago
+					time.Sleep(100 * time.Millisecond)
 					ch = scan(t, s, ch.Again)
 					apply(ch)
 				}
@@ -555,6 +556,10 @@ func TestAway(t *testing.T) {
 	want("back", nil, 0, 0)
 	do(os.Remove(at("blog/a.md")))
 	want("away again", nil, 0, 0, "blog/a.md")
+	want("looked at again, too early", []string{"blog/a.md"}, 0, 0, "blog/a.md")
+	write(t, dir, "blog/a.md", []byte(good))
+	want("back again", nil, 0, 0)
+	do(os.Remove(at("blog/a.md")))
 	want("named", []string{"blog/a.md"}, 0, 1)
 	write(t, dir, "blog/a.md", []byte(good))
 	want("written anew", nil, 1, 0)

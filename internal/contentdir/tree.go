@@ -138,6 +138,7 @@ type tree struct {
 	courses  map[string]site.Revision // of the courses reported, by unit, and of what is in more, by ID
 	more     map[string][]string      // IDs of what a unit has beside its document
 	rivals   map[digest.Sum][]*record // posts that take one slug from their names, by path
+	waiting  map[string]bool          // files that are away, perhaps for a moment
 }
 
 func newTree(s *Source) *tree {
@@ -220,7 +221,7 @@ type scanState struct {
 func (t *tree) scan(ctx context.Context, changed []string, doubts map[string]bool) (*site.Changes, error) {
 	named := map[string]bool{}
 	for _, name := range changed {
-		named[strings.Trim(path.Clean("/"+name), "/")] = !doubts[name]
+		named[strings.Trim(path.Clean("/"+name), "/")] = !doubts[name] && !t.waiting[name]
 	}
 	if changed != nil {
 		changed = slices.AppendSeq(slices.Clip(changed), maps.Keys(doubts))
@@ -230,6 +231,10 @@ func (t *tree) scan(ctx context.Context, changed []string, doubts map[string]boo
 		return nil, err
 	}
 	gone, again := t.away(gone, named, there)
+	t.waiting = map[string]bool{}
+	for _, name := range again {
+		t.waiting[name] = true
+	}
 	st := &scanState{units: map[string]bool{}, touched: map[*folder]bool{}, dirty: map[*record]bool{}, lost: map[string]bool{}}
 	fresh, err := t.loadAll(ctx, there, doubts)
 	if err != nil {
@@ -256,8 +261,9 @@ func (t *tree) scan(ctx context.Context, changed []string, doubts map[string]boo
 const writing = time.Second
 
 // away tells files that are gone from those that may be away for a moment: editors and deployments move a file away before
-// they put the new one in its place. Whoever names a file, or a folder that it was in, knows that it is gone, and one of
-// those that were found may be it; else what has just gone stays as it was, and is to be looked at again.
+// they put the new one in its place. Whoever names a file, or a folder that it was in, knows that it is gone (unless it was
+// to be named again), and one of those that were found may be it; else what has just gone stays as it was, and is to be
+// looked at again.
 func (t *tree) away(missing []string, named map[string]bool, there []found) (gone, again []string) {
 	now := t.s.now()
 	inodes := map[uint64]bool{}
