@@ -138,12 +138,12 @@ type tree struct {
 	courses  map[string]site.Revision // of the courses reported, by unit, and of what is in more, by ID
 	more     map[string][]string      // IDs of what a unit has beside its document
 	rivals   map[digest.Sum][]*record // posts that take one slug from their names, by path
-	waiting  map[string]bool          // files that are away, perhaps for a moment
+	waiting  map[string]time.Time     // files that were away a moment ago, and are to be named again for that
 }
 
 func newTree(s *Source) *tree {
 	return &tree{s: s, root: newFolder("", nil), noted: map[string]*record{}, kinds: map[string]*kindSum{}, built: map[string][]diag.Problem{},
-		unitSkip: map[string]site.Skip{}, langs: map[string]int{}, courses: map[string]site.Revision{}, more: map[string][]string{}, rivals: map[digest.Sum][]*record{}}
+		unitSkip: map[string]site.Skip{}, langs: map[string]int{}, courses: map[string]site.Revision{}, more: map[string][]string{}, rivals: map[digest.Sum][]*record{}, waiting: map[string]time.Time{}}
 }
 
 func newFolder(name string, parent *folder) *folder {
@@ -221,7 +221,7 @@ type scanState struct {
 func (t *tree) scan(ctx context.Context, changed []string, doubts map[string]bool) (*site.Changes, error) {
 	named := map[string]bool{}
 	for _, name := range changed {
-		named[strings.Trim(path.Clean("/"+name), "/")] = !doubts[name] && !t.waiting[name]
+		named[strings.Trim(path.Clean("/"+name), "/")] = !doubts[name] && t.waiting[name].IsZero()
 	}
 	if changed != nil {
 		changed = slices.AppendSeq(slices.Clip(changed), maps.Keys(doubts))
@@ -231,9 +231,10 @@ func (t *tree) scan(ctx context.Context, changed []string, doubts map[string]boo
 		return nil, err
 	}
 	gone, again := t.away(gone, named, there)
-	t.waiting = map[string]bool{}
+	now := t.s.now()
+	maps.DeleteFunc(t.waiting, func(_ string, since time.Time) bool { return now.Sub(since) > 3*writing })
 	for _, name := range again {
-		t.waiting[name] = true
+		t.waiting[name] = now
 	}
 	st := &scanState{units: map[string]bool{}, touched: map[*folder]bool{}, dirty: map[*record]bool{}, lost: map[string]bool{}}
 	fresh, err := t.loadAll(ctx, there, doubts)
