@@ -29,7 +29,7 @@ type target struct {
 
 func (u *Upgrade) targets() (list []target, err error) {
 	if len(u.Hosts) == 0 {
-		return nil, errors.New("Hosts of an Upgrade are missing")
+		return nil, errors.New("an Upgrade has no Hosts")
 	}
 	for _, name := range u.Hosts {
 		is, err := web.ParseHosts([]string{name})
