@@ -39,7 +39,7 @@ type Ledger interface {
 
 const (
 	shareEvery   = 100 * time.Millisecond
-	shareIdle    = time.Second            // while there is nothing to tell
+	shareIdle    = 500 * time.Millisecond // while there is nothing to tell
 	shareAgain   = 500 * time.Millisecond // while the ledger is away
 	shareTimeout = time.Second            // late counts are better than none, and nobody waits for them
 	takeTimeout  = 250 * time.Millisecond
