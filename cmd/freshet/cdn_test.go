@@ -271,6 +271,15 @@ func (o *origin) post(t *testing.T, i, edition int) {
 	}
 }
 
+// remove removes a post, as if that were long ago: what has just gone may come back.
+func (o *origin) remove(t *testing.T, n int) {
+	t.Helper()
+	folder, long := filepath.Join(o.content, "blog"), time.Now().Add(-time.Hour)
+	if err := errors.Join(os.Remove(filepath.Join(folder, fmt.Sprintf("post-%d.md", n))), os.Chtimes(folder, long, long)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (o *origin) rebuild(t *testing.T) {
 	t.Helper()
 	if _, err := o.build(t.Context(), generator.Options{Now: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)}); err != nil {
@@ -376,9 +385,7 @@ func (o *origin) behind(t *testing.T, address string, s cdn.Settings, bound time
 	for edition := 1; edition <= 3; edition++ {
 		removed := edition == 2
 		if removed {
-			if err := os.Remove(filepath.Join(o.content, "blog", "post-4.md")); err != nil {
-				t.Fatal(err)
-			}
+			o.remove(t, 4)
 		} else {
 			o.post(t, 0, edition)
 			o.post(t, 2, edition)
@@ -488,10 +495,7 @@ func TestPurgedPages(t *testing.T) {
 	o := newOrigin(t, false)
 	first := o.store.Current()
 	o.post(t, 2, 1)
-	folder, long := filepath.Join(o.content, "blog"), time.Now().Add(-time.Hour)
-	if err := errors.Join(os.Remove(filepath.Join(folder, "post-4.md")), os.Chtimes(folder, long, long)); err != nil { // it may come back for a second
-		t.Fatal(err)
-	}
+	o.remove(t, 4)
 	o.rebuild(t)
 	keys := map[string]string{}
 	for _, p := range purgedPages(o.store.Current(), first) {
