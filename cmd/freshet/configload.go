@@ -80,7 +80,7 @@ func (f *flagText) Type() string {
 // Relative folders in the file, and the defaults, start from the file's own folder; those in the environment and in
 // flags from the working directory.
 func loadConfig(file string, env []string, flags *pflag.FlagSet) (*effective, []diag.Problem, error) {
-	l := &loader{eff: &effective{from: map[string]string{}}, places: map[string]func(message, remedy string) diag.Problem{}}
+	l := &loader{eff: &effective{from: map[string]string{}}, places: map[string]func(message, remedy string) diag.Problem{}, wrong: map[string]bool{}}
 	for _, s := range settings() {
 		l.all = append(l.all, &s)
 	}
@@ -106,10 +106,12 @@ func loadConfig(file string, env []string, flags *pflag.FlagSet) (*effective, []
 		l.eff.Site.URL, l.eff.from["site.url"] = own, "default, for listen"
 	}
 	l.eff.check(func(key string, err error) {
-		// What is wrong by itself is not also wrong with others: the default was looked at in its place.
-		if !slices.ContainsFunc(l.wrong, func(key string) bool { return strings.Contains(err.Error(), key) }) && !slices.Contains(l.wrong, key) {
-			l.report(l.places[key], err)
+		for wrong := range l.wrong { // what it is with others cannot be told by its default
+			if key == wrong || strings.Contains(err.Error(), wrong) {
+				return
+			}
 		}
+		l.report(l.places[key], err)
 	})
 	if len(l.problems) == 0 {
 		l.cdns(env)
@@ -154,7 +156,7 @@ type loader struct {
 	all      []*setting
 	places   map[string]func(message, remedy string) diag.Problem // where each setting's value is from, by key
 	problems []diag.Problem
-	wrong    []string // keys of settings that are wrong by themselves
+	wrong    map[string]bool // keys of settings that are wrong by themselves, and have their defaults
 }
 
 func (l *loader) report(at func(message, remedy string) diag.Problem, err error) {
@@ -175,7 +177,7 @@ func (l *loader) apply(s *setting, text, base, from string, at func(message, rem
 	l.eff.from[s.key] = from
 	l.places[s.key] = at
 	if err := s.set(&l.eff.config, text, base); err != nil {
-		l.wrong = append(l.wrong, s.key)
+		l.wrong[s.key] = true
 		l.report(at, err)
 	}
 }
@@ -233,6 +235,7 @@ func (l *loader) walk(f *settingsFile, n *node, section, base string, seen map[s
 			seen[key] = c.line
 		}
 		names := l.below(key)
+		before := len(l.problems)
 		switch {
 		case later(key):
 			l.problems = append(l.problems, atKey(fmt.Sprintf("%q is not in this version of freshet yet", key), "remove it"))
@@ -259,6 +262,9 @@ func (l *loader) walk(f *settingsFile, n *node, section, base string, seen map[s
 			l.problems = append(l.problems, atKey(fmt.Sprintf("%q has no value", key), fmt.Sprintf("the default is %q", s.def)))
 		default:
 			l.apply(s, c.text, base, fmt.Sprintf("%s:%d", f.name, c.line), atValue)
+		}
+		if s != nil && len(l.problems) > before {
+			l.wrong[key] = true
 		}
 	}
 }
