@@ -149,12 +149,11 @@ var collections = map[string]string{"blog": "blogs", "course": "courses", "page"
 
 // Name is the document's name as sources take it: what was given, else kind:slug, else collection:id.
 func (d Doc) Name() string {
-	kind := cmp.Or(kinds[strings.ToLower(d.Coll)], d.Coll)
 	switch {
 	case d.Given != "":
 		return d.Given
 	case d.Slug != "":
-		return kind + ":" + d.Slug
+		return cmp.Or(kinds[strings.ToLower(d.Coll)], d.Coll) + ":" + d.Slug
 	}
 	return d.byID()
 }

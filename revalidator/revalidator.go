@@ -398,15 +398,16 @@ func (r *Revalidator) build(ctx context.Context, b *batch) error {
 	var p pile
 	p.add(b.change)
 	origins := map[string]string{}
+	asked, _, _ := strings.Cut(b.change.Cause, ":") // "file watch: " and one of the names
 	for _, name := range b.change.Documents {
-		asked, _, _ := strings.Cut(b.change.Cause, ":") // "file watch: " and one of the names
 		origins[name] = asked
 	}
 	for _, j := range b.jobs {
 		documents, everything := r.cfg.Resolve(j.Request)
 		p.add(Change{Documents: documents, Everything: everything})
+		asked := j.origin()
 		for _, name := range documents {
-			origins[name] = j.origin()
+			origins[name] = asked
 		}
 	}
 	if p.Everything || p.Theme {

@@ -27,15 +27,9 @@ type watcher struct {
 
 	// Documents that are not there. Editors put a file away before they write the new one, so each has a second to come
 	// back. Those of which more and more go are told together, so that a build sees how much goes.
-	gone  map[string]absence
-	since time.Time   // when the first of them went
-	due   *time.Timer // fires when they are really gone
-}
-
-// An absence is when a document went, and whether it was given another name.
-type absence struct {
-	at    time.Time
-	moved bool
+	gone  map[string]time.Time // until when a new document may be it, with another name; zero: none is
+	since time.Time            // when the first of them went
+	due   *time.Timer          // fires when they are really gone
 }
 
 // Times of documents that are gone.
@@ -45,7 +39,7 @@ const (
 )
 
 func newWatcher(cfg Config, q *queue) *watcher {
-	w := &watcher{cfg: cfg, queue: q, gone: map[string]absence{}, due: time.NewTimer(time.Hour)}
+	w := &watcher{cfg: cfg, queue: q, gone: map[string]time.Time{}, due: time.NewTimer(time.Hour)}
 	for _, root := range []*string{&w.cfg.Content, &w.cfg.Theme} {
 		if *root != "" {
 			*root = filepath.Clean(*root)
@@ -246,14 +240,20 @@ func (w *watcher) came(c *Change, name string, created, moved bool) {
 		if len(w.gone) == 0 {
 			w.since = now
 		}
-		w.gone[name] = absence{now, moved}
+		w.gone[name] = time.Time{}
+		if moved {
+			w.gone[name] = now.Add(renaming)
+		}
 		w.due.Reset(max(min(again, w.since.Add(vanishing).Sub(now)), 0))
 		return
 	}
 	delete(w.gone, name)
 	c.Documents = append(c.Documents, name)
-	for _, old := range slices.Sorted(maps.Keys(w.gone)) {
-		if a := w.gone[old]; created && a.moved && now.Sub(a.at) < renaming {
+	if !created {
+		return
+	}
+	for old, until := range w.gone {
+		if now.Before(until) {
 			delete(w.gone, old)
 			c.Documents = append(c.Documents, old)
 		}

@@ -324,8 +324,7 @@ func (inv *invocation) addPages(eff *effective, ans *reason) error {
 		return err
 	}
 	gen := r.Current()
-	slug := site.Slug(ans.Document)
-	former := []site.Path{pathNamed(ans.Document), site.PostPath(slug), site.CoursePath(slug)}
+	former := pathsNamed(ans.Document)
 	for _, e := range gen.Sorted() {
 		if ans.Reason != "" {
 			if e.Doc != "" && (string(e.Doc) == ans.Document || slices.Contains(former, e.Path)) {
@@ -355,8 +354,10 @@ func (inv *invocation) addPages(eff *effective, ans *reason) error {
 // whyNot says why readers cannot see the document that name stands for: its ID, its file or its slug. It returns nil
 // when there is no such document.
 func whyNot(snap *site.Snapshot, changes *site.Changes, name string, now time.Time) *reason {
+	named := pathsNamed(name)
 	for _, s := range changes.Skipped {
-		if string(s.ID) == name || fileSlug(string(s.ID)) == name || fileSlug(string(s.ID)) == slugNamed(name) {
+		slug := fileSlug(s.ID)
+		if string(s.ID) == name || slices.Contains(named, site.PostPath(slug)) || slices.Contains(named, site.CoursePath(slug)) {
 			why := s.Reason
 			if s.Field != "" {
 				why = s.Field + ": " + why
@@ -386,21 +387,17 @@ func whyNot(snap *site.Snapshot, changes *site.Changes, name string, now time.Ti
 }
 
 // fileSlug is the slug that a file gives a document whose front matter cannot be read.
-func fileSlug(id string) string {
-	base := path.Base(id)
+func fileSlug(id site.ID) site.Slug {
+	base := path.Base(string(id))
 	if base = strings.TrimSuffix(base, path.Ext(base)); base == "index" || base == "_index" {
-		base = path.Base(path.Dir(id))
+		base = path.Base(path.Dir(string(id)))
 	}
-	return base
+	return site.Slug(base)
 }
 
-// slugNamed is the slug in blog:<slug> or course:<slug>; empty: the name is of another kind.
-func slugNamed(name string) string {
-	kind, slug, _ := strings.Cut(name, ":")
-	if kind == "blog" || kind == "course" {
-		return slug
-	}
-	return ""
+// pathsNamed are where the page of a document may be that was named by blog:<slug>, course:<slug>, page:<path> or its slug.
+func pathsNamed(name string) []site.Path {
+	return []site.Path{pathNamed(name), site.PostPath(site.Slug(name)), site.CoursePath(site.Slug(name))}
 }
 
 // hidden says why a document is not visible, and what makes it so.

@@ -112,14 +112,15 @@ func (inv *invocation) serveState(ctx context.Context, eff *effective) error {
 	if err != nil {
 		return err
 	}
-	hooks, err := webhooks(eff, revalidator.NewControl(eff.State), logger)
+	daemon := revalidator.NewControl(eff.State)
+	hooks, err := webhooks(eff, daemon, logger)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
 	cfg := serverConfig(eff, generations{r.Current}, hooks, logger, nil)
-	reach := &reach{daemon: revalidator.NewControl(eff.State)}
+	reach := &reach{daemon: daemon}
 	cfg.Purged = reach.purged.Load
-	cfg.Late = &late{pages: r, daemon: revalidator.NewControl(eff.State), asking: make(chan struct{}, 64)}
+	cfg.Late = &late{pages: r, daemon: daemon, asking: make(chan struct{}, 64)}
 	f, err := inv.openFront(ctx, eff, ln, cfg, eff.State, r.History, nil)
 	if err != nil {
 		return err

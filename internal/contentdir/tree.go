@@ -38,7 +38,6 @@ type record struct {
 	p          *parsed       // of a Markdown file, while it is needed
 	asset      *assetInfo    // of any other
 	notes      *notes        // what there is to say about it; nil: nothing
-	missing    time.Time     // since when a scan of all has not found it; zero: it is there
 	rivals     digest.Sum    // the slug it takes from its name or address, for tree.rivals; 0: none
 	day        int32         // of a post with rivals: when it was published, as yyyymmdd; 0: unknown
 }
@@ -138,12 +137,13 @@ type tree struct {
 	courses  map[string]site.Revision // of the courses reported, by unit, and of what is in more, by ID
 	more     map[string][]string      // IDs of what a unit has beside its document
 	rivals   map[digest.Sum][]*record // posts that take one slug from their names, by path
+	missing  map[string]time.Time     // files that were not found, and are not known to be gone yet: since when
 	waiting  map[string]time.Time     // files that were away a moment ago, and are to be named again for that
 }
 
 func newTree(s *Source) *tree {
 	return &tree{s: s, root: newFolder("", nil), noted: map[string]*record{}, kinds: map[string]*kindSum{}, built: map[string][]diag.Problem{},
-		unitSkip: map[string]site.Skip{}, langs: map[string]int{}, courses: map[string]site.Revision{}, more: map[string][]string{}, rivals: map[digest.Sum][]*record{}, waiting: map[string]time.Time{}}
+		unitSkip: map[string]site.Skip{}, langs: map[string]int{}, courses: map[string]site.Revision{}, more: map[string][]string{}, rivals: map[digest.Sum][]*record{}, missing: map[string]time.Time{}, waiting: map[string]time.Time{}}
 }
 
 func newFolder(name string, parent *folder) *folder {
@@ -266,6 +266,9 @@ const writing = time.Second
 // to be named again), and one of those that were found may be it; else what has just gone stays as it was, and is to be
 // looked at again.
 func (t *tree) away(missing []string, named map[string]bool, there []found) (gone, again []string) {
+	if len(missing) == 0 {
+		return nil, nil
+	}
 	now := t.s.now()
 	inodes := map[uint64]bool{}
 	for _, f := range there {
@@ -273,12 +276,14 @@ func (t *tree) away(missing []string, named map[string]bool, there []found) (gon
 	}
 	stirred := map[string]bool{} // folders: whether something has just come or gone there
 	for _, name := range missing {
-		r := t.record(name)
-		if r.missing.IsZero() {
-			r.missing = now
+		since, known := t.missing[name]
+		if !known {
+			since = now
+			t.missing[name] = now
 		}
-		if now.Sub(r.missing) >= writing || isNamed(name, named) || inodes[r.stat.inode] || !t.stirred(path.Dir(name), now, stirred) {
+		if now.Sub(since) >= writing || isNamed(name, named) || inodes[t.record(name).stat.inode] || !t.stirred(path.Dir(name), now, stirred) {
 			gone = append(gone, name)
+			delete(t.missing, name)
 		} else {
 			again = append(again, name)
 		}
@@ -405,11 +410,9 @@ func (t *tree) look(ctx context.Context, changed []string, doubts map[string]boo
 	gone = slices.Compact(gone)
 	files = seen[:0]
 	for _, f := range seen {
-		if r := t.record(f.path); r != nil {
-			r.missing = time.Time{}
-			if r.trusted && r.stat == f.stat && !doubts[f.path] {
-				continue
-			}
+		delete(t.missing, f.path)
+		if r := t.record(f.path); r != nil && r.trusted && r.stat == f.stat && !doubts[f.path] {
+			continue
 		}
 		files = append(files, f)
 	}
