@@ -24,8 +24,9 @@ func (inv *invocation) explainCommand() *cobra.Command {
 		Use:   "explain URL | --why-not DOCUMENT",
 		Short: "Say why a page is as it is, or why a document has none",
 		Long: `Says what made the page at a URL or path: its documents, its template, the generation that last
-changed it and what caused that. With --why-not, says why a document is on no page; it is named by its
-file, its slug, or in MongoDB its collection and _id (blogs:65f0…).`,
+changed it, what caused that and who asked for it. With --why-not, says why a document is on no page,
+and what became of a page that it had; it is named by its file, its slug, or in MongoDB its collection
+and _id (blogs:65f0…).`,
 		Example: "  freshet explain /blog/",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("why-not") {
