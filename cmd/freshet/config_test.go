@@ -196,3 +196,52 @@ func FuzzSettingsFile(f *testing.F) {
 		}
 	})
 }
+
+// TestServiceVariables checks that the addresses which Docker and Kubernetes write into the environment are neither
+// settings nor mistakes, and that what resembles them still is a mistake.
+func TestServiceVariables(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, env := range [][]string{
+		{ // a service called freshet with two ports, as kubelet writes it
+			"FRESHET_SERVICE_HOST=10.96.0.12", "FRESHET_SERVICE_PORT=8080", "FRESHET_SERVICE_PORT_HTTP=8080", "FRESHET_SERVICE_PORT_ADMIN_API=9090",
+			"FRESHET_PORT=tcp://10.96.0.12:8080", "FRESHET_PORT_8080_TCP=tcp://10.96.0.12:8080", "FRESHET_PORT_8080_TCP_PROTO=tcp",
+			"FRESHET_PORT_8080_TCP_PORT=8080", "FRESHET_PORT_8080_TCP_ADDR=10.96.0.12", "FRESHET_PORT_9090_TCP_ADDR=10.96.0.12",
+		},
+		{"FRESHET_SERVICE_HOST=fd00::c", "FRESHET_PORT=udp://[fd00::c]:443", "FRESHET_PORT_443_UDP=udp://[fd00::c]:443", "FRESHET_PORT_443_UDP_ADDR=fd00::c", "FRESHET_PORT_443_UDP_PROTO=udp"},
+		{"FRESHET_PORT_5000_SCTP=sctp://10.0.0.1:5000", "FRESHET_PORT_5000_SCTP_PROTO=sctp"},
+		{ // other services of the same release
+			"FRESHET_REDIS_MASTER_SERVICE_HOST=10.96.0.13", "FRESHET_REDIS_MASTER_SERVICE_PORT=6379", "FRESHET_REDIS_MASTER_SERVICE_PORT_TCP_REDIS=6379",
+			"FRESHET_REDIS_MASTER_PORT=tcp://10.96.0.13:6379", "FRESHET_REDIS_MASTER_PORT_6379_TCP_PROTO=tcp", "FRESHET_ADMIN_PORT=tcp://10.96.0.14:9090",
+		},
+		{ // a link of Docker
+			"FRESHET_NAME=/web/freshet", "FRESHET_ENV_PATH=/usr/bin:/bin", "FRESHET_ENV_FRESHET_SITE_URL=https://other.example", "FRESHET_ENV_EMPTY=",
+			"FRESHET_PORT_8080_TCP_START=tcp://172.17.0.2:8080", "FRESHET_PORT_8080_TCP_END=tcp://172.17.0.2:8090",
+			"FRESHET_PORT_8080_TCP_PORT_START=8080", "FRESHET_PORT_8080_TCP_PORT_END=8090", "FRESHET_1_PORT=tcp://172.17.0.2:8080", "FRESHET_1_NAME=/web/freshet_1",
+		},
+	} {
+		eff, problems, err := loadConfig("", append(env, "FRESHET_SITE_TITLE=Rivers"), pflag.NewFlagSet("", pflag.ContinueOnError))
+		if err != nil || len(problems) > 0 {
+			t.Errorf("loadConfig with %q: %v, %v, want no mistakes", env, problems, err)
+		} else if eff.Site.Title != "Rivers" || eff.Listen != ":8080" || eff.Site.URL != "http://localhost:8080" {
+			t.Errorf("loadConfig with %q has the title %q, listen %q, url %q", env, eff.Site.Title, eff.Listen, eff.Site.URL)
+		}
+	}
+	for pair, remedy := range map[string]string{
+		"FRESHET_PORT=8080":                "FRESHET_LISTEN",
+		"FRESHET_PORT=":                    "",
+		"FRESHET_SERVICE_HSOT=10.0.0.1":    "",
+		"FRESHET_SERVICE_PORT=http":        "",
+		"FRESHET_PORT_8080=tcp://10.0.0.1": "",
+		"FRESHET_PORT_8080_TPC=tcp":        "",
+		"FRESHET_PORT_8080_TCP_PROTO=http": "",
+		"FRESHET_NAME=Rivers":              "",
+		"FRESHET_ENV=production":           "",
+		"FRESHET_SITE_UR=https://x.test":   "FRESHET_SITE_URL",
+		"FRESHET_LISTN=:80":                "FRESHET_LISTEN",
+	} {
+		_, problems, err := loadConfig("", []string{pair}, pflag.NewFlagSet("", pflag.ContinueOnError))
+		if err != nil || len(problems) != 1 || !strings.Contains(problems[0].Remedy, remedy) {
+			t.Errorf("loadConfig with %s: %v, %v, want one mistake whose remedy names %q", pair, problems, err, remedy)
+		}
+	}
+}

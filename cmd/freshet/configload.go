@@ -405,10 +405,13 @@ func (l *loader) readEnv(env []string) {
 			l.apply(s, value, ".", name, at)
 		case laterEnv(name):
 			l.problems = append(l.problems, at("this setting is not in this version of freshet yet", "unset it"))
+		case isInjected(name, value):
 		default:
 			remedy := "freshet config lists the settings"
 			if near := diag.Nearest(name, names); near != "" {
 				remedy = fmt.Sprintf("did you mean %s?", near)
+			} else if name == "FRESHET_PORT" {
+				remedy = "did you mean FRESHET_LISTEN? Its value has a colon: FRESHET_LISTEN=:8080"
 			}
 			l.problems = append(l.problems, at("unknown setting in the environment", remedy))
 		}
