@@ -78,7 +78,9 @@ type departure struct {
 	removes    []site.Path
 	pagesDelta int
 	docsDelta  int
-	redirects  bool // the redirects file must be written anew
+	redirects  bool   // the redirects file must be written anew
+	past       []past // of the memory, after this build
+	retired    []past // likewise
 
 	planned  map[site.Path]struct{} // see isPlanned
 	byDoc    map[site.ID]site.Path  // see movedTo
@@ -238,9 +240,11 @@ func (d *departure) tooMuch(leaving []*site.Entry) error {
 	return e
 }
 
-// prune forgets what is older than it need be. It happens along with other changes, never by itself.
+// prune removes what is older than it need be from the next generation. It happens along with other changes, never by
+// itself. The memory forgets it when that generation is committed: see apply.
 func (d *departure) prune() {
 	b, m := d.b, &d.b.g.memory
+	d.past, d.retired = m.past, m.retired
 	if b.puts.Load() == 0 && b.removals == 0 {
 		return
 	}
@@ -258,10 +262,10 @@ func (d *departure) prune() {
 		}
 		return list[i:]
 	}
-	m.past = forget(m.past, func(i int, p past) bool {
+	d.past = forget(m.past, func(i int, p past) bool {
 		return b.now.Sub(p.since) < rememberedFor && len(m.past)-i <= maxRemembered
 	})
-	m.retired = forget(m.retired, func(_ int, p past) bool { return b.now.Sub(p.since) < b.g.cfg.KeepAssets })
+	d.retired = forget(m.retired, func(_ int, p past) bool { return b.now.Sub(p.since) < b.g.cfg.KeepAssets })
 }
 
 // apply brings the memory up to the committed generation.
@@ -269,6 +273,7 @@ func (d *departure) apply() {
 	m := &d.b.g.memory
 	m.pages += d.pagesDelta
 	m.docPages += d.docsDelta
+	m.past, m.retired = d.past, d.retired
 	for i := range d.b.pages {
 		if pg := &d.b.pages[i]; pg.kind != site.KindRedirect {
 			delete(m.redirects, pg.path)
