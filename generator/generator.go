@@ -30,7 +30,7 @@ import (
 )
 
 // format is the number of what pages are made of besides templates and markup: it changes with the views' meaning.
-const format = 1
+const format = 2
 
 // A Source is where documents come from.
 type Source interface {

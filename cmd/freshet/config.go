@@ -28,6 +28,7 @@ import (
 // config is every setting of freshet. A package gets the section it needs, never the whole.
 type config struct {
 	Site      plan.Site
+	TimeZone  string // IANA name of the zone of dates without one; empty: UTC
 	Listen    string // address of the site's server: host:port, port 0 for any free one
 	Source    string // content, mongo or auto
 	Content   string // folder of the Markdown tree
@@ -184,6 +185,7 @@ func settings() []setting {
 			func(c *config) *string { return &c.Site.URL }, siteURL),
 		textSetting("site.description", "", "", "", func(c *config) *string { return &c.Site.Description }, nil),
 		textSetting("site.language", "", "en", "", func(c *config) *string { return &c.Site.Language }, languageTag),
+		textSetting("site.timeZone", "", "", "", func(c *config) *string { return &c.TimeZone }, orNone(timeZone)),
 		textSetting("site.author", "", "", "", func(c *config) *string { return &c.Site.Author }, nil),
 		textSetting("listen", "listen", ":8080", "`address` to serve at, host:port",
 			func(c *config) *string { return &c.Listen }, listenAddress),
@@ -793,6 +795,23 @@ func languageTag(text string) (string, error) {
 		return "", bad("a BCP 47 tag such as en, hi or pt-BR", "%q is no language", text)
 	}
 	return tag.String(), nil
+}
+
+// timeZone reads the name of a time zone. The rules of all are in the binary, should the system have none.
+func timeZone(text string) (string, error) {
+	if _, err := time.LoadLocation(text); err != nil || text == "Local" {
+		return "", bad("a name such as Asia/Kolkata, Europe/Berlin or UTC", "%q is no time zone", text)
+	}
+	return text, nil
+}
+
+// zone is the time zone of dates without one.
+func (c *config) zone() *time.Location {
+	zone, err := time.LoadLocation(c.TimeZone) // which timeZone has tried
+	if err != nil {
+		return time.UTC
+	}
+	return zone
 }
 
 func listenAddress(text string) (string, error) {

@@ -190,7 +190,7 @@ func (inv *invocation) exportTree(ctx context.Context, eff *effective, from *pla
 	if within(dir, eff.Content) || within(eff.Content, dir) {
 		return misuse("name another folder", "%s is the content folder itself, or part of it", dir)
 	}
-	to, err := openContent(ctx, dir)
+	to, err := openContent(ctx, dir, eff.zone())
 	if err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func (inv *invocation) importPath(ctx context.Context, eff *effective, name stri
 		return err
 	}
 	if in.tree != "" {
-		err = importTree(ctx, im, in.tree, flags.collection)
+		err = importTree(ctx, eff, im, in.tree, flags.collection)
 	}
 	for _, file := range in.files {
 		if err == nil {
@@ -131,8 +131,8 @@ func findUploads(eff *effective, in input, folder string) (*transfer.Uploads, er
 	return u, nil
 }
 
-func importTree(ctx context.Context, im *transfer.Importer, dir, collection string) error {
-	from, err := openContent(ctx, dir)
+func importTree(ctx context.Context, eff *effective, im *transfer.Importer, dir, collection string) error {
+	from, err := openContent(ctx, dir, eff.zone())
 	if err != nil {
 		return err
 	}

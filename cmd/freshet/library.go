@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"freshet/internal/contentdir"
 	"freshet/internal/diag"
@@ -46,7 +47,7 @@ func (inv *invocation) openPlace(ctx context.Context, eff *effective, reading bo
 			return nil, failed(fmt.Errorf("there is no content folder %s", eff.Content), "name it with --content")
 		}
 	}
-	return openContent(ctx, eff.Content)
+	return openContent(ctx, eff.Content, eff.zone())
 }
 
 // mongoPlace is a database, which is closed with the place.
@@ -58,9 +59,9 @@ func mongoPlace(db *mongodb.DB) (*place, error) {
 	return &place{Library: l, name: "the database " + db.Name(), has: l.Has, close: db.Close}, nil
 }
 
-// openContent opens a content tree, which need not exist.
-func openContent(ctx context.Context, dir string) (*place, error) {
-	l, err := contentdir.OpenLibrary(ctx, dir)
+// openContent opens a content tree, which need not exist. zone is that of dates without one.
+func openContent(ctx context.Context, dir string, zone *time.Location) (*place, error) {
+	l, err := contentdir.OpenLibrary(ctx, dir, zone)
 	if err != nil {
 		if p, ok := errors.AsType[*diag.Problem](err); ok {
 			return nil, failed(p, "mend or remove the file: what it holds cannot be told apart from what is new")

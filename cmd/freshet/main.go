@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // for site.timeZone where the system has no time zones
 )
 
 func main() {

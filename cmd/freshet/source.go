@@ -36,7 +36,7 @@ func besideMongo() []string { return []string{"pages", "static", "_index.md"} }
 
 // openSource opens the source that the settings name. MongoDB is not asked yet.
 func openSource(ctx context.Context, cfg *config, memo contentdir.Memo, logger *slog.Logger) (*source, error) {
-	files := contentdir.Config{Dir: cfg.Content, Memo: memo, Logger: logger}
+	files := contentdir.Config{Dir: cfg.Content, Memo: memo, Zone: cfg.zone(), Logger: logger}
 	s := &source{folder: cfg.Content}
 	var err error
 	if cfg.fromMongo() {
@@ -57,7 +57,7 @@ func openSource(ctx context.Context, cfg *config, memo contentdir.Memo, logger *
 // openMongo makes the client of MongoDB that the settings name, whatever the source is.
 func openMongo(ctx context.Context, cfg *config, logger *slog.Logger) (*mongodb.DB, error) {
 	mc := cfg.Mongo
-	mc.Logger = logger
+	mc.Logger, mc.Zone = logger, cfg.zone()
 	return mongodb.Open(ctx, mc)
 }
 

@@ -62,7 +62,7 @@ func TestSourcesAgree(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			files, err := openContent(t.Context(), content)
+			files, err := openContent(t.Context(), content, time.UTC)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -487,10 +487,11 @@ func cardChanged(c site.Change) bool {
 			Cover                site.Picture
 			Minutes              int
 			Featured, NoIndex    bool
-		}{p.Slug, p.Title, p.Excerpt, p.Lang, p.Tags, p.Authors, p.Cover, p.Minutes, p.Featured, p.SEO.NoIndex})
+			Published            time.Time
+		}{p.Slug, p.Title, p.Excerpt, p.Lang, p.Tags, p.Authors, p.Cover, p.Minutes, p.Featured, p.SEO.NoIndex, p.Published})
 		return h.Sum()
 	}
-	return !was.Published.Equal(is.Published) || sum(was) != sum(is)
+	return sum(was) != sum(is)
 }
 
 // neighbours plans the posts that show a post as their neighbour or as related.

@@ -18,7 +18,7 @@ func (b *builder) singleCourse(r *record) site.Document {
 	}
 	c := b.courseOf(r, b.meta(r, name))
 	if c.Published.IsZero() {
-		c.Published = date
+		c.Published = dateIn(date, b.t.s.zone)
 	}
 	c.Aliases = aliasesOf(r.p, site.CoursePath(c.Slug))
 	c.Revision = revision(c)

@@ -3,7 +3,34 @@ package contentdir
 import (
 	"strings"
 	"time"
+
+	"freshet/internal/site"
 )
+
+// dateIn is the day and time of a clock in a time zone.
+func dateIn(t time.Time, zone *time.Location) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	return site.In(time.Date(year, month, day, hour, minute, second, t.Nanosecond(), zone), zone)
+}
+
+// date is the date that a value gives.
+func (v *value) date(zone *time.Location) (site.Date, bool) {
+	if v.kind != moment {
+		return site.ParseDate(v.s, zone)
+	}
+	switch v.clock {
+	case onWall:
+		return site.Date{Time: dateIn(v.t, zone)}, true
+	case atInstant:
+		return site.Date{Time: site.In(v.t, zone)}, true
+	}
+	_, offset := v.t.Zone()
+	return site.Date{Time: v.t.In(site.Offset(offset))}, true
+}
 
 // dateName splits a leading date off a name: 2024-01-02-title, 2024_01_02 title. A name that is only a date keeps it.
 func dateName(name string) (t time.Time, rest string, ok bool) {

@@ -166,6 +166,15 @@ func (b *builder) lang(r *record) string {
 	return canonicalLang(topLang(r.path))
 }
 
+// documentName is the name of a Markdown file without its extension and language, or of the folder whose text it is.
+func documentName(file string) string {
+	n, _ := markdownName(path.Base(file))
+	if dir := path.Dir(file); n.text != noText && dir != "." {
+		return path.Base(dir)
+	}
+	return n.stem
+}
+
 // plainName is the name a document goes by: its bundle folder's or its file's, less a date, with the language of a
 // translation that lies beside the original.
 func plainName(r *record) (name string, dir string, date time.Time) {
@@ -189,7 +198,7 @@ func (b *builder) post(r *record) site.Document {
 	name, dir, date := plainName(r)
 	m := b.meta(r, name)
 	if m.Published.IsZero() {
-		m.Published = date
+		m.Published = dateIn(date, b.t.s.zone)
 	}
 	m.Draft = m.Draft || r.dir.zone == draftZone || r.p.stored && !r.p.hasStatus // which is what MongoDB's collection takes it for
 	if suffix := b.t.rivalSuffix(r); suffix != "" {
@@ -362,7 +371,7 @@ func (b *builder) page(r *record) site.Document {
 	name, dir, date := plainName(r)
 	m := b.meta(r, name)
 	if m.Published.IsZero() {
-		m.Published = date
+		m.Published = dateIn(date, b.t.s.zone)
 	}
 	pg := &site.Page{Meta: m, Weight: r.p.weight, Nav: r.p.nav}
 	segs := []string{}

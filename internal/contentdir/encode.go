@@ -11,7 +11,7 @@ import (
 )
 
 // parserVersion names the form and meaning of memoised parse results; it changes with both.
-const parserVersion = 5
+const parserVersion = 6
 
 // A codec writes or reads the fields of a parse result in one order, so that the two directions cannot differ. Most
 // fields of most files are empty: an empty one costs one byte.
@@ -105,6 +105,8 @@ func (c *codec) time(v *time.Time) {
 		if u > 0 {
 			ns := uint64(v.Nanosecond())
 			c.uint(&ns)
+			_, offset := v.Zone()
+			c.int(&offset)
 		}
 		return
 	}
@@ -112,8 +114,10 @@ func (c *codec) time(v *time.Time) {
 	*v = time.Time{}
 	if c.uint(&u); u > 0 {
 		c.uint(&ns)
+		var offset int
+		c.int(&offset)
 		u--
-		*v = time.Unix(int64(u>>1)^-int64(u&1), int64(ns)).UTC()
+		*v = time.Unix(int64(u>>1)^-int64(u&1), int64(ns)).In(site.Offset(offset))
 	}
 }
 

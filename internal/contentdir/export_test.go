@@ -3,6 +3,7 @@ package contentdir
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"freshet/internal/diag"
 	"freshet/internal/extjson"
@@ -39,7 +40,7 @@ func CodeLines(body string) []bool {
 
 // ParseProblems parses a file and returns its problems, and whether the memo's form of the result is the same.
 func ParseProblems(name string, data []byte) (problems []diag.Problem, lines int, stable bool) {
-	p := parseFile(name, data)
+	p := parseFile(name, data, time.UTC)
 	enc := p.encode()
 	q, ok := decodeParsed(enc)
 	stable = ok && string(q.encode()) == string(enc)
@@ -93,7 +94,7 @@ func StoreAndRead(coll string, d extjson.Doc) (extjson.Doc, error) {
 	if coll == Courses {
 		data = encodeCourse(d, "c")[0].data
 	}
-	file, err := decodeFields(data)
+	file, err := decodeFields(data, time.UTC)
 	if err == nil && file.list != "" {
 		v, _ := d.Get(file.list)
 		file.doc = file.doc.Set(file.list, v)

@@ -286,6 +286,8 @@ type reader struct {
 	// Of the only instructor. The name stands in for a default, too.
 	instructor site.Instructor
 	late       []late // mistakes that stop no draft
+	undated    []late // dates of publication that cannot be read
+	zone       *time.Location
 	// Jekyll parts tags at blanks.
 	blanks bool
 }
@@ -311,8 +313,8 @@ func (r *reader) fail(f *field, message, remedy string) {
 }
 
 // read fills out from the front matter.
-func (p *parts) read(name string, front *value, out *parsed) {
-	r := &reader{parts: p, out: out, blanks: strings.Contains("/"+name, "/_posts/") || strings.Contains("/"+name, "/_drafts/")}
+func (p *parts) read(name string, front *value, out *parsed, zone *time.Location) {
+	r := &reader{parts: p, zone: zone, out: out, blanks: strings.Contains("/"+name, "/_posts/") || strings.Contains("/"+name, "/_drafts/")}
 	origin := front.get("origin")
 	out.stored = origin != nil && origin.s == originMongoDB
 	r.table(front, false)
@@ -325,6 +327,7 @@ func (p *parts) read(name string, front *value, out *parsed) {
 			}
 		}
 	}
+	r.useOtherDate(name)
 	out.seo = site.SEO{
 		Title: cmp.Or(r.seo.Title, out.seo.Title), Description: cmp.Or(r.seo.Description, out.seo.Description), Keywords: out.seo.Keywords,
 		Canonical: cmp.Or(r.seo.Canonical, out.seo.Canonical), Image: cmp.Or(r.seo.Image, out.seo.Image), NoIndex: r.seo.NoIndex || out.seo.NoIndex,
@@ -648,7 +651,7 @@ func (r *reader) take(k key, f *field) bool {
 		if id := v.get("$oid"); v.kind == table && id != nil && len(id.s) == 24 {
 			out.storedID = strings.ToLower(id.s)
 			if seconds, err := strconv.ParseUint(id.s[:8], 16, 32); err == nil {
-				out.born = time.Unix(int64(seconds), 0).UTC()
+				out.born = site.In(time.Unix(int64(seconds), 0), r.zone)
 			}
 		}
 	case keyAuthorImage:
@@ -713,43 +716,71 @@ func (r *reader) string(f *field, to *string) bool {
 	return false
 }
 
+// date reads a date. Of one that cannot be read it says so, unless the document is left out for it: see useOtherDate.
 func (r *reader) date(f *field, to *time.Time) bool {
-	t, ok := f.val.t, f.val.kind == moment
-	if !ok {
-		t, ok = site.ParseDate(f.val.s)
+	if r.out.stored && f.val.kind == text && f.val.plain && simpleTime(f.val.s) { // as encodeFields writes the dates of a database
+		t, _ := time.Parse(time.RFC3339, f.val.s)
+		f.val.kind, f.val.t, f.val.clock = moment, t, atInstant
 	}
+	d, ok := f.val.date(r.zone)
 	problem := fmt.Sprintf("%s %q is not a date", f.key, diag.Clip(f.val.s, 40))
+	remedy := "write it as 2006-01-02 or 2006-01-02T15:04:05Z"
+	if d.Ambiguous {
+		problem = fmt.Sprintf("%s %q leaves open which is the day and which the month", f.key, diag.Clip(f.val.s, 40))
+	}
 	if r.out.stored {
-		if !ok {
-			var ambiguous bool
-			if t, ok, ambiguous = site.ParseSlashDate(f.val.s); ambiguous {
-				problem = fmt.Sprintf("%s %q leaves open which is the day and which the month", f.key, diag.Clip(f.val.s, 40))
-			}
-		}
 		n, err := strconv.ParseFloat(f.val.s, 64)
 		switch {
-		case ok && f.val.kind == moment && t.Unix() == 0, err == nil && n == 0:
+		case ok && f.val.kind == moment && d.Time.Unix() == 0, err == nil && n == 0:
 			return false // a zero value of some program's: none was set
 		case ok:
 		case to == &r.out.published && (f.key == "createdAt" || f.key == "created_at"):
 			return false
-		case to == &r.out.modified:
-			r.warn(f, problem, "store a date")
-			return false
-		default:
+		case to != &r.out.modified:
 			r.late = append(r.late, late{f, problem, "store a date, or write it as 2006-01-02"})
 			return false
 		}
+		remedy = "store a date"
 	}
-	if !ok {
-		r.fail(f, problem, "write it as 2006-01-02 or 2006-01-02T15:04:05Z")
-		return false
-	}
-	if t.Year() <= 1 {
+	switch {
+	case ok && d.Time.Year() <= 1:
 		return false // a zero value of some program's: none was set
+	case ok:
+		if d.Unknown != "" {
+			r.warn(f, fmt.Sprintf("%s %q is in the time zone %s, which is not known, so it is read as one in %s", f.key, diag.Clip(f.val.s, 40), diag.Clip(d.Unknown, 40), r.zone),
+				"write the offset from UTC instead, such as +05:30")
+		}
+		*to = d.Time
+	case to == &r.out.published:
+		r.undated = append(r.undated, late{f, problem, remedy})
+	case to == &r.out.modified: // without it the document is shown all the same
+		r.warn(f, problem, remedy)
+	default:
+		r.fail(f, problem, remedy)
 	}
-	*to = t.UTC()
-	return true
+	return ok
+}
+
+// useOtherDate reports dates of publication that cannot be read. Where another field, the file's name or its address has
+// the date the document is shown with that.
+func (r *reader) useOtherDate(name string) {
+	if len(r.undated) == 0 {
+		return
+	}
+	_, _, inName := dateName(documentName(name))
+	_, inAddress := datePath(r.out.address)
+	for _, l := range r.undated {
+		switch {
+		case !r.out.published.IsZero():
+			r.warn(l.f, l.message+", so another field's counts", l.remedy)
+		case inName:
+			r.warn(l.f, l.message+", so that of the file's name counts", l.remedy)
+		case inAddress:
+			r.warn(l.f, l.message+", so that of its address counts", l.remedy)
+		default:
+			r.fail(l.f, l.message, l.remedy)
+		}
+	}
 }
 
 func (r *reader) number(f *field, to *float64) bool {

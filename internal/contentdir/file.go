@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	_ "golang.org/x/image/webp"
@@ -131,8 +132,8 @@ func paramOf(front *value) func(string) (string, bool) {
 	}
 }
 
-// parseFile reads one Markdown file. It depends on the file's path in the tree and its bytes alone.
-func parseFile(name string, data []byte) *parsed {
+// parseFile reads one Markdown file. It depends on the file's path in the tree, its bytes and the site's time zone alone.
+func parseFile(name string, data []byte, zone *time.Location) *parsed {
 	out := &parsed{}
 	p, prob := prepare(data)
 	if prob != nil {
@@ -147,7 +148,7 @@ func parseFile(name string, data []byte) *parsed {
 		out.dated = dateHint.Match(p.front)
 		return out
 	}
-	p.read(name, front, out)
+	p.read(name, front, out, zone)
 	if out.stored && out.title == "" && !out.draft && (out.hasStatus || collOf(name) == Courses) {
 		out.fail(&diag.Problem{Severity: diag.Error, Line: 1, Field: "title", Message: "there is no title", Remedy: "write one in title"})
 	}
@@ -175,7 +176,7 @@ func parseFile(name string, data []byte) *parsed {
 	}
 	if out.published.IsZero() {
 		if t, ok := datePath(out.address); ok {
-			out.published = t
+			out.published = dateIn(t, zone)
 		}
 	}
 	out.dated = !out.published.IsZero()

@@ -61,11 +61,21 @@ type value struct {
 	plain  bool // text that stood without quotes
 	s      string
 	t      time.Time
+	clock  clock // of a moment
 	items  []*value
 	fields []field
 	line   int // in the file, from 1
 	col    int
 }
+
+// A clock is what a moment was written by.
+type clock uint8
+
+const (
+	atOffset  clock = iota // with its offset
+	onWall                 // without one: t is in UTC what the site's time zone is meant by
+	atInstant              // as a database keeps it: in no time zone
+)
 
 type field struct {
 	key       string
@@ -508,9 +518,9 @@ func fromGo(x any, name string, at map[string][2]int, first int) *value {
 	case time.Time:
 		v.kind, v.t, v.s = moment, x, x.Format(time.RFC3339)
 	case toml.LocalDate:
-		v.kind, v.t, v.s = moment, x.AsTime(time.UTC), x.String()
+		v.kind, v.t, v.s, v.clock = moment, x.AsTime(time.UTC), x.String(), onWall
 	case toml.LocalDateTime:
-		v.kind, v.t, v.s = moment, x.AsTime(time.UTC), x.String()
+		v.kind, v.t, v.s, v.clock = moment, x.AsTime(time.UTC), x.String(), onWall
 	case toml.LocalTime:
 		v.kind, v.s = text, x.String()
 	default:
@@ -625,7 +635,7 @@ func (v *value) plainValue() *value {
 		}
 		out.kind, out.s = text, inner.s
 		if ms, err := strconv.ParseInt(inner.s, 10, 64); err == nil {
-			out.kind, out.t = moment, time.UnixMilli(ms).UTC()
+			out.kind, out.t, out.clock = moment, time.UnixMilli(ms).UTC(), atInstant
 			out.s = out.t.Format(time.RFC3339Nano)
 		}
 		return out

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"path"
 	"strings"
+	"time"
 
 	"freshet/internal/diag"
 	"freshet/internal/extjson"
@@ -48,7 +49,7 @@ func (k *keptText) Value(name string) (extjson.Value, bool, error) {
 			return extjson.Value{}, false, nil
 		}
 		var err error
-		if v, err = f.stored(); err != nil {
+		if v, err = f.stored(time.UTC); err != nil {
 			return v, true, err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"freshet/internal/diag"
 	"freshet/internal/extjson"
@@ -41,9 +42,10 @@ type kept struct {
 	bad     error         // why an author's file is no document
 }
 
-// OpenLibrary reads which documents a content tree has. The folder need not exist.
-func OpenLibrary(ctx context.Context, dir string) (*Library, error) {
-	src, err := New(Config{Dir: dir})
+// OpenLibrary reads which documents a content tree has. The folder need not exist. zone is that of dates without one; nil is
+// UTC.
+func OpenLibrary(ctx context.Context, dir string, zone *time.Location) (*Library, error) {
+	src, err := New(Config{Dir: dir, Zone: zone})
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +69,7 @@ func OpenLibrary(ctx context.Context, dir string) (*Library, error) {
 		if prob != nil || !isStored(&p) {
 			continue
 		}
-		file, err := decodeFields(data)
+		file, err := decodeFields(data, l.src.zone)
 		if prob, ok := errors.AsType[*diag.Problem](err); ok {
 			prob.File = src.shown(f.path)
 			return nil, prob
@@ -243,7 +245,7 @@ func (l *Library) decode(name string) (decodedFile, error) {
 	if err != nil {
 		return decodedFile{}, err
 	}
-	file, err := decodeFields(data)
+	file, err := decodeFields(data, l.src.zone)
 	if prob, ok := errors.AsType[*diag.Problem](err); ok {
 		prob.File = l.src.shown(name)
 		return file, prob

@@ -99,7 +99,7 @@ func (s *Source) openHeld(doc string, f *site.File) (io.ReadCloser, error) {
 		return changed()
 	}
 	var p parsed
-	parts.read(doc, front, &p)
+	parts.read(doc, front, &p, s.zone)
 	data, err := datauri.Read(p.hold(doc, f.Name))
 	if err != nil || digest.Bytes(data) != f.Revision {
 		return changed()

@@ -35,10 +35,11 @@ type Memo interface {
 
 // Config says what a Source reads.
 type Config struct {
-	Dir    string       // the tree; problems name files beneath it as it is written here
-	Only   []string     // names of files and folders at the top of the tree: the rest is not looked at, and the tree need not exist; nil: all of it
-	Memo   Memo         // nil: nothing is kept between processes
-	Logger *slog.Logger // nil: nothing is logged
+	Dir    string         // the tree; problems name files beneath it as it is written here
+	Only   []string       // names of files and folders at the top of the tree: the rest is not looked at, and the tree need not exist; nil: all of it
+	Memo   Memo           // nil: nothing is kept between processes
+	Zone   *time.Location // of dates without one; nil: UTC
+	Logger *slog.Logger   // nil: nothing is logged
 }
 
 // A Source reads one content tree. Its methods may be called by several goroutines; scans wait for each other.
@@ -47,6 +48,7 @@ type Source struct {
 	only []string
 	memo Memo
 	log  *slog.Logger
+	zone *time.Location
 
 	doubtMu sync.Mutex
 	doubts  map[string]bool // files whose body was not as scanned
@@ -75,7 +77,11 @@ func New(cfg Config) (*Source, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Source{dir: cfg.Dir, only: cfg.Only, memo: cfg.Memo, log: log.With("part", "contentdir"), now: time.Now,
+	zone := cfg.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	return &Source{dir: cfg.Dir, zone: zone, only: cfg.Only, memo: cfg.Memo, log: log.With("part", "contentdir"), now: time.Now,
 		strings: map[string]string{}}, nil
 }
 
@@ -433,9 +439,10 @@ func (w *walk) problem(name, message, remedy string, left bool) {
 var errVanished = errors.New("vanished")
 
 // memoKey names what was read of a file in a state.
-func memoKey(name string, st stat) digest.Sum {
+func (s *Source) memoKey(name string, st stat) digest.Sum {
 	h := digest.New()
 	h.Uint64(parserVersion)
+	h.String(s.zone.String())
 	h.String(name)
 	h.Uint64(uint64(st.size))
 	h.Uint64(uint64(st.mtime))
@@ -451,7 +458,7 @@ func (s *Source) trusted(st stat) bool {
 
 // load fills a record from the memo, unless that is in doubt, or from disk. st is what the walk saw.
 func (s *Source) load(r *record, st stat, doubted bool) error {
-	key := memoKey(r.path, st)
+	key := s.memoKey(r.path, st)
 	if s.memo != nil && !doubted && s.trusted(st) {
 		if b, ok := s.memo.Get(key); ok {
 			if r.isMarkdown {
@@ -483,13 +490,13 @@ func (s *Source) load(r *record, st stat, doubted bool) error {
 	}
 	if !r.isMarkdown {
 		if s.memo != nil && r.trusted {
-			s.memo.Put(memoKey(r.path, st), r.asset.encode())
+			s.memo.Put(s.memoKey(r.path, st), r.asset.encode())
 		}
 		return nil
 	}
 	enc := r.p.encode()
 	if s.memo != nil && r.trusted {
-		s.memo.Put(memoKey(r.path, st), enc)
+		s.memo.Put(s.memoKey(r.path, st), enc)
 	}
 	// Decoding gives one string that all others are parts of, instead of pieces that keep the whole file alive.
 	r.p, _ = decodeParsed(enc)
@@ -524,7 +531,7 @@ func (s *Source) read(r *record, st *stat) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		r.p = parseFile(r.path, data)
+		r.p = parseFile(r.path, data, s.zone)
 	} else {
 		a, err := readAsset(f, r.path, st.size)
 		if err != nil {

@@ -170,8 +170,8 @@ type decodedFile struct {
 	stored bool
 }
 
-// decodeFields reads a file back.
-func decodeFields(data []byte) (decodedFile, error) {
+// decodeFields reads a file back. zone is that of dates without one.
+func decodeFields(data []byte, zone *time.Location) (decodedFile, error) {
 	var out decodedFile
 	p, prob := prepare(data)
 	if prob != nil {
@@ -192,7 +192,7 @@ func decodeFields(data []byte) (decodedFile, error) {
 		case asTextKey:
 			asText, _ = boolOf(f.val)
 		case holesKey:
-			v, err := f.val.stored()
+			v, err := f.val.stored(zone)
 			if err != nil {
 				return out, fmt.Errorf("%s: %w", f.key, err)
 			}
@@ -204,7 +204,7 @@ func decodeFields(data []byte) (decodedFile, error) {
 			out.list = f.val.s
 			out.doc = append(out.doc, extjson.Field{Key: out.list, Value: extjson.List()})
 		default:
-			v, err := f.val.stored()
+			v, err := f.val.stored(zone)
 			if err != nil {
 				return out, p.problem(f.line, f.col, fmt.Sprintf("%s: %v", f.key, err), "write it as mongoexport does")
 			}
@@ -232,7 +232,7 @@ func decodeFields(data []byte) (decodedFile, error) {
 }
 
 // stored is the value of a document that a value of front matter stands for.
-func (v *value) stored() (extjson.Value, error) {
+func (v *value) stored(zone *time.Location) (extjson.Value, error) {
 	switch v.kind {
 	case boolean:
 		b, _ := boolOf(v)
@@ -248,18 +248,19 @@ func (v *value) stored() (extjson.Value, error) {
 	case text:
 		if v.plain && len(v.s) >= 10 && v.s[0] <= '9' {
 			if simpleTime(v.s) || len(v.s) == len(time.DateOnly) {
-				if t, ok := site.ParseDate(v.s); ok {
-					return extjson.Moment(t), nil
+				if d, ok := site.ParseDate(v.s, zone); ok {
+					return extjson.Moment(d.Time), nil
 				}
 			}
 		}
 		return extjson.Text(v.s), nil
 	case moment:
-		return extjson.Moment(v.t), nil
+		d, _ := v.date(zone)
+		return extjson.Moment(d.Time), nil
 	case list:
 		out := extjson.List()
 		for _, it := range v.items {
-			item, err := it.stored()
+			item, err := it.stored(zone)
 			if err != nil {
 				return out, err
 			}
@@ -269,7 +270,7 @@ func (v *value) stored() (extjson.Value, error) {
 	case table:
 		d := extjson.Doc{}
 		for _, f := range v.fields {
-			val, err := f.val.stored()
+			val, err := f.val.stored(zone)
 			if err != nil {
 				return extjson.Value{}, err
 			}

@@ -519,11 +519,7 @@ func (r *record) facts() {
 	r.broken = r.p.broken
 	r.dated = r.p.dated
 	if !r.dated {
-		name := r.name().stem
-		if r.text != noText {
-			name = path.Base(path.Dir(r.path))
-		}
-		_, _, r.dated = dateName(name)
+		_, _, r.dated = dateName(documentName(r.path))
 	}
 	if len(r.p.problems)+len(r.p.uses) > 0 || r.broken {
 		r.notes = &notes{problems: r.p.problems, uses: r.p.uses}

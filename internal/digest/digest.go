@@ -112,7 +112,9 @@ func (h *Hash) value(v reflect.Value) {
 			h.Uint64(0)
 			return
 		}
+		_, offset := tm.Zone() // which the day depends on that a page shows
 		h.Uint64(uint64(tm.UnixNano()))
+		h.Uint64(uint64(offset))
 		return
 	}
 	// Most types have no methods, which is told much faster than what they implement.

@@ -22,15 +22,16 @@ import (
 // Config says which MongoDB is asked, and how. URI is required; zero values mean the defaults.
 type Config struct {
 	URI              URI
-	DB               string        // of the content; empty: the one in the URI's path
-	SettingsDB       string        // of the settings documents; empty: DB
-	MinPool          int           // connections kept; 0: 5, or MaxPool where that is less
-	MaxPool          int           // 0: 20
-	Idle             time.Duration // how long an unused connection is kept; 0: 45 s
-	BlogTimeout      time.Duration // of a query for single documents; 0: 3 s
-	ListTimeout      time.Duration // of a query for many, each batch of it; 0: 5 s
-	AggregateTimeout time.Duration // of an aggregate; 0: 10 s
-	ReadPreference   string        // primary, primaryPreferred, secondary, secondaryPreferred, nearest; empty: as the URI says
+	DB               string         // of the content; empty: the one in the URI's path
+	SettingsDB       string         // of the settings documents; empty: DB
+	MinPool          int            // connections kept; 0: 5, or MaxPool where that is less
+	MaxPool          int            // 0: 20
+	Idle             time.Duration  // how long an unused connection is kept; 0: 45 s
+	BlogTimeout      time.Duration  // of a query for single documents; 0: 3 s
+	ListTimeout      time.Duration  // of a query for many, each batch of it; 0: 5 s
+	AggregateTimeout time.Duration  // of an aggregate; 0: 10 s
+	Zone             *time.Location // that days are shown in; nil: UTC
+	ReadPreference   string         // primary, primaryPreferred, secondary, secondaryPreferred, nearest; empty: as the URI says
 	Breaker          BreakerConfig
 	Logger           *slog.Logger // nil: nothing is logged
 }

@@ -23,13 +23,14 @@ const (
 	dateBad                       // something that is no date, or may be two
 )
 
-// readDate reads a date of any form. why says what is odd about it.
-func readDate(v bson.RawValue) (t time.Time, state dateState, why string) {
+// readDate reads a date of any form. An instant has its day in zone, and so has a text without a zone of its own. why says
+// what is odd about it.
+func readDate(v bson.RawValue, zone *time.Location) (t time.Time, state dateState, why string) {
 	switch v.Type {
 	case bson.TypeDateTime:
 		ms := int64(binary.LittleEndian.Uint64(v.Value))
-		t, state = time.UnixMilli(ms).UTC(), dateGood
-		if ms == 0 || t.Year() == 1 {
+		t, state = site.In(time.UnixMilli(ms), zone), dateGood
+		if ms == 0 || t.UTC().Year() == 1 {
 			return time.Time{}, dateMissing, "is a zero value"
 		}
 		if t.Year() < 1 || t.Year() > 9999 {
@@ -37,7 +38,7 @@ func readDate(v bson.RawValue) (t time.Time, state dateState, why string) {
 		}
 		return t, state, ""
 	case bson.TypeTimestamp:
-		return time.Unix(int64(binary.LittleEndian.Uint32(v.Value[4:])), 0).UTC(), dateRepaired, "is a timestamp"
+		return site.In(time.Unix(int64(binary.LittleEndian.Uint32(v.Value[4:])), 0), zone), dateRepaired, "is a timestamp"
 	}
 	b, isText := stringBytes(v)
 	switch {
@@ -53,18 +54,17 @@ func readDate(v bson.RawValue) (t time.Time, state dateState, why string) {
 	if n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64); err == nil && n == 0 {
 		return time.Time{}, dateMissing, "is a zero value"
 	}
-	t, ok := site.ParseDate(s)
-	if !ok {
-		var ambiguous bool
-		if t, ok, ambiguous = site.ParseSlashDate(s); ambiguous {
-			return time.Time{}, dateBad, fmt.Sprintf("%q leaves open which is the day and which the month", diag.Clip(s, 40))
-		}
-	}
+	d, ok := site.ParseDate(s, zone)
+	t = d.Time
 	switch {
+	case d.Ambiguous:
+		return time.Time{}, dateBad, fmt.Sprintf("%q leaves open which is the day and which the month", diag.Clip(s, 40))
 	case !ok:
 		return time.Time{}, dateBad, fmt.Sprintf("%q is not a date", diag.Clip(s, 40))
 	case t.Year() == 1:
 		return time.Time{}, dateMissing, "is a zero value"
+	case d.Unknown != "":
+		return t, dateRepaired, fmt.Sprintf("is text in the time zone %s, which is not known", diag.Clip(d.Unknown, 40))
 	case isText:
 		return t, dateRepaired, "is text"
 	}

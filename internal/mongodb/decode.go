@@ -33,7 +33,8 @@ type decoded struct {
 // and named, and only a document that could not be shown truly is left out, with the reason. What a document becomes
 // depends on its bytes alone. The zero decoder is of use; it may be used by several goroutines.
 type decoder struct {
-	blogs, courses string // names of the collections; empty: "blogs", "courses"
+	blogs, courses string         // names of the collections; empty: "blogs", "courses"
+	zone           *time.Location // that days are shown in; nil: UTC
 
 	mu      sync.Mutex        // protects what follows
 	strings map[string]string // one copy of each text that many documents have: tags, authors, levels
@@ -131,9 +132,9 @@ func (d *decoder) begin(coll string, raw bson.Raw) (*reader, bool) {
 		return r, false
 	}
 	if id.Type == bson.TypeObjectID {
-		r.born = bson.ObjectID(id.Value).Timestamp().UTC()
+		r.born = site.In(bson.ObjectID(id.Value).Timestamp(), d.zone)
 	}
-	r.out.updated, _, _ = readDate(r.fields.get("updatedAt").v)
+	r.out.updated, _, _ = readDate(r.fields.get("updatedAt").v, d.zone)
 	return r, true
 }
 
@@ -384,7 +385,7 @@ func truth(v bson.RawValue) (b, ok bool) {
 // published is publishedAt, else createdAt, else the ObjectId's time. wanted says that a missing one is worth a word.
 func (r *reader) published(draft, wanted bool) time.Time {
 	f := r.fields.get("publishedAt", "published_at", "date")
-	t, state, why := readDate(f.v)
+	t, state, why := readDate(f.v, r.d.zone)
 	name := cmp.Or(f.name, "publishedAt")
 	switch state {
 	case dateGood:
@@ -400,7 +401,7 @@ func (r *reader) published(draft, wanted bool) time.Time {
 		r.warn(name, fmt.Sprintf("%s %s", name, why), "store a date, or write it as 2006-01-02")
 	}
 	stand, instead := time.Time{}, ""
-	if c, state, _ := readDate(r.fields.get("createdAt", "created_at").v); state == dateGood || state == dateRepaired {
+	if c, state, _ := readDate(r.fields.get("createdAt", "created_at").v, r.d.zone); state == dateGood || state == dateRepaired {
 		stand, instead = c, "createdAt stands in"
 	} else if !r.born.IsZero() {
 		stand, instead = r.born, "the time in its _id stands in"
@@ -417,7 +418,7 @@ func (r *reader) published(draft, wanted bool) time.Time {
 // date reads a date without which the document can be shown; zero when it cannot be read.
 func (r *reader) date(names ...string) time.Time {
 	f := r.fields.get(names...)
-	t, state, why := readDate(f.v)
+	t, state, why := readDate(f.v, r.d.zone)
 	if f.name != "" && state != dateGood && state != dateMissing {
 		r.warn(f.name, fmt.Sprintf("%s %s", f.name, why), "store a date")
 	}
@@ -427,7 +428,7 @@ func (r *reader) date(names ...string) time.Time {
 // expires is when the document goes away. One that cannot be read leaves the document out: it may be over.
 func (r *reader) expires(draft bool) time.Time {
 	f := r.fields.get("expiresAt")
-	t, state, why := readDate(f.v)
+	t, state, why := readDate(f.v, r.d.zone)
 	switch {
 	case state == dateBad && !draft:
 		r.skip(f.name, fmt.Sprintf("expiresAt %s", why), "store a date, or remove it")

@@ -76,7 +76,9 @@ func NewSource(db *DB) (*Source, error) {
 	if db == nil {
 		return nil, errors.New("mongodb: there is no DB")
 	}
-	return &Source{db: db, dec: newDecoder(blogs, courses), log: db.log, all: true, pending: map[string]bool{}, docs: map[site.ID]known{},
+	dec := newDecoder(blogs, courses)
+	dec.zone = db.cfg.Zone
+	return &Source{db: db, dec: dec, log: db.log, all: true, pending: map[string]bool{}, docs: map[site.ID]known{},
 		slugs: map[docSlug][]site.ID{}, issues: map[site.ID]issues{}}, nil
 }
 

@@ -99,9 +99,9 @@ type Meta struct {
 	Cover     Picture
 	SEO       SEO
 	Draft     bool      // any status other than published
-	Published time.Time // UTC; zero: unknown, which counts as published at the beginning of time
-	Modified  time.Time // UTC; an explicit modification date; zero: as Published
-	Expires   time.Time // UTC; zero: never
+	Published time.Time // with the offset that its day is shown in; zero: unknown, which counts as published at the beginning of time
+	Modified  time.Time // likewise; an explicit modification date; zero: as Published
+	Expires   time.Time // zero: never
 	Aliases   []string  // former addresses, absolute paths on this site, as written
 	Body      BodyRef
 	Minutes   int // reading time
