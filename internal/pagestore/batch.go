@@ -142,6 +142,18 @@ func (w *Writer) end(b *Batch) {
 // Commit makes the next generation of the current one and what was put and removed. It is on the disk when Commit
 // returns. After an error there is no new generation, and the batch has ended all the same.
 func (b *Batch) Commit(c CommitInfo) (*Generation, error) {
+	gen, err := b.commit(c)
+	if err != nil {
+		return nil, err
+	}
+	b.w.restore()
+	if now := b.w.Current(); now.ID == gen.ID {
+		gen = now // the log may have been written anew
+	}
+	return gen, nil
+}
+
+func (b *Batch) commit(c CommitInfo) (*Generation, error) {
 	w := b.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -217,7 +229,7 @@ func (w *Writer) commit(b *Batch, info CommitInfo) (*Generation, error) {
 	c := &span{
 		start:   w.out.size + int64(len(w.out.buf)),
 		records: len(b.puts),
-		Commit:  Commit{Generation: current.ID + 1, Epoch: w.epoch, Time: now.UTC().Round(0), CommitInfo: info},
+		Commit:  Commit{Generation: max(current.ID, w.floor) + 1, Epoch: w.epoch, Time: now.UTC().Round(0), CommitInfo: info},
 	}
 	c.Now = info.Now.UTC().Round(0)
 	if last := len(w.spans) - 1; last >= 0 {

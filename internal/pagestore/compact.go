@@ -42,29 +42,57 @@ func (w *Writer) compact(ctx context.Context) error {
 	if err != nil || len(spans) == 0 {
 		return err
 	}
-	to, err := w.createSegment(header{site: from.site, seq: from.seq + 1})
+	err = w.compactFrom(ctx, from, spans, nil)
+	if !isDamage(err) {
+		return err
+	}
+	w.cfg.Logger.Error("page log: generations before the newest are damaged and are left out", "error", err)
+	w.mu.Lock()
+	spans, gen := w.spans, w.current.Load()
+	w.mu.Unlock()
+	return w.compactFrom(ctx, from, spans, gen)
+}
+
+// compactFrom writes a new segment, and puts it in the place of the old one. The first generation in it is gen as memory
+// has it; nil: the oldest of those that are kept, as the log has it.
+func (w *Writer) compactFrom(ctx context.Context, from *segment, spans []*span, gen *Generation) error {
+	seqs, _, err := listSegments(w.dir)
 	if err != nil {
 		return err
 	}
-	c := &compaction{
-		ctx: ctx, from: from,
-		out:   appender{before: w.cfg.before, seg: to, size: headerSize},
-		moved: map[int64]int64{},
+	to, err := w.createSegment(header{site: from.site, seq: max(from.seq, slices.Max(append(seqs, 0))) + 1})
+	if err != nil {
+		return err
 	}
+	c := newCompaction(ctx, w, from, to)
+	c.gen = gen
 	if err := w.replace(c, spans); err != nil {
-		if w.cfg.before("remove", to.name+tmpSuffix) == nil {
-			_ = os.Remove(to.name + tmpSuffix) // else the next writer does it
-		}
-		_ = to.f.Close()
+		w.discard(to)
 		return err
 	}
 	return nil
 }
 
+// discard removes a segment that has no name of its own yet.
+func (w *Writer) discard(s *segment) {
+	if w.cfg.before("remove", s.name+tmpSuffix) == nil {
+		_ = os.Remove(s.name + tmpSuffix) // else the next writer does it
+	}
+	_ = s.f.Close()
+}
+
 // replace fills the new segment and puts it in the place of the old one.
 func (w *Writer) replace(c *compaction, spans []*span) error {
 	oldest := max(0, len(spans)-w.cfg.Keep)
-	if err := c.base(spans[:oldest+1]); err != nil {
+	var err error
+	if c.gen == nil {
+		err = c.base(spans[:oldest+1])
+	} else {
+		oldest = len(spans) - 1
+		s := *spans[oldest]
+		err = c.whole(c.gen, &s)
+	}
+	if err != nil {
 		return err
 	}
 	done := oldest + 1
@@ -124,6 +152,9 @@ func (w *Writer) replace(c *compaction, spans []*span) error {
 		return err
 	}
 	w.adopt(l)
+	for _, off := range c.damaged {
+		w.distrust(off)
+	}
 	// Readers move over when the old segment is gone; until then they would miss what is committed.
 	if err := w.remove(c.from.name); err != nil {
 		w.cfg.Logger.Warn("page log: the old segment cannot be removed", "error", err)
@@ -136,9 +167,43 @@ type compaction struct {
 	ctx   context.Context
 	from  *segment
 	out   appender
+	gen   *Generation     // what to begin with, from memory; nil: what the log has
 	moved map[int64]int64 // where the objects of from are in the new segment
 	last  *span           // the last commit written
 	buf   []byte
+
+	damaged []int64 // objects, in the new segment
+}
+
+func newCompaction(ctx context.Context, w *Writer, from, to *segment) *compaction {
+	return &compaction{
+		ctx: ctx, from: from,
+		out:   appender{before: w.cfg.before, seg: to, size: headerSize},
+		moved: map[int64]int64{},
+	}
+}
+
+// whole writes a generation as the first of the new segment. What memory does not have of an entry, it has not
+// afterwards if the log cannot be read.
+func (c *compaction) whole(gen *Generation, s *span) error {
+	nodes := slices.SortedFunc(gen.nodes(), func(a, b *node) int { return cmp.Compare(a.off, b.off) })
+	s.dead, s.entries = 0, len(nodes)
+	return c.write(s, len(nodes), func(visit func(kind byte, payload []byte) error) error {
+		for _, n := range nodes {
+			payload, _, err := c.from.record(n.off, typeEntry)
+			if isDamage(err) {
+				e := n.entry()
+				payload, err = encodeEntry(nil, e, nil), nil
+			}
+			if err == nil {
+				err = visit(typeEntry, payload)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // base writes the generation of the last of the commits, which are all from the first on, as the first of the new
@@ -249,24 +314,29 @@ func (c *compaction) write(s *span, n int, records func(visit func(kind byte, pa
 	return nil
 }
 
-// object copies an object's record. One that is damaged stops the compaction: the old segment stays as it is.
+// object copies an object's record. One that is damaged stays damaged: it gets a wrong checksum.
 func (c *compaction) object(p place) error {
 	if err := c.ctx.Err(); err != nil {
 		return err
 	}
 	n := int(objectHead + p.size)
 	c.buf = slices.Grow(c.buf[:0], n)[:n]
-	if err := c.from.read(c.buf, p.off); err != nil {
+	err := c.from.read(c.buf, p.off)
+	if err != nil && !isDamage(err) {
 		return err
 	}
 	size, kind, sum := parseHead(c.buf)
-	if kind != typeObject || size != p.size+8 || recordSum(c.from.salt, c.buf, c.buf[headSize:]) != sum {
-		return c.from.damaged(p.off, "the object does not match its checksum")
-	}
+	damaged := err != nil || kind != typeObject || size != p.size+8 || recordSum(c.from.salt, c.buf, c.buf[headSize:]) != sum
 	appendHead(c.buf[:0], c.out.seg.salt, typeObject, c.buf[headSize:])
+	if damaged {
+		c.buf[headSize-1] ^= 0xff
+	}
 	off, err := c.out.append(c.buf)
 	if err != nil {
 		return err
+	}
+	if damaged {
+		c.damaged = append(c.damaged, off)
 	}
 	c.moved[p.off] = off
 	return nil

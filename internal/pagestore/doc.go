@@ -12,7 +12,12 @@
 //     underneath it or its writer is closed.
 //   - [Generation.Object] returns the bytes that were committed or an error, never other bytes: every record has a
 //     checksum. Damage in what was committed is an error that names the file and the place; it is never repaired by
-//     forgetting generations.
+//     forgetting generations silently, and no generation's number is given to another one.
+//
+// Damage is mended where it can be. A damaged object is named by [Writer.Distrusted] until a batch has kept its bytes anew;
+// a batch never takes one for what it was given. A log whose entries, commits or header are damaged is written anew by
+// the next writer, with all that can be read of it, as a generation of its own that says so; the damaged file is put aside.
+// A log that somebody removes while a writer has it open is written anew by the next commit.
 //
 // Not promised: that a reader never sees a generation that a failing disk then takes back. Readers in other
 // processes accept a commit when they can read it, which may be moments before it is known to be on the disk.

@@ -34,33 +34,15 @@ func (l *follower) load() error {
 		return err
 	}
 	size := info.Size()
-	spans, ok, err := l.seg.chain(size)
+	next, synced := size, false
+	spans, ok, err := l.seg.chain(size, nil)
+	if err == nil && !ok {
+		spans, next, synced, err = l.seg.find(size, l.names)
+	}
 	if err != nil {
 		return err
 	}
-	next := size
-	if !ok {
-		var bad bool
-		spans, next, bad, err = l.seg.scan(headerSize, size, nil)
-		if err != nil {
-			return err
-		}
-		end, gen := int64(headerSize), uint64(0)
-		if len(spans) > 0 {
-			end, gen = spans[len(spans)-1].end, spans[len(spans)-1].Generation
-		}
-		if bad || next < size {
-			// One commit may be there that was never whole. If there are two, the first one was.
-			later, err := l.seg.hasCommitAfter(end, size, gen+1)
-			if err != nil {
-				return err
-			}
-			if later {
-				return l.seg.damaged(next, "a commit follows what cannot be read")
-			}
-		}
-	}
-	gen, kept, err := l.seg.replay(spans, l.names)
+	gen, kept, err := l.seg.replay(spans, l.names, !synced)
 	if err != nil {
 		return err
 	}
@@ -69,6 +51,38 @@ func (l *follower) load() error {
 		l.next = l.end()
 	}
 	return nil
+}
+
+// find returns the commits of a file that ends with something else, and where the next record begins. A crash may have
+// left such an end: what follows the last commit was being written. synced reports whether something whole follows the
+// last commit, which was on the disk by then.
+func (s *segment) find(size int64, names *interner) (spans []*span, next int64, synced bool, err error) {
+	spans, next, bad, err := s.scan(headerSize, size, nil)
+	if err != nil {
+		return nil, 0, false, err
+	}
+	end, last := int64(headerSize), (*span)(nil)
+	if len(spans) > 0 {
+		last = spans[len(spans)-1]
+		end = last.end
+	}
+	if !bad && next == size {
+		return spans, next, next > end, nil
+	}
+	// A record says how long it is. If that is damaged, what follows it seems to be no record, or to be a part of it.
+	v, err := s.survey(end, size, names)
+	if err != nil {
+		return nil, 0, false, err
+	}
+	if n := len(v.spans); n > 0 {
+		more, err := s.back(v.spans[n-1], last)
+		if err != nil {
+			return nil, 0, false, s.damaged(next, "a commit follows what cannot be read")
+		}
+		spans = append(spans, more...)
+		return spans, spans[len(spans)-1].end, false, nil
+	}
+	return spans, next, next > end, nil
 }
 
 // poll takes in what was committed since, and reports whether there was anything.
@@ -85,9 +99,14 @@ func (l *follower) poll(size int64) (bool, error) {
 	if size < l.next {
 		l.next = l.end()
 	}
-	spans, next, bad, err := l.seg.scan(l.next, size, last)
-	if err == nil && bad && l.next != l.end() {
-		spans, next, _, err = l.seg.scan(l.end(), size, last)
+	spans, ok, err := l.seg.chain(size, last)
+	next := size
+	if err == nil && !ok {
+		var bad bool
+		spans, next, bad, err = l.seg.scan(l.next, size, last)
+		if err == nil && bad && l.next != l.end() {
+			spans, next, _, err = l.seg.scan(l.end(), size, last)
+		}
 	}
 	if err != nil {
 		return false, err

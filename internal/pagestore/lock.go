@@ -11,6 +11,9 @@ import (
 	"syscall"
 )
 
+// lockName is the file of a state folder that its writer holds locked.
+const lockName = "lock"
+
 // A LockedError says that another process writes the page log.
 type LockedError struct {
 	PID int // 0: unknown
@@ -27,7 +30,7 @@ func (e *LockedError) Error() string {
 // lockFolder takes the lock of a state folder; closing the file gives it back. The file stays: removing it would let
 // two processes hold two files of one name.
 func lockFolder(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, err
 	}

@@ -125,6 +125,9 @@ func (r *Reader) move() error {
 		if errors.Is(err, os.ErrNotExist) {
 			continue // it was compacted in this moment: there is a newer one
 		}
+		if isDamage(err) && r.l == nil {
+			return r.moveDamaged(seqs[len(seqs)-1], err)
+		}
 		if err != nil {
 			return err
 		}
@@ -139,12 +142,50 @@ func (r *Reader) move() error {
 		l := &follower{seg: seg, names: &interner{}}
 		if err := l.load(); err != nil {
 			_ = seg.f.Close()
+			if isDamage(err) && r.l == nil {
+				return r.moveDamaged(seqs[len(seqs)-1], err)
+			}
 			return err
 		}
 		r.l, r.size, r.mtime = l, info.Size(), info.ModTime()
 		r.publish()
 		return nil
 	}
+}
+
+// moveDamaged reads what can be read of a damaged segment, so that a server that starts has something to serve until a
+// writer has written the log anew. Where there is nothing, the error is cause.
+func (r *Reader) moveDamaged(seq uint64, cause error) error {
+	name := filepath.Join(r.cfg.Dir, logFolder, segmentName(seq))
+	seg, err := openSegment(name, os.O_RDONLY)
+	if isDamage(err) {
+		var ok bool
+		if seg, ok, err = reopenDamaged(name, seq, os.O_RDONLY); err == nil && !ok {
+			err = cause
+		}
+	}
+	if err != nil {
+		return err
+	}
+	l := &follower{seg: seg, names: &interner{}}
+	info, err := seg.f.Stat()
+	var v *survey
+	if err == nil {
+		v, err = seg.survey(headerSize, info.Size(), l.names)
+	}
+	if err == nil && v.gen == nil {
+		err = cause
+	}
+	if err != nil {
+		_ = seg.f.Close()
+		return err
+	}
+	r.cfg.Logger.Error("page log: it is damaged; what can be read of it is served", "error", cause, "generation", v.gen.ID, "entries", v.gen.n,
+		"of", v.spans[len(v.spans)-1].entries, "remedy", "run freshet build, or freshet up: it writes the log anew and makes again what is missing")
+	l.spans, l.gen, l.next = v.spans, v.gen, info.Size()
+	r.l, r.size, r.mtime = l, info.Size(), info.ModTime()
+	r.publish()
+	return nil
 }
 
 func (r *Reader) publish() {

@@ -2,7 +2,6 @@ package pagestore
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"freshet/internal/digest"
 	"freshet/internal/site"
@@ -32,6 +32,7 @@ const (
 	logFolder     = "log"
 	segmentSuffix = ".seg"
 	tmpSuffix     = ".tmp"
+	asideSuffix   = ".aside" // of a segment that is not read any more, for who wants to look into it
 )
 
 func segmentName(seq uint64) string { return fmt.Sprintf("%016d%s", seq, segmentSuffix) }
@@ -96,6 +97,9 @@ func (s *segment) read(b []byte, off int64) error {
 	if _, err := s.f.ReadAt(b, off); err != nil {
 		if errors.Is(err, io.EOF) {
 			return s.damaged(off, "it ends too early")
+		}
+		if errors.Is(err, syscall.EIO) {
+			return s.damaged(off, "the disk cannot read it")
 		}
 		return err
 	}
@@ -191,12 +195,12 @@ func isDamage(err error) bool {
 	return ok
 }
 
-// chain returns all commits of a file whose end is one, oldest first, by going back from each to the one before. It
-// reads nothing else, which makes it fast when the file is not in memory. ok is false when the file has another
-// end or the chain is broken.
-func (s *segment) chain(size int64) (spans []*span, ok bool, err error) {
+// chain returns the commits of a file whose end is one that follow last (nil: all), oldest first, by going back from each
+// to the one before. It reads nothing else, which makes it fast when the file is not in memory, and does not mind damage
+// between them. ok is false when the file has another end. An unreadable commit in the middle is damage.
+func (s *segment) chain(size int64, last *span) (spans []*span, ok bool, err error) {
 	if size < headerSize+headSize+commitFixed+commitTail {
-		return nil, size == headerSize, nil
+		return nil, size == headerSize && last == nil, nil
 	}
 	var tail [commitTail]byte
 	if err := s.read(tail[:], size-commitTail); err != nil {
@@ -206,24 +210,39 @@ func (s *segment) chain(size int64) (spans []*span, ok bool, err error) {
 	if binary.LittleEndian.Uint32(tail[4:]) != tailMark || off < headerSize {
 		return nil, false, nil
 	}
-	for end := size; ; {
-		c, err := s.commitAt(off)
-		if err != nil && !isDamage(err) {
-			return nil, false, err
-		}
-		if err != nil || c.end > end || end == size && c.end != end {
-			return nil, false, nil
-		}
-		if len(spans) > 0 && c.Generation >= spans[len(spans)-1].Generation {
-			return nil, false, nil
-		}
-		spans = append(spans, c)
-		if c.prev == 0 {
-			slices.Reverse(spans)
-			return spans, true, nil
-		}
-		off, end = c.prev, c.start
+	c, err := s.commitAt(off)
+	if err != nil && !isDamage(err) {
+		return nil, false, err
 	}
+	if err != nil || c.end != size {
+		return nil, false, nil
+	}
+	if last != nil && c.off == last.off && c.sum == last.sum {
+		return nil, true, nil
+	}
+	spans, err = s.back(c, last)
+	return spans, err == nil, err
+}
+
+// back returns the commits after last (nil: all) up to c, oldest first.
+func (s *segment) back(c, last *span) ([]*span, error) {
+	spans := []*span{c}
+	for !c.follows(last) {
+		if c.prev == 0 || last != nil && c.prev < last.end {
+			return nil, s.damaged(c.off, "it is not known what this commit follows")
+		}
+		was, err := s.commitAt(c.prev)
+		if err != nil {
+			return nil, err
+		}
+		if was.end > c.start || was.Generation >= c.Generation {
+			return nil, s.damaged(c.prev, "two commits overlap")
+		}
+		c = was
+		spans = append(spans, c)
+	}
+	slices.Reverse(spans)
+	return spans, nil
 }
 
 // scan looks at the records from pos on, where one must begin, and returns the commits there that follow last (nil:
@@ -275,40 +294,6 @@ func (c *span) follows(last *span) bool {
 		return c.prev == 0 && c.Generation > 0
 	}
 	return c.prev == last.off && c.start >= last.end && c.Generation > last.Generation
-}
-
-// hasCommitAfter looks through the bytes from pos on for a whole commit record of a generation later than gen.
-func (s *segment) hasCommitAfter(pos, size int64, gen uint64) (bool, error) {
-	mark := binary.LittleEndian.AppendUint64(nil, commitMark)
-	mark = binary.LittleEndian.AppendUint64(mark, s.salt)
-	b := make([]byte, min(1<<20, max(0, size-pos)))
-	for pos+int64(len(mark)) <= size {
-		n, err := s.f.ReadAt(b, pos)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return false, err
-		}
-		for i := 0; ; {
-			j := bytes.Index(b[i:n], mark)
-			if j < 0 {
-				break
-			}
-			if off := pos + int64(i+j) - headSize; off >= headerSize {
-				c, err := s.commitAt(off)
-				if err == nil && c.Generation > gen {
-					return true, nil
-				}
-				if err != nil && !isDamage(err) {
-					return false, err
-				}
-			}
-			i += j + 1
-		}
-		if n < len(b) {
-			break
-		}
-		pos += int64(n - len(mark) + 1)
-	}
-	return false, nil
 }
 
 // delta reads the entries and removals of a commit, all of them or an error.
@@ -382,15 +367,15 @@ func (s *segment) changes(c *span, names *interner) ([]change, error) {
 	return changes, err
 }
 
-// replay makes the generation of the last of the commits, which are all from the first on. If the very last cannot be
-// read it may never have been whole: then kept is one less.
-func (s *segment) replay(spans []*span, names *interner) (gen *Generation, kept int, err error) {
+// replay makes the generation of the last of the commits, which are all from the first on. If torn is set, the very last
+// may never have been whole: if its entries cannot be read, kept is one less.
+func (s *segment) replay(spans []*span, names *interner, torn bool) (gen *Generation, kept int, err error) {
 	table, n := new(shardTable), 0
 	for i, c := range spans {
 		changes, err := s.changes(c, names)
 		if err != nil {
 			// What begins a later segment was on the disk before the segment had its name.
-			if torn := i == len(spans)-1 && (i > 0 || c.Generation == 1); torn && isDamage(err) {
+			if torn && i == len(spans)-1 && (i > 0 || c.Generation == 1) && isDamage(err) {
 				spans = spans[:i]
 				break
 			}
@@ -421,10 +406,7 @@ func history(spans []*span) []Commit {
 func (s *segment) at(spans []*span, id uint64) (*Generation, error) {
 	for i, c := range spans {
 		if c.Generation == id {
-			gen, kept, err := s.replay(spans[:i+1], &interner{})
-			if err == nil && kept != i+1 {
-				err = s.damaged(c.start, "its entries cannot be read")
-			}
+			gen, _, err := s.replay(spans[:i+1], &interner{}, false)
 			return gen, err
 		}
 	}

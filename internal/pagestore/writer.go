@@ -65,6 +65,8 @@ type Writer struct {
 	idle    chan struct{}        // closed when open falls to 0; nil: nobody waits
 	failure int                  // how often the log was cut back because of an error: batches begun before have failed
 	torn    bool                 // the log could not be cut back yet
+	floor   uint64               // the highest generation that may ever have been there, of which the log has nothing whole
+	damaged map[int64]struct{}   // places of objects that were found damaged
 	broken  error                // why nothing can be written any more
 	closed  bool
 }
@@ -116,54 +118,73 @@ func (w *Writer) load() error {
 			return err
 		}
 	}
-	var seg *segment
 	if len(seqs) == 0 {
 		id := make([]byte, 8)
 		_, _ = rand.Read(id) // never fails
-		seg, err = w.createSegment(header{site: hex.EncodeToString(id), seq: 1})
+		seg, err := w.createSegment(header{site: hex.EncodeToString(id), seq: 1})
 		if err == nil {
 			err = w.nameSegment(seg)
 		}
 		if err != nil {
 			return err
 		}
-	} else {
-		seg, err = openSegment(w.segmentPath(seqs[len(seqs)-1]), os.O_RDWR)
-		if err != nil {
-			return err
-		}
-		for _, seq := range seqs[:len(seqs)-1] {
-			if err := w.remove(w.segmentPath(seq)); err != nil {
-				return err
-			}
-		}
+		w.adopt(&follower{seg: seg})
+		w.epoch = 1
+		return nil
 	}
-	l := follower{seg: seg, names: &w.names}
-	if err := l.load(); err != nil {
-		return err
+	seq := seqs[len(seqs)-1]
+	seg, err := openSegment(w.segmentPath(seq), os.O_RDWR)
+	if isDamage(err) {
+		return w.recover(seq, nil, err)
 	}
-	w.adopt(&l)
-	info, err := w.out.seg.f.Stat()
 	if err != nil {
 		return err
 	}
-	if info.Size() > w.out.size {
-		w.cfg.Logger.Info("page log: cut off what was not committed", "file", w.out.seg.name, "bytes", info.Size()-w.out.size)
-		if err := w.truncate(); err != nil {
+	l := follower{seg: seg, names: &w.names}
+	if err := l.load(); isDamage(err) {
+		return w.recover(seq, seg, err)
+	} else if err != nil {
+		return err
+	}
+	for _, seq := range seqs[:len(seqs)-1] {
+		if err := w.remove(w.segmentPath(seq)); err != nil {
 			return err
 		}
 	}
+	w.adopt(&l)
 	w.epoch = 1
 	if last := l.last(); last != nil {
 		w.epoch = last.Epoch + 1
 	}
-	return nil
+	return w.cutTail()
+}
+
+// cutTail cuts off what a stopped process or a crash has left behind the last commit.
+func (w *Writer) cutTail() error {
+	info, err := w.out.seg.f.Stat()
+	if err != nil || info.Size() <= w.out.size {
+		return err
+	}
+	v, err := w.out.seg.survey(w.out.size, info.Size(), &w.names)
+	if err != nil {
+		return err
+	}
+	name, bytes, last := w.out.seg.name, info.Size()-w.out.size, w.current.Load().ID
+	if v.begun || len(v.spans) > 0 {
+		// Whether that commit was ever whole nobody can tell, so its number is not given to another one.
+		w.floor = max(last+1, v.newest)
+		w.cfg.Logger.Warn("page log: the last commit is not whole and is cut off, the next build makes its pages again", "file", name, "offset", w.out.size,
+			"bytes", bytes, "generation", last, "remedy", "nothing to do after a crash; if there was none, the disk may be failing")
+	} else {
+		w.cfg.Logger.Info("page log: cut off what was not committed", "file", name, "bytes", bytes)
+	}
+	return w.truncate()
 }
 
 // adopt makes what a follower read the writer's state. The caller holds mu or is alone.
 func (w *Writer) adopt(l *follower) {
 	w.out, w.spans, w.objects = appender{before: w.cfg.before, seg: l.seg, size: l.end()}, l.spans, nil
-	w.recent = nil
+	w.recent, w.damaged = nil, nil
 	gen := l.gen
 	if gen == nil {
 		gen = &Generation{seg: l.seg, shards: new(shardTable)}
@@ -434,5 +455,6 @@ func (w *Writer) objectAs(b *Batch, id digest.Sum, head, data []byte) (ref site.
 		if w.objects[id] == p {
 			delete(w.objects, id) // it is damaged: these bytes take its place
 		}
+		w.distrust(p.off) // other entries may have it
 	}
 }
