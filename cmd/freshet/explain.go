@@ -406,8 +406,12 @@ func hidden(snap *site.Snapshot, d site.Document, m *site.Meta, now time.Time) (
 	switch {
 	case !m.Expires.IsZero() && !m.Expires.After(now):
 		return "it expired at " + m.Expires.Format(time.RFC3339), "move its expiry date, or remove it"
+	case m.Deleted:
+		return m.Hidden, "take that back to publish it"
+	case m.Hidden != "":
+		return "it is a draft: " + m.Hidden, "publish it, or build with --drafts"
 	case m.Draft:
-		return "it is a draft", "publish it, or build with --drafts"
+		return "it is a draft: nothing says that it is published", "write status: published, or build with --drafts"
 	case m.Published.After(now):
 		return "it is scheduled for " + m.Published.Format(time.RFC3339), "wait for its date, or build with --drafts"
 	}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"freshet/internal/diag"
 	"freshet/internal/site"
 )
 
@@ -223,6 +222,12 @@ func (k *curriculum) stages(f *folder, top bool) []stage {
 		if own != nil {
 			p = own.p
 		}
+		if p != nil && p.draft {
+			if !own.broken {
+				k.b.warn(own.path, "draft", p.hidden+": the lessons of this folder are left out of the course", "publish it when they are ready")
+			}
+			continue
+		}
 		s := stage{at: placeOf(name, p)}
 		if top {
 			s.module = d.numFiles+d.numDirs > 0 || own == nil || own.text == sectionOwn
@@ -317,8 +322,7 @@ func (k *curriculum) lessons(files []*record, slugs map[*record]site.Slug) []sit
 		switch p := r.p; {
 		case r.broken: // its own problem says why
 		case p.draft:
-			k.b.problems = append(k.b.problems, diag.Problem{Severity: diag.Warning, File: k.b.t.s.shown(r.path), Field: "draft",
-				Message: "this lesson is a draft and is left out of its course", Remedy: "remove draft when it is ready"})
+			k.b.warn(r.path, "draft", p.hidden+": this lesson is left out of its course", "publish it when it is ready")
 		case p.hash == 0 && r.text != noText: // a folder's text that only names its module
 		default:
 			slug := slugs[r]

@@ -125,7 +125,7 @@ func (b *builder) meta(r *record, names ...string) site.Meta {
 		b.more = append(b.more, f)
 	}
 	m := site.Meta{
-		ID: site.ID(r.path), Source: r.path, Title: p.title, Excerpt: p.excerpt, Tags: p.tags, Cover: p.cover, SEO: p.seo, Draft: p.draft,
+		ID: site.ID(r.path), Source: r.path, Title: p.title, Excerpt: p.excerpt, Tags: p.tags, Cover: p.cover, SEO: p.seo, Draft: p.draft, Deleted: p.deleted, Hidden: p.hidden,
 		Published: p.published, Modified: p.modified, Expires: p.expires, Minutes: p.minutes, Lang: b.lang(r),
 	}
 	if m.Title == "" && !p.stored {
@@ -200,7 +200,10 @@ func (b *builder) post(r *record) site.Document {
 	if m.Published.IsZero() {
 		m.Published = dateIn(date, b.t.s.zone)
 	}
-	m.Draft = m.Draft || r.dir.zone == draftZone || r.p.stored && !r.p.hasStatus // which is what MongoDB's collection takes it for
+	if r.dir.zone == draftZone && !m.Draft {
+		m.Draft, m.Hidden = true, "its folder is one of drafts"
+	}
+	m.Draft = m.Draft || r.p.stored && !r.p.says // which is what MongoDB's collection takes it for
 	if suffix := b.t.rivalSuffix(r); suffix != "" {
 		taken := m.Slug
 		m.Slug = m.Slug.WithSuffix(suffix)

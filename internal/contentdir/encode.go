@@ -11,7 +11,7 @@ import (
 )
 
 // parserVersion names the form and meaning of memoised parse results; it changes with both.
-const parserVersion = 6
+const parserVersion = 7
 
 // A codec writes or reads the fields of a parse result in one order, so that the two directions cannot differ. Most
 // fields of most files are empty: an empty one costs one byte.
@@ -148,12 +148,13 @@ func each[T any](c *codec, v *[]T, one func(*T)) {
 }
 
 func (c *codec) parsed(p *parsed) {
-	c.bools(&p.draft, &p.broken, &p.dated, &p.featured, &p.nav, &p.weighted, &p.shortcodesOff, &p.seo.NoIndex, &p.stored, &p.hasStatus, &p.gratis, &p.slugIsText, &p.closed)
+	c.bools(&p.draft, &p.broken, &p.dated, &p.featured, &p.nav, &p.weighted, &p.shortcodesOff, &p.seo.NoIndex, &p.stored, &p.says, &p.deleted, &p.gratis, &p.slugIsText, &p.closed)
 	format := string(p.format)
 	c.string(&format)
 	p.format = site.Format(format)
 	c.string(&p.title)
 	c.string(&p.heading)
+	c.string(&p.hidden)
 	c.string(&p.slug)
 	c.string(&p.address)
 	c.string(&p.excerpt)

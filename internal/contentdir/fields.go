@@ -14,6 +14,7 @@ import (
 
 	"freshet/internal/diag"
 	"freshet/internal/digest"
+	"freshet/internal/fields"
 	"freshet/internal/site"
 )
 
@@ -54,7 +55,9 @@ type parsed struct {
 	shortcodesOff     bool
 	format            site.Format // of the body; empty: Markdown
 	stored            bool        // the file holds a document of MongoDB's: what it leaves out means what it means there
-	hasStatus         bool
+	deleted           bool
+	hidden            string // the field that makes it a draft, and its value
+	says              bool   // something in it says whether readers may see it
 	discount          float64
 	gratis            bool      // a price is given, and it is 0
 	born              time.Time // the time in the _id
@@ -79,9 +82,8 @@ const (
 	keyTags
 	keyCategories
 	keyTaxonomies
-	keyStatus
-	keyDraft
-	keyPublished // a date, or Jekyll's true and false
+	keyHiding    // read by fields.Hiding
+	keyPublished // a date, or true and false, which fields.Hiding reads
 	keyDate
 	keyModified
 	keyExpires
@@ -145,7 +147,8 @@ var keys = map[string]keyRank{
 	"author": {keyAuthors, 8}, "authors": {keyAuthors, 9}, "byline": {keyAuthors, 2}, "authorImage": {keyAuthorImage, 9}, "writers": {keyAuthors, 1},
 	"tags": {keyTags, 9}, "tag": {keyTags, 8}, "topics": {keyTags, 5},
 	"categories": {keyCategories, 9}, "category": {keyCategories, 8}, "taxonomies": {keyTaxonomies, 9},
-	"status": {keyStatus, 9}, "draft": {keyDraft, 9}, "isDraft": {keyDraft, 8}, "published": {keyPublished, 5},
+	"status": {keyHiding, 9}, "draft": {keyHiding, 9}, "isDraft": {keyHiding, 8}, "isPublished": {keyHiding, 8}, "isDeleted": {keyHiding, 8},
+	"deletedAt": {keyHiding, 8}, "visibility": {keyHiding, 8}, "published": {keyPublished, 5},
 	"publishedAt": {keyDate, 9}, "publishDate": {keyDate, 8}, "publishdate": {keyDate, 8}, "publishedDate": {keyDate, 8}, "datePublished": {keyDate, 8},
 	"pubDate": {keyDate, 7}, "pubdate": {keyDate, 7}, "date": {keyDate, 6}, "publishedOn": {keyDate, 7}, "createdAt": {keyDate, 3}, "created": {keyDate, 2},
 	"modifiedAt": {keyModified, 9}, "lastmod": {keyModified, 8}, "lastModifiedAt": {keyModified, 7}, "lastModified": {keyModified, 7},
@@ -288,6 +291,8 @@ type reader struct {
 	late       []late // mistakes that stop no draft
 	undated    []late // dates of publication that cannot be read
 	zone       *time.Location
+	hiding     fields.Hiding
+	hiders     map[string]*field // what hiding has read
 	// Jekyll parts tags at blanks.
 	blanks bool
 }
@@ -317,10 +322,12 @@ func (p *parts) read(name string, front *value, out *parsed, zone *time.Location
 	r := &reader{parts: p, zone: zone, out: out, blanks: strings.Contains("/"+name, "/_posts/") || strings.Contains("/"+name, "/_drafts/")}
 	origin := front.get("origin")
 	out.stored = origin != nil && origin.s == originMongoDB
+	r.hiding.Authored = !out.stored
 	r.table(front, false)
+	r.hide()
 	if out.stored {
 		for _, l := range r.late {
-			if out.draft || !out.hasStatus && collOf(name) == Blogs {
+			if out.draft || !out.says && collOf(name) == Blogs {
 				r.warn(l.f, l.message, l.remedy)
 			} else {
 				r.fail(l.f, l.message, l.remedy)
@@ -352,6 +359,36 @@ func (p *parts) read(name string, front *value, out *parsed, zone *time.Location
 		out.tags = appendNew(out.tags, out.categories...)
 	}
 	out.tags = site.UniqueTags(out.tags)
+}
+
+// hide decides whether readers may see the document. A value that leaves it open stops a document that nothing hides.
+func (r *reader) hide() {
+	v := r.hiding.Verdict()
+	r.out.draft, r.out.deleted, r.out.hidden, r.out.says = v.Hidden || len(v.Mistakes) > 0, v.Deleted, v.Why, v.Hidden || v.Published || len(v.Mistakes) > 0
+	for _, m := range v.Mistakes {
+		if v.Hidden {
+			r.warn(r.hiders[m.Field], m.Message, m.Remedy)
+		} else {
+			r.fail(r.hiders[m.Field], m.Message, m.Remedy)
+		}
+	}
+}
+
+// hidingValue is a value as fields.Hiding reads it.
+func hidingValue(v *value) fields.Value {
+	switch v.kind {
+	case null:
+		return fields.Value{}
+	case text:
+		return fields.Value{Kind: fields.Text, Text: v.s}
+	case number:
+		return fields.Value{Kind: fields.Number, Text: v.s}
+	case boolean:
+		return fields.Value{Kind: fields.Bool, Text: v.s}
+	case moment:
+		return fields.Value{Kind: fields.Date, Time: v.t}
+	}
+	return fields.Value{Kind: fields.Other}
 }
 
 // defaultInstructor is what a site's own form fills in where nobody wrote a name.
@@ -386,14 +423,24 @@ func (r *reader) table(front *value, extra bool) {
 	for i := range front.fields {
 		f := &front.fields[i]
 		f.val = f.val.plainValue()
+		hides := !extra && fields.Hides(f.key)
+		if !extra {
+			r.hiding.Read(f.key, hidingValue(f.val))
+		}
+		if hides {
+			if r.hiders == nil {
+				r.hiders = map[string]*field{}
+			}
+			r.hiders[f.key] = f
+		}
 		if r.out.stored && !storedKeys[f.key] {
 			continue
 		}
 		k, near := findKey(f.key)
-		if near != "" && !extra {
+		if near != "" && !extra && !hides {
 			r.warn(f, fmt.Sprintf("unknown key %q", f.key), fmt.Sprintf("did you mean %q?", near))
 		}
-		if k.key == keyNone || k.key == keyIgnored {
+		if k.key == keyNone || k.key == keyIgnored || k.key == keyHiding {
 			continue
 		}
 		if extra {
@@ -446,29 +493,11 @@ func (r *reader) take(k key, f *field) bool {
 				}
 			}
 		}
-	case keyStatus:
-		draft, known := site.ParseStatus(v.s)
-		out.hasStatus = true
-		out.draft = out.draft || draft
-		if !known {
-			r.warn(f, fmt.Sprintf("status %q is not known, so this counts as a draft", v.s), "write published or draft")
-		}
-	case keyDraft:
-		b, ok := boolOf(v)
-		if !ok && out.stored {
-			return false // as a database's reader has it
-		}
-		if !ok {
-			r.fail(f, fmt.Sprintf("%s is neither true nor false", f.key), "write draft: true or draft: false")
-			return false
-		}
-		out.draft = out.draft || b
 	case keyPublished:
-		if b, ok := boolOf(v); ok {
-			out.draft = out.draft || !b
-			return true
+		if _, ok := boolOf(v); ok || out.stored || v.kind != moment && !fields.MeantAsDate(v.s) {
+			return ok // what is no date is read by fields.Hiding alone
 		}
-		return !out.stored && r.rankedDate(f, 5)
+		return r.rankedDate(f, 5)
 	case keyDate:
 		return r.date(f, &out.published)
 	case keyModified:

@@ -149,7 +149,7 @@ func parseFile(name string, data []byte, zone *time.Location) *parsed {
 		return out
 	}
 	p.read(name, front, out, zone)
-	if out.stored && out.title == "" && !out.draft && (out.hasStatus || collOf(name) == Courses) {
+	if out.stored && out.title == "" && !out.draft && (out.says || collOf(name) == Courses) {
 		out.fail(&diag.Problem{Severity: diag.Error, Line: 1, Field: "title", Message: "there is no title", Remedy: "write one in title"})
 	}
 	for i := range out.problems {

@@ -92,7 +92,7 @@ func (p *parsed) keepText(name string, t *prose.Text, line int) {
 		p.problems = append(p.problems, diag.Problem{Severity: sev, Line: line, Field: field, Message: message, Remedy: remedy})
 	}
 	if !t.Found() {
-		draft := p.draft || !p.hasStatus
+		draft := p.draft || !p.says
 		switch {
 		case !p.stored || collOf(name) != Blogs:
 			if t.Reason != prose.Missing {

@@ -113,7 +113,7 @@ func BenchmarkVerify(b *testing.B) {
 // bareScan is the driver alone.
 func bareScan(b *testing.B, db *mongodb.DB) (n int) {
 	b.Helper()
-	cur, err := db.Client().Database(db.Name()).Collection("blogs").Find(b.Context(), bson.D{}, options.Find().SetBatchSize(1000).SetProjection(mongodb.PostProjection()))
+	cur, err := db.Client().Database(db.Name()).Collection("blogs").Find(b.Context(), bson.D{}, options.Find().SetBatchSize(1000).SetProjection(mongodb.Projection()))
 	if err != nil {
 		b.Fatal(err)
 	}

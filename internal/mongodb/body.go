@@ -24,7 +24,7 @@ type bodyFields []string
 type stored struct{ prose.Text }
 
 // read finds the body among a document's fields.
-func (names bodyFields) read(f fields) stored { return stored{prose.Find(f, names...)} }
+func (names bodyFields) read(f fieldList) stored { return stored{prose.Find(f, names...)} }
 
 // hash is the digest of the body's text; 0 says that there is none.
 func (s *stored) hash() digest.Sum {
@@ -43,13 +43,13 @@ func (s *stored) ref(doc site.ID, part string) site.BodyRef {
 }
 
 // String implements prose.Document.
-func (f fields) String(name string) (string, bool) {
+func (f fieldList) String(name string) (string, bool) {
 	b, ok := stringBytes(f.get(name).v)
 	return string(b), ok
 }
 
 // Value implements prose.Document.
-func (f fields) Value(name string) (extjson.Value, bool, error) {
+func (f fieldList) Value(name string) (extjson.Value, bool, error) {
 	found := f.get(name)
 	if found.name == "" {
 		return extjson.Value{}, false, nil

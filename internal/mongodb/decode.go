@@ -16,6 +16,7 @@ import (
 	"freshet/internal/datauri"
 	"freshet/internal/diag"
 	"freshet/internal/digest"
+	"freshet/internal/fields"
 	"freshet/internal/prose"
 	"freshet/internal/site"
 )
@@ -26,6 +27,7 @@ type decoded struct {
 	files    []*site.File   // pictures that the document holds as data; it names them by their Name
 	problems []diag.Problem // what was repaired, as warnings
 	skip     *site.Skip     // why it is left out
+	parts    []site.Skip    // lessons and modules that are left out of it because of mistakes
 	updated  time.Time      // updatedAt as stored, zero when absent; a hint only, never in the revision
 }
 
@@ -62,41 +64,18 @@ func (d *decoder) shared(s string) string {
 	return s
 }
 
-// Fields that decoding reads. Counters are not among them, but for views, which order pre-rendering.
-var (
-	metaFields = []string{
-		"_id", "title", "slug", "excerpt", "description", "lang", "language", "tags", "topics", "categories", "category",
-		"coverImage", "cover", "cover_image", "image", "coverImageAlt", "coverAlt",
-		"seo", "metaTitle", "metaDescription", "metaKeywords", "canonicalUrl", "canonicalURL",
-		"status", "draft", "published", "publishedAt", "published_at", "date", "createdAt", "created_at",
-		"modifiedAt", "lastmod", "expiresAt", "updatedAt", "aliases", "content", "htmlContent", "contentHTML", "contentJSON",
-	}
-	postFields = []string{"authors", "author", "authorImage", "featured", "views", "viewCount", "readTime"}
+// unread are fields of posts and courses that no page shows: counters, and what grows without a bound. The server keeps
+// them to itself. All other fields are read whole, because a field that hides a document may be spelled in any way.
+var unread = []string{"comments", "likes", "likedBy", "isCached", "shareCount", "viewsCount", "enrollClickCount", "studentsCount", "studentsEnrolled", "enrolledCount",
+	"students", "enrolledStudents", "reviews", "ratings", "versions", "revisions", "history", "__v"}
 
-	courseFields = []string{
-		"shortDescription", "fullDescription", "price", "originalPrice", "discount", "currency", "level", "duration", "rating",
-		"instructor", "instructors", "instructorName", "instructorImage", "features", "whatYouLearn", "requirements",
-		"enrollRedirectUrl", "enrollUrl", "curriculum", "weight", "order",
-	}
-)
-
-func projection(lists ...[]string) bson.D {
+// projection leaves out what is unread.
+func projection() bson.D {
 	var d bson.D
-	for _, list := range lists {
-		for _, name := range list {
-			d = append(d, bson.E{Key: name, Value: 1})
-		}
+	for _, name := range unread {
+		d = append(d, bson.E{Key: name, Value: 0})
 	}
 	return d
-}
-
-// postProjection and courseProjection include exactly what post and course read.
-func postProjection() bson.D   { return projection(metaFields, postFields) }
-func courseProjection() bson.D { return projection(metaFields, courseFields) }
-
-// bodyProjection includes what body reads, of either collection: neither has the other's fields.
-func bodyProjection(string) bson.D {
-	return projection([]string{"_id", "content", "fullDescription", "curriculum"}, prose.Fields())
 }
 
 func (d *decoder) blogColl() string   { return cmp.Or(d.blogs, "blogs") }
@@ -105,7 +84,7 @@ func (d *decoder) courseColl() string { return cmp.Or(d.courses, "courses") }
 // A reader takes the fields of one document.
 type reader struct {
 	d      *decoder
-	fields fields
+	fields fieldList
 	coll   string
 	id     site.ID
 	born   time.Time // the ObjectId's time; zero when the _id is none
@@ -153,10 +132,20 @@ func (r *reader) skip(field, reason, remedy string) {
 	r.out.problems = append(r.out.problems, diag.Problem{Severity: diag.Error, File: string(r.id), ID: string(r.id), Field: field, Message: reason, Remedy: remedy})
 }
 
+// mistake leaves a lesson or a module out, whose place in the document the field begins with.
+func (r *reader) mistake(field, reason, remedy string) {
+	if r.quiet {
+		return
+	}
+	at, name := field[:strings.LastIndexByte(field, '.')], field[strings.LastIndexByte(field, '.')+1:]
+	r.out.parts = append(r.out.parts, site.Skip{ID: r.id + "#" + site.ID(at), Field: name, Reason: reason})
+	r.out.problems = append(r.out.problems, diag.Problem{Severity: diag.Error, File: string(r.id), ID: string(r.id), Field: field, Message: reason, Remedy: remedy})
+}
+
 // done returns the document, unless it is left out.
 func (r *reader) done(doc site.Document) decoded {
 	if r.out.skip != nil {
-		r.out.files = nil
+		r.out.files, r.out.parts = nil, nil
 		return r.out
 	}
 	r.out.doc = doc
@@ -174,7 +163,7 @@ func (d *decoder) post(raw bson.Raw) decoded {
 
 func (d *decoder) decodePost(r *reader) decoded {
 	p := &site.Post{}
-	p.Draft = r.draft(true)
+	r.hide(&p.Meta, true)
 	r.meta(&p.Meta, postBody)
 	p.Published = r.published(p.Draft, true)
 	p.Authors = r.authors()
@@ -335,34 +324,60 @@ func (r *reader) aliases(folder string, own site.Path) []string {
 	return out
 }
 
-// draft reads the status. Where there is none, posts are drafts, as their collection's default has it, and courses
-// are public, as theirs has none.
-func (r *reader) draft(missing bool) bool {
-	draft := missing
-	f := r.fields.get("status")
-	if s, ok := text(f.v); ok {
-		var known bool
-		draft, known = site.ParseStatus(s)
-		word := strings.ToLower(strings.TrimSpace(s))
-		switch {
-		case !known || draft && word != "draft" && word != "scheduled":
-			r.warn("status", fmt.Sprintf("the status %s is none that is shown, so this counts as a draft", shown(f.v)), "write published or draft")
-		case word != s:
-			r.warn("status", fmt.Sprintf("the status %s is taken as %q", shown(f.v), word), "write "+word)
+// hide decides whether readers may see the document. One that says nothing about it is a draft where draft is true: so are
+// posts, as their collection's default has it; courses are public, as theirs has none.
+func (r *reader) hide(m *site.Meta, draft bool) {
+	v := hidingOf(r.fields)
+	m.Draft, m.Deleted, m.Hidden = v.Hidden, v.Deleted, v.Why
+	for _, mistake := range v.Mistakes {
+		if v.Hidden {
+			r.warn(mistake.Field, mistake.Message, mistake.Remedy)
+		} else {
+			r.skip(mistake.Field, mistake.Message, mistake.Remedy)
 		}
-	} else if f.name != "" {
-		draft = true
-		r.warn("status", "the status is "+typeNames[f.v.Type]+", so this counts as a draft", "write published or draft")
-	} else if missing {
-		r.warn("status", "there is no status, so this counts as a draft", "write published or draft in status")
 	}
-	if no, ok := r.bool("draft"); ok && no {
-		draft = true
+	status, _ := text(r.fields.get("status").v)
+	word := strings.ToLower(strings.TrimSpace(status))
+	switch {
+	case len(v.Mistakes) > 0:
+	case v.Field == "status" && word != "draft" && word != "scheduled":
+		r.warn("status", v.Why+", so this counts as a draft", "write published or draft")
+	case !v.Hidden && word != status:
+		r.warn("status", fmt.Sprintf("the status %q is taken as %q", diag.Clip(status, 40), word), "write "+word)
+	case draft && !v.Hidden && !v.Published:
+		m.Draft = true
+		r.warn("status", "nothing says that it is published, so this counts as a draft", "write published or draft in status")
 	}
-	if yes, ok := r.bool("published"); ok && !yes {
-		draft = true
+}
+
+// hidingOf is what the fields of a document or a lesson say about whether readers may see it.
+func hidingOf(list fieldList) fields.Verdict {
+	var h fields.Hiding
+	for i := range list {
+		h.Read(string(list[i].key), hidingValue(list[i].v))
 	}
-	return draft
+	return h.Verdict()
+}
+
+// hidingValue is a value as fields.Hiding reads it.
+func hidingValue(v bson.RawValue) fields.Value {
+	switch {
+	case isNull(v):
+		return fields.Value{}
+	case v.Type == bson.TypeBoolean:
+		return fields.Value{Kind: fields.Bool, Text: strconv.FormatBool(v.Value[0] != 0)}
+	case isNumber(v):
+		return fields.Value{Kind: fields.Number, Text: numberText(v)}
+	case v.Type == bson.TypeDateTime, v.Type == bson.TypeTimestamp:
+		if t, state, _ := readDate(v, nil); state != dateBad {
+			return fields.Value{Kind: fields.Date, Time: t} // zero where the date is none
+		}
+	default:
+		if b, ok := stringBytes(v); ok {
+			return fields.Value{Kind: fields.Text, Text: valid(string(b))}
+		}
+	}
+	return fields.Value{Kind: fields.Other}
 }
 
 // bool reads true and false in any spelling; ok is false when the field has none.

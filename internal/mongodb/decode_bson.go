@@ -158,15 +158,15 @@ func valid(s string) string {
 	return strings.ToValidUTF8(s, "\ufffd")
 }
 
-// fields are the elements of one document that are not null, in their order. Keys share the document's memory.
-type fields []struct {
+// A fieldList is the elements of one document that are not null, in their order. Keys share the document's memory.
+type fieldList []struct {
 	key []byte
 	v   bson.RawValue
 }
 
 // fieldsOf reads a document's fields. Of fields with one name the first counts.
-func fieldsOf(doc []byte) (fields, error) {
-	f := make(fields, 0, min(4+len(doc)/128, 32)) // most small objects have few
+func fieldsOf(doc []byte) (fieldList, error) {
+	f := make(fieldList, 0, min(4+len(doc)/128, 32)) // most small objects have few
 	err := eachElement(doc, func(key []byte, v bson.RawValue) bool {
 		if !isNull(v) {
 			f = append(f, struct {
@@ -186,7 +186,7 @@ type field struct {
 }
 
 // get finds the first of the names that is there and is not blank.
-func (f fields) get(names ...string) field {
+func (f fieldList) get(names ...string) field {
 	for _, name := range names {
 		for i := range f {
 			if string(f[i].key) == name && !isBlank(f[i].v) {
@@ -198,7 +198,7 @@ func (f fields) get(names ...string) field {
 }
 
 // id is the _id, which may be blank.
-func (f fields) id() bson.RawValue {
+func (f fieldList) id() bson.RawValue {
 	for i := range f {
 		if string(f[i].key) == "_id" {
 			return f[i].v
@@ -226,7 +226,7 @@ func items(v bson.RawValue) []bson.RawValue {
 }
 
 // object reads an embedded document; nil when v is none.
-func object(v bson.RawValue) fields {
+func object(v bson.RawValue) fieldList {
 	if v.Type != bson.TypeEmbeddedDocument {
 		return nil
 	}
@@ -252,7 +252,7 @@ func wellFormed(v bson.RawValue, depth int) bool {
 }
 
 // str is the text of the first of the fields that is there; "" when it is none.
-func (f fields) str(names ...string) string {
+func (f fieldList) str(names ...string) string {
 	s, _ := text(f.get(names...).v)
 	return s
 }

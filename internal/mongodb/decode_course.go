@@ -10,6 +10,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"freshet/internal/fields"
 	"freshet/internal/prose"
 	"freshet/internal/site"
 )
@@ -25,7 +26,7 @@ func (d *decoder) course(raw bson.Raw) decoded {
 
 func (d *decoder) decodeCourse(r *reader) decoded {
 	c := &site.Course{}
-	c.Draft = r.draft(false)
+	r.hide(&c.Meta, false)
 	r.meta(&c.Meta, courseBody)
 	c.Published = r.published(c.Draft, false)
 	gratis := r.prices(c)
@@ -206,7 +207,7 @@ type rawModule struct {
 // A rawLesson is a lesson as it is stored, with its place in the document and its names in the course.
 type rawLesson struct {
 	at     string // "curriculum.0.lessons.1."
-	fields fields
+	fields fieldList
 	title  string
 	slug   site.Slug
 	id     site.ID
@@ -236,6 +237,9 @@ func (r *reader) curriculum() []rawModule {
 		f := object(it)
 		list := items(f.get("lessons").v)
 		m := rawModule{title: clean(f.str("title", "moduleName", "name"))}
+		if r.hidesPart(at+".", "module", hidingOf(f)) {
+			continue
+		}
 		for j, it := range list {
 			l := rawLesson{at: fmt.Sprintf("%s.lessons.%d.", at, j), fields: object(it)}
 			if r.lesson(&l, slugs, keys) {
@@ -266,8 +270,7 @@ func (r *reader) lesson(l *rawLesson, slugs map[site.Slug]bool, keys map[string]
 		r.warn(l.at+"title", "this lesson has no title, so it is left out", "write its title")
 		return false
 	}
-	if l.draft() {
-		r.warn(l.at+"status", "this lesson is a draft and is left out of its course", "publish it when it is ready")
+	if r.hidesPart(l.at, "lesson", hidingOf(l.fields)) {
 		return false
 	}
 	body := l.fields.get(append(prose.Fields(), "content")...).name != ""
@@ -300,16 +303,19 @@ func (r *reader) lesson(l *rawLesson, slugs map[site.Slug]bool, keys map[string]
 	return true
 }
 
-// draft reports whether a lesson says that it is not to be seen. One that says nothing is as its course.
-func (l *rawLesson) draft() bool {
-	if s, ok := text(l.fields.get("status").v); ok {
-		if draft, _ := site.ParseStatus(s); draft {
-			return true
-		}
+// hidesPart reports whether a lesson or a module is hidden, and says why it is not in its course. One that says nothing is
+// as its course.
+func (r *reader) hidesPart(at, what string, v fields.Verdict) bool {
+	switch {
+	case v.Hidden:
+		r.warn(at+v.Field, fmt.Sprintf("%s: this %s is left out of its course", v.Why, what), "publish it when it is ready")
+	case len(v.Mistakes) > 0:
+		m := v.Mistakes[0]
+		r.mistake(at+m.Field, fmt.Sprintf("%s: this %s is left out of its course", m.Message, what), m.Remedy)
+	default:
+		return false
 	}
-	draft, _ := truth(l.fields.get("draft").v)
-	published, ok := truth(l.fields.get("published").v)
-	return draft || ok && !published
+	return true
 }
 
 // modules makes the lessons. A lesson is open when it says so, or when the course costs nothing.

@@ -294,7 +294,7 @@ func TestBodies(t *testing.T) {
 	}
 	// Moving lessons about renames none, and the projection of bodies is enough.
 	moved := changed(t, string(mustExtJSON(t, raw)), nil)
-	projected := project(t, moved, bodyProjection("classes"))
+	projected := project(t, moved, projection())
 	for i, ref := range refs {
 		if text, _, _ := d.body("classes", projected, ref.Part); string(text) != texts[i] {
 			t.Errorf("body of %+v from the projection is %q, want %q", ref, text, texts[i])
@@ -319,7 +319,7 @@ func project(t *testing.T, raw bson.Raw, projection bson.D) bson.Raw {
 		t.Fatal(err)
 	}
 	doc = slices.DeleteFunc(doc, func(e bson.E) bool {
-		return !slices.ContainsFunc(projection, func(p bson.E) bool { return p.Key == e.Key })
+		return slices.ContainsFunc(projection, func(p bson.E) bool { return p.Key == e.Key })
 	})
 	out, err := bson.Marshal(doc)
 	if err != nil {
@@ -333,9 +333,8 @@ func TestProjections(t *testing.T) {
 	d := newDecoder("", "")
 	for _, file := range []struct {
 		name, base string
-		projection bson.D
 		decode     func(bson.Raw) decoded
-	}{{"posts.json", basePost, postProjection(), d.post}, {"courses.json", baseCourse, courseProjection(), d.course}} {
+	}{{"posts.json", basePost, d.post}, {"courses.json", baseCourse, d.course}} {
 		b, err := os.ReadFile(filepath.Join("testdata", file.name))
 		if err != nil {
 			t.Fatal(err)
@@ -350,12 +349,7 @@ func TestProjections(t *testing.T) {
 		}
 		for _, row := range rows {
 			raw := changed(t, file.base, row.Set, row.Unset...)
-			compareDecoded(t, row.Name, file.decode(raw), file.decode(project(t, raw, file.projection)))
-		}
-		for _, e := range file.projection {
-			if slices.Contains([]string{"likes", "shareCount", "studentsCount", "enrolledCount", "viewsCount", "__v"}, e.Key) {
-				t.Errorf("%s: the projection has the counter %s", file.name, e.Key)
-			}
+			compareDecoded(t, row.Name, file.decode(raw), file.decode(project(t, raw, projection())))
 		}
 	}
 }

@@ -32,8 +32,8 @@ func (db *DB) Client() *mongo.Client { return db.client }
 // SelectTimeout is how long a command waits for a server to be found.
 const SelectTimeout time.Duration = selectTimeout
 
-// PostProjection is what is read of a post.
-var PostProjection = postProjection
+// Projection is what is not read of a post.
+var Projection = projection
 
 // ToBSON and FromBSON are what a Library stores and reads.
 func ToBSON(d extjson.Doc) (bson.Raw, error) { return toBSON(d) }

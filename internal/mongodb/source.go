@@ -68,7 +68,7 @@ type fileRef struct {
 
 type issues struct {
 	problems []diag.Problem
-	skip     *site.Skip
+	skips    []site.Skip // of it, or of its lessons
 }
 
 // NewSource returns a source of the database's documents. It reads nothing yet.
@@ -193,7 +193,7 @@ func (r *reading) wanted(ctx context.Context) error {
 			}
 		}
 		if len(slugs) > 0 {
-			q := query{db: r.s.db.name, coll: coll, class: blog, filter: among("slug", slugs), projection: projectionOf(coll), batch: batchSize}
+			q := query{db: r.s.db.name, coll: coll, class: blog, filter: among("slug", slugs), projection: projection(), batch: batchSize}
 			if err := r.s.db.find(ctx, q, func(raw bson.Raw) error { r.take(coll, raw); return nil }); err != nil {
 				return err
 			}
@@ -223,7 +223,7 @@ func (r *reading) byID(ctx context.Context, coll string, ids map[site.ID]bool) e
 		values = append(values, filter[0].Value)
 	}
 	for part := range slices.Chunk(values, batchSize) {
-		q := query{db: r.s.db.name, coll: coll, class: list, filter: among("_id", part), projection: projectionOf(coll), batch: batchSize}
+		q := query{db: r.s.db.name, coll: coll, class: list, filter: among("_id", part), projection: projection(), batch: batchSize}
 		if err := r.s.db.find(ctx, q, func(raw bson.Raw) error { r.take(coll, raw); return nil }); err != nil {
 			return err
 		}
@@ -234,13 +234,6 @@ func (r *reading) byID(ctx context.Context, coll string, ids map[site.ID]bool) e
 // among is the filter for documents whose field has one of the values.
 func among(field string, values bson.A) bson.D {
 	return bson.D{{Key: field, Value: bson.D{{Key: "$in", Value: values}}}}
-}
-
-func projectionOf(coll string) bson.D {
-	if coll == courses {
-		return courseProjection()
-	}
-	return postProjection()
 }
 
 // everything reads both collections and the settings.
@@ -406,7 +399,7 @@ func (s *Source) stream(ctx context.Context, coll string, each func(site.ID, dec
 				return ctx.Err()
 			}
 		}
-		q := query{db: s.db.name, coll: coll, class: list, projection: projectionOf(coll), batch: batchSize, batches: manyBatches}
+		q := query{db: s.db.name, coll: coll, class: list, projection: projection(), batch: batchSize, batches: manyBatches}
 		err := s.db.find(ctx, q, func(raw bson.Raw) error {
 			c.data = append(c.data, raw...)
 			c.ends = append(c.ends, len(c.data))
@@ -471,8 +464,11 @@ func (r *reading) note(id site.ID, d decoded) (first bool) {
 	delete(r.issues, id)
 	delete(r.read, id)
 	delete(r.gone, id)
-	if len(d.problems) > 0 || d.skip != nil {
-		r.issues[id] = issues{d.problems, d.skip}
+	if d.skip != nil {
+		d.parts = []site.Skip{*d.skip}
+	}
+	if len(d.problems)+len(d.parts) > 0 {
+		r.issues[id] = issues{d.problems, d.parts}
 	}
 	if d.doc == nil {
 		r.gone[id] = true
@@ -528,13 +524,11 @@ func (r *reading) commit() *site.Changes {
 	maps.Copy(s.issues, r.issues)
 	for _, is := range s.issues {
 		ch.Problems = append(ch.Problems, is.problems...)
-		if is.skip != nil {
-			ch.Skipped = append(ch.Skipped, *is.skip)
-		}
+		ch.Skipped = append(ch.Skipped, is.skips...)
 	}
 	slices.SortFunc(ch.Put, func(a, b site.Document) int { return cmp.Compare(a.DocID(), b.DocID()) })
 	slices.Sort(ch.Drop)
-	slices.SortFunc(ch.Skipped, func(a, b site.Skip) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(ch.Skipped, func(a, b site.Skip) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Field, b.Field)) })
 	diag.Sort(ch.Problems)
 	return ch
 }
@@ -563,7 +557,7 @@ func slugKey(id site.ID, slug site.Slug) docSlug {
 // Body reads a document's body again. The error is site.ErrChanged when it is not the one ref was made of, and
 // site.ErrNotFound when the document is gone.
 func (s *Source) Body(ctx context.Context, ref site.BodyRef) (site.Body, error) {
-	coll, raw, err := s.one(ctx, ref.Doc, bodyProjection)
+	coll, raw, err := s.one(ctx, ref.Doc)
 	if err != nil {
 		return site.Body{}, fmt.Errorf("read body of %s: %w", ref.Doc, err)
 	}
@@ -574,13 +568,13 @@ func (s *Source) Body(ctx context.Context, ref site.BodyRef) (site.Body, error) 
 	return site.Body{Text: text}, nil
 }
 
-// one reads some fields of one document.
-func (s *Source) one(ctx context.Context, id site.ID, fields func(coll string) bson.D) (coll string, raw bson.Raw, err error) {
+// one reads one document.
+func (s *Source) one(ctx context.Context, id site.ID) (coll string, raw bson.Raw, err error) {
 	coll, filter, err := parseDocumentID(id)
 	if err != nil {
 		return "", nil, err
 	}
-	q := query{db: s.db.name, coll: coll, class: blog, filter: filter, projection: fields(coll), limit: 1}
+	q := query{db: s.db.name, coll: coll, class: blog, filter: filter, projection: projection(), limit: 1}
 	err = s.db.find(ctx, q, func(found bson.Raw) error {
 		raw = slices.Clone(found)
 		return nil
@@ -594,7 +588,7 @@ func (s *Source) one(ctx context.Context, id site.ID, fields func(coll string) b
 // Open reads a file out of the document that holds it. The error is site.ErrNotFound when the document is gone, and
 // site.ErrChanged when the file is another by now.
 func (s *Source) Open(ctx context.Context, f *site.File) (io.ReadCloser, error) {
-	_, raw, err := s.one(ctx, ownerID(f.ID), projectionOf)
+	_, raw, err := s.one(ctx, ownerID(f.ID))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", f.Name, err)
 	}

@@ -312,5 +312,5 @@ func isShown(coll, path string) bool {
 		return true
 	}
 	field, _, _ := strings.Cut(path, ".")
-	return !slices.Contains(counted, field) && slices.ContainsFunc(projectionOf(coll), func(e bson.E) bool { return e.Key == field })
+	return !slices.Contains(counted, field) && !slices.Contains(unread, field)
 }

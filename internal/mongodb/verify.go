@@ -47,7 +47,7 @@ func collOf(id site.ID) string {
 func (r *reading) believe(ctx context.Context) error {
 	s, lost := r.s, map[string]bool{}
 	for id := range r.gone {
-		if _, known := s.docs[id]; known && r.issues[id].skip == nil {
+		if _, known := s.docs[id]; known && len(r.issues[id].skips) == 0 {
 			lost[collOf(id)] = true
 		}
 	}

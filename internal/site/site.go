@@ -98,7 +98,9 @@ type Meta struct {
 	Tags      []string
 	Cover     Picture
 	SEO       SEO
-	Draft     bool      // any status other than published
+	Draft     bool      // hidden from readers, whatever hides it
+	Deleted   bool      // also hidden from builds that show drafts
+	Hidden    string    // the field that hides it, and its value: "isDeleted is true"; empty: no field does
 	Published time.Time // with the offset that its day is shown in; zero: unknown, which counts as published at the beginning of time
 	Modified  time.Time // likewise; an explicit modification date; zero: as Published
 	Expires   time.Time // zero: never
@@ -125,7 +127,7 @@ func (m *Meta) LastModified() time.Time {
 // VisibleAt reports whether readers may see the document at now; drafts says whether drafts count as published,
 // which also shows what is scheduled.
 func (m *Meta) VisibleAt(now time.Time, drafts bool) bool {
-	if !m.Expires.IsZero() && !m.Expires.After(now) {
+	if m.Deleted || !m.Expires.IsZero() && !m.Expires.After(now) {
 		return false
 	}
 	if drafts {
