@@ -209,6 +209,7 @@ func settings() []setting {
 		textSetting("mongo.readPreference", "", "", "", func(c *config) *string { return &c.Mongo.ReadPreference },
 			oneOf("", "primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest")),
 		redisURLSetting("redis.url", func(c *config) *redisdb.URL { return &c.Redis.URL }).orEnv("REDIS_URL"),
+		pathSetting("redis.ca", "", "", "", func(c *config) *string { return &c.Redis.CA }, true),
 		textSetting("redis.prefix", "", "freshet:", "", func(c *config) *string { return &c.Redis.Prefix }, redisPrefix),
 		boolSetting("build.drafts", "drafts", false, "show drafts and what is scheduled", func(c *config) *bool { return &c.Build.Drafts }),
 		prerenderSetting("build.prerender", func(c *config) *int { return &c.Build.Prerender }),
@@ -295,6 +296,9 @@ func (c *config) check(report func(key string, err error)) {
 		if err := c.Mongo.Check(); err != nil {
 			report("mongo.uri", ofMongo(err))
 		}
+	}
+	if c.Redis.CA != "" && !strings.HasPrefix(string(c.Redis.URL), "rediss://") {
+		report("redis.ca", bad("begin redis.url with rediss://, or unset redis.ca", "redis.ca is for TLS, which redis.url does not use"))
 	}
 	c.checkTLS(report)
 	if c.Admin != "" && c.AdminToken == "" && !loopbackAddress(c.Admin) {

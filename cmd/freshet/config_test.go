@@ -245,3 +245,14 @@ func TestServiceVariables(t *testing.T) {
 		}
 	}
 }
+
+// TestRedisCA checks that a file of certificates goes with TLS alone.
+func TestRedisCA(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for url, ok := range map[string]bool{"rediss://localhost": true, "redis://localhost": false, "": false} {
+		eff, problems, err := loadConfig("", []string{"FRESHET_REDIS_CA=ca.pem", "REDIS_URL=" + url}, pflag.NewFlagSet("", pflag.ContinueOnError))
+		if err != nil || (len(problems) == 0) != ok || eff.Redis.CA != "ca.pem" {
+			t.Errorf("redis.url %q with redis.ca %q: %v, %v, want ok %v", url, eff.Redis.CA, problems, err, ok)
+		}
+	}
+}

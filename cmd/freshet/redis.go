@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"freshet/internal/redisdb"
 	"freshet/server/guard"
 )
@@ -13,5 +15,9 @@ func openRedis(eff *effective) (*redisdb.DB, error) {
 	if eff.Redis.URL == "" {
 		return nil, nil
 	}
-	return redisdb.New(eff.Redis)
+	db, err := redisdb.New(eff.Redis)
+	if e, ok := errors.AsType[*redisdb.Error](err); ok {
+		return nil, misuse(e.Remedy, "%s", e.Message)
+	}
+	return db, err
 }

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -27,13 +28,15 @@ import (
 type Config struct {
 	URL    URL
 	Prefix string // of all keys; empty: freshet:
+	CA     string // file of the certificates that TLS trusts instead of the system's, in PEM; empty: the system's
 }
 
 const (
 	// callTimeout is the longest that a call takes, when the caller gives it more or nothing.
-	callTimeout = 2 * time.Second
-	// dialTimeout leaves a caller with a second of time enough of it to be told why.
-	dialTimeout = 750 * time.Millisecond
+	callTimeout = 5 * time.Second
+	// connectTimeout is the longest that a connection may take until it is signed in: up to seven round trips. Callers wait
+	// only for as long as their own deadlines allow, and find it made, or further on, the next time.
+	connectTimeout = 10 * time.Second
 	// connections are for the one call of every 100 ms, and for attempts to sign in, which wait for one when there are more.
 	connections = 8
 	// idle is below the time after which the providers of Redis, and what is between, close connections.
@@ -49,6 +52,18 @@ type DB struct {
 	prefix string
 	client *redis.Client
 	dials  dials
+
+	mu         sync.Mutex // protects what follows
+	connected  bool       // the last call had an answer
+	connecting *attempt   // nil: none is under way
+	closed     bool
+	under      sync.WaitGroup // attempts under way; none is added once closed
+}
+
+// An attempt is one try to reach the server, for all callers who wait for it.
+type attempt struct {
+	done chan struct{}
+	err  error // when done is closed
 }
 
 // New makes the client. It asks the server nothing: that it is away is an error of the first call. Close gives the
@@ -58,6 +73,9 @@ func New(cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.CA != "" && opts.TLSConfig == nil {
+		return nil, &Error{Message: "redis.ca is set, and redis.url (REDIS_URL) does not use TLS", Remedy: "begin the URL with rediss://, or unset redis.ca"}
+	}
 	if cfg.Prefix == "" {
 		cfg.Prefix = "freshet:"
 	}
@@ -65,7 +83,14 @@ func New(cfg Config) (*DB, error) {
 		return nil, err
 	}
 	db := &DB{url: cfg.URL, prefix: cfg.Prefix}
-	db.dials.dial = redis.NewDialer(opts)
+	db.dials.tls, db.dials.ca = opts.TLSConfig, cfg.CA
+	if _, err := db.dials.roots(); err != nil {
+		return nil, err
+	}
+	// The number of the database is for OnConnect: a server that has no databases cannot say what it is once SELECT has failed.
+	number := opts.DB
+	opts.DB = 0
+	opts.OnConnect = func(ctx context.Context, cn *redis.Conn) error { return db.greet(ctx, cn, number) }
 	db.dials.ctx, db.dials.stop = context.WithCancel(context.Background())
 	opts.Dialer = db.dials.connect
 	redis.SetLogger(silent{})
@@ -75,8 +100,76 @@ func New(cfg Config) (*DB, error) {
 
 // Close closes all connections, and waits for those that are being made.
 func (db *DB) Close() error {
+	db.mu.Lock()
+	db.closed = true
+	db.mu.Unlock()
 	db.dials.end()
-	return db.client.Close()
+	err := db.client.Close() // ends the commands of attempts
+	db.under.Wait()
+	return err
+}
+
+// connect waits until there is a connection that is signed in, or until ctx ends. What it waits for goes on without it.
+func (db *DB) connect(ctx context.Context) error {
+	db.mu.Lock()
+	switch {
+	case db.closed:
+		db.mu.Unlock()
+		return redis.ErrClosed
+	case db.connected:
+		db.mu.Unlock()
+		return nil
+	}
+	if db.connecting == nil {
+		a := &attempt{done: make(chan struct{})}
+		db.connecting = a
+		db.under.Go(func() {
+			ctx, cancel := context.WithTimeout(db.dials.ctx, connectTimeout)
+			defer cancel()
+			a.err = db.client.Time(ctx).Err()
+			db.mu.Lock()
+			db.connecting, db.connected = nil, a.err == nil
+			db.mu.Unlock()
+			close(a.done)
+		})
+	}
+	a := db.connecting
+	db.mu.Unlock()
+	begin := time.Now()
+	select {
+	case <-a.done:
+		if deadline, ok := ctx.Deadline(); ok && a.err == nil && time.Until(deadline) < time.Since(begin) {
+			// A call that ends for want of time ends its connection too, and the next one would begin anew. It has one now.
+			return context.DeadlineExceeded
+		}
+		return a.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// lost notes that a call had no answer: the next one looks first whether the server can be reached.
+func (db *DB) lost() {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.connected = false
+}
+
+// greet asks a new connection the least that tells what is at its other end, and selects the database. The driver takes no
+// offence at a server that wants a password and got none. It is the first command's to tell, which a big one is not: the
+// server cuts it off.
+func (db *DB) greet(ctx context.Context, cn *redis.Conn, number int) error {
+	err := cn.Time(ctx).Err()
+	if err != nil {
+		if info, asked := cn.Info(ctx, "server").Result(); asked == nil && strings.Contains(info, "redis_mode:sentinel") {
+			return errSentinel
+		}
+		return err
+	}
+	if number != 0 {
+		return cn.Select(ctx, number).Err()
+	}
+	return nil
 }
 
 // CheckPrefix reports what is wrong with a prefix of keys.
@@ -96,6 +189,13 @@ func (u URL) Check() error {
 
 func (u URL) options() (*redis.Options, error) {
 	const remedy = "such as redis://host:6379, or rediss:// for TLS; user:password@ stands before the host, and what is special in it is percent-encoded"
+	switch scheme, _, _ := strings.Cut(strings.ToLower(string(u)), "://"); scheme {
+	case "http", "https":
+		return nil, &Error{Message: "redis.url (REDIS_URL) is an " + scheme + " address, which is that of a REST API, such as Upstash's",
+			Remedy: "take the address of the same database that begins with rediss://, such as rediss://user:password@name.upstash.io:6379"}
+	case "redis+sentinel", "redis-sentinel", "rediss+sentinel", "sentinel":
+		return nil, &Error{Message: "redis.url (REDIS_URL) names Sentinels, which freshet does not ask", Remedy: sentinelRemedy}
+	}
 	if u == "" {
 		return nil, &Error{Message: "redis.url (REDIS_URL) is not set", Remedy: remedy}
 	}
@@ -109,12 +209,9 @@ func (u URL) options() (*redis.Options, error) {
 	opts.Protocol = 2 // every server has it, and nothing of the other is used
 	opts.DisableIdentity = true
 	opts.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	// The driver takes no offence at a server that wants a password and got none. It is the first command's to tell, which a
-	// big one is not: the server cuts it off.
-	opts.OnConnect = func(ctx context.Context, cn *redis.Conn) error { return cn.Time(ctx).Err() }
 	opts.MaxRetries = -1 // an attempt that may have been counted must not be counted again
 	opts.DialerRetries = 1
-	opts.DialTimeout = dialTimeout
+	opts.DialTimeout = connectTimeout
 	opts.ContextTimeoutEnabled = true
 	opts.ReadTimeout, opts.WriteTimeout, opts.PoolTimeout = callTimeout, callTimeout, callTimeout
 	opts.PoolSize, opts.MaxActiveConns, opts.PipelinePoolSize = connections, connections, -1

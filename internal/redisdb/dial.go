@@ -2,14 +2,19 @@ package redisdb
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
 	"net"
+	"os"
 	"sync"
 	"time"
 )
 
 // dials makes connections for as long as the DB is open.
 type dials struct {
-	dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	tls  *tls.Config // nil: without TLS
+	ca   string      // see Config.CA
 	ctx  context.Context
 	stop context.CancelFunc
 
@@ -34,9 +39,44 @@ func (d *dials) connect(ctx context.Context, network, addr string) (net.Conn, er
 	defer context.AfterFunc(d.ctx, cancel)()
 	conn, err := d.dial(ctx, network, addr)
 	if err != nil {
-		return &failed{err}, nil
+		return &failed{fmt.Errorf("connect: %w", err)}, nil // the driver unwraps once, and what it unwraps must not be what says why
 	}
 	return conn, nil
+}
+
+// dial makes one connection, with TLS where it is to be. The certificates that it trusts are read anew for each, since they
+// are renewed.
+func (d *dials) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+	if err != nil || d.tls == nil {
+		return conn, err
+	}
+	cfg := d.tls.Clone()
+	if cfg.RootCAs, err = d.roots(); err == nil {
+		secure := tls.Client(conn, cfg)
+		if err = secure.HandshakeContext(ctx); err == nil {
+			return secure, nil
+		}
+	}
+	_ = conn.Close() // it is of no use whatever that says
+	return nil, err
+}
+
+// roots are the certificates that TLS trusts; nil: those of the system.
+func (d *dials) roots() (*x509.CertPool, error) {
+	if d.ca == "" {
+		return nil, nil
+	}
+	const remedy = "a file with certificates in PEM, each between BEGIN CERTIFICATE and END CERTIFICATE"
+	text, err := os.ReadFile(d.ca)
+	if err != nil {
+		return nil, &Error{Message: fmt.Sprintf("redis.ca cannot be read: %v", err), Remedy: remedy, err: err}
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, &Error{Message: fmt.Sprintf("redis.ca: %s holds no certificate", d.ca), Remedy: remedy}
+	}
+	return pool, nil
 }
 
 // end stops the dials that run, and waits for them.

@@ -3,10 +3,12 @@ package redisdb
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -48,7 +50,67 @@ var answers = []struct{ code, message, remedy string }{
 	{"WRONGTYPE", "a key below redis.prefix at %s holds something that is not freshet's", "remove it, or set another redis.prefix"},
 	{"ERR max number of clients", "Redis at %s has no connection left", "raise its maxclients, or see who holds them"},
 	{"ERR invalid DB index", "Redis at %s has no database of the number in redis.url (REDIS_URL)", "leave the number away"},
+	{"ERR SELECT is not allowed in cluster mode", "Redis at %s is a cluster, which has no database of the number in redis.url (REDIS_URL)", "leave the number away"},
 	{"ERR DB index", "Redis at %s has no database of the number in redis.url (REDIS_URL)", "leave the number away"},
+}
+
+// sentinelRemedy is for who names a Sentinel instead of what it watches.
+const sentinelRemedy = "name the primary, or a proxy or service that leads to it, with its own port, mostly 6379; SENTINEL GET-MASTER-ADDR-BY-NAME tells where it is"
+
+// errSentinel is what greet finds out.
+var errSentinel = errors.New("redisdb: a Sentinel")
+
+// unknownCommand is how servers begin to say that they do not have a command, and what its name stands in. They echo it as it
+// was sent.
+var unknownCommand = regexp.MustCompile("^ERR unknown command ['`]?([A-Za-z.]+)")
+
+// lacking explains the lack of a command.
+func lacking(host, text string) (message, remedy string, ok bool) {
+	name := ""
+	if m := unknownCommand.FindStringSubmatch(text); m != nil {
+		name = strings.ToUpper(m[1])
+	}
+	switch {
+	case name == "EVAL" || name == "EVALSHA":
+		return fmt.Sprintf("Redis at %s does not have the command %s, by which freshet runs scripts", host, name),
+			"take its rename-command out of redis.conf, or name a Redis that runs scripts in redis.url (REDIS_URL)", true
+	case name != "":
+		return fmt.Sprintf("Redis at %s does not have the command %s", host, name),
+			"take its rename-command out of redis.conf, or name a Redis of 6.2 or later in redis.url (REDIS_URL)", true
+	case strings.Contains(text, "nknown Redis command called from"), strings.Contains(text, "nknown command called from script"):
+		return fmt.Sprintf("Redis at %s does not have a command that freshet's scripts call", host),
+			"take the lines rename-command out of redis.conf, or name a Redis of 6.2 or later in redis.url (REDIS_URL); docs/formats/redis.md lists the commands", true
+	}
+	return "", "", false
+}
+
+// untrusted explains why a certificate was not taken. What a certificate says is somebody else's text.
+func untrusted(host string, err *tls.CertificateVerificationError) (message, remedy string) {
+	name := "a certificate"
+	self := false
+	if len(err.UnverifiedCertificates) > 0 {
+		c := err.UnverifiedCertificates[0]
+		subject, issuer := c.Subject.String(), c.Issuer.String()
+		self = subject == issuer
+		if c.Subject.CommonName == "" && len(c.DNSNames) > 0 {
+			subject = c.DNSNames[0]
+		}
+		name = fmt.Sprintf("the certificate %.200q, issued by %.200q,", subject, issuer)
+		if self {
+			name = fmt.Sprintf("the certificate %.200q, issued by itself,", subject)
+		}
+	}
+	message = fmt.Sprintf("Redis at %s (redis.url, REDIS_URL) shows %s which is not trusted here: %.300q", host, name, err.Err.Error())
+	if invalid, is := errors.AsType[x509.CertificateInvalidError](err.Err); is && invalid.Reason == x509.Expired {
+		return message, "renew it, or see that the clocks of both machines are right"
+	}
+	if _, is := errors.AsType[x509.HostnameError](err.Err); is {
+		return message, "name the host in redis.url as the certificate does, or have it made for this name"
+	}
+	if self {
+		return message, "set redis.ca (FRESHET_REDIS_CA) to a file that holds this certificate in PEM"
+	}
+	return message, "set redis.ca (FRESHET_REDIS_CA) to the file of its issuer's certificate in PEM, or see that Redis sends the whole chain"
 }
 
 // explain makes one clear line of a failure. what is what was being done.
@@ -56,8 +118,15 @@ func (db *DB) explain(what string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return &Error{Message: what + ": " + e.Message, Remedy: e.Remedy, err: err}
+	}
 	host := db.url.host()
 	e := &Error{err: err}
+	if errors.Is(err, errSentinel) {
+		e.Message, e.Remedy = fmt.Sprintf("%s: a Sentinel answers at %s (redis.url, REDIS_URL), not Redis", what, host), sentinelRemedy
+		return e
+	}
 	if answer, ok := errors.AsType[redis.Error](err); ok {
 		text := answer.Error()
 		for _, a := range answers {
@@ -67,22 +136,33 @@ func (db *DB) explain(what string, err error) error {
 				return e
 			}
 		}
+		if message, remedy, ok := lacking(host, text); ok {
+			e.Message, e.Remedy = what+": "+message, remedy
+			return e
+		}
 		e.Message = fmt.Sprintf("%s: Redis at %s refuses it", what, host)
 		if !db.url.taints(text) {
 			e.Message += ": " + text
 		}
 		return e
 	}
-	_, isCert := errors.AsType[*tls.CertificateVerificationError](err)
+	cert, isCert := errors.AsType[*tls.CertificateVerificationError](err)
 	_, isRecord := errors.AsType[tls.RecordHeaderError](err)
 	dns, isDNS := errors.AsType[*net.DNSError](err)
+	op, isOp := errors.AsType[*net.OpError](err)
 	netErr, isNet := errors.AsType[net.Error](err)
 	switch {
 	case isDNS && dns.IsNotFound:
 		e.Message, e.Remedy = fmt.Sprintf("%s: there is no host of the name in redis.url (REDIS_URL): %s", what, host), "correct the host"
 	case errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, os.ErrNotExist):
 		e.Message, e.Remedy = fmt.Sprintf("%s: nothing listens at %s (redis.url, REDIS_URL)", what, host), "start Redis there, or correct host and port"
-	case isCert, isRecord:
+	case isCert:
+		message, remedy := untrusted(host, cert)
+		e.Message, e.Remedy = what+": "+message, remedy
+	case strings.Contains(err.Error(), "tls: certificate required"), isOp && op.Op == "remote error" && strings.Contains(op.Err.Error(), "bad certificate"): // TLS 1.3, 1.2
+		e.Message = fmt.Sprintf("%s: Redis at %s (redis.url, REDIS_URL) asks for a certificate of its clients, and freshet has none", what, host)
+		e.Remedy = "set tls-auth-clients to no or optional in redis.conf; a password keeps others out"
+	case isRecord, isOp && op.Op == "remote error":
 		e.Message = fmt.Sprintf("%s: there is no secure connection to Redis at %s (redis.url, REDIS_URL): TLS fails", what, host)
 		e.Remedy = "rediss:// is for a Redis with TLS and a certificate that is trusted here, redis:// for one without"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, redis.ErrPoolTimeout), isNet && netErr.Timeout():
@@ -96,6 +176,9 @@ func (db *DB) explain(what string, err error) error {
 	default:
 		e.Message = fmt.Sprintf("%s: Redis at %s (redis.url, REDIS_URL) closed the connection", what, host)
 		e.Remedy = "see that it runs; one with TLS wants rediss://"
+		if strings.HasPrefix(string(db.url), "rediss:") {
+			e.Remedy = "see that it runs, and that it asks for no certificate of its clients: tls-auth-clients no in redis.conf"
+		}
 	}
 	return e
 }

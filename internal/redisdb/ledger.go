@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	_ "embed"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -134,8 +135,14 @@ func (l *Ledger) Present(ctx context.Context) (servers int, err error) {
 func (l *Ledger) run(ctx context.Context, what string, script *redis.Script, keys []string, args ...any) ([]any, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	if err := l.db.connect(ctx); err != nil {
+		return nil, l.db.explain(what, err)
+	}
 	reply, err := script.Run(ctx, l.db.client, keys, args...).Slice()
 	if err != nil {
+		if _, answered := errors.AsType[redis.Error](err); !answered {
+			l.db.lost()
+		}
 		return nil, l.db.explain(what, err)
 	}
 	return reply, nil

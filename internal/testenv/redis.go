@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -37,6 +38,12 @@ type RedisServer struct {
 // NewRedis starts a server, with more arguments if there are any. It is stopped with the test.
 func NewRedis(t testing.TB, args ...string) *RedisServer {
 	t.Helper()
+	return newRedis(t, nil, append([]string{"--save", "", "--appendonly", "no"}, args...)...)
+}
+
+// newRedis starts a server with arguments before and behind those that every one has.
+func newRedis(t testing.TB, first []string, args ...string) *RedisServer {
+	t.Helper()
 	exe := program(os.Getenv("FRESHET_TEST_REDIS_SERVER"), "redis-server", "valkey-server")
 	if exe == "" {
 		missing(t, redis, "there is no Redis: install Debian's package redis-server, or set FRESHET_TEST_REDIS to the URL of one that tests may write to")
@@ -48,11 +55,16 @@ func NewRedis(t testing.TB, args ...string) *RedisServer {
 	s := &RedisServer{t: t, exe: exe, addr: l.Addr().String()}
 	_ = l.Close()
 	host, port, _ := net.SplitHostPort(s.addr)
-	s.args = append([]string{"--bind", host, "--port", port, "--dir", t.TempDir(), "--save", "", "--appendonly", "no",
-		"--daemonize", "no", "--loglevel", "warning"}, args...)
+	s.args = slices.Concat(first, []string{"--bind", host, "--port", port, "--dir", t.TempDir(), "--daemonize", "no", "--loglevel", "warning"}, args)
 	s.Start()
 	t.Cleanup(s.Kill)
 	return s
+}
+
+// NewSentinel starts a Sentinel of a configuration file, which it rewrites. It is stopped with the test.
+func NewSentinel(t testing.TB, conf string) *RedisServer {
+	t.Helper()
+	return newRedis(t, []string{conf, "--sentinel"})
 }
 
 // URL says where the server is, without a password.

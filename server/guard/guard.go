@@ -44,6 +44,7 @@ type Guard struct {
 	orders   orders
 	pending  pending
 	shared   atomic.Bool
+	away     atomic.Bool // the last try to share failed
 	saved    saved
 	stats    counters
 	ring     ring

@@ -41,8 +41,9 @@ const (
 	shareEvery   = 100 * time.Millisecond
 	shareIdle    = 500 * time.Millisecond // while there is nothing to tell
 	shareAgain   = 500 * time.Millisecond // while the ledger is away
-	shareTimeout = time.Second            // late counts are better than none, and nobody waits for them
-	takeTimeout  = 250 * time.Millisecond
+	shareTimeout = 2 * time.Second        // two round trips of 600 ms and some: late counts are better than none, and nobody waits for them
+	takeTimeout  = 2 * time.Second        // as above, though somebody waits
+	takeAway     = 100 * time.Millisecond // likewise, while sharing fails
 	presentEvery = 2 * time.Second
 	maxPending   = 4096    // clients whose debts wait to be shared
 	maxWaiting   = 4096    // strikes that wait, and as many bans, and orders
@@ -376,7 +377,11 @@ func (g *Guard) Attempt(ctx context.Context, f *Facts, account string) Verdict {
 	if g.cfg.Ledger == nil {
 		return v
 	}
-	ctx, cancel := context.WithTimeout(ctx, takeTimeout)
+	patience := takeTimeout
+	if g.away.Load() {
+		patience = takeAway
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	left, wait, err := g.cfg.Ledger.Take(ctx, keys, l.requests, l.window)
 	if err != nil {

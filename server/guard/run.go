@@ -103,6 +103,7 @@ func (g *Guard) shareForever(ctx context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
+			g.away.Store(err != nil)
 			if was := g.shared.Swap(err == nil); !told || was != (err == nil) {
 				if err != nil {
 					g.log.Error("counts and bans are not shared with other servers", "error", err)
