@@ -101,3 +101,19 @@ func StoreAndRead(coll string, d extjson.Doc) (extjson.Doc, error) {
 	}
 	return file.doc, err
 }
+
+// Parse tells what of a file may be published.
+func Parse(name string, data []byte) struct {
+	Broken, Draft bool
+	Body          string
+} {
+	p := parseFile(name, data, time.UTC)
+	body := ""
+	if cut, prob := prepare(data); prob == nil {
+		body, _ = bodyOf(name, &cut, nil)
+	}
+	return struct {
+		Broken, Draft bool
+		Body          string
+	}{p.broken, p.draft, body}
+}

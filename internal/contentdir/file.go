@@ -50,9 +50,16 @@ func prepare(data []byte) (parts, *diag.Problem) {
 			Text: clipLine(strings.ToValidUTF8(string(bytes.TrimRight(line, "\r\n")), "�")), Message: fmt.Sprintf("byte %d (0x%02x) is not UTF-8", off, data[off]),
 			Remedy: "save the file as UTF-8"}
 	}
+	if bytes.IndexByte(data, '\n') < 0 {
+		data = bytes.ReplaceAll(data, []byte{'\r'}, []byte{'\n'}) // lines as they ended on old Macs
+	}
 	p, prob := split(data)
 	if prob != nil {
-		line, _ := cutLine(data)
+		rest := data
+		for range prob.Line - 1 {
+			_, rest = cutLine(rest)
+		}
+		line, _ := cutLine(rest)
 		prob.Text = clipLine(string(bytes.TrimRight(line, "\r\n")))
 	}
 	return p, prob
