@@ -147,14 +147,14 @@ func (g *Generator) configSum() digest.Sum {
 	return h.Sum()
 }
 
-// resume continues from the baseline of another process: it makes the planner of the newest generation, and returns
-// what has changed since. It does nothing when that is not possible.
+// resume continues from the baseline of another process: it returns what has changed since, so that known is true, and makes
+// the planner of the newest generation unless pages look different now. It does nothing when that is not possible.
 func (g *Generator) resume(now time.Time) []site.Change {
 	if g.archive.docs == nil {
 		return nil
 	}
 	base := g.archive.load()
-	if base == nil || base.Generation != g.cfg.Store.Current().ID || base.Generation == 0 || base.Config != g.configSum() ||
+	if base == nil || base.Generation != g.cfg.Store.Current().ID || base.Generation == 0 ||
 		base.Now.After(now) {
 		return nil
 	}
@@ -193,8 +193,12 @@ func (g *Generator) resume(now time.Time) []site.Change {
 	for i, c := range back {
 		changes[i] = site.Change{Old: c.New, New: c.Old}
 	}
-	g.planner.RestoreLinks(base.Links)
+	g.known = true
 	g.usage.restore(base.Assets)
+	if base.Config != g.configSum() {
+		return changes
+	}
+	g.planner.RestoreLinks(base.Links)
 	g.noted = base.Noted
 	if g.noted == nil {
 		g.noted = map[site.Path][]diag.Problem{}
@@ -236,7 +240,7 @@ func (g *Generator) Close() error {
 		return nil
 	}
 	err := g.keep()
-	if err == nil {
+	if err == nil && g.built != nil { // else nobody has asked for what is kept
 		err = g.archive.docs.Trim()
 	}
 	err = errors.Join(err, g.archive.docs.Close())

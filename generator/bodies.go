@@ -7,6 +7,7 @@ import (
 
 	"freshet/generator/markup"
 	"freshet/generator/plan"
+	"freshet/internal/site"
 )
 
 // bodies makes safe HTML of documents' bodies: from the memo where the body was rendered before, else from the
@@ -47,3 +48,13 @@ type brokenError struct{ err error }
 func (e *brokenError) Error() string { return e.err.Error() }
 
 func (e *brokenError) Unwrap() error { return e.err }
+
+// cached returns the HTML of a body that was rendered before, which the source need not have any more; nil: it is not
+// known.
+func (b *bodies) cached(of plan.BodyOf) *markup.Doc {
+	if of.Ref.IsZero() {
+		return nil
+	}
+	doc, _ := b.renderer.Cached(markup.Input{Format: of.Ref.Format, Title: of.Title, Lang: of.Lang, Key: of.Ref.Hash, Body: site.Body{Line: 1}})
+	return doc
+}

@@ -183,6 +183,10 @@ func (b *build) failed(path site.Path, err error) error {
 		}
 		return nil
 	case errors.As(err, &in) && (errors.Is(err, site.ErrChanged) || errors.Is(err, site.ErrNotFound)):
+		if _, is := b.g.held[in.id]; is {
+			b.keep(path)
+			return nil
+		}
 		b.changed = append(b.changed, in.source)
 		return nil
 	case errors.As(err, &in) && errors.As(err, &broken):
@@ -190,6 +194,25 @@ func (b *build) failed(path site.Path, err error) error {
 		return nil
 	}
 	return &pageError{path, err}
+}
+
+// keep leaves what is at an address as it is. The caller holds the lock.
+func (b *build) keep(path site.Path) {
+	old, ok := b.gen.Lookup(path)
+	if !ok || !old.Remembered.IsZero() {
+		b.gone = append(b.gone, path)
+		return
+	}
+	b.pages = append(b.pages, planned{path: path, kind: old.Kind, doc: old.Doc, source: old.Source})
+	if old.Kind == site.KindRedirect {
+		b.redirects[path] = old.Location
+	}
+	if assets := b.g.usage.of[path]; len(assets) > 0 {
+		b.shown[path] = assets
+		for _, a := range assets {
+			b.assets[a] = struct{}{}
+		}
+	}
 }
 
 // A docError says which document a failure is about.

@@ -84,7 +84,15 @@ type Generator struct {
 	archive  archive
 	pending  pending
 	resumed  bool // a baseline was looked for
-	unkept   bool // the newest generation is not the baseline's
+	known    bool // which documents the newest generation was made of
+
+	shift    shift                   // since the newest generation
+	moves    map[site.Path]site.Path // of the build: where texts that left are now
+	arrived  map[site.Path]recent    // texts that appeared lately
+	departed map[site.Path]recent    // texts that left lately, and are nowhere
+	held     map[site.ID]held        // documents that may not go
+	refused  *ShrinkError            // why they may not, of the build; nil: all may go
+	unkept   bool                    // the newest generation is not the baseline's
 }
 
 // New returns a Generator. It opens what an earlier process left in the state folder, and reads nothing else yet.
@@ -111,7 +119,8 @@ func New(cfg Config) (*Generator, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	g := &Generator{cfg: cfg, broken: map[site.ID]string{}, noted: map[site.Path][]diag.Problem{}}
+	g := &Generator{cfg: cfg, broken: map[site.ID]string{}, noted: map[site.Path][]diag.Problem{},
+		arrived: map[site.Path]recent{}, departed: map[site.Path]recent{}, held: map[site.ID]held{}}
 	h := digest.New()
 	h.Uint64(format)
 	h.Uint64(uint64(cfg.Markup.Version()))
@@ -172,12 +181,14 @@ type Report struct {
 	Phases     map[string]float64 `json:"phases"` // milliseconds
 	Planned    bool               `json:"-"`      // every page was looked at
 	Again      []string           `json:"-"`      // what the source would have looked at again in a second
+	Refused    *ShrinkError       `json:"refused,omitempty"`
 }
 
-// A ShrinkError refuses a build that would take away too many pages.
+// A ShrinkError refuses to take away too many pages. They stay as they were.
 type ShrinkError struct {
-	Before, After int
-	Lost          []site.Path // the first of them
+	Before int         `json:"before"`
+	After  int         `json:"after"`
+	Lost   []site.Path `json:"lost"` // the first of them
 }
 
 func (e *ShrinkError) Error() string {
@@ -208,8 +219,10 @@ func (e *pageError) Unwrap() error { return e.err }
 // maxAttempts is how often a build starts again because documents changed while it read them.
 const maxAttempts = 5
 
-// Build brings the site up to its source. On an error nothing has changed, but for the public tree, which the next
-// build brings up to date if that is what failed.
+// Build brings the site up to its source. On an error nothing has changed, with two exceptions, for which there is a
+// report too: a public tree that cannot be written, which the next build tries again, and a *ShrinkError, when the site
+// was brought up to date except for documents that are gone and were too many. These stay as they were until they are
+// back, or until a build is allowed to shrink.
 func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -235,6 +248,7 @@ func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
 			changes = g.resume(now)
 		}
 		g.resumed = true
+		changes = g.guard(ctx, opt, changes, now)
 		if g.cfg.Store.Current().ID == 0 { // before there are pages, so that their first readers do not find them stale
 			if err := g.verified(opt); err != nil {
 				return nil, err
@@ -256,7 +270,11 @@ func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
 	}
 	g.report(rep)
 	// What is committed is published even if that it was compared cannot be noted.
-	return rep, errors.Join(g.verified(opt), g.publish(ctx, opt, rep))
+	err := errors.Join(g.verified(opt), g.publish(ctx, opt, rep))
+	if rep.Refused = g.refused; err == nil && g.refused != nil {
+		err = g.refused
+	}
+	return rep, err
 }
 
 // verified notes that the site was compared with its source, if this build does that.
@@ -288,9 +306,11 @@ func (g *Generator) scan(ctx context.Context, rep *Report, changed []string, now
 	rep.Again = append(rep.Again, ch.Again...)
 	for _, d := range ch.Put {
 		delete(g.broken, d.DocID())
+		delete(g.held, d.DocID())
 	}
 	for _, id := range ch.Drop {
 		delete(g.broken, id)
+		delete(g.held, id)
 	}
 	snap, changes := g.snap.Apply(ch, now)
 	g.snap = snap
@@ -338,6 +358,9 @@ func (g *Generator) attempt(ctx context.Context, opt Options, rep *Report, chang
 			return slices.Compact(b.changed), nil
 		case len(b.broken) == 0:
 			g.built, g.unkept, rep.Planned = p, true, all
+			g.rememberMoves(now)
+			g.shift.reset()
+			g.known = true
 			if all {
 				g.pending.set(left)
 			} else {

@@ -22,12 +22,13 @@ const (
 // memory is what the generator keeps of the current generation, so that a build needs no walk over it.
 type memory struct {
 	loaded    bool
-	pages     int                    // entries with status 200 that are not assets
-	docPages  int                    // of these, documents' own
-	redirects map[site.Path]string   // every 301, for the redirects file
-	to        map[string][]site.Path // remembered 301s by where they lead
-	past      []past                 // remembered pages, oldest first
-	retired   []past                 // assets that no page uses any more, oldest first
+	pages     int                        // entries with status 200 that are not assets
+	docPages  int                        // of these, documents' own
+	redirects map[site.Path]string       // every 301, for the redirects file
+	to        map[string][]site.Path     // remembered 301s by where they lead
+	lost      map[digest.Sum][]site.Path // remembered 410s by Source, and by the digest of Doc
+	past      []past                     // remembered pages, oldest first
+	retired   []past                     // assets that no page uses any more, oldest first
 }
 
 type past struct {
@@ -36,7 +37,7 @@ type past struct {
 }
 
 func (m *memory) load(gen *pagestore.Generation) {
-	*m = memory{loaded: true, redirects: map[site.Path]string{}, to: map[string][]site.Path{}}
+	*m = memory{loaded: true, redirects: map[site.Path]string{}, to: map[string][]site.Path{}, lost: map[digest.Sum][]site.Path{}}
 	for e := range gen.All() {
 		m.count(e, 1)
 		if e.Status == 301 {
@@ -51,11 +52,35 @@ func (m *memory) load(gen *pagestore.Generation) {
 			m.retired = append(m.retired, past{e.Path, e.Remembered})
 		default:
 			m.past = append(m.past, past{e.Path, e.Remembered})
+			m.lose(e)
 		}
 	}
 	older := func(a, b past) int { return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.path, b.path)) }
 	slices.SortFunc(m.past, older)
 	slices.SortFunc(m.retired, older)
+}
+
+// lose notes the address of a page that is gone, for when its document or its content is back elsewhere.
+func (m *memory) lose(e *site.Entry) {
+	if e.Status != 410 {
+		return
+	}
+	if len(m.lost) > 4*maxRemembered {
+		clear(m.lost) // most are of addresses that were forgotten; the next start reads the others again
+	}
+	for _, key := range lostKeys(e.Doc, e.Source) {
+		if !slices.Contains(m.lost[key], e.Path) {
+			m.lost[key] = append(m.lost[key], e.Path)
+		}
+	}
+}
+
+func lostKeys(doc site.ID, source digest.Sum) []digest.Sum {
+	keys := []digest.Sum{digest.String(string(doc))}
+	if source != 0 {
+		keys = append(keys, source)
+	}
+	return keys
 }
 
 func (m *memory) count(e *site.Entry, n int) {
@@ -78,9 +103,11 @@ type departure struct {
 	removes    []site.Path
 	pagesDelta int
 	docsDelta  int
-	redirects  bool   // the redirects file must be written anew
-	past       []past // of the memory, after this build
-	retired    []past // likewise
+	redirects  bool               // the redirects file must be written anew
+	past       []past             // of the memory, after this build
+	retired    []past             // likewise
+	lost       []site.Path        // documents' pages that are gone
+	targets    map[site.Path]bool // pages that others moved to
 
 	planned  map[site.Path]struct{} // see isPlanned
 	byDoc    map[site.ID]site.Path  // see movedTo
@@ -104,6 +131,9 @@ func (d *departure) isPlanned(path site.Path) bool {
 
 // movedTo is the new address of the document that e was the page of, or of its content; empty: there is none.
 func (d *departure) movedTo(e *site.Entry) site.Path {
+	if to := d.b.g.moves[e.Path]; to != "" && d.there(to) {
+		return to
+	}
 	if d.byDoc == nil {
 		d.byDoc, d.bySource = map[site.ID]site.Path{}, map[digest.Sum]site.Path{}
 		for i := range d.b.pages {
@@ -120,6 +150,15 @@ func (d *departure) movedTo(e *site.Entry) site.Path {
 		to = d.bySource[e.Source]
 	}
 	return to
+}
+
+// there reports whether the build leaves a page at path.
+func (d *departure) there(path site.Path) bool {
+	if d.isPlanned(path) {
+		return true
+	}
+	e, ok := d.b.gen.Lookup(path)
+	return ok && isPage(e) && e.Remembered.IsZero()
 }
 
 // decide puts into the batch what becomes of addresses that have no page any more, and returns how many pages go.
@@ -182,7 +221,8 @@ func (d *departure) decide() (removed int, err error) {
 			d.remember(e)
 		}
 	}
-	if err := d.tooMuch(leaving); err != nil {
+	d.late()
+	if err := d.tooMuch(); err != nil {
 		return 0, err
 	}
 	d.prune()
@@ -203,41 +243,101 @@ func (d *departure) remove(path site.Path) {
 // remember keeps the address of a document's page: as a redirect when the document or its content has another
 // address now, else as gone.
 func (d *departure) remember(e *site.Entry) {
-	kept := site.Entry{
+	to := d.movedTo(e)
+	if to != "" {
+		d.redirect(e, to)
+		return
+	}
+	d.put(site.Entry{
 		Path: e.Path, Kind: site.KindRedirect, Status: 410, Doc: e.Doc, Source: e.Source, Remembered: d.b.now,
 		Cause: "its document is gone or not published", Keys: e.Keys,
+	})
+	owner := e.Doc
+	if t := d.b.g.shift.was[e.Path]; t != nil {
+		owner = t.Doc.DocID() // a lesson's course
 	}
-	if to := d.movedTo(e); to != "" {
-		kept.Status, kept.Location, kept.Cause = 301, to.URL(), "its document moved"
-		kept.Fingerprint = digest.String(kept.Location)
-		d.redirects = true
-		// Chains are collapsed: what led here leads there at once.
-		for _, from := range d.b.g.memory.to[e.Path.URL()] {
-			old, ok := d.b.gen.Lookup(from)
-			if ok && !d.isPlanned(from) && !old.Remembered.IsZero() && old.Location == e.Path.URL() {
-				moved := *old
-				moved.Location, moved.Fingerprint = kept.Location, kept.Fingerprint
-				d.put(moved)
+	if !d.b.g.expired(owner, d.b.now) {
+		d.lost = append(d.lost, e.Path)
+	}
+}
+
+// redirect makes the address of a page that was, or is remembered, lead to another.
+func (d *departure) redirect(e *site.Entry, to site.Path) {
+	d.redirects = true
+	if d.targets == nil {
+		d.targets = map[site.Path]bool{}
+	}
+	d.targets[to] = true
+	location := to.URL()
+	// Chains are collapsed: what led here leads there at once.
+	for _, from := range d.b.g.memory.to[e.Path.URL()] {
+		old, ok := d.b.gen.Lookup(from)
+		if ok && !d.isPlanned(from) && !old.Remembered.IsZero() && old.Location == e.Path.URL() {
+			moved := *old
+			moved.Location, moved.Fingerprint = location, digest.String(location)
+			d.put(moved)
+		}
+	}
+	d.put(site.Entry{
+		Path: e.Path, Kind: site.KindRedirect, Status: 301, Doc: e.Doc, Source: e.Source, Remembered: d.b.now,
+		Cause: "its document moved", Keys: e.Keys, Location: location, Fingerprint: digest.String(location),
+	})
+}
+
+// late lets addresses that were told to be gone lead to where their documents, or their content, turn up now.
+func (d *departure) late() {
+	b := d.b
+	gone := func(path site.Path) *site.Entry {
+		if e, ok := b.gen.Lookup(path); ok && e.Status == 410 && b.now.Sub(e.Remembered) < rememberedFor && !d.isPlanned(path) {
+			return e
+		}
+		return nil
+	}
+	to := map[site.Path]site.Path{}
+	for path, target := range b.g.moves {
+		if d.there(target) {
+			to[path] = target
+		}
+	}
+	for i := range b.pages {
+		pg := &b.pages[i]
+		if !pg.moved || pg.doc == "" {
+			continue
+		}
+		for _, key := range lostKeys(pg.doc, pg.source) {
+			for _, path := range b.g.memory.lost[key] {
+				e := gone(path)
+				if e == nil || e.Doc != pg.doc && (e.Source == 0 || e.Source != pg.source) {
+					continue
+				}
+				if known := to[path]; known == "" || pg.path < known {
+					to[path] = pg.path
+				}
 			}
 		}
 	}
-	d.put(kept)
-}
-
-// tooMuch refuses a build that would take away more pages than is likely to be meant.
-func (d *departure) tooMuch(leaving []*site.Entry) error {
-	g := d.b.g
-	lost, before := -d.docsDelta, g.memory.docPages
-	if d.b.opt.AllowShrink || lost < 10 || g.cfg.MaxShrink <= 0 || float64(lost) <= g.cfg.MaxShrink*float64(before) {
-		return nil
-	}
-	e := &ShrinkError{Before: before, After: before - lost}
-	for _, l := range leaving {
-		if l.Doc != "" && len(e.Lost) < 20 {
-			e.Lost = append(e.Lost, l.Path)
+	for _, path := range slices.Sorted(maps.Keys(to)) {
+		if e := gone(path); e != nil {
+			d.redirect(e, to[path])
 		}
 	}
-	return e
+}
+
+// tooMuch refuses a build that would take away more pages of documents than is likely to be meant, and whose source did
+// not say so: see Generator.guard. Documents that appear count against those that go.
+func (d *departure) tooMuch() error {
+	g := d.b.g
+	gain := 0
+	for i := range d.b.pages {
+		if pg := &d.b.pages[i]; pg.fresh && pg.doc != "" && !d.targets[pg.path] {
+			gain++
+		}
+	}
+	lost, before := len(d.lost)-gain, g.memory.docPages
+	if d.b.opt.AllowShrink || !g.tooMuch(lost, before) {
+		return nil
+	}
+	return &ShrinkError{Before: before, After: before - lost, Lost: d.lost[:min(len(d.lost), 20)]}
 }
 
 // prune removes what is older than it need be from the next generation. It happens along with other changes, never by
@@ -297,6 +397,7 @@ func (d *departure) apply() {
 			m.redirects[e.Path] = e.Location
 			m.to[e.Location] = append(m.to[e.Location], e.Path)
 		}
+		m.lose(&e)
 	}
 }
 

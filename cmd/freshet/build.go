@@ -30,8 +30,9 @@ func (inv *invocation) buildCommand() *cobra.Command {
 		Short: "Build the site once into the public folder",
 		Long: `Builds the site once: reads the documents, renders the pages that changed, commits them as one
 generation and brings the public folder up to it. Prints what was done; warnings and mistakes in the
-documents go to standard error. The exit status is 1 when nothing could be built, or when documents
-were left out because of mistakes; the last line of standard error then names them.`,
+documents go to standard error. The exit status is 1 when nothing could be built, when documents were
+left out because of mistakes, or when more pages would go away than build.maxShrink lets; these then
+stay as they were, and the rest is built. The last lines of standard error name them.`,
 		Example: "  freshet build --url https://example.com",
 		Args:    cobra.NoArgs,
 		RunE: inv.start(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
@@ -111,6 +112,9 @@ func (inv *invocation) build(ctx context.Context, eff *effective, opt generator.
 	}
 	if beside != nil {
 		return explainTree(beside.err)
+	}
+	if rep.Refused != nil {
+		return failed(fmt.Errorf("%w; they stay as they were", rep.Refused), shrinkRemedy)
 	}
 	return leftOut(rep.Skipped)
 }

@@ -149,13 +149,16 @@ func (w *workshop) await(ctx context.Context, path site.Path) (left bool, genera
 	return left, w.store.Current().ID, err
 }
 
-// build brings the site up to its source, unless it is pinned.
+// build brings the site up to its source, unless it is pinned. Documents that may not go are in the report, not an error.
 func (w *workshop) build(ctx context.Context, opt generator.Options) (*generator.Report, error) {
 	if gen := w.store.Current(); gen.Pinned() {
 		return nil, failed(&pinnedError{gen.ID}, "freshet rollback --release lets builds change the site again")
 	}
 	w.shrink = opt.AllowShrink
 	rep, err := w.gen.Build(ctx, opt)
+	if rep != nil && rep.Refused != nil && err == error(rep.Refused) { // all else is built
+		err = nil
+	}
 	if err != nil && rep != nil && rep.Generation > 0 {
 		return rep, &besideError{err}
 	}
@@ -287,10 +290,12 @@ func openWriter(cfg *config, logger *slog.Logger) (*pagestore.Writer, error) {
 // explainBuild adds what the user may do to why a build failed.
 func explainBuild(err error) error {
 	if shrink, ok := errors.AsType[*generator.ShrinkError](err); ok {
-		return failed(shrink, "if they are to go, build with --allow-shrink; build.maxShrink sets how many may")
+		return failed(shrink, shrinkRemedy)
 	}
 	return explainTree(err)
 }
+
+const shrinkRemedy = "if they are to go, build with --allow-shrink; build.maxShrink sets how many may"
 
 // printProblems tells authors what is wrong with their documents and templates. It returns the error that ends the
 // command when an error of a template was among them.

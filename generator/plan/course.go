@@ -93,7 +93,7 @@ func (p *Planner) course(ctx context.Context, c *site.Course) (*Page, error) {
 func (p *Planner) lesson(ctx context.Context, c *site.Course, l *site.Lesson) (*Page, error) {
 	pg := p.page(site.LessonPath(c.Slug, l.Slug), site.KindPage, "lesson.html",
 		"course:"+string(c.Slug), "lesson:"+string(c.Slug)+"/"+string(l.Slug))
-	pg.Doc = l.ID
+	pg.Doc, pg.Source = l.ID, textSum(l.Title, l.Body)
 	pg.from(c)
 	doc, err := p.cfg.Bodies.Body(ctx, BodyOf{l.Body, l.Title, l.Source, p.langOf(&c.Meta)})
 	if err != nil {

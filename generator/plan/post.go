@@ -28,14 +28,41 @@ func (pg *Page) missing(b base, what, name string) {
 
 // identity tells documents with equal content apart from others, whatever their names: a page whose document went
 // away finds by it where the content moved to.
-func identity(m *site.Meta) digest.Sum {
-	if m.Body.IsZero() {
+func identity(m *site.Meta) digest.Sum { return textSum(m.Title, m.Body) }
+
+func textSum(title string, body site.BodyRef) digest.Sum {
+	if body.IsZero() {
 		return 0
 	}
 	h := digest.New()
-	h.String(m.Title)
-	h.Uint64(uint64(m.Body.Hash))
+	h.String(title)
+	h.Uint64(uint64(body.Hash))
 	return h.Sum()
+}
+
+// A Text is what a document, or a lesson, says at the address of its page.
+type Text struct {
+	ID   site.ID // of the document or lesson
+	Path site.Path
+	Doc  site.Document // the course of a lesson
+	Sum  digest.Sum    // of title and body, the Source of the page's entry; 0: there is no body
+	Body BodyOf
+}
+
+// Texts lists the texts of a document that has pages of its own.
+func (p *Planner) Texts(d site.Document) []Text {
+	m := site.MetaOf(d)
+	path := site.PathOf(d)
+	if m == nil || path == "" {
+		return nil
+	}
+	out := []Text{{d.DocID(), path, d, identity(m), BodyOf{m.Body, m.Title, m.Source, p.langOf(m)}}}
+	if c, ok := d.(*site.Course); ok {
+		for l := range c.OpenLessons() {
+			out = append(out, Text{l.ID, site.LessonPath(c.Slug, l.Slug), d, textSum(l.Title, l.Body), BodyOf{l.Body, l.Title, l.Source, p.langOf(m)}})
+		}
+	}
+	return out
 }
 
 func (p *Planner) post(ctx context.Context, post *site.Post) (*Page, error) {

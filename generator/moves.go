@@ -1,0 +1,312 @@
+package generator
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"path"
+	"slices"
+	"time"
+
+	"freshet/generator/markup"
+	"freshet/generator/plan"
+	"freshet/internal/digest"
+	"freshet/internal/site"
+)
+
+// Content that leaves an address and is at another one has moved: the old address redirects, and the move counts as no
+// loss. A move is seldom one change: git writes the new file and deletes the old one, and the watcher gives a deleted
+// file a second to come back. So what leaves is compared with all that the site has, and with what appeared or left
+// shortly before.
+const (
+	movingFor = 10 * time.Minute // content that was edited while it moved is recognised so long
+	alike     = 0.5              // it is the same content when so much of it is: see similarity
+	maxMoving = 2000             // texts on either side that are compared sentence by sentence
+	maxRecent = 10_000           // addresses that are remembered for this
+)
+
+// A shift is how the texts of the site differ from those of the newest generation.
+type shift struct {
+	was, is map[site.Path]*plan.Text  // of every address that differs; nil: none
+	docs    map[site.ID]site.Document // the changed documents as they were; nil: absent
+}
+
+func (s *shift) reset() { *s = shift{} }
+
+// add takes in what readers see change.
+func (s *shift) add(p *plan.Planner, changes []site.Change) {
+	if s.was == nil {
+		s.was, s.is, s.docs = map[site.Path]*plan.Text{}, map[site.Path]*plan.Text{}, map[site.ID]site.Document{}
+	}
+	note := func(d site.Document, old bool) {
+		if d == nil {
+			return
+		}
+		was := d
+		if !old {
+			was = nil
+		}
+		if _, known := s.docs[d.DocID()]; !known {
+			s.docs[d.DocID()] = was
+		}
+		for _, t := range p.Texts(d) {
+			before, now := &t, (*plan.Text)(nil)
+			if !old {
+				before, now = nil, &t
+			}
+			if _, known := s.was[t.Path]; !known {
+				s.was[t.Path] = before
+			}
+			s.is[t.Path] = now
+		}
+	}
+	for _, c := range changes {
+		note(c.Old, true)
+	}
+	for _, c := range changes {
+		note(c.New, false)
+	}
+}
+
+// went lists the texts whose addresses have none any more.
+func (s *shift) went() (out []*plan.Text) {
+	for _, p := range slices.Sorted(maps.Keys(s.was)) {
+		if s.was[p] != nil && s.is[p] == nil {
+			out = append(out, s.was[p])
+		}
+	}
+	return out
+}
+
+// came lists the texts that are at an address where another document's was, or none.
+func (s *shift) came() (out []*plan.Text) {
+	for _, p := range slices.Sorted(maps.Keys(s.is)) {
+		if now := s.is[p]; now != nil && (s.was[p] == nil || s.was[p].ID != now.ID) {
+			out = append(out, now)
+		}
+	}
+	return out
+}
+
+// A recent is a text that appeared or left lately.
+type recent struct {
+	text plan.Text
+	at   time.Time
+}
+
+// remembered keeps what the committed generation brought and took away, and forgets what is too old.
+func (g *Generator) rememberMoves(now time.Time) {
+	old := func(_ site.Path, r recent) bool { return now.Sub(r.at).Abs() > movingFor }
+	maps.DeleteFunc(g.arrived, old)
+	maps.DeleteFunc(g.departed, old)
+	if !g.known { // everything appeared
+		return
+	}
+	for _, t := range g.shift.came() {
+		delete(g.departed, t.Path)
+		if len(g.arrived) < maxRecent {
+			g.arrived[t.Path] = recent{*t, now}
+		}
+	}
+	for _, t := range g.shift.went() {
+		delete(g.arrived, t.Path)
+		if g.moves[t.Path] == "" && len(g.departed) < maxRecent {
+			g.departed[t.Path] = recent{*t, now}
+		}
+	}
+}
+
+// follow finds the new addresses of texts that left theirs. Besides what came since the newest generation, they may be
+// what appeared shortly before, or what the site had already. late are texts that left shortly before.
+func (g *Generator) follow(ctx context.Context, p *plan.Planner, left []*plan.Text, now time.Time) map[site.Path]site.Path {
+	came := g.shift.came()
+	var late []*plan.Text
+	if len(came) > 0 {
+		for _, at := range slices.Sorted(maps.Keys(g.departed)) {
+			if r := g.departed[at]; now.Sub(r.at).Abs() <= movingFor && g.shift.is[at] == nil {
+				late = append(late, &r.text)
+			}
+		}
+	}
+	to := came
+	for _, at := range slices.Sorted(maps.Keys(g.arrived)) {
+		r := g.arrived[at]
+		if _, changed := g.shift.was[at]; changed || now.Sub(r.at).Abs() > movingFor || g.snap.Visible(r.text.Doc.DocID()) == nil {
+			continue
+		}
+		for _, t := range p.Texts(g.snap.Doc(r.text.Doc.DocID())) {
+			if t.Path == at {
+				to = append(to, &t)
+			}
+		}
+	}
+	m := matcher{moves: map[site.Path]site.Path{}, taken: map[site.Path]bool{}}
+	left = slices.Concat(left, late)
+	m.equal(left, to, func(t *plan.Text) digest.Sum { return digest.String(string(t.ID)) })
+	m.equal(left, to, func(t *plan.Text) digest.Sum { return t.Sum })
+	m.equal(left, to, func(t *plan.Text) digest.Sum { return t.Body.Ref.Hash })
+	g.similar(ctx, &m, left, to)
+	g.elsewhere(p, &m, left)
+	return m.moves
+}
+
+// A matcher pairs texts that left with texts that came.
+type matcher struct {
+	moves map[site.Path]site.Path
+	taken map[site.Path]bool // each text that came stands for one that left
+}
+
+func (m *matcher) pair(from, to site.Path) { m.moves[from], m.taken[to] = to, true }
+
+// open are the texts that have no partner yet.
+func (m *matcher) open(left []*plan.Text) []*plan.Text {
+	return slices.DeleteFunc(slices.Clone(left), func(t *plan.Text) bool { return m.moves[t.Path] != "" })
+}
+
+func (m *matcher) free(to []*plan.Text) []*plan.Text {
+	return slices.DeleteFunc(slices.Clone(to), func(t *plan.Text) bool { return m.taken[t.Path] })
+}
+
+// equal pairs texts with equal keys. Of several, those whose addresses end alike belong together.
+func (m *matcher) equal(left, to []*plan.Text, key func(*plan.Text) digest.Sum) {
+	by := map[digest.Sum][]*plan.Text{}
+	for _, t := range m.free(to) {
+		if k := key(t); k != 0 {
+			by[k] = append(by[k], t)
+		}
+	}
+	take := func(t *plan.Text, ok func(site.Path) bool) {
+		for _, c := range by[key(t)] {
+			if !m.taken[c.Path] && c.Path != t.Path && m.moves[t.Path] == "" && ok(c.Path) {
+				m.pair(t.Path, c.Path)
+			}
+		}
+	}
+	for _, t := range left {
+		take(t, func(p site.Path) bool { return path.Base(string(p)) == path.Base(string(t.Path)) })
+	}
+	for _, t := range left {
+		take(t, func(site.Path) bool { return true })
+	}
+}
+
+// elsewhere finds texts that the site has at another address too, however long.
+func (g *Generator) elsewhere(p *plan.Planner, m *matcher, left []*plan.Text) {
+	wanted := map[digest.Sum]site.Path{} // by the body alone, to look at few documents only
+	for _, t := range m.open(left) {
+		if t.Sum != 0 {
+			wanted[t.Body.Ref.Hash] = ""
+		}
+	}
+	if len(wanted) == 0 {
+		return
+	}
+	has := map[digest.Sum]site.Path{}
+	look := func(d site.Document) {
+		for _, t := range p.Texts(d) {
+			if at := has[t.Sum]; t.Sum != 0 && (at == "" || t.Path < at) {
+				has[t.Sum] = t.Path
+			}
+		}
+	}
+	wants := func(ref site.BodyRef) bool { _, is := wanted[ref.Hash]; return is }
+	for d := range g.snap.Posts().All() {
+		if wants(d.Body) {
+			look(d)
+		}
+	}
+	for d := range g.snap.Pages().All() {
+		if wants(d.Body) {
+			look(d)
+		}
+	}
+	for d := range g.snap.Courses().All() {
+		found := wants(d.Body)
+		for l := range d.OpenLessons() {
+			found = found || wants(l.Body)
+		}
+		if found {
+			look(d)
+		}
+	}
+	for _, t := range m.open(left) {
+		if to := has[t.Sum]; t.Sum != 0 && to != "" && to != t.Path {
+			m.moves[t.Path] = to
+		}
+	}
+}
+
+// similar pairs texts that have enough in common, the most similar first.
+func (g *Generator) similar(ctx context.Context, m *matcher, left, to []*plan.Text) {
+	left, to = m.open(left), m.free(to)
+	if len(left) == 0 || len(to) == 0 || len(left) > maxMoving || len(to) > maxMoving {
+		return
+	}
+	bodies := &bodies{g.cfg.Source, g.cfg.Markup}
+	var olds []saying
+	for _, t := range left {
+		if doc := bodies.cached(t.Body); doc != nil {
+			olds = append(olds, sayingOf(t, doc))
+		}
+	}
+	if len(olds) == 0 {
+		return
+	}
+	where := map[digest.Sum][]int{} // sentences of those that came
+	news := make([]saying, len(to))
+	for i, t := range to {
+		doc, err := bodies.Body(ctx, t.Body)
+		if err != nil || doc == nil {
+			continue // its page says so
+		}
+		news[i] = sayingOf(t, doc)
+		for s := range news[i].sentences {
+			where[s] = append(where[s], i)
+		}
+	}
+	type couple struct {
+		from, to site.Path
+		score    float64
+	}
+	var couples []couple
+	for _, o := range olds {
+		common := map[int]int{}
+		for s, n := range o.sentences {
+			for _, i := range where[s] {
+				common[i] += min(n, news[i].sentences[s])
+			}
+		}
+		for i, n := range common {
+			if score := 2 * float64(n) / float64(o.n+news[i].n); score >= alike && to[i].Path != o.path {
+				couples = append(couples, couple{o.path, to[i].Path, score})
+			}
+		}
+	}
+	slices.SortFunc(couples, func(a, b couple) int {
+		return cmp.Or(-cmp.Compare(a.score, b.score), cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to))
+	})
+	for _, c := range couples {
+		if m.moves[c.from] == "" && !m.taken[c.to] {
+			m.pair(c.from, c.to)
+		}
+	}
+}
+
+// A saying is what a text says, sentence by sentence, its title among them. Two are similar by the share of their
+// sentences that are equal: twice the common ones, divided by all of both.
+type saying struct {
+	path      site.Path
+	sentences map[digest.Sum]int
+	n         int
+}
+
+func sayingOf(t *plan.Text, doc *markup.Doc) saying {
+	s := saying{path: t.Path, sentences: map[digest.Sum]int{}}
+	note := func(text string) {
+		s.sentences[digest.String(text)]++
+		s.n++
+	}
+	note(t.Body.Title)
+	markup.Sentences(doc.HTML, note)
+	return s
+}
