@@ -154,8 +154,7 @@ func (g *Generator) resume(now time.Time) []site.Change {
 		return nil
 	}
 	base := g.archive.load()
-	if base == nil || base.Generation != g.cfg.Store.Current().ID || base.Generation == 0 ||
-		base.Now.After(now) {
+	if base == nil || base.Generation != g.cfg.Store.Current().ID || base.Generation == 0 {
 		return nil
 	}
 	undo := &site.Changes{}
@@ -195,7 +194,7 @@ func (g *Generator) resume(now time.Time) []site.Change {
 	}
 	g.known = true
 	g.usage.restore(base.Assets)
-	if base.Config != g.configSum() {
+	if base.Config != g.configSum() || base.Now.After(now) {
 		return changes
 	}
 	g.planner.RestoreLinks(base.Links)

@@ -29,6 +29,9 @@ func (g *Generator) guard(ctx context.Context, opt Options, changes []site.Chang
 	}
 	p := g.planner.On(g.snap)
 	g.shift.add(p, changes)
+	if replaced := g.replaced(); len(replaced) > 0 {
+		changes = g.release(p, changes, now, func(id site.ID) bool { return replaced[id] })
+	}
 	went := g.shift.went()
 	if len(went) == 0 && len(g.held) == 0 && (len(g.departed) == 0 || len(g.shift.came()) == 0) {
 		return changes
@@ -86,6 +89,28 @@ func (g *Generator) guard(ctx context.Context, opt Options, changes []site.Chang
 		}
 	}
 	return g.amend(p, changes, undo, now)
+}
+
+// replaced are the held documents whose addresses the source has other documents for.
+func (g *Generator) replaced() map[site.ID]bool {
+	out := map[site.ID]bool{}
+	if len(g.held) == 0 {
+		return out
+	}
+	for c := range g.snap.Contests() {
+		kept := 0
+		for _, d := range c.Docs {
+			if _, is := g.held[d.DocID()]; is {
+				kept++
+			}
+		}
+		for _, d := range c.Docs {
+			if _, is := g.held[d.DocID()]; is && kept < len(c.Docs) {
+				out[d.DocID()] = true
+			}
+		}
+	}
+	return out
 }
 
 // release lets held documents be what the source says.

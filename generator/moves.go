@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"freshet/generator/markup"
@@ -94,7 +95,7 @@ type recent struct {
 	at   time.Time
 }
 
-// remembered keeps what the committed generation brought and took away, and forgets what is too old.
+// rememberMoves keeps what the committed generation brought and took away, and forgets what is too old.
 func (g *Generator) rememberMoves(now time.Time) {
 	old := func(_ site.Path, r recent) bool { return now.Sub(r.at).Abs() > movingFor }
 	maps.DeleteFunc(g.arrived, old)
@@ -270,14 +271,15 @@ func (g *Generator) similar(ctx context.Context, m *matcher, left, to []*plan.Te
 	}
 	var couples []couple
 	for _, o := range olds {
-		common := map[int]int{}
+		common := map[int]amount{}
 		for s, n := range o.sentences {
 			for _, i := range where[s] {
-				common[i] += min(n, news[i].sentences[s])
+				common[i] = common[i].plus(n.least(news[i].sentences[s]))
 			}
 		}
 		for i, n := range common {
-			if score := 2 * float64(n) / float64(o.n+news[i].n); score >= alike && to[i].Path != o.path {
+			score := max(share(n.sentences, o.all.sentences+news[i].all.sentences), share(n.words, o.all.words+news[i].all.words))
+			if score >= alike && to[i].Path != o.path {
 				couples = append(couples, couple{o.path, to[i].Path, score})
 			}
 		}
@@ -292,19 +294,33 @@ func (g *Generator) similar(ctx context.Context, m *matcher, left, to []*plan.Te
 	}
 }
 
-// A saying is what a text says, sentence by sentence, its title among them. Two are similar by the share of their
-// sentences that are equal: twice the common ones, divided by all of both.
+// A saying is what a text says, sentence by sentence, its title among them. Two are as similar as the share of their
+// sentences that are equal, or of the words in these, whichever is larger.
 type saying struct {
 	path      site.Path
-	sentences map[digest.Sum]int
-	n         int
+	sentences map[digest.Sum]amount
+	all       amount
 }
 
+// An amount is so much text.
+type amount struct{ sentences, words int }
+
+func (a amount) plus(b amount) amount { return amount{a.sentences + b.sentences, a.words + b.words} }
+
+func (a amount) least(b amount) amount {
+	return amount{min(a.sentences, b.sentences), min(a.words, b.words)}
+}
+
+// share is how much of two texts is what they have in common.
+func share(common, both int) float64 { return 2 * float64(common) / float64(both) }
+
 func sayingOf(t *plan.Text, doc *markup.Doc) saying {
-	s := saying{path: t.Path, sentences: map[digest.Sum]int{}}
+	s := saying{path: t.Path, sentences: map[digest.Sum]amount{}}
 	note := func(text string) {
-		s.sentences[digest.String(text)]++
-		s.n++
+		one := amount{1, 1 + strings.Count(text, " ")}
+		key := digest.String(text)
+		s.sentences[key] = s.sentences[key].plus(one)
+		s.all = s.all.plus(one)
 	}
 	note(t.Body.Title)
 	markup.Sentences(doc.HTML, note)

@@ -147,34 +147,56 @@ func overlay(builtin, override fs.FS) (map[string][]byte, error) {
 		if fsys == nil {
 			continue
 		}
-		err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
-			if errors.Is(err, fs.ErrNotExist) && name == "." {
-				return fs.SkipAll // no overrides
-			}
-			if err != nil {
-				return err
-			}
-			if name != "." && strings.HasPrefix(path.Base(name), ".") {
-				if d.IsDir() {
-					return fs.SkipDir
-				}
-				return nil
-			}
-			if d.IsDir() || path.Ext(name) != ".html" && !strings.HasPrefix(name, "assets/") {
-				return nil
-			}
-			data, err := fs.ReadFile(fsys, name)
-			if err != nil {
-				return err
-			}
-			files[name] = data
-			return nil
-		})
-		if err != nil {
+		if err := WalkTheme(fsys, func(name string, data []byte) { files[name] = data }); err != nil {
 			return nil, err
 		}
 	}
 	return files, nil
+}
+
+// WalkTheme reads the files of a folder that belong to a theme. An absent folder has none.
+func WalkTheme(fsys fs.FS, visit func(name string, data []byte)) error {
+	return walkLinks(fsys, ".", 0, func(name string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && name == "." {
+			return fs.SkipAll
+		}
+		if err != nil {
+			return err
+		}
+		if name != "." && strings.HasPrefix(path.Base(name), ".") {
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if d.IsDir() || path.Ext(name) != ".html" && !strings.HasPrefix(name, "assets/") {
+			return nil
+		}
+		data, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			return err
+		}
+		visit(name, data)
+		return nil
+	})
+}
+
+// maxLinks is how many folders that are symbolic links may be within each other.
+const maxLinks = 8
+
+// walkLinks is fs.WalkDir, and follows folders that are symbolic links: a ConfigMap is mounted so.
+func walkLinks(fsys fs.FS, root string, links int, visit fs.WalkDirFunc) error {
+	return fs.WalkDir(fsys, root, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type()&fs.ModeSymlink != 0 && !strings.HasPrefix(path.Base(name), ".") {
+			if info, err := fs.Stat(fsys, name); err == nil && info.IsDir() {
+				if links == maxLinks {
+					return fmt.Errorf("the folder %s is a symbolic link within %d others: it leads in a circle", name, links)
+				}
+				return walkLinks(fsys, name, links+1, visit)
+			}
+		}
+		return visit(name, d, err)
+	})
 }
 
 // functions are what templates may call beside html/template's own. None reads the clock or the environment.

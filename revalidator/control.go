@@ -44,6 +44,15 @@ type Status struct {
 	Feed     string     `json:"feed,omitempty"`   // why the feed of changes is broken; empty: it is not, or there is none
 	Position string     `json:"position,omitempty"`
 	Purged   bool       `json:"purged"` // CDNs are seen to be purged, so they may keep pages until then
+	Refused  []Refusal  `json:"refused,omitempty"`
+}
+
+// A Refusal says why builds are not made, or not whole. Readers may see it: it names no address, folder or secret.
+type Refusal struct {
+	By     string    `json:"by"` // shrink guard, breaker, source, templates or build
+	Reason string    `json:"reason"`
+	Remedy string    `json:"remedy,omitempty"`
+	Since  time.Time `json:"since"`
 }
 
 // Status says how the daemon is.
@@ -58,7 +67,11 @@ func (r *Revalidator) Status() Status {
 	if r.away != "" {
 		since := r.since.UTC()
 		s.Since = &since
+		if r.why.By != "" {
+			s.Refused = append(s.Refused, r.why)
+		}
 	}
+	s.Refused = append(s.Refused, r.cfg.Refused()...)
 	return s
 }
 

@@ -49,6 +49,11 @@ type Config struct {
 	// NextFlip is when the next document appears or expires; the zero time means never. Nil: never.
 	NextFlip func() time.Time
 
+	// Why says of an error of Build or Census that is Unavailable what anybody may know. Nil: nothing is said.
+	Why func(error) Refusal
+	// Refused lists what else keeps builds, or a part of them, from being made. Nil: nothing does.
+	Refused func() []Refusal
+
 	// Purged reports whether CDNs are seen to be purged, for who asks for the Status. Nil: they are not.
 	Purged func() bool
 
@@ -80,6 +85,7 @@ type Revalidator struct {
 	position string     // of the feed
 	lost     string     // what is wrong with the feed; empty: nothing
 	away     string     // what is wrong with the source; empty: nothing
+	why      Refusal    // the same, as anybody may know it
 	since    time.Time
 	heard    time.Time // when the feed told something last
 
@@ -111,6 +117,9 @@ func New(cfg Config) (*Revalidator, error) {
 	}
 	if cfg.NextFlip == nil {
 		cfg.NextFlip = func() time.Time { return time.Time{} }
+	}
+	if cfg.Refused == nil {
+		cfg.Refused = func() []Refusal { return nil }
 	}
 	if cfg.Purged == nil {
 		cfg.Purged = func() bool { return false }
@@ -452,7 +461,7 @@ func (r *Revalidator) built(b *batch, c *Change, res *Result) {
 	}
 	if r.away != "" {
 		r.cfg.Logger.Info("builds succeed again", "after", now.Sub(r.since).Round(time.Second))
-		r.setAway("")
+		r.setAway(nil)
 		r.pause, r.until = 0, time.Time{}
 		if !c.Everything { // what happened meanwhile may have been missed
 			r.queue.add(Change{Everything: true, Cause: "recovery"})
@@ -518,21 +527,29 @@ func (r *Revalidator) outage(b *batch, err error) {
 		r.told = now
 		r.cfg.Logger.Error("build failed, the last generation stays", "error", err, "cause", cause(b), "retry_in", r.pause)
 	}
-	r.setAway(err.Error())
+	r.setAway(err)
 	r.queue.each(b.jobs, func(j *Job) {
 		j.State, j.Error = Retrying, web.Clip(err.Error(), maxError)
 	})
 	r.queue.putBack(b, time.Time{})
 }
 
-// setAway notes what is wrong with the source.
-func (r *Revalidator) setAway(why string) {
+// setAway notes what is wrong with the source; nil: nothing.
+func (r *Revalidator) setAway(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err == nil {
+		r.away, r.why = "", Refusal{}
+		return
+	}
 	if r.away == "" {
 		r.since = time.Now()
 	}
-	r.away = why
+	r.away = err.Error()
+	if r.cfg.Why != nil {
+		r.why = r.cfg.Why(err)
+		r.why.Since = r.since.UTC().Truncate(time.Second)
+	}
 }
 
 // isolate finds out which part of a batch cannot be built: what can is built now, the rest later or not at all.

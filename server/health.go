@@ -35,6 +35,16 @@ type Status struct {
 	Pinned     bool       `json:"pinned"`
 	Fresh      bool       `json:"fresh"`
 	Verified   *time.Time `json:"verified,omitempty"`
+	Refused    []Refusal  `json:"refused,omitempty"`
+}
+
+// A Refusal says why builds are not made, or not whole, and since when. It does not make the server unready: pages are
+// served as they are. Everybody can read it.
+type Refusal struct {
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
+	Remedy string    `json:"remedy,omitempty"`
+	Since  time.Time `json:"since"`
 }
 
 // Status tells whether readers should be sent here: a site is loaded and the server is not draining. It does not
@@ -52,6 +62,9 @@ func (s *Server) Status() Status {
 		if p, ok := gen.(Pinner); ok {
 			v.Pinned = p.Pinned()
 		}
+	}
+	if s.cfg.Refused != nil {
+		v.Refused = s.cfg.Refused()
 	}
 	switch {
 	case s.draining.Load():

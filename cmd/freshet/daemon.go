@@ -48,6 +48,8 @@ func newDaemon(eff *effective, b *builds) (*revalidator.Revalidator, error) {
 	cfg := revalidator.Config{
 		Build:       b.build,
 		Unavailable: unavailable,
+		Why:         b.workshop.source.why,
+		Refused:     b.obstacles.list,
 		Resolve:     atlas.resolve,
 		Plan:        atlas.plan,
 		Await:       b.workshop.await,

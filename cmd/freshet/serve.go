@@ -119,7 +119,7 @@ func (inv *invocation) serveState(ctx context.Context, eff *effective) error {
 	}
 	cfg := serverConfig(eff, generations{r.Current}, hooks, logger, nil)
 	reach := &reach{daemon: daemon}
-	cfg.Purged = reach.purged.Load
+	cfg.Purged, cfg.Refused = reach.purged.Load, reach.refusals
 	cfg.Late = &late{pages: r, daemon: daemon, asking: make(chan struct{}, 64)}
 	f, err := inv.openFront(ctx, eff, ln, cfg, eff.State, r.History, nil)
 	if err != nil {
@@ -129,16 +129,22 @@ func (inv *invocation) serveState(ctx context.Context, eff *effective) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.Run(ctx) })
 	g.Go(func() error { return f.Run(ctx) })
-	if len(eff.cdns) > 0 {
-		g.Go(func() error { return reach.run(ctx) })
-	}
+	g.Go(func() error { return reach.run(ctx) })
 	return ended(g.Wait())
 }
 
-// A reach asks the daemon once a second whether its purges reach the CDNs.
+// A reach asks the daemon once a second whether its purges reach the CDNs, and why it refuses builds.
 type reach struct {
-	daemon *revalidator.Control
-	purged atomic.Bool
+	daemon  *revalidator.Control
+	purged  atomic.Bool
+	refused atomic.Pointer[[]server.Refusal]
+}
+
+func (r *reach) refusals() []server.Refusal {
+	if p := r.refused.Load(); p != nil {
+		return *p
+	}
+	return nil
 }
 
 func (r *reach) run(ctx context.Context) error {
@@ -147,6 +153,8 @@ func (r *reach) run(ctx context.Context) error {
 	for {
 		status, err := r.daemon.Status(ctx)
 		r.purged.Store(err == nil && status.Purged) // nobody purges while there is no daemon
+		refused := shownRefusals(status.Refused)
+		r.refused.Store(&refused)
 		select {
 		case <-ask.C:
 		case <-ctx.Done():

@@ -120,6 +120,7 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 	closeListener = false // the front does
 	cfg := serverConfig(eff, generations{w.store.Current}, hooks, opt.logger, dev)
 	cfg.Late, cfg.Purged = w.gen, b.purges.trusted
+	cfg.Refused = func() []server.Refusal { return shownRefusals(daemon.Status().Refused) }
 	front, err := inv.openFront(ctx, eff, ln, cfg, eff.State, w.store.History, &gauges{mongo: w.source.db, purges: b.purges, daemon: daemon})
 	if err != nil {
 		return err
@@ -174,10 +175,12 @@ type builds struct {
 	purges   *purges         // nil: there are no CDNs
 	said     map[string]bool // problems of the last build: they are not told again
 	beside   string          // what was wrong with the public folder, or the stamp, after the last build
+
+	obstacles obstacles
 }
 
 // build is what the revalidator calls; it does so for one change at a time.
-func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.Result, error) {
+func (b *builds) build(ctx context.Context, c revalidator.Change) (_ revalidator.Result, err error) {
 	start := time.Now()
 	opt := generator.Options{Now: start.UTC(), Changed: slices.Concat(c.Documents, c.Verify), Cause: c.Cause, Origins: c.Origins}
 	switch {
@@ -190,7 +193,8 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.R
 		opt.Rest = rest
 	}
 	opt.Compared = c.Compared
-	if err := b.workshop.reloadTheme(c.Theme); err != nil {
+	defer func() { b.obstacles.note(ctx, err) }()
+	if err := b.workshop.reloadTheme(c.Theme || c.Everything || len(c.Verify) > 0); err != nil {
 		b.tell(problemsOf(err))
 		return revalidator.Result{}, err
 	}
@@ -207,14 +211,15 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (revalidator.R
 	} else if err == nil {
 		b.beside = ""
 	}
-	if _, shrink := errors.AsType[*generator.ShrinkError](err); shrink {
-		err = fmt.Errorf("%w (put back what is missing; if it is to go, stop this freshet, run freshet build --allow-shrink, and start it again)", err)
+	if shrink, is := errors.AsType[*generator.ShrinkError](err); is {
+		err = fmt.Errorf("%w (%s)", shrink, heldRemedy)
 	}
 	if err != nil {
 		b.tell(problemsOf(err))
 		return revalidator.Result{}, err
 	}
 	b.tell(rep.Problems)
+	b.tellHeld(rep.Refused)
 	if err := b.purges.follow(); err != nil {
 		b.logger.Error("the CDN outbox cannot be written, the purge is tried all the same", "error", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"freshet/generator/markup"
 	"freshet/internal/contentdir"
 	"freshet/internal/diag"
+	"freshet/internal/digest"
 	"freshet/internal/memo"
 	"freshet/internal/pagestore"
 	"freshet/internal/site"
@@ -32,6 +33,7 @@ type workshop struct {
 	logger  *slog.Logger
 	shrink  bool       // the build that runs may take away what it likes
 	broken  bool       // the templates had mistakes when they were last read: the theme in use is an older one
+	theme   digest.Sum // of the folder that the theme in use was read from
 	results *memo.File // rendered bodies
 	parsed  *memo.File // read files
 }
@@ -52,6 +54,7 @@ func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *wor
 			err = errors.Join(err, w.Close())
 		}
 	}()
+	w.theme = themeSum(cfg.Templates)
 	theme, err := loadTheme(cfg.Templates)
 	if _, mistakes := errors.AsType[*generator.ThemeError](err); mistakes && opt.patient {
 		w.broken = true
@@ -222,12 +225,16 @@ func (w *workshop) whole(ctx context.Context, opt generator.Options) (*generator
 	return rep, err
 }
 
-// reloadTheme reads the templates again if they changed, or had mistakes before.
+// reloadTheme reads the templates again if they may have changed and have, or had mistakes before.
 func (w *workshop) reloadTheme(changed bool) error {
 	if !changed && !w.broken {
 		return nil
 	}
-	w.broken = true
+	sum := themeSum(w.cfg.Templates)
+	if sum == w.theme && !w.broken {
+		return nil
+	}
+	w.theme, w.broken = sum, true
 	theme, err := loadTheme(w.cfg.Templates)
 	if err != nil {
 		return err
@@ -235,6 +242,20 @@ func (w *workshop) reloadTheme(changed bool) error {
 	w.gen.SetTheme(theme)
 	w.broken = false
 	return nil
+}
+
+// themeSum is the digest of what a theme's folder has, so that it can be looked at often. Zero: it cannot be read, which
+// reading it as a theme tells.
+func themeSum(folder string) digest.Sum {
+	h := digest.New()
+	err := generator.WalkTheme(os.DirFS(folder), func(name string, data []byte) {
+		h.String(name)
+		h.Bytes(data)
+	})
+	if err != nil {
+		return 0
+	}
+	return max(h.Sum(), 1)
 }
 
 // A besideError says that the site was built, but the public folder, or the note of when it was compared with its source,
