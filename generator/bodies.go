@@ -35,7 +35,10 @@ func (b *bodies) Body(ctx context.Context, of plan.BodyOf) (*markup.Doc, error) 
 		return fail(fmt.Errorf("read the body of %s: %w", of.Ref.Doc, err))
 	}
 	in.Body = body
-	doc, err := b.renderer.Render(in)
+	doc, err := b.renderer.Render(ctx, in)
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("render the body of %s: %w", of.Ref.Doc, context.Cause(ctx))
+	}
 	if err != nil {
 		return fail(&brokenError{fmt.Errorf("render the body of %s: %w", of.Ref.Doc, err)})
 	}

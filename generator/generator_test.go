@@ -1,6 +1,7 @@
 package generator_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -435,4 +436,65 @@ func TestFeedTextsAreMadeOnce(t *testing.T) {
 			t.Errorf("%s lacks the text", path)
 		}
 	}
+}
+
+// TestManyTermsAreBounded: the bytes of a site grow with a document's tags and authors, not with their square.
+func TestManyTermsAreBounded(t *testing.T) {
+	size := func(n int) int {
+		s := newShelf()
+		post := newPost("blog/a.md", "a", 0)
+		for i := range n {
+			post.Tags = append(post.Tags, fmt.Sprintf("tag%d", i))
+			if len(post.Authors) < site.MaxAuthors {
+				post.Authors = append(post.Authors, site.Author{Name: fmt.Sprintf("Ann %d", i)})
+			}
+		}
+		s.put(post, map[string]string{"": "Some text."})
+		b := newBench(t, benchOptions{source: s, noTree: true})
+		b.build(t, generator.Options{})
+		total := 0
+		for _, text := range b.pages(t) {
+			total += len(text)
+		}
+		return total
+	}
+	few, many := size(site.MaxTags/4), size(site.MaxTags)
+	if many > 5*few {
+		t.Errorf("4 times the tags and 2 the authors make %d bytes of %d", many, few)
+	}
+}
+
+func TestFeedsLeaveLongTextsOut(t *testing.T) {
+	s := newShelf()
+	post := newPost("blog/a.md", "a", 0)
+	post.Excerpt = "What it is about."
+	s.put(post, map[string]string{"": strings.Repeat("Long words. ", 50_000)})
+	b := newBench(t, benchOptions{source: s, noTree: true})
+	b.build(t, generator.Options{})
+	for _, path := range []site.Path{"/feed.xml", "/atom.xml", "/feed.json"} {
+		if text := b.pages(t)[path]; strings.Contains(text, "Long words.") || strings.Count(text, "What it is about.") < 2 {
+			t.Errorf("%s has %d bytes", path, len(text))
+		}
+	}
+	has(t, b.page(t, "/blog/a/"), "Long words.")
+}
+
+// TestInterruptedBuild: a build whose context ends while it renders commits nothing, and the next one is as if it had not been.
+func TestInterruptedBuild(t *testing.T) {
+	s := newShelf()
+	s.put(newPost("blog/a.md", "a", 0), map[string]string{"": strings.Repeat("[a](b) *c*\n\n", 20_000)})
+	ctx, cancel := context.WithCancel(t.Context())
+	s.bodyErr = func(site.BodyRef) error { cancel(); return nil } // as soon as rendering begins
+	b := newBench(t, benchOptions{source: s, noTree: true})
+	if _, err := b.Build(ctx, generator.Options{Now: day(10)}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v", err)
+	}
+	if id := b.store.Current().ID; id != 0 {
+		t.Errorf("generation %d", id)
+	}
+	s.bodyErr = nil
+	if rep := b.build(t, generator.Options{}); len(rep.Problems) > 0 || len(rep.Skipped) > 0 {
+		t.Errorf("problems %v, skipped %v", rep.Problems, rep.Skipped)
+	}
+	has(t, b.page(t, "/blog/a/"), "<em>c</em>")
 }

@@ -67,7 +67,7 @@ func BenchmarkRender(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(in.Body.Text)))
 			for b.Loop() {
-				if _, err := r.Render(in); err != nil {
+				if _, err := r.Render(b.Context(), in); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -80,7 +80,7 @@ func BenchmarkRender(b *testing.B) {
 	raw := in
 	raw.Body.Text = []byte(post + "\n\n<details><summary>more</summary>text</details>\n")
 	bench("markdown with raw HTML", coloured, raw)
-	d, err := plain.Render(in)
+	d, err := plain.Render(b.Context(), in)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func BenchmarkRender(b *testing.B) {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	d, err := markup.New(markup.Config{Highlight: true}).Render(markup.Input{Format: site.Markdown, Body: site.Body{Text: []byte(post)}})
+	d, err := markup.New(markup.Config{Highlight: true}).Render(b.Context(), markup.Input{Format: site.Markdown, Body: site.Body{Text: []byte(post)}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -30,6 +30,7 @@ func (w *writer) body(root *html.Node) {
 }
 
 func (w *writer) nodes(n *html.Node) {
+	w.step()
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
 		if !w.node(c) && c.NextSibling != nil && c.NextSibling.Type == html.TextNode {
 			// The line that it stood on goes with it.
@@ -202,13 +203,13 @@ func (w *writer) imageNode(n *html.Node) {
 
 // wellNested reports whether the tree of a sanitised body, written out, is parsed into the same tree again.
 func wellNested(root *html.Node) bool {
-	return nested(root, context{})
+	return nested(root, enclosing{})
 }
 
-// A context is what encloses a node, as far as the parser's rules ask.
-type context struct{ p, a bool }
+// An enclosing is what encloses a node, as far as the parser's rules ask.
+type enclosing struct{ p, a bool }
 
-func nested(n *html.Node, in context) bool {
+func nested(n *html.Node, in enclosing) bool {
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
 		if c.Type != html.ElementNode {
 			if c.Type == html.TextNode && tablePart(n.DataAtom) && strings.Trim(c.Data, " \t\n\r\f") != "" {
@@ -244,7 +245,7 @@ func nested(n *html.Node, in context) bool {
 				return false
 			}
 		case atom.Td, atom.Th, atom.Caption:
-			inner = context{}
+			inner = enclosing{}
 		case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6:
 			switch n.DataAtom {
 			case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6:

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	_ "golang.org/x/image/webp" // sizes of embedded pictures
+
+	"freshet/internal/digest"
 )
 
 // A frame is a kind of page that may be shown within a body.
@@ -195,13 +197,16 @@ func embeddedURL(i int) string { return "data:#" + strconv.Itoa(i) }
 func (w *writer) embed(src string) int {
 	data, ok := dataURI(src)
 	if ok {
-		for i := range w.embedded {
-			if bytes.Equal(w.embedded[i].Data, data) {
-				return i + 1
-			}
+		sum := digest.Bytes(data)
+		if i := w.pictures[sum]; i > 0 && bytes.Equal(w.embedded[i-1].Data, data) {
+			return i
 		}
 		if e, ok := pictureOf(data); ok {
 			w.embedded = append(w.embedded, e)
+			if w.pictures == nil {
+				w.pictures = map[digest.Sum]int{}
+			}
+			w.pictures[sum] = len(w.embedded)
 			return len(w.embedded)
 		}
 	}

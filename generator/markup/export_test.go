@@ -2,7 +2,9 @@ package markup
 
 import (
 	"bytes"
+	"context"
 
+	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/text"
 
 	"freshet/internal/site"
@@ -11,9 +13,10 @@ import (
 // RenderSanitised renders Markdown through the sanitiser even when it holds no raw HTML.
 func (r *Renderer) RenderSanitised(in Input) *Doc {
 	w := new(writer)
-	w.begin(in, r.hl)
+	w.begin(in, r.hl, &watch{ctx: context.Background()})
 	src := cleanText(in.Body.Text)
-	doc := r.mdPlain.Parse(text.NewReader(src))
+	w.most = 16*len(src) + minOutput
+	doc := r.mdPlain.Parse(text.NewReader(src), parser.WithContext(newParsing(w.watch, len(src))))
 	s := survey{w: w, src: src}
 	s.look(doc, 0)
 	m := markdown{w: w, src: src}
@@ -39,3 +42,25 @@ func (d *Doc) Encode() []byte { return d.encode() }
 
 // Decode reads what Encode wrote.
 func Decode(b []byte) (*Doc, error) { return decode(b) }
+
+// RenderWatched is Render without a time, so that the context is asked by ticks alone.
+func (r *Renderer) RenderWatched(ctx context.Context, in Input) (d *Doc, err error) {
+	w := new(writer)
+	defer func() {
+		switch p := recover(); p.(type) {
+		case nil:
+		case stopped:
+			d, err = nil, context.Cause(ctx)
+			if err == nil {
+				err = context.Canceled
+			}
+		default:
+			panic(p)
+		}
+	}()
+	w.begin(in, r.hl, &watch{ctx: ctx})
+	if err := r.render(w, in); err != nil {
+		return nil, err
+	}
+	return w.finish(), nil
+}

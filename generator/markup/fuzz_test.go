@@ -150,7 +150,7 @@ func FuzzMarkup(f *testing.F) {
 		if format < 0 || format >= len(formats) || len(text) > 1<<14 {
 			return
 		}
-		d, err := r.Render(markup.Input{Format: formats[format], Body: site.Body{Text: []byte(text)}})
+		d, err := r.Render(t.Context(), markup.Input{Format: formats[format], Body: site.Body{Text: []byte(text)}})
 		if err != nil {
 			if formats[format] == site.TipTap {
 				return
@@ -159,7 +159,7 @@ func FuzzMarkup(f *testing.F) {
 		}
 		out := flat(d)
 		unsafe(t, out)
-		again, err := r.Render(markup.Input{Format: site.HTML, Body: site.Body{Text: []byte(out)}})
+		again, err := r.Render(t.Context(), markup.Input{Format: site.HTML, Body: site.Body{Text: []byte(out)}})
 		if err != nil {
 			t.Fatalf("Render of the output: %v", err)
 		}
@@ -192,7 +192,7 @@ func FuzzCleanURL(f *testing.F) {
 
 func FuzzDecode(f *testing.F) {
 	text := []byte("# a\n\n[b](c) ![d](e) [f](javascript:x)")
-	d, err := markup.New(markup.Config{}).Render(markup.Input{Format: site.Markdown, Body: site.Body{Text: text}})
+	d, err := markup.New(markup.Config{}).Render(f.Context(), markup.Input{Format: site.Markdown, Body: site.Body{Text: text}})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -18,11 +18,16 @@ import (
 func (w *writer) html(src []byte, format site.Format, text []byte) {
 	const rounds = 6
 	w.known = 0
+	if tangled(src) {
+		w.plain(text, format, "the HTML of the body is too tangled to render: the body became plain text",
+			"close elements such as b, i and font where their text ends")
+		return
+	}
 	defer func() { w.needles = nil }()
 	body, ok := w.clean(src)
 	w.known = len(w.embedded)
 	for n := 0; ok; n++ {
-		root, err := parseFragment(body)
+		root, err := w.parseFragment(body)
 		if err != nil || depth(root, 0) > maxDepth {
 			ok = false
 			break
@@ -47,7 +52,7 @@ func (w *writer) html(src []byte, format site.Format, text []byte) {
 
 // clean transforms HTML and passes it through the allow-list.
 func (w *writer) clean(src []byte) ([]byte, bool) {
-	root, err := parseFragment(src)
+	root, err := w.parseFragment(src)
 	if err != nil || depth(root, 0) > maxDepth {
 		return nil, false
 	}
@@ -57,18 +62,93 @@ func (w *writer) clean(src []byte) ([]byte, bool) {
 	var b bytes.Buffer
 	b.Grow(len(src) + len(src)/8)
 	for c := root.FirstChild; c != nil; c = c.NextSibling {
+		w.watch.tick()
 		if err := html.Render(&b, c); err != nil {
 			return nil, false
 		}
 	}
-	return policy().SanitizeBytes(b.Bytes()), true
+	var safe bytes.Buffer
+	safe.Grow(b.Len())
+	if err := policy().SanitizeReaderToWriter(&watchedReader{b.Bytes(), w.watch}, &safe); err != nil {
+		w.watch.look()
+		return nil, false
+	}
+	return safe.Bytes(), true
+}
+
+// tangled reports whether the tree of the HTML would be many times as large as the HTML, or take time that grows with the square
+// of its length. The parser opens elements such as b that were not closed again in every block that follows; it joins texts
+// between which no element begins; and it compares the attributes of such elements with each other.
+func tangled(src []byte) bool {
+	const (
+		small         = 4 << 10 // bytes: nothing in it is large enough
+		few           = 8       // elements: so many times the HTML is bearable
+		maxReopened   = 200_000 // elements
+		maxCopied     = 1 << 30 // bytes
+		maxAttributes = 500     // of one element
+	)
+	if len(src) < small {
+		return false
+	}
+	z := html.NewTokenizer(bytes.NewReader(src))
+	open := map[string]int{}
+	formatting, reopened, run, copied := 0, 0, 0, 0
+	for {
+		switch z.Next() {
+		case html.ErrorToken:
+			return false
+		case html.TextToken:
+			copied += run
+			run += len(z.Raw())
+			reopened += max(0, formatting-few)
+		case html.StartTagToken, html.SelfClosingTagToken:
+			run = 0
+			name, more := z.TagName()
+			tag := string(name)
+			if n := 0; more {
+				for ; more && n <= maxAttributes; n++ {
+					_, _, more = z.TagAttr()
+				}
+				if n > maxAttributes {
+					return true
+				}
+			}
+			if isFormatting(tag) {
+				open[tag]++
+				formatting++
+			}
+			reopened += max(0, formatting-few)
+		case html.EndTagToken:
+			name, _ := z.TagName()
+			if tag := string(name); open[tag] > 0 {
+				run = 0
+				open[tag]--
+				formatting--
+			} else if elements[tag] {
+				run = 0
+			}
+		}
+		if reopened > maxReopened || copied > maxCopied {
+			return true
+		}
+	}
+}
+
+// isFormatting reports whether the parser opens an element again that was not closed.
+func isFormatting(tag string) bool {
+	switch tag {
+	case "a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u":
+		return true
+	}
+	return false
 }
 
 // parseFragment returns a node whose children are the nodes of an HTML fragment, or of a document's body.
-func parseFragment(src []byte) (*html.Node, error) {
+func (w *writer) parseFragment(src []byte) (*html.Node, error) {
 	context := &html.Node{Type: html.ElementNode, Data: "body", DataAtom: atom.Body}
-	nodes, err := html.ParseFragment(bytes.NewReader(src), context)
+	nodes, err := html.ParseFragment(&watchedReader{src, w.watch}, context)
 	if err != nil {
+		w.watch.look() // the parser makes errors of panics
 		return nil, err
 	}
 	root := &html.Node{Type: html.ElementNode, Data: "body", DataAtom: atom.Body}
@@ -155,6 +235,7 @@ func (t *transform) children(n *html.Node) {
 
 // node transforms n, which may vanish, and returns the node to go on with.
 func (t *transform) node(n *html.Node) *html.Node {
+	t.w.watch.tick()
 	next := n.NextSibling
 	switch n.Type {
 	case html.TextNode:

@@ -2,6 +2,7 @@ package markup
 
 import (
 	"bytes"
+	"fmt"
 	"html"
 	"strconv"
 	"strings"
@@ -22,28 +23,28 @@ import (
 func newMarkdownParser(plain bool) parser.Parser {
 	inline := []util.PrioritizedValue{
 		util.Prioritized(extension.NewTaskCheckBoxParser(), 0),
-		util.Prioritized(extension.NewFootnoteParser(), 101),
-		util.Prioritized(extension.NewStrikethroughParser(), 500),
+		util.Prioritized(parser.NewCodeSpanParser(), 100),
+		util.Prioritized(footnoteLinks{}, 101),
+		util.Prioritized(parser.NewLinkParser(), 200),
+		util.Prioritized(parser.NewAutoLinkParser(), 300),
+		util.Prioritized(parser.NewRawHTMLParser(), 400),
+		util.Prioritized(emphasis{}, 500),
 	}
 	if plain {
 		inline = append(inline, util.Prioritized(linkify{extension.NewLinkifyParser()}, 999))
 	}
 	return parser.NewParser(
 		parser.WithBlockParsers(parser.DefaultBlockParsers()...),
-		parser.WithInlineParsers(parser.DefaultInlineParsers()...),
+		parser.WithInlineParsers(inline...),
 		parser.WithParagraphTransformers(parser.DefaultParagraphTransformers()...),
 		parser.WithHeadingAttribute(),
-		parser.WithParagraphTransformers(util.Prioritized(extension.NewTableParagraphTransformer(), 200)),
-		parser.WithASTTransformers(
-			util.Prioritized(extension.NewTableASTTransformer(), 0),
-			util.Prioritized(extension.NewFootnoteASTTransformer(), 999),
-		),
+		parser.WithParagraphTransformers(util.Prioritized(tables{}, 200)),
+		parser.WithASTTransformers(util.Prioritized(footnotes{}, 999)),
 		parser.WithBlockParsers(
 			util.Prioritized(extension.NewDefinitionListParser(), 101),
 			util.Prioritized(extension.NewDefinitionDescriptionParser(), 102),
-			util.Prioritized(extension.NewFootnoteBlockParser(), 999),
+			util.Prioritized(footnoteBlocks{extension.NewFootnoteBlockParser()}, 999),
 		),
-		parser.WithInlineParsers(inline...),
 	)
 }
 
@@ -110,6 +111,8 @@ type markdown struct {
 	src    []byte
 	plain  bool
 	inLink bool
+	inCell bool
+	filled int // cells of short rows that were filled up
 }
 
 func (r *Renderer) renderMarkdown(w *writer, src []byte) {
@@ -126,12 +129,17 @@ func (r *Renderer) renderMarkdown(w *writer, src []byte) {
 	if mayHoldAddresses(src) {
 		md = r.mdPlain
 	}
-	doc := md.Parse(text.NewReader(src))
+	p := newParsing(w.watch, len(src))
+	doc := md.Parse(text.NewReader(src), parser.WithContext(p))
 	s := survey{w: w, src: src}
 	s.look(doc, 0)
 	if s.deep {
 		w.plain(src, site.Markdown, tooDeep, simplify)
 		return
+	}
+	if p.refused {
+		w.problem("references", fmt.Sprintf("links by reference would add more than %d bytes to the body: those after that stay text", max(len(src), minExpansion)),
+			"make the addresses of definitions shorter, or use them less often")
 	}
 	w.src = src
 	m := markdown{w: w, src: src, plain: !s.raw}
@@ -192,13 +200,14 @@ func tooNested(src []byte) bool {
 }
 
 // smallBody is the length in bytes up to which nothing that can be written costs the parser more than a moment.
-const smallBody = 32 << 10
+const smallBody = 8 << 10
 
 // tooCostly reports whether the parser would need seconds: its time grows with the square of the number of marks of
 // emphasis in a paragraph, and of the length of addresses that never end.
 func tooCostly(src []byte) bool {
-	const budget = 2e9 // below two seconds
-	cost, marks := 0.0, 0.0
+	const budget = 2e9 // nanoseconds, about
+	cost, marks, length, titles, depth := 0.0, 0.0, 0.0, 0.0, 0.0
+	paragraph := func() float64 { return 4*marks*marks + titles*length }
 	fence := byte(0)
 	for len(src) > 0 && cost < budget {
 		line := src
@@ -221,23 +230,55 @@ func tooCostly(src []byte) bool {
 			continue
 		}
 		if len(text) == 0 {
-			cost += marks * marks
-			marks = 0
+			cost += paragraph()
+			marks, length, titles, depth = 0, 0, 0, 0
 			continue
 		}
+		length += float64(len(line))
+		titles += float64(openTitles(text))
 		for _, c := range text {
-			if c == '*' || c == '_' || c == '~' {
+			switch c {
+			case '*', '_', '~':
 				marks++
+			case '[':
+				depth++
+			case ']':
+				cost += depth
+				depth = max(0, depth-1)
 			}
 		}
 		for word := range bytes.FieldsSeq(text) {
 			if len(word) > 1000 {
-				cost += float64(bytes.Count(word, []byte("]("))) * float64(len(word))
+				cost += 5 * float64(bytes.Count(word, []byte("]("))) * float64(len(word))
 			}
 		}
-		cost += float64(bytes.Count(text, []byte("](<"))) * float64(len(text))
+		cost += 2 * float64(bytes.Count(text, []byte("](<"))) * float64(len(text))
 	}
-	return cost+marks*marks > budget
+	return cost+paragraph() > budget
+}
+
+// openTitles is the number of titles of links and definitions in a line that do not end in it.
+func openTitles(line []byte) int {
+	n := 0
+	for at := 0; ; {
+		i := bytes.IndexByte(line[at:], ']')
+		if i < 0 {
+			return n
+		}
+		at += i + 1
+		if at == len(line) || line[at] != '(' && line[at] != ':' {
+			continue
+		}
+		rest := bytes.TrimLeft(line[at+1:], " \t")
+		end := bytes.IndexAny(rest, " \t]")
+		if end < 0 || rest[end] == ']' {
+			continue
+		}
+		title := bytes.TrimLeft(rest[end:], " \t")
+		if len(title) > 0 && (title[0] == '"' || title[0] == '\'') && bytes.LastIndexByte(title, title[0]) == 0 {
+			n++
+		}
+	}
 }
 
 // A survey finds out what a syntax tree holds before it is written.
@@ -249,6 +290,7 @@ type survey struct {
 }
 
 func (s *survey) look(n ast.Node, depth int) {
+	s.w.watch.tick()
 	if depth > maxDepth {
 		s.deep = true
 		return
@@ -360,6 +402,7 @@ func (m *markdown) paragraph(c ast.Node) {
 
 func (m *markdown) node(n ast.Node) {
 	w := m.w
+	w.step()
 	switch n.Kind() {
 	case ast.KindText:
 		m.text(n.(*ast.Text))
@@ -431,12 +474,14 @@ func (m *markdown) node(n ast.Node) {
 	case east.KindTable:
 		m.wrap("<div class=\"table-wrap\" tabindex=\"0\"><table>\n", n, "</table></div>\n")
 	case east.KindTableHeader:
+		m.inCell = true
 		m.wrap("<thead>\n<tr>\n", n, "</tr>\n</thead>\n")
+		m.inCell = false
 		if n.NextSibling() != nil {
 			w.raw("<tbody>\n")
 		}
 	case east.KindTableRow:
-		m.wrap("<tr>\n", n, "</tr>\n")
+		m.row(n.(*east.TableRow))
 		if n.NextSibling() == nil {
 			w.raw("</tbody>\n")
 		}
@@ -727,6 +772,9 @@ func (m *markdown) codeSpan(n ast.Node) {
 			continue
 		}
 		v := t.Segment.Value(m.src)
+		if m.inCell && bytes.Contains(v, []byte(`\|`)) {
+			v = bytes.ReplaceAll(v, []byte(`\|`), []byte("|"))
+		}
 		if len(v) > 0 && v[len(v)-1] == '\n' {
 			w.text(v[:len(v)-1])
 			w.text([]byte{' '})
@@ -817,11 +865,28 @@ func (w *writer) checkbox(done bool) {
 	w.raw(`">`)
 }
 
+// row writes a row of a table's body, filled up to as many cells as its header has.
+func (m *markdown) row(n *east.TableRow) {
+	m.inCell = true
+	m.w.raw("<tr>\n")
+	m.children(n)
+	if missing := len(n.Alignments) - n.ChildCount(); m.filled+missing <= maxFilled {
+		m.filled += missing
+		m.w.raw(strings.Repeat("<td></td>\n", missing))
+	} else {
+		m.w.problem("cells", fmt.Sprintf("more than %d cells are missing in short rows of tables: the rows after that stay short", maxFilled),
+			"divide the table, or write its rows as long as its header")
+	}
+	m.w.raw("</tr>\n")
+	m.inCell = false
+}
+
 func (m *markdown) cell(n *east.TableCell) {
 	open, end := "<td", "</td>\n"
 	if n.Parent().Kind() == east.KindTableHeader {
 		open, end = "<th", "</th>\n"
 	}
+	m.place(n)
 	m.w.inWord = false
 	m.w.raw(open)
 	switch n.Alignment {

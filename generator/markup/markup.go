@@ -23,9 +23,12 @@
 package markup
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/yuin/goldmark/parser"
 
@@ -36,13 +39,15 @@ import (
 )
 
 // format is the number of our own output: it changes whenever the same body would be written differently.
-const format = 1
+const format = 2
 
 // Bounds of what is rendered as markup; beyond them a body becomes plain text.
 const (
 	maxBody  = 4 << 20  // bytes, pictures embedded as base64 not counted
 	maxTotal = 32 << 20 // bytes with them
 	maxDepth = 480      // nested elements; the HTML parser allows 512
+
+	minOutput = 4 << 20 // bytes of HTML that any body may make; beyond it, 16 times its length
 )
 
 // A Memo keeps results across restarts by the digest of their input. It is optional and best effort.
@@ -55,6 +60,9 @@ type Memo interface {
 type Config struct {
 	Memo      Memo // nil: nothing is remembered
 	Highlight bool // whether code blocks are highlighted
+
+	// Time is how long a body may take before it becomes plain text; 0: 10 s.
+	Time time.Duration
 }
 
 // A Renderer renders bodies. It may be used by many goroutines at once.
@@ -64,6 +72,8 @@ type Renderer struct {
 	mdPlain parser.Parser          // md, and plain addresses
 	hl      *highlight.Highlighter // nil: code stays plain
 	version digest.Sum
+	time    time.Duration
+	slow    slowBodies
 	scratch sync.Pool // *writer
 }
 
@@ -81,6 +91,7 @@ type Input struct {
 func New(cfg Config) *Renderer {
 	r := &Renderer{
 		memo: cfg.Memo, md: newMarkdownParser(false), mdPlain: newMarkdownParser(true), version: version(cfg.Highlight),
+		time: cmp.Or(cfg.Time, renderTime),
 	}
 	if cfg.Highlight {
 		r.hl = highlight.New()
@@ -166,8 +177,9 @@ func bodyLine(start, n int) int {
 	return start + n - 1
 }
 
-// Render renders a body. The error, when there is one, is a *diag.Problem that names in.File.
-func (r *Renderer) Render(in Input) (doc *Doc, err error) {
+// Render renders a body. It ends soon after ctx, whatever the body is. A body that takes longer than its time becomes plain
+// text. The error, when there is one, is that of ctx, or a *diag.Problem that names in.File.
+func (r *Renderer) Render(ctx context.Context, in Input) (doc *Doc, err error) {
 	var key digest.Sum
 	if r.memo != nil {
 		if in.Key == 0 {
@@ -181,32 +193,62 @@ func (r *Renderer) Render(in Input) (doc *Doc, err error) {
 			return d, nil
 		}
 	}
+	w := r.scratch.Get().(*writer)
+	switch done, err := r.attempt(ctx, w, in); {
+	case err != nil:
+		return nil, err
+	case done:
+		doc = w.finish()
+		r.scratch.Put(w)
+		if r.memo != nil {
+			r.memo.Put(key, doc.encode())
+		}
+	default:
+		// Nothing is remembered of it: another time the machine may be faster.
+		w = new(writer)
+		w.begin(in, nil, &watch{ctx: ctx})
+		w.plain(cleanText(in.Body.Text), in.Format, fmt.Sprintf("the body takes longer than %v to render: it became plain text", r.time),
+			"simplify the body, or divide it into several documents")
+		doc = w.finish()
+	}
+	for i := range doc.Problems {
+		doc.Problems[i].File = in.File
+		if doc.Problems[i].Line > 0 {
+			doc.Problems[i].Line = bodyLine(in.Body.Line, doc.Problems[i].Line)
+		}
+	}
+	return doc, nil
+}
+
+// attempt renders a body into w and reports whether that was done in time. After an error and when it was not done, w may be in
+// any state.
+func (r *Renderer) attempt(ctx context.Context, w *writer, in Input) (done bool, err error) {
+	if r.slow.has(in) {
+		return false, ctx.Err()
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, r.time, errTime)
+	defer cancel()
 	defer func() {
-		if p := recover(); p != nil {
-			doc, err = nil, &diag.Problem{
+		switch p := recover(); p.(type) {
+		case nil:
+		case stopped:
+			if err = context.Cause(ctx); err == nil {
+				r.slow.add(in)
+			}
+		default:
+			err = &diag.Problem{
 				Severity: diag.Error, File: in.File, Line: in.Body.Line,
 				Message: fmt.Sprintf("render the body: %v", p), Remedy: "simplify the body; the parser gave up on it",
 			}
 		}
 	}()
-	w := r.scratch.Get().(*writer)
-	w.begin(in, r.hl)
+	watch := &watch{ctx: limited}
+	watch.look()
+	w.begin(in, r.hl, watch)
 	if err := r.render(w, in); err != nil {
-		return nil, err
+		return false, err
 	}
-	d := w.finish()
-	// After a panic the writer is left to the garbage collector: it may be in any state.
-	r.scratch.Put(w)
-	if r.memo != nil {
-		r.memo.Put(key, d.encode())
-	}
-	for i := range d.Problems {
-		d.Problems[i].File = in.File
-		if d.Problems[i].Line > 0 {
-			d.Problems[i].Line = bodyLine(in.Body.Line, d.Problems[i].Line)
-		}
-	}
-	return d, nil
+	return true, nil
 }
 
 func (r *Renderer) render(w *writer, in Input) error {
@@ -216,6 +258,16 @@ func (r *Renderer) render(w *writer, in Input) error {
 			fmt.Sprintf("split it into documents of less than %d MiB", maxBody>>20))
 		return nil
 	}
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case unfit:
+			w.plain(text, in.Format, p.message, p.remedy)
+		default:
+			panic(p)
+		}
+	}()
+	w.most = 16*len(text) + minOutput
 	switch in.Format {
 	case site.Markdown, "":
 		r.renderMarkdown(w, text)

@@ -36,7 +36,7 @@ func flat(d *markup.Doc) string {
 
 func render(t testing.TB, in markup.Input) *markup.Doc {
 	t.Helper()
-	d, err := markup.New(markup.Config{}).Render(in)
+	d, err := markup.New(markup.Config{}).Render(t.Context(), in)
 	if err != nil {
 		t.Fatalf("Render(%q): %v", in.Body.Text, err)
 	}
@@ -229,13 +229,13 @@ func TestEmbeddedPictures(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	for _, text := range []string{"{", `"x"`, "[1] 2", `{"blocks":[]}`, strings.Repeat("[", 20000)} {
-		_, err := markup.New(markup.Config{}).Render(markup.Input{Format: site.TipTap, File: "posts/x", Body: site.Body{Text: []byte(text)}})
+		_, err := markup.New(markup.Config{}).Render(t.Context(), markup.Input{Format: site.TipTap, File: "posts/x", Body: site.Body{Text: []byte(text)}})
 		p, ok := errors.AsType[*diag.Problem](err)
 		if !ok || p.File != "posts/x" || p.Severity != diag.Error || p.Remedy == "" {
 			t.Errorf("Render(%.20q) = %v, want an error that names the file and a remedy", text, err)
 		}
 	}
-	if _, err := markup.New(markup.Config{}).Render(markup.Input{Format: "docx", File: "x"}); err == nil {
+	if _, err := markup.New(markup.Config{}).Render(t.Context(), markup.Input{Format: "docx", File: "x"}); err == nil {
 		t.Error("an unknown format is no error")
 	}
 }
@@ -307,14 +307,14 @@ func TestMemo(t *testing.T) {
 	r := markup.New(markup.Config{Memo: m})
 	text := []byte("# A\n\n[l](x.md) ![p](q.png) <iframe src=\"https://x.example\"></iframe>\n\n[bad](javascript:x)")
 	in := markup.Input{Format: site.Markdown, File: "a.md", Body: site.Body{Text: text, Line: 5}}
-	first, err := r.Render(in)
+	first, err := r.Render(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(m) != 1 || len(first.Problems) == 0 {
 		t.Fatalf("%d entries in the memo, %d problems; want 1 and some", len(m), len(first.Problems))
 	}
-	second, err := r.Render(in)
+	second, err := r.Render(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,7 +342,7 @@ func TestMemo(t *testing.T) {
 		t.Error("a damaged entry was used")
 	}
 	in.Body.Text = text
-	if d, err := r.Render(in); err != nil || !bytes.Equal(d.HTML, first.HTML) {
+	if d, err := r.Render(t.Context(), in); err != nil || !bytes.Equal(d.HTML, first.HTML) {
 		t.Errorf("with a damaged memo: %v", err)
 	}
 }
@@ -376,7 +376,7 @@ func TestConcurrent(t *testing.T) {
 	for i := range outs {
 		wg.Go(func() {
 			for range 3 {
-				d, err := r.Render(source(site.Markdown, text))
+				d, err := r.Render(t.Context(), source(site.Markdown, text))
 				if err != nil {
 					t.Error(err)
 					return

@@ -331,10 +331,13 @@ func (e *editor) content(n map[string]any) {
 	}
 }
 
+// maxMarks is how many marks of a node count.
+const maxMarks = 50
+
 // marks are the marks of a node as start tags, links outermost, so that one link is one element.
 func (e *editor) marks(marks []any) []markSpan {
 	var spans []markSpan
-	for _, v := range marks {
+	for _, v := range marks[:min(len(marks), maxMarks)] {
 		m, ok := v.(map[string]any)
 		if !ok {
 			continue

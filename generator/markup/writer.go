@@ -10,6 +10,7 @@ import (
 
 	"freshet/generator/markup/highlight"
 	"freshet/internal/diag"
+	"freshet/internal/digest"
 )
 
 // A writer makes one Doc. Both ways into it, from Markdown's syntax tree and from the DOM, call the same methods in
@@ -21,7 +22,8 @@ type writer struct {
 	refIndex map[Ref]int
 	headings []Heading
 	embedded []Embedded
-	known    int // of embedded, how many numbers in HTML may name
+	pictures map[digest.Sum]int // of embedded, by the digest of the data: the index plus one
+	known    int                // of embedded, how many numbers in HTML may name
 	problems []diag.Problem
 	told     map[string]bool // kinds of problems already reported
 	words    int
@@ -35,6 +37,8 @@ type writer struct {
 	title     string // folded; the first heading is dropped when it says the same
 	opened    bool   // the first heading has been seen
 
+	watch   *watch
+	most    int // bytes that out may have
 	labels  *labels
 	hl      *highlight.Highlighter
 	src     []byte   // the body, where problems can be placed in it
@@ -53,7 +57,7 @@ type fragment struct {
 	id     string
 }
 
-func (w *writer) begin(in Input, hl *highlight.Highlighter) {
+func (w *writer) begin(in Input, hl *highlight.Highlighter, watch *watch) {
 	refIndex, told, ids, numbers := w.refIndex, w.told, w.ids, w.numbers
 	if refIndex == nil {
 		refIndex, told, ids, numbers = map[Ref]int{}, map[string]bool{}, map[string]bool{}, map[string]int{}
@@ -65,7 +69,7 @@ func (w *writer) begin(in Input, hl *highlight.Highlighter) {
 	*w = writer{
 		out: w.out[:0], slots: w.slots[:0], refIndex: refIndex, told: told, ids: ids, numbers: numbers, buf: w.buf[:0],
 		fragments: w.fragments[:0], outline: w.outline[:0], spans: w.spans[:0],
-		title: foldTitle(in.Title), labels: labelsFor(in.Lang), hl: hl,
+		title: foldTitle(in.Title), labels: labelsFor(in.Lang), hl: hl, watch: watch,
 	}
 }
 
@@ -76,7 +80,7 @@ func (w *writer) restart() {
 	clear(w.numbers)
 	w.out, w.slots, w.refs, w.headings, w.fragments = w.out[:0], w.slots[:0], nil, nil, w.fragments[:0]
 	w.outline, w.opened, w.words, w.inWord, w.picture = w.outline[:0], false, 0, false, ""
-	w.embedded, w.known, w.place = nil, 0, 0
+	w.embedded, w.pictures, w.known, w.place = nil, nil, 0, 0
 }
 
 // finish returns the Doc; the writer may be used again.
@@ -99,9 +103,12 @@ func (w *writer) finish() *Doc {
 	return d
 }
 
+// maxProblems is how many kinds of problems of one body are reported: some kinds are told apart by what the author wrote.
+const maxProblems = 30
+
 // problem reports what happened to a kind of thing, once for each kind.
 func (w *writer) problem(kind, message, remedy string) {
-	if w.told[kind] {
+	if w.told[kind] || len(w.told) == maxProblems {
 		return
 	}
 	w.told[kind] = true
@@ -142,6 +149,14 @@ func (w *writer) find(needle string) int {
 }
 
 func (w *writer) raw(s string) { w.out = append(w.out, s...) }
+
+// step is called for every node that is written.
+func (w *writer) step() {
+	w.watch.tick()
+	if len(w.out) > w.most {
+		panic(unfit{"the HTML of the body is many times as long as the body: it became plain text", "divide it into several documents"})
+	}
+}
 
 // text writes running text: escaped, without control characters, its words counted.
 func (w *writer) text(s []byte) {
@@ -396,7 +411,9 @@ func (w *writer) code(lang string, code []byte) {
 	w.raw(">")
 	if w.hl != nil && lang != "" {
 		w.buf = codeText(w.buf[:0], code)
-		w.out = w.hl.Append(w.out, lang, w.buf)
+		w.watch.look()
+		w.out = w.hl.Append(w.out, lang, w.buf, w.watch.over)
+		w.watch.look()
 	} else {
 		w.out = appendText(w.out, code)
 	}

@@ -40,17 +40,29 @@ func (p *Planner) foreign(m *site.Meta) (lang, dir string) {
 	return m.Lang, dirOf(m.Lang)
 }
 
-func topicLinks(tags []string) []Link {
+// A card names the first few tags and authors of its post: a post with n of them is on n lists, and would be there with n links.
+const (
+	cardTags    = 10
+	cardAuthors = 10
+)
+
+func topicLinks(tags []string, most int) []Link {
 	var out []Link
 	for slug, name := range site.TermsOf(tags) {
+		if len(out) == most {
+			break
+		}
 		out = append(out, Link{name, site.TopicPath(slug).URL()})
 	}
 	return out
 }
 
-func authorLinks(post *site.Post) []Link {
+func authorLinks(post *site.Post, most int) []Link {
 	var out []Link
 	for slug, name := range site.AuthorTerms(post) {
+		if len(out) == most {
+			break
+		}
 		out = append(out, Link{name, site.AuthorPath(slug).URL()})
 	}
 	return out
@@ -60,7 +72,7 @@ func (p *Planner) card(pg *Page, post *site.Post) Card {
 	pg.from(post)
 	c := Card{
 		Title: post.Title, URL: site.PostPath(post.Slug).URL(), Excerpt: post.Excerpt, Published: post.Published,
-		Authors: authorLinks(post), Tags: topicLinks(post.Tags), Minutes: post.Minutes, Featured: post.Featured,
+		Authors: authorLinks(post, cardAuthors), Tags: topicLinks(post.Tags, cardTags), Minutes: post.Minutes, Featured: post.Featured,
 		Cover: p.image(pg, baseOf(&post.Meta), post.Cover),
 	}
 	c.Lang, c.Dir = p.foreign(&post.Meta)

@@ -111,6 +111,9 @@ func (t *feedTexts) take(id site.ID) *feedText {
 	return text
 }
 
+// maxFeedBody is the longest HTML of a post that feeds hold whole. Three feeds hold it, escaped, and readers refuse large feeds.
+const maxFeedBody = 512 << 10
+
 // feedBody is the post's whole text with absolute addresses. The assets it shows are published with pg.
 func (p *Planner) feedBody(ctx context.Context, pg *Page, post *site.Post) (string, error) {
 	text := p.texts.take(post.ID)
@@ -125,6 +128,9 @@ func (p *Planner) makeFeedBody(ctx context.Context, pg *Page, post *site.Post) (
 	doc, err := p.bodyOf(ctx, &post.Meta)
 	if err != nil || doc == nil {
 		return "", err
+	}
+	if len(doc.HTML) > maxFeedBody {
+		return string(appendElement(nil, "p", post.Excerpt)), nil
 	}
 	r := p.resolveAll(pg, baseOf(&post.Meta), doc)
 	targets := make([]markup.Target, len(r.targets))

@@ -79,7 +79,7 @@ func (p *Planner) post(ctx context.Context, post *site.Post) (*Page, error) {
 	}
 	v := &Post{
 		Layout: p.layout, Title: post.Title, Excerpt: standfirst(post.Title, post.Excerpt, doc), Published: post.Published,
-		Authors: authorLinks(post), Tags: topicLinks(post.Tags), Minutes: post.Minutes,
+		Authors: authorLinks(post, site.MaxAuthors), Tags: topicLinks(post.Tags, site.MaxTags), Minutes: post.Minutes,
 		Cover: p.image(pg, b, post.Cover), Body: p.body(pg, b, doc),
 	}
 	for _, a := range post.Authors {

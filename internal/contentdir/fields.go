@@ -295,6 +295,8 @@ type reader struct {
 	hiders     map[string]*field // what hiding has read
 	// Jekyll parts tags at blanks.
 	blanks bool
+	// The fields that the tags and the authors are from.
+	tagsField, authorsField *field
 }
 
 func (r *reader) warn(f *field, message, remedy string) {
@@ -358,7 +360,23 @@ func (p *parts) read(name string, front *value, out *parsed, zone *time.Location
 	} else if len(out.categories) > 0 {
 		out.tags = appendNew(out.tags, out.categories...)
 	}
+	r.few(out)
+}
+
+// few leaves no more tags and authors than a document may have. Each of them is a list with pages of its own.
+func (r *reader) few(out *parsed) {
+	all := len(out.tags)
 	out.tags = site.UniqueTags(out.tags)
+	if n := len(out.tags); n > site.MaxTags {
+		r.warn(r.tagsField, fmt.Sprintf("%d tags are more than the %d that a document may have: the first %d count", all, site.MaxTags, site.MaxTags),
+			"leave out the tags that few other documents have")
+		out.tags = slices.Clip(out.tags[:site.MaxTags])
+	}
+	if n := len(out.authors); n > site.MaxAuthors {
+		r.warn(r.authorsField, fmt.Sprintf("%d authors are more than the %d that a document may have: the first %d count", n, site.MaxAuthors, site.MaxAuthors),
+			"name those who wrote most of it, and the others in the text")
+		out.authors = slices.Clip(out.authors[:site.MaxAuthors])
+	}
 }
 
 // hide decides whether readers may see the document. A value that leaves it open stops a document that nothing hides.
@@ -474,13 +492,15 @@ func (r *reader) take(k key, f *field) bool {
 	case keyExcerpt:
 		return r.string(f, &out.excerpt)
 	case keyAuthors:
-		out.authors = authorsOf(v)
+		out.authors, r.authorsField = authorsOf(v), f
 		return len(out.authors) > 0
 	case keyTags:
-		out.tags = r.terms(v)
+		out.tags, r.tagsField = r.terms(v), f
 	case keyCategories:
 		out.categories = r.terms(v)
+		r.tagsField = cmp.Or(r.tagsField, f)
 	case keyTaxonomies:
+		r.tagsField, r.authorsField = cmp.Or(r.tagsField, f), cmp.Or(r.authorsField, f)
 		for i := range v.fields {
 			switch reduceKey(v.fields[i].key) {
 			case "tags", "tag":
@@ -894,28 +914,28 @@ func stringsOf(v *value) []string {
 			case table:
 				for _, k := range [...]string{"name", "title", "label"} {
 					if n := it.lookup(k); n != nil && n.s != "" {
-						out = appendNew(out, clean(n.s))
+						out = append(out, clean(n.s))
 						break
 					}
 				}
 			case list:
 				for _, in := range it.items {
 					if in.kind != table && in.kind != list {
-						out = appendNew(out, clean(in.s))
+						out = append(out, clean(in.s))
 					}
 				}
 			case null:
 			default:
-				out = appendNew(out, clean(it.s))
+				out = append(out, clean(it.s))
 			}
 		}
-		return out
+		return appendNew(nil, out...)
 	case text, number, boolean, moment:
 		var out []string
 		for _, s := range strings.Split(v.s, ",") {
-			out = appendNew(out, clean(s))
+			out = append(out, clean(s))
 		}
-		return out
+		return appendNew(nil, out...)
 	}
 	return nil
 }
@@ -936,6 +956,20 @@ func linesOf(v *value) []string {
 func clean(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 func appendNew(list []string, more ...string) []string {
+	const few = 32 // up to so many, a map costs more than it saves
+	if len(more) > few {
+		seen := make(map[string]bool, len(list)+len(more))
+		for _, s := range list {
+			seen[s] = true
+		}
+		for _, s := range more {
+			if s != "" && !seen[s] {
+				seen[s] = true
+				list = append(list, s)
+			}
+		}
+		return list
+	}
 	for _, s := range more {
 		if s != "" && !slices.Contains(list, s) {
 			list = append(list, s)
@@ -973,9 +1007,11 @@ func pictureOf(v *value) site.Picture {
 
 func authorsOf(v *value) []site.Author {
 	var out []site.Author
+	seen := map[string]bool{}
 	add := func(a site.Author) {
 		a.Name = clean(a.Name)
-		if a.Name != "" && !slices.ContainsFunc(out, func(o site.Author) bool { return o.Name == a.Name }) {
+		if a.Name != "" && !seen[a.Name] {
+			seen[a.Name] = true
 			out = append(out, a)
 		}
 	}

@@ -511,6 +511,7 @@ func (r *reader) flat(v bson.RawValue) []string {
 
 func (r *reader) tags() []string {
 	var tags []string
+	seen := map[string]bool{}
 	odd := ""
 	for _, f := range []field{r.fields.get("tags", "topics"), r.fields.get("categories", "category")} {
 		if f.name == "" {
@@ -527,7 +528,8 @@ func (r *reader) tags() []string {
 			}
 		}
 		for _, t := range r.list(f.v) {
-			if !slices.Contains(tags, t) {
+			if !seen[t] {
+				seen[t] = true
 				tags = append(tags, t)
 			}
 		}
@@ -535,6 +537,11 @@ func (r *reader) tags() []string {
 	all := len(tags)
 	if tags = site.UniqueTags(tags); len(tags) < all {
 		odd = "tags holds one more than once"
+	}
+	if len(tags) > site.MaxTags {
+		r.warn("tags", fmt.Sprintf("%d tags are more than the %d that a document may have: the first %d count", all, site.MaxTags, site.MaxTags),
+			"leave out the tags that few other documents have")
+		tags = tags[:site.MaxTags]
 	}
 	for i, t := range tags {
 		if site.TagSlug(t) == "" {
@@ -707,13 +714,22 @@ func (r *reader) address(names ...string) string {
 func (r *reader) authors() []site.Author {
 	f := r.fields.get("authors", "author")
 	var out []site.Author
+	seen := map[string]bool{}
 	r.eachAuthor(f.name, f.v, 0, func(a site.Author) {
 		a.Name = clean(a.Name)
-		if a.Name != "" && !slices.ContainsFunc(out, func(o site.Author) bool { return o.Name == a.Name }) {
+		if a.Name == "" || seen[a.Name] {
+			return
+		}
+		seen[a.Name] = true
+		if len(out) < site.MaxAuthors {
 			a.Name = r.d.shared(a.Name)
 			out = append(out, a)
 		}
 	})
+	if len(seen) > site.MaxAuthors {
+		r.warn(f.name, fmt.Sprintf("%d authors are more than the %d that a document may have: the first %d count", len(seen), site.MaxAuthors, site.MaxAuthors),
+			"name those who wrote most of it, and the others in the text")
+	}
 	if img := r.fields.get("authorImage"); img.name != "" && len(out) == 1 && out[0].Image == "" {
 		out[0].Image = r.picture("authorImage", "author", img.v).Src
 	}

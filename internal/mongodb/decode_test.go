@@ -422,3 +422,28 @@ func TestDocumentID(t *testing.T) {
 		}
 	}
 }
+
+func TestManyTagsAndAuthors(t *testing.T) {
+	list := func(format string, n int) json.RawMessage {
+		var names []string
+		for i := range n {
+			names = append(names, fmt.Sprintf(format, i))
+		}
+		b, err := json.Marshal(names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	d := newDecoder("", "")
+	for _, field := range []string{"tags", "categories", "authors"} {
+		out := d.post(changed(t, basePost, fmt.Appendf(nil, `{"%s": %s}`, field, list("Name %d", 5000))))
+		post := out.doc.(*site.Post)
+		if n := len(post.Tags) + len(post.Authors); n != site.MaxTags && n != site.MaxAuthors {
+			t.Errorf("%s: %d tags and %d authors", field, len(post.Tags), len(post.Authors))
+		}
+		if len(out.problems) != 1 || !strings.Contains(out.problems[0].Message, "that a document may have") || out.problems[0].Field == "" {
+			t.Errorf("%s: problems %v", field, out.problems)
+		}
+	}
+}

@@ -1,9 +1,9 @@
 package site
 
 import (
+	"cmp"
 	"net/url"
 	"path"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -139,16 +139,23 @@ func TagSlug(tag string) Slug {
 // UniqueTags leaves out what has the address of a tag before it: "go" behind "Go".
 func UniqueTags(tags []string) []string {
 	var out []string
-	seen := make([]Slug, 0, len(tags))
+	seen := make(map[string]bool, len(tags))
 	for _, t := range tags {
-		slug := TagSlug(t)
-		if slug != "" && slices.Contains(seen, slug) || slug == "" && slices.Contains(out, t) {
-			continue
+		key := cmp.Or(string(TagSlug(t)), "\x00"+t) // no slug begins so
+		if !seen[key] {
+			seen[key] = true
+			out = append(out, t)
 		}
-		seen, out = append(seen, slug), append(out, t)
 	}
 	return out
 }
+
+// MaxTags and MaxAuthors are how many tags and authors of a document count. Each has a list of its own with the document on it,
+// and the document's page names all of them.
+const (
+	MaxTags    = 100
+	MaxAuthors = 50
+)
 
 // tagSigns spells out what tells tags apart and would else be lost.
 var tagSigns = strings.NewReplacer("+", " plus ", "#", " sharp ")

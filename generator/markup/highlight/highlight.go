@@ -45,8 +45,8 @@ func Language(info string) string {
 	return strings.ToLower(strings.TrimRight(s[:end], "."))
 }
 
-// Append appends code as HTML to dst.
-func (h *Highlighter) Append(dst []byte, lang string, code []byte) []byte {
+// Append appends code as HTML to dst. The code stays plain once stop returns true; nil never does.
+func (h *Highlighter) Append(dst []byte, lang string, code []byte, stop func() bool) []byte {
 	if len(code) > maxCode {
 		return appendEscaped(dst, string(code))
 	}
@@ -56,7 +56,7 @@ func (h *Highlighter) Append(dst []byte, lang string, code []byte) []byte {
 	}
 	text := string(code)
 	w := writer{dst: dst, left: utf8.RuneCountInString(text)}
-	if err := w.tokens(l, text); err != nil {
+	if err := w.tokens(l, text, stop); err != nil {
 		return appendEscaped(dst, text)
 	}
 	return w.end()
@@ -70,13 +70,13 @@ type writer struct {
 }
 
 // tokens writes the tokens of code: by our own run of the lexer's rules, or where that cannot be by chroma's.
-func (w *writer) tokens(l *lexer, code string) (err error) {
+func (w *writer) tokens(l *lexer, code string, stop func() bool) (err error) {
 	defer func() {
 		if p := recover(); p != nil { // a lexer's own mistake
 			err = fmt.Errorf("tokenise: %v", p)
 		}
 	}()
-	r := &run{emit: w.token, work: maxWork}
+	r := &run{emit: w.token, work: maxWork, stop: stop}
 	if l.compile() == nil {
 		return r.tokenise(l, code)
 	}

@@ -93,7 +93,7 @@ func TestAppendKeepsTheCode(t *testing.T) {
 	h := highlight.New()
 	for lang, code := range samples {
 		for _, code := range []string{code, strings.TrimSuffix(code, "\n"), ""} {
-			out := string(h.Append([]byte("<p>"), lang, []byte(code)))
+			out := string(h.Append([]byte("<p>"), lang, []byte(code), nil))
 			if got := html.UnescapeString(tags.ReplaceAllString(out, "")); got != code || !strings.HasPrefix(out, "<p>") {
 				t.Errorf("%s: the text of the result differs (-code +result):\n%s", lang, cmp.Diff(code, got))
 			}
@@ -112,7 +112,7 @@ func TestAppend(t *testing.T) {
 			`<span class="o">/</span><span class="m">1.1</span>` + "\n"},
 		{"json", strings.Repeat(" ", 300<<10) + "1", strings.Repeat(" ", 300<<10) + "1"},
 	} {
-		if got := string(h.Append(nil, tt.lang, []byte(tt.code))); got != tt.want {
+		if got := string(h.Append(nil, tt.lang, []byte(tt.code), nil)); got != tt.want {
 			t.Errorf("Append(%q, %.40q) = %.200q, want %.200q", tt.lang, tt.code, got, tt.want)
 		}
 	}
@@ -141,7 +141,7 @@ func TestHardPatterns(t *testing.T) {
 		"markdown":   strings.Repeat("*_", 2000) + strings.Repeat("[", 1000),
 		"c":          "#define x \\\n" + strings.Repeat("\\\n", 2000) + strings.Repeat("/* ", 1000),
 	} {
-		out := string(h.Append(nil, lang, []byte(code)))
+		out := string(h.Append(nil, lang, []byte(code), nil))
 		if got := html.UnescapeString(tags.ReplaceAllString(out, "")); got != code {
 			t.Errorf("%s: the code differs", lang)
 		}
@@ -248,7 +248,7 @@ func BenchmarkHighlight(b *testing.B) {
 			b.SetBytes(int64(len(code)))
 			var dst []byte
 			for b.Loop() {
-				dst = h.Append(dst[:0], lang, []byte(code))
+				dst = h.Append(dst[:0], lang, []byte(code), nil)
 			}
 		})
 		b.Run(fmt.Sprintf("chroma/%s", lang), func(b *testing.B) {

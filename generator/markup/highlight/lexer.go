@@ -330,6 +330,8 @@ type run struct {
 	emit  func(t chroma.TokenType, text []rune)
 	work  int // what is left of maxWork
 	depth int
+	rules int         // that have matched
+	stop  func() bool // whether the caller has lost interest; nil: it has not
 }
 
 // tokenise tokenises code as chroma's Tokenise does without options.
@@ -427,6 +429,9 @@ func (r *run) lex(l *lexer, text []rune, end int, begin string) error {
 			}
 		}
 		r.work = m.work
+		if r.rules++; r.rules%256 == 0 && r.stop != nil && r.stop() {
+			return errTooMuch
+		}
 		if err := r.rule(l, m, &rule.emit, text[from:after]); err != nil {
 			return err
 		}
@@ -528,7 +533,7 @@ func (r *run) chroma(l *lexer, options *chroma.TokeniseOptions, code string) err
 	const most = 3 * time.Second
 	began := time.Now()
 	for t := it(); t != chroma.EOF; t = it() {
-		if time.Since(began) > most {
+		if time.Since(began) > most || r.stop != nil && r.stop() {
 			return errTooMuch
 		}
 		if t.Type != chroma.Ignore {
