@@ -22,7 +22,7 @@ var parts = map[string]struct {
 	"internal/site":     {may: []string{"internal/digest", "internal/diag"}, why: "nouns know no technology"},
 	"internal/fields":   {may: []string{"internal/site", "internal/diag", "internal/digest"}, why: "what fields are called is the same wherever documents are kept"},
 	"internal/extjson":  {may: []string{"internal/diag"}, why: "stored documents are values: those who keep them may speak of them, and they of nobody"},
-	"internal/prose":    {may: []string{"internal/site", "internal/extjson", "internal/diag"}, why: "the text of a stored document is the same wherever it is kept"},
+	"internal/prose":    {may: []string{"internal/fields", "internal/site", "internal/extjson", "internal/diag"}, why: "the text of a stored document is the same wherever it is kept"},
 	"internal/datauri":  {may: []string{"internal/digest"}, why: "pictures held as data are read alike wherever they stand"},
 	"internal/transfer": {may: []string{"internal/extjson", "internal/diag", "internal/fields"}, why: "moving documents needs to know no place that they are kept in"},
 	"internal/encoding": {why: "encoded forms are functions of bytes: the server sends them, the public tree keeps them, and both must mean the same"},

@@ -288,7 +288,7 @@ func (k *curriculum) lessonSlugs(stages []stage) map[*record]site.Slug {
 }
 
 func (k *curriculum) lessonSlug(r *record) site.Slug {
-	s := firstSlug(r.p.slug, lastSegment(r.p.address), lessonName(r), cmpOr(r.p.title, r.p.heading))
+	s := firstSlug(r.p.slug, site.LastSegment(r.p.address), lessonName(r), cmpOr(r.p.title, r.p.heading))
 	if k.stored() {
 		s = firstSlug(r.p.slug, r.p.title)
 	}

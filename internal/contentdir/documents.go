@@ -143,9 +143,9 @@ func (b *builder) meta(r *record, names ...string) site.Meta {
 	if p.hash != 0 {
 		m.Body = site.BodyRef{Doc: m.ID, Format: p.bodyFormat(), Hash: p.hash, Bytes: p.bytes}
 	}
-	m.Slug = firstSlug(append([]string{p.slug, lastSegment(p.address)}, append(names, m.Title)...)...)
+	m.Slug = firstSlug(append([]string{p.slug, site.LastSegment(p.address)}, append(names, m.Title)...)...)
 	if p.stored {
-		m.Slug = firstSlug(p.slug, m.Title) // its file is called as import found best
+		m.Slug = firstSlug(p.slug, site.LastSegment(p.address), m.Title) // its file is called as import found best
 	}
 	if m.Slug == "" && p.storedID != "" {
 		m.Slug = site.Slug("untitled-" + digest.String(collOf(r.path) + ":" + p.storedID).String()[:8]) // as it is in the database
@@ -248,6 +248,7 @@ func (b *builder) postAliases(r *record, dir, name string, date time.Time, own s
 		add(a)
 	}
 	if r.p.stored {
+		add(r.p.address)
 		add(storedAddress("/blog/", r.p))
 		return out
 	}
@@ -378,7 +379,7 @@ func (b *builder) page(r *record) site.Document {
 	}
 	pg := &site.Page{Meta: m, Weight: r.p.weight, Nav: r.p.nav}
 	segs := []string{}
-	if a := site.OldPath(r.p.address); a != "" && lastSegment(a) != "" {
+	if a := site.OldPath(r.p.address); a != "" && site.LastSegment(a) != "" {
 		a = strings.TrimSuffix(strings.TrimSuffix(strings.TrimRight(a, "/"), "/index.html"), "/index.htm")
 		if i := strings.LastIndexByte(strings.Trim(a, "/"), '/'); i >= 0 {
 			segs = strings.Split(strings.Trim(a, "/")[:i], "/")
@@ -405,7 +406,7 @@ func (b *builder) page(r *record) site.Document {
 	last := m.Slug
 	if at.Len() > 1 {
 		// Only the first part of an address can clash with freshet's own.
-		if s := site.TagSlug(cmpOr(r.p.slug, cmpOr(lastSegment(r.p.address), name))); s != "" {
+		if s := site.TagSlug(cmpOr(r.p.slug, cmpOr(site.LastSegment(r.p.address), name))); s != "" {
 			last = s
 			pg.Slug = s
 		}
@@ -426,7 +427,7 @@ func aliasesOf(p *parsed, own site.Path) []string {
 	var out []string
 	former := append(slices.Clone(p.aliases), p.address)
 	if p.stored {
-		former = append(slices.Clone(p.aliases), storedAddress("/courses/", p))
+		former = append(slices.Clone(p.aliases), p.address, storedAddress("/courses/", p))
 	}
 	for _, a := range former {
 		if a = site.OldPath(a); a != "" && strings.TrimRight(a, "/") != strings.TrimRight(string(own), "/") {

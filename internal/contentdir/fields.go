@@ -275,7 +275,7 @@ var storedKeys = set("title", "slug", "excerpt", "shortDescription", "descriptio
 	"authors", "author", "authorImage", "featured", "views", "viewCount",
 	"price", "originalPrice", "discount", "currency", "level", "duration", "rating", "instructor", "instructors", "instructorName", "instructorImage",
 	"features", "whatYouLearn", "requirements", "enrollRedirectUrl", "enrollUrl", "curriculum", "weight", "order",
-	"_id", "origin", "shortcodes")
+	"_id", "origin", "shortcodes", "free", "permalink")
 
 // A reader takes the fields of one front matter.
 type reader struct {
@@ -291,6 +291,7 @@ type reader struct {
 	late       []late // mistakes that stop no draft
 	undated    []late // dates of publication that cannot be read
 	zone       *time.Location
+	kept       bool // the file holds a document of MongoDB's, or a module or a lesson of one
 	hiding     fields.Hiding
 	hiders     map[string]*field // what hiding has read
 	// Jekyll parts tags at blanks.
@@ -324,7 +325,8 @@ func (p *parts) read(name string, front *value, out *parsed, zone *time.Location
 	r := &reader{parts: p, zone: zone, out: out, blanks: strings.Contains("/"+name, "/_posts/") || strings.Contains("/"+name, "/_drafts/")}
 	origin := front.get("origin")
 	out.stored = origin != nil && origin.s == originMongoDB
-	r.hiding.Authored = !out.stored
+	r.kept = out.stored || keepsText(p) || front.get(filesKey) != nil
+	r.hiding.Authored = !r.kept
 	r.table(front, false)
 	r.hide()
 	if out.stored {
@@ -398,6 +400,11 @@ func hidingValue(v *value) fields.Value {
 	case null:
 		return fields.Value{}
 	case text:
+		if v.plain && simpleTime(v.s) {
+			if t, err := time.Parse(time.RFC3339, v.s); err == nil {
+				return fields.Value{Kind: fields.Date, Time: t}
+			}
+		}
 		return fields.Value{Kind: fields.Text, Text: v.s}
 	case number:
 		return fields.Value{Kind: fields.Number, Text: v.s}
@@ -451,10 +458,7 @@ func (r *reader) table(front *value, extra bool) {
 			}
 			r.hiders[f.key] = f
 		}
-		if r.out.stored && !storedKeys[f.key] {
-			continue
-		}
-		k, near := findKey(f.key)
+		k, near := r.find(f.key)
 		if near != "" && !extra && !hides {
 			r.warn(f, fmt.Sprintf("unknown key %q", f.key), fmt.Sprintf("did you mean %q?", near))
 		}
@@ -479,6 +483,23 @@ func (r *reader) table(front *value, extra bool) {
 		}
 	}
 }
+
+// find tells what a key means in the document.
+func (r *reader) find(name string) (k keyRank, near string) {
+	if !r.out.stored || storedKeys[name] {
+		if k, near = findKey(name); k.key != keyNone {
+			k.rank *= rankStep
+			return k, near
+		}
+	}
+	if own, rank := fields.Meaning(name, !r.kept); keys[own].key != keyNone {
+		return keyRank{keys[own].key, (keys[own].rank-1)*rankStep + int8(min(rank, rankStep-1))}, ""
+	}
+	return keyRank{}, near
+}
+
+// rankStep is between two ranks of keys: so many other names of a key come between it and the next one.
+const rankStep = 12
 
 // take reads one field and reports whether it was of use.
 func (r *reader) take(k key, f *field) bool {
@@ -517,7 +538,7 @@ func (r *reader) take(k key, f *field) bool {
 		if _, ok := boolOf(v); ok || out.stored || v.kind != moment && !fields.MeantAsDate(v.s) {
 			return ok // what is no date is read by fields.Hiding alone
 		}
-		return r.rankedDate(f, 5)
+		return r.rankedDate(f, 5*rankStep)
 	case keyDate:
 		return r.date(f, &out.published)
 	case keyModified:
@@ -678,8 +699,12 @@ func (r *reader) take(k key, f *field) bool {
 		out.stored = v.s == originMongoDB
 		return out.stored
 	case keyCurriculum:
-		if out.stored && v.kind == text {
-			r.warn(f, "the curriculum is text, which is kept but not shown", "store a list of modules")
+		if out.stored && (v.kind == text || v.kind == list && len(v.items) > 0) {
+			what := "text"
+			if v.kind == list {
+				what = "a list without modules that have lessons"
+			}
+			r.warn(f, fmt.Sprintf("the %s is %s, which is kept but not shown", f.key, what), "store a list of modules, each with its lessons")
 		}
 	case keyClosed:
 		b, ok := boolOf(v)

@@ -8,6 +8,7 @@ import (
 
 	"freshet/internal/diag"
 	"freshet/internal/extjson"
+	"freshet/internal/fields"
 	"freshet/internal/prose"
 	"freshet/internal/site"
 )
@@ -45,6 +46,9 @@ func (k *keptText) Value(name string) (extjson.Value, bool, error) {
 		v = extjson.Text(k.body)
 	default:
 		f := k.front.get(name)
+		if f == nil || ownKeys[name] {
+			f = k.front.get("$" + name)
+		}
 		if f == nil {
 			return extjson.Value{}, false, nil
 		}
@@ -78,12 +82,24 @@ func keptBody(name string, p *parts, front *value) prose.Text {
 	if path.Base(name) == "_index.md" {
 		names = []string{"fullDescription", "content"}
 	}
-	t := prose.Find(k, names...)
+	keys := []string{k.field}
+	for i := range front.fields {
+		if key := front.fields[i].key; key != bodyKey {
+			keys = append(keys, strings.TrimPrefix(key, "$"))
+		}
+	}
+	if len(names) > 1 {
+		names = append(names, fields.Synonyms("fullDescription", keys)...)
+	}
+	t := prose.FindAmong(k, keys, isPost(name, p), names...)
 	if f := front.get("format"); t.Field == k.field && t.Format == site.Markdown && f != nil && strings.EqualFold(f.s, string(site.HTML)) {
 		t.Format = site.HTML // whoever edits it says so
 	}
 	return t
 }
+
+// isPost reports whether a file that holds a document of MongoDB's, or a lesson of one, holds a post.
+func isPost(name string, p *parts) bool { return isStored(p) && collOf(name) == Blogs }
 
 // keepText takes up what there is to say of the text of a file that holds a document of MongoDB's. One without a text
 // is left out, unless it is a draft or a course, which is more than its text.

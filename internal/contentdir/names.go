@@ -267,27 +267,6 @@ func titleOf(name string) string {
 	return string(unicode.ToUpper(r)) + name[n:]
 }
 
-// lastSegment is the last part of an address, without the extensions of web pages; "" for none or an index.
-func lastSegment(address string) string {
-	s := site.OldPath(address)
-	for s != "" {
-		s = strings.TrimRight(s, "/")
-		seg := s[strings.LastIndexByte(s, '/')+1:]
-		bare := seg
-		for _, ext := range [...]string{".html", ".htm", ".php", ".md", ".aspx"} {
-			bare = strings.TrimSuffix(bare, ext)
-		}
-		if bare != "" && bare != "index" {
-			return bare
-		}
-		s = s[:len(s)-len(seg)]
-		if s == "/" {
-			break
-		}
-	}
-	return ""
-}
-
 // firstSlug is the first of the names that gives a slug.
 func firstSlug(names ...string) site.Slug {
 	for _, n := range names {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"freshet/internal/extjson"
+	"freshet/internal/fields"
 	"freshet/internal/prose"
 	"freshet/internal/site"
 )
@@ -65,8 +66,8 @@ func (d docText) Value(name string) (extjson.Value, bool, error) {
 
 // shownIn finds the field of a document that is shown, where its file can have it as its body: text, or the document
 // of an editor. Texts of other forms stay among the fields.
-func shownIn(d extjson.Doc, names ...string) shownBody {
-	t := prose.Find(docText(d), names...)
+func shownIn(d extjson.Doc, post bool, names ...string) shownBody {
+	t := prose.FindAmong(docText(d), keysOf(d), post, names...)
 	if !t.Found() {
 		return shownBody{}
 	}
@@ -88,7 +89,7 @@ func Shown(coll string, d extjson.Doc) bool {
 	if coll == Courses {
 		return true
 	}
-	t := prose.Find(docText(d), "content")
+	t := prose.FindAmong(docText(d), keysOf(d), true, "content")
 	return t.Found() || t.Reason == prose.Missing
 }
 
@@ -283,16 +284,13 @@ func (v *value) stored(zone *time.Location) (extjson.Value, error) {
 
 // encodePost writes a post.
 func encodePost(d extjson.Doc) []byte {
-	return encodeFields(d, shownIn(d, "content"), "", nil, storedMarks...)
+	return encodeFields(d, shownIn(d, true, "content"), "", nil, storedMarks...)
 }
 
 // encodeCourse writes a course, its modules and its lessons into a folder.
 func encodeCourse(d extjson.Doc, dir string) []outFile {
-	curriculum, _ := d.Get("curriculum")
-	list := "curriculum"
-	if curriculum.Type != extjson.Array || !foldable(curriculum.Items) || !slices.ContainsFunc(curriculum.Items, isObject) {
-		list = ""
-	}
+	list := curriculumOf(d)
+	curriculum, _ := d.Get(list)
 	var holes extjson.Doc
 	var out []outFile
 	if list != "" {
@@ -304,13 +302,36 @@ func encodeCourse(d extjson.Doc, dir string) []outFile {
 			out = append(out, encodeModule(m.Doc, path.Join(dir, itemName(i, len(curriculum.Items), m.Doc, "module")))...)
 		}
 	}
-	own := outFile{path.Join(dir, "_index.md"), encodeFields(d, shownIn(d, "fullDescription", "content"), list, holes, storedMarks...)}
+	own := outFile{path.Join(dir, "_index.md"), encodeFields(d, shownIn(d, false, append([]string{"fullDescription", "content"}, fields.Synonyms("fullDescription", keysOf(d))...)...), list, holes, storedMarks...)}
 	return append([]outFile{own}, out...)
 }
 
+// curriculumOf returns the name of the field that holds the modules of a course; "" where there is none that files can hold.
+func curriculumOf(d extjson.Doc) string {
+	for _, name := range append([]string{"curriculum"}, fields.Synonyms("curriculum", keysOf(d))...) {
+		v, _ := d.Get(name)
+		if v.Type != extjson.Array || !foldable(v.Items) || !slices.ContainsFunc(v.Items, isObject) {
+			continue
+		}
+		if name == "curriculum" || slices.ContainsFunc(v.Items, func(m extjson.Value) bool { return isObject(m) && fields.Lessons(keysOf(m.Doc)) != "" }) {
+			return name
+		}
+	}
+	return ""
+}
+
+// keysOf are the names of a document's fields.
+func keysOf(d extjson.Doc) []string {
+	out := make([]string, len(d))
+	for i := range d {
+		out[i] = d[i].Key
+	}
+	return out
+}
+
 func encodeModule(m extjson.Doc, dir string) []outFile {
-	lessons, _ := m.Get("lessons")
-	list := "lessons"
+	list := fields.Lessons(keysOf(m))
+	lessons, _ := m.Get(list)
 	if lessons.Type != extjson.Array || !foldable(lessons.Items) || !slices.ContainsFunc(lessons.Items, isObject) {
 		list = ""
 	}
@@ -323,7 +344,7 @@ func encodeModule(m extjson.Doc, dir string) []outFile {
 				continue
 			}
 			name := path.Join(dir, itemName(i, len(lessons.Items), l.Doc, "lesson")+".md")
-			out = append(out, outFile{name, encodeFields(l.Doc, shownIn(l.Doc, "content"), "", nil, "shortcodes: off")})
+			out = append(out, outFile{name, encodeFields(l.Doc, shownIn(l.Doc, false, "content"), "", nil, "shortcodes: off")})
 		}
 	}
 	return append([]outFile{{path.Join(dir, "_index.md"), encodeFields(m, shownBody{}, list, holes)}}, out...)

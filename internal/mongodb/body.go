@@ -24,7 +24,9 @@ type bodyFields []string
 type stored struct{ prose.Text }
 
 // read finds the body among a document's fields.
-func (names bodyFields) read(f fieldList) stored { return stored{prose.Find(f, names...)} }
+func (names bodyFields) read(f fieldList, post bool) stored {
+	return stored{prose.FindAmong(f, f.keys(), post, names...)}
+}
 
 // hash is the digest of the body's text; 0 says that there is none.
 func (s *stored) hash() digest.Sum {

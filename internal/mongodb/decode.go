@@ -94,11 +94,52 @@ type reader struct {
 	uri    string
 }
 
+// ownNames are the names of fields that decoding asks for by itself. Others are known by what they stand for.
+var ownNames = func() map[string]bool {
+	out := map[string]bool{}
+	for name := range strings.FieldsSeq(`_id title slug excerpt shortDescription description lang language tags topics categories category
+		coverImage cover cover_image image coverImageAlt coverAlt seo metaTitle metaDescription metaKeywords canonicalUrl canonicalURL
+		publishedAt published_at date createdAt created_at modifiedAt lastmod expiresAt updatedAt aliases content htmlContent contentHTML contentJSON
+		authors author authorImage featured views viewCount readTime fullDescription price originalPrice discount currency level duration rating
+		instructor instructors instructorName instructorImage features whatYouLearn requirements enrollRedirectUrl enrollUrl curriculum weight order lessons free`) {
+		out[name] = true
+	}
+	return out
+}()
+
+// named adds to a document's fields those that go by other names, each under its own name, the best first and behind all
+// that have their own.
+func (d *decoder) named(list fieldList) fieldList {
+	type other struct {
+		element
+		rank int
+	}
+	var others []other
+	for i := range list {
+		f := list[i]
+		if name := string(f.key); !ownNames[name] {
+			own, rank := fields.Meaning(name, false)
+			if own == "" && f.v.Type == bson.TypeDateTime && fields.Reduce(name) == "published" {
+				own = "publishedAt"
+			}
+			if own != "" && own != "content" {
+				others = append(others, other{element{key: []byte(own), as: name, v: f.v}, rank})
+			}
+		}
+	}
+	slices.SortStableFunc(others, func(a, b other) int { return b.rank - a.rank })
+	for _, o := range others {
+		list = append(list, o.element)
+	}
+	return list
+}
+
 // begin reads a document's fields. It reports false when they cannot be read.
 func (d *decoder) begin(coll string, raw bson.Raw) (*reader, bool) {
 	r := &reader{d: d, coll: coll}
 	var err error
 	r.fields, err = fieldsOf(raw)
+	r.fields = d.named(r.fields)
 	id := r.fields.id()
 	if isNull(id) {
 		r.id = documentID(coll, bson.RawValue{Type: bson.TypeNull})
@@ -190,13 +231,16 @@ func (r *reader) meta(m *site.Meta, body bodyFields) {
 	m.Title = r.title(m.Draft)
 	m.Slug = r.slug(m.Title)
 	m.Excerpt = r.line("excerpt", "shortDescription", "description")
+	b := body.read(r.fields, len(body) == 1)
+	if own, _ := fields.Meaning(b.Field, false); b.Found() && (own == "description" || own == "excerpt" || b.Field == "description" || b.Field == "excerpt") {
+		m.Excerpt = "" // it is the text, and too long to stand above it
+	}
 	m.Lang = r.lang()
 	m.Tags = r.tags()
 	m.Cover = r.cover()
 	m.SEO = r.seo()
 	m.Modified = r.date("modifiedAt", "lastmod")
 	m.Expires = r.expires(m.Draft)
-	b := body.read(r.fields)
 	if !b.Found() {
 		if len(body) == 1 { // a course is more than its text
 			if m.Draft {
@@ -287,6 +331,8 @@ func (r *reader) slug(title string) site.Slug {
 	s, ok := text(f.v)
 	slug := site.MakeSlug(s)
 	switch {
+	case f.name == "" && r.oldSlug() != "":
+		slug = r.oldSlug()
 	case f.name == "":
 		slug = site.MakeSlug(title)
 		r.warn("slug", fmt.Sprintf("there is no slug, so the title makes it %q", cmp.Or(slug, r.untitled())), "write one in slug")
@@ -297,6 +343,11 @@ func (r *reader) slug(title string) site.Slug {
 		r.warn("slug", fmt.Sprintf("the slug %s became %q", shown(f.v), slug), "store it so")
 	}
 	return cmp.Or(slug, r.untitled())
+}
+
+// oldSlug is the slug that the document's address at another site ends with.
+func (r *reader) oldSlug() site.Slug {
+	return site.MakeSlug(site.LastSegment(r.fields.str("permalink")))
 }
 
 // untitled is the slug of a document that has nothing to make one of.
@@ -316,6 +367,7 @@ func (r *reader) aliases(folder string, own site.Path) []string {
 	for _, a := range r.list(r.fields.get("aliases").v) {
 		add(a)
 	}
+	add(r.fields.str("permalink"))
 	if b, ok := stringBytes(r.fields.get("slug").v); ok {
 		if s := strings.TrimSpace(string(b)); !strings.ContainsAny(s, "?#%/\\") {
 			add(folder + valid(s) + "/")
@@ -354,7 +406,9 @@ func (r *reader) hide(m *site.Meta, draft bool) {
 func hidingOf(list fieldList) fields.Verdict {
 	var h fields.Hiding
 	for i := range list {
-		h.Read(string(list[i].key), hidingValue(list[i].v))
+		if list[i].as == "" {
+			h.Read(string(list[i].key), hidingValue(list[i].v))
+		}
 	}
 	return h.Verdict()
 }
@@ -826,18 +880,18 @@ func (d *decoder) body(coll string, raw bson.Raw, part string) (text []byte, for
 	var b stored
 	switch {
 	case part != "":
-		r := &reader{d: d, fields: f, coll: coll, id: documentID(coll, f.id()), quiet: true}
+		r := &reader{d: d, fields: d.named(f), coll: coll, id: documentID(coll, f.id()), quiet: true}
 		for _, m := range r.curriculum() {
 			for i := range m.lessons {
 				if l := &m.lessons[i]; string(l.id) == part {
-					b = postBody.read(l.fields)
+					b = postBody.read(l.fields, false)
 				}
 			}
 		}
 	case coll == d.courseColl():
-		b = courseBody.read(f)
+		b = courseBody.read(d.named(f), false)
 	default:
-		b = postBody.read(f)
+		b = postBody.read(d.named(f), true)
 	}
 	if !b.Found() {
 		return nil, "", false

@@ -2,6 +2,7 @@ package mongodb
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"math"
@@ -158,28 +159,29 @@ func valid(s string) string {
 	return strings.ToValidUTF8(s, "\ufffd")
 }
 
-// A fieldList is the elements of one document that are not null, in their order. Keys share the document's memory.
-type fieldList []struct {
+// An element is a field of a document. Its key shares the document's memory.
+type element struct {
 	key []byte
+	as  string // what the field is called in the document, where key is another name for it; empty: it is called key
 	v   bson.RawValue
 }
+
+// A fieldList is the elements of one document that are not null, in their order.
+type fieldList []element
 
 // fieldsOf reads a document's fields. Of fields with one name the first counts.
 func fieldsOf(doc []byte) (fieldList, error) {
 	f := make(fieldList, 0, min(4+len(doc)/128, 32)) // most small objects have few
 	err := eachElement(doc, func(key []byte, v bson.RawValue) bool {
 		if !isNull(v) {
-			f = append(f, struct {
-				key []byte
-				v   bson.RawValue
-			}{key, v})
+			f = append(f, element{key: key, v: v})
 		}
 		return true
 	})
 	return f, err
 }
 
-// A field is a value with the name it was found by; the zero field was not found.
+// A field is a value with the name that it has in the document; the zero field was not found.
 type field struct {
 	name string
 	v    bson.RawValue
@@ -190,11 +192,20 @@ func (f fieldList) get(names ...string) field {
 	for _, name := range names {
 		for i := range f {
 			if string(f[i].key) == name && !isBlank(f[i].v) {
-				return field{name, f[i].v}
+				return field{cmp.Or(f[i].as, name), f[i].v}
 			}
 		}
 	}
 	return field{}
+}
+
+// keys are the names of the fields.
+func (f fieldList) keys() []string {
+	out := make([]string, len(f))
+	for i := range f {
+		out[i] = string(f[i].key)
+	}
+	return out
 }
 
 // id is the _id, which may be blank.

@@ -216,33 +216,50 @@ type rawLesson struct {
 // curriculum finds the modules and lessons of a course and names them. Decoding and reading bodies both go by it, so
 // that a lesson is the same to both.
 func (r *reader) curriculum() []rawModule {
-	v := r.fields.get("curriculum").v
+	list := r.fields.get("curriculum")
+	name, v := list.name, list.v
 	if b, ok := stringBytes(v); ok {
 		list, ok := fromJSON(b)
 		if !ok {
-			r.warn("curriculum", "the curriculum is text, and not JSON, so there are no lessons", "store a list of modules")
+			r.warn(name, "the "+name+" is text, and not JSON, so there are no lessons", "store a list of modules")
 			return nil
 		}
-		r.warn("curriculum", "the curriculum is JSON in text", "store a list of modules")
+		r.warn(name, "the "+name+" is JSON in text", "store a list of modules")
 		v = list
 	}
 	if !isNull(v) && v.Type != bson.TypeArray {
-		r.warn("curriculum", "the curriculum is "+typeNames[v.Type]+", so there are no lessons", "store a list of modules")
+		r.warn(name, "the "+name+" is "+typeNames[v.Type]+", so there are no lessons", "store a list of modules")
 		return nil
 	}
 	var out []rawModule
-	slugs, keys := map[site.Slug]bool{}, map[string]bool{}
+	names := lessonNames{slugs: map[site.Slug]bool{}, keys: map[string]bool{}}
+	var loose rawModule // lessons without a module
 	for i, it := range items(v) {
-		at := fmt.Sprintf("curriculum.%d", i)
+		at := fmt.Sprintf("%s.%d", name, i)
+		if it.Type == bson.TypeObjectID {
+			r.warn(name, fmt.Sprintf("the %s are references (ObjectIds) to documents that are not read, so there are no lessons", name), "store the modules and their lessons in the course")
+			break
+		}
 		f := object(it)
-		list := items(f.get("lessons").v)
-		m := rawModule{title: clean(f.str("title", "moduleName", "name"))}
+		m := rawModule{title: clean(r.d.named(f).str("title", "moduleName", "name"))}
 		if r.hidesPart(at+".", "module", hidingOf(f)) {
 			continue
 		}
-		for j, it := range list {
-			l := rawLesson{at: fmt.Sprintf("%s.lessons.%d.", at, j), fields: object(it)}
-			if r.lesson(&l, slugs, keys) {
+		nested := fields.Lessons(f.keys())
+		if nested == "" && name != "curriculum" {
+			l := rawLesson{at: at + ".", fields: r.d.named(f)}
+			if r.lesson(&l, names) {
+				loose.lessons = append(loose.lessons, l)
+			}
+			continue
+		}
+		for j, it := range items(f.get(nested).v) {
+			l := rawLesson{at: fmt.Sprintf("%s.%s.%d.", at, nested, j), fields: r.d.named(object(it))}
+			if it.Type == bson.TypeObjectID {
+				r.warn(at+"."+nested, "the lessons are references (ObjectIds) to documents that are not read", "store the lessons in the course")
+				break
+			}
+			if r.lesson(&l, names) {
 				m.lessons = append(m.lessons, l)
 			}
 		}
@@ -252,12 +269,22 @@ func (r *reader) curriculum() []rawModule {
 		}
 		out = append(out, m)
 	}
+	if len(loose.lessons) > 0 {
+		out = append([]rawModule{loose}, out...)
+	}
 	return out
+}
+
+// lessonNames are what the lessons of a course are called so far.
+type lessonNames struct {
+	slugs map[site.Slug]bool
+	keys  map[string]bool
 }
 
 // lesson names a lesson: its slug is one of its own in the course, and its ID is that of its _id or lessonId, else of
 // its slug, so that moving lessons about renames none.
-func (r *reader) lesson(l *rawLesson, slugs map[site.Slug]bool, keys map[string]bool) bool {
+func (r *reader) lesson(l *rawLesson, names lessonNames) bool {
+	slugs, keys := names.slugs, names.keys
 	slugField := l.fields.get("slug")
 	given, _ := text(slugField.v)
 	l.title = oneLine(l.fields.str("title", "name"))
@@ -339,7 +366,7 @@ func (r *reader) modules(gratis bool) []site.Module {
 				}
 				lesson.Open = gratis || free
 			}
-			b := postBody.read(l.fields)
+			b := postBody.read(l.fields, false)
 			switch {
 			case b.Found():
 				r.bodyProblems(l.at, &b)

@@ -14,6 +14,7 @@ import (
 
 	"freshet/internal/diag"
 	"freshet/internal/extjson"
+	"freshet/internal/fields"
 	"freshet/internal/site"
 )
 
@@ -106,6 +107,21 @@ func Find(d Document, names ...string) Text {
 	return odd
 }
 
+// FindAmong finds the body as Find does. Where there is none in freshet's own fields, it looks into those of keys, the names
+// of all fields, that hold the text at other sites; post says that a description is the text of a document without another.
+func FindAmong(d Document, keys []string, post bool, names ...string) Text {
+	own := Find(d, names...)
+	if own.Found() {
+		return own
+	}
+	for _, name := range fields.Texts(keys, post) {
+		if t := Find(d, name); t.Found() {
+			return t
+		}
+	}
+	return own
+}
+
 // normal is text without a byte order mark, with line feeds as ends of lines, and valid.
 func normal(s string) string {
 	s = strings.TrimPrefix(s, "\ufeff")
@@ -182,6 +198,9 @@ func cutFrontMatter(s string) (rest string, ok bool) {
 	}
 	return s, false
 }
+
+// textParts are where an object that is no editor's document holds its text: content.extended, content.rendered.
+var textParts = []string{"html", "rendered", "extended", "markdown", "md", "raw", "body", "text", "value", "brief"}
 
 // isJSON reports whether text is an object or a list of JSON, which no Markdown or HTML is.
 func isJSON(s string) bool {
@@ -266,6 +285,13 @@ func editor(name string, v extjson.Value) Text {
 		case len(v.Doc) == 0:
 			out.Reason = "the text is an empty object"
 			return out
+		}
+		for _, part := range textParts {
+			if in := value(v.Doc, part); in.Type == extjson.String {
+				if t := plain(name, in.Text); t.Found() {
+					return t
+				}
+			}
 		}
 		out.Reason = "the text is an object of no editor that freshet knows"
 		return out

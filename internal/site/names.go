@@ -259,3 +259,24 @@ func ParseStatus(s string) (draft, known bool) {
 	}
 	return true, false
 }
+
+// LastSegment is the last part of an address, without the extensions of web pages; "" for none or an index.
+func LastSegment(address string) string {
+	s := OldPath(address)
+	for s != "" {
+		s = strings.TrimRight(s, "/")
+		seg := s[strings.LastIndexByte(s, '/')+1:]
+		bare := seg
+		for _, ext := range [...]string{".html", ".htm", ".php", ".md", ".aspx"} {
+			bare = strings.TrimSuffix(bare, ext)
+		}
+		if bare != "" && bare != "index" {
+			return bare
+		}
+		s = s[:len(s)-len(seg)]
+		if s == "/" {
+			break
+		}
+	}
+	return ""
+}
