@@ -81,13 +81,17 @@ func (s *Server) hosted(next http.Handler) http.Handler {
 		return next
 	}
 	return s.handle(func(w http.ResponseWriter, r *http.Request) error {
-		if !s.cfg.Hosts.Has(r.Host) {
+		if !s.cfg.Hosts.Has(r.Host) && !hostless(r) {
 			return s.misdirected(w, r)
 		}
 		next.ServeHTTP(w, r)
 		return nil
 	})
 }
+
+// hostless reports whether a request names no host because it need not: HTTP/1.0 has no Host header, and health checks of
+// balancers speak it. OPTIONS / HTTP/1.0 is HAProxy's.
+func hostless(r *http.Request) bool { return r.Host == "" && !r.ProtoAtLeast(1, 1) }
 
 // misdirected notes a request for another host, and is its answer.
 func (s *Server) misdirected(w http.ResponseWriter, r *http.Request) error {

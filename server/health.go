@@ -13,6 +13,9 @@ func health(w http.ResponseWriter, r *http.Request, status int, contentType, bod
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return &web.Error{Status: http.StatusMethodNotAllowed, Allow: "GET, HEAD"}
 	}
+	if err := ignoreBody(r); err != nil {
+		return err
+	}
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", contentType)

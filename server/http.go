@@ -23,6 +23,9 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) error {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 	case http.MethodOptions:
+		if err := ignoreBody(r); err != nil {
+			return err
+		}
 		w.Header().Set("Allow", allowed)
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusNoContent)
@@ -30,9 +33,8 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return &web.Error{Status: http.StatusMethodNotAllowed, Message: "pages can only be read", Allow: allowed}
 	}
-	if r.ContentLength != 0 || len(r.TransferEncoding) > 0 {
-		// A body where none belongs is where two servers lose step with each other: the connection ends here.
-		return &web.Error{Status: http.StatusBadRequest, Message: "a request for a page has no body", Close: true}
+	if err := ignoreBody(r); err != nil {
+		return err
 	}
 	h := r.Header
 	ask := question{
@@ -42,7 +44,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) error {
 		IfModifiedSince: line(h["If-Modified-Since"]),
 	}
 	// Ranges and the rarer conditions are left to http.ServeContent, which then judges all conditions in their order.
-	byParts := h["If-Match"] != nil || h["If-Unmodified-Since"] != nil || r.Method == http.MethodGet && h["Range"] != nil
+	byParts := h["If-Match"] != nil || h["If-Unmodified-Since"] != nil || r.Method == http.MethodGet && isRange(h["Range"])
 	if byParts {
 		ask.IfNoneMatch, ask.IfModifiedSince = "", ""
 	}
@@ -115,9 +117,14 @@ func (s *Server) parts(w http.ResponseWriter, r *http.Request, a *answer) error 
 		defer f.Close()
 		body, size = f, a.Stream.Object.Size
 	}
-	if r.Method == http.MethodHead && r.Header["Range"] != nil {
-		r = r.Clone(r.Context()) // a range means something to GET alone
+	if lines := r.Header["Range"]; lines != nil {
+		r = r.Clone(r.Context())
 		delete(r.Header, "Range")
+		if r.Method == http.MethodGet && isRange(lines) { // a range means something to GET alone
+			if soundly := soundRange(lines[0], size); soundly != "" {
+				r.Header["Range"] = []string{soundly}
+			}
+		}
 	}
 	patience(w, size)
 	http.ServeContent(uncachedError{w}, r, "", a.Modified, body)

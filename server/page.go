@@ -84,6 +84,9 @@ func (p *pages) answer(ask *question, now time.Time) answer {
 			Outcome: miss[0], Generation: gen.Number(),
 		}
 	}
+	if len(ask.Path) > maxPathBytes {
+		return answer{Status: 414, Message: "this address is too long", Outcome: miss[0], Generation: gen.Number()}
+	}
 	if !vetPath(ask.Path, ask.RawPath) {
 		return answer{Status: 400, Message: "this address is not well formed", Outcome: miss[0], Generation: gen.Number()}
 	}
@@ -112,7 +115,7 @@ func (p *pages) ready(ask *question, now time.Time) (a answer, ok bool) {
 		return a, false
 	}
 	m := p.fresh.at(now)
-	if m.expired || !vetPath(ask.Path, ask.RawPath) {
+	if m.expired || len(ask.Path) > maxPathBytes || !vetPath(ask.Path, ask.RawPath) || hasDots(ask.Path) {
 		return a, false
 	}
 	e, ok := gen.Lookup(site.Path(ask.Path))
@@ -129,7 +132,11 @@ func (p *pages) ready(ask *question, now time.Time) (a answer, ok bool) {
 }
 
 func (p *pages) find(gen Generation, m *moment, ask *question) answer {
-	e, ok := gen.Lookup(site.Path(ask.Path))
+	var e *site.Entry
+	ok := false
+	if !hasDots(ask.Path) {
+		e, ok = gen.Lookup(site.Path(ask.Path))
+	}
 	if !ok {
 		c, ok := canonical(gen, ask.Path)
 		switch {

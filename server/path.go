@@ -10,15 +10,15 @@ import (
 	"freshet/internal/site"
 )
 
-// maxPathBytes is the longest path worth looking up: no slug is longer than 120 bytes and no tree that deep.
-const maxPathBytes = 4096
+// maxPathBytes is the longest path that is looked up: as long as a head may be.
+const maxPathBytes = maxHeaderBytes
 
 // vetPath reports whether decoded, a request's path after one decoding, can be meant honestly. raw is the path as
 // it was sent, or empty if encoding decoded gives it back. What is refused has no page anywhere, and is read in
-// different ways by different programs along the way: encoded separators, dot segments, a second encoding, control
+// different ways by different programs along the way: encoded separators, a second encoding, control
 // characters, backslashes, overlong UTF-8.
 func vetPath(decoded, raw string) bool {
-	if decoded == "" || decoded[0] != '/' || len(decoded) > maxPathBytes || !utf8.ValidString(decoded) {
+	if decoded == "" || decoded[0] != '/' || !utf8.ValidString(decoded) {
 		return false
 	}
 	for i := range len(decoded) {
@@ -27,10 +27,6 @@ func vetPath(decoded, raw string) bool {
 			return false
 		case c == '%' && i+2 < len(decoded) && isHex(decoded[i+1]) && isHex(decoded[i+2]):
 			return false
-		case c == '.' && decoded[i-1] == '/': // i > 0: the first byte is a slash
-			if rest := decoded[i+1:]; rest == "" || rest[0] == '/' || rest == "." || strings.HasPrefix(rest, "./") {
-				return false
-			}
 		}
 	}
 	return raw == "" || !strings.Contains(raw, "%2f") && !strings.Contains(raw, "%2F")
@@ -38,10 +34,51 @@ func vetPath(decoded, raw string) bool {
 
 func isHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f' }
 
-// canonical finds the entry that an inexact path means: doubled slashes, a missing or superfluous slash at the end,
-// capitals, /index.html, another Unicode form. It makes at most ten look-ups.
+// hasDots reports whether a path has a segment . or .., which makes it another spelling of a path without (RFC 3986, 6.2.2.3).
+// Such a path has no page of its own.
+func hasDots(path string) bool {
+	for i := strings.Index(path, "/."); i >= 0; {
+		rest := strings.TrimPrefix(path[i+2:], ".")
+		if rest == "" || rest[0] == '/' {
+			return true
+		}
+		next := strings.Index(path[i+2:], "/.")
+		if next < 0 {
+			return false
+		}
+		i += 2 + next
+	}
+	return false
+}
+
+// withoutDots resolves the segments . and .. of a path; those above the root lead to the root.
+func withoutDots(path string) string {
+	if !hasDots(path) {
+		return path
+	}
+	var out []string
+	parts := strings.Split(path[1:], "/")
+	for i, part := range parts {
+		last := i == len(parts)-1
+		switch part {
+		case ".", "..":
+			if part == ".." && len(out) > 0 {
+				out = out[:len(out)-1]
+			}
+			if last {
+				out = append(out, "") // what is meant is a folder
+			}
+		default:
+			out = append(out, part)
+		}
+	}
+	return "/" + strings.Join(out, "/")
+}
+
+// canonical finds the entry that an inexact path means: dot segments, doubled slashes, a missing or superfluous slash at the
+// end, capitals, /index.html, another Unicode form. It makes at most ten look-ups.
 func canonical(gen Generation, path string) (*site.Entry, bool) {
-	folded := squeeze(path)
+	folded := squeeze(withoutDots(path))
 	lower := strings.ToLower(norm.NFC.String(folded))
 	for i, p := range []string{folded, lower} {
 		if i > 0 && p == folded {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -68,9 +69,14 @@ func (s *Server) handle(h web.HandlerFunc) http.Handler { return web.Handle(s.lo
 func (s *Server) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.metrics.inFlight.Add(1) // done takes it off
+		if s.draining.Load() {
+			w.Header()["Connection"] = closing // of HTTP/2, net/http makes a GOAWAY of it
+		}
 		next.ServeHTTP(w, r)
 	})
 }
+
+var closing = []string{"close"}
 
 // transport tells browsers to come by TLS alone, for a year.
 var transport = []string{"max-age=31536000"}
@@ -96,14 +102,38 @@ func (s *Server) sound(next http.Handler) http.Handler {
 			switch why {
 			case wire.TooLarge:
 				msg = "the headers of this request are too large"
-			case wire.BodyOfGet:
-				msg = "a request for a page has no body"
+			case wire.TargetTooLong:
+				msg = "this address is too long"
 			}
 			return &web.Error{Status: why.Status(), Message: msg, Close: true}
+		}
+		if r.URL.Path == "" && r.URL.Host != "" { // http://example.com is http://example.com/
+			r.URL.Path = "/"
 		}
 		next.ServeHTTP(w, r)
 		return nil
 	})
+}
+
+// mostIgnored is the largest body of a request for a page that is read and dropped, so that the connection goes on behind it.
+const mostIgnored = 64 << 10
+
+// ignoreBody drops the body of a request that needs none: it has no meaning there (RFC 9110, 9.3.1). HTTP/2 may end a request
+// with an empty frame, and HTTP/1 with chunks of which there are none, so that only reading tells whether there is a body.
+func ignoreBody(r *http.Request) error {
+	if r.Body == nil || r.ContentLength == 0 {
+		return nil
+	}
+	if r.ContentLength <= mostIgnored {
+		switch _, err := io.CopyN(io.Discard, r.Body, mostIgnored+1); err {
+		case io.EOF:
+			return nil
+		case nil:
+		default:
+			return &web.Error{Status: http.StatusBadRequest, Message: "the body did not come whole", Close: true}
+		}
+	}
+	return &web.Error{Status: http.StatusRequestEntityTooLarge, Message: "a request for a page has no body of this size", Close: true}
 }
 
 // mostBody is the largest body that any handler is given: two of the largest posts.

@@ -219,9 +219,10 @@ func TestRawCorpus(t *testing.T) {
 	}{
 		{"plain", get + h + "\r\n", 200, false},
 		{"absolute form", "GET http://freshet.test/blog/rivers/ HTTP/1.1\r\n" + h + "\r\n", 200, false},
-		{"absolute form, other host", "GET http://evil.example/blog/rivers/ HTTP/1.1\r\n" + h + "\r\n", 400, true},
+		{"absolute form, other host", "GET http://evil.example/blog/rivers/ HTTP/1.1\r\n" + h + "\r\n", 421, false},
+		{"absolute form beside another host", "GET http://freshet.test/blog/rivers/ HTTP/1.1\r\nHost: evil.example\r\n\r\n", 200, false},
 		{"absolute form, only other host", "GET http://evil.example/blog/rivers/ HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421, false},
-		{"absolute form without a path", "GET http://freshet.test HTTP/1.1\r\n" + h + "\r\n", 400, false},
+		{"absolute form without a path", "GET http://freshet.test HTTP/1.1\r\n" + h + "\r\n", 200, false},
 		{"other host", get + "Host: evil.example\r\n\r\n", 421, false},
 		{"two hosts", get + h + "Host: evil.example\r\n\r\n", 400, true},
 		{"no host", get + "\r\n", 400, true},
@@ -232,9 +233,15 @@ func TestRawCorpus(t *testing.T) {
 		{"TE and CL", post + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + evil, 400, true},
 		{"CL and TE of a page", get + h + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + evil, 400, true},
 		{"CL twice", post + "Content-Length: 0\r\nContent-Length: 50\r\n\r\n" + evil, 400, true},
-		{"GET with a body", get + h + fmt.Sprintf("Content-Length: %d\r\n\r\n", len(evil)) + evil, 400, true},
-		{"HEAD with a body", "HEAD /blog/rivers/ HTTP/1.1\r\n" + h + fmt.Sprintf("Content-Length: %d\r\n\r\n", len(evil)) + evil, 400, true},
-		{"GET with chunks", get + h + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + evil, 400, true},
+		{"GET with a body", get + h + fmt.Sprintf("Content-Length: %d\r\n\r\n", len(evil)) + evil, 200, false},
+		{"GET with no chunks", get + h + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 200, false},
+		{"GET with chunks", get + h + fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(evil), evil), 200, false},
+		{"GET with 64 KB", get + h + "Content-Length: 65536\r\n\r\n" + strings.Repeat("a", 64<<10), 200, false},
+		{"OPTIONS with a body", "OPTIONS / HTTP/1.1\r\n" + h + "Content-Length: 5\r\n\r\nhello", 204, false},
+		{"an empty line first", "\r\n" + get + h + "\r\n", 200, false},
+		{"HTTP/1.0 without a host", "GET /blog/rivers/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 200, false},
+		{"HAProxy's check", "OPTIONS / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 204, false},
+		{"no host in HTTP/1.1", "GET /blog/rivers/ HTTP/1.1\r\nHost:\r\n\r\n", 421, false},
 		{"TE with a tab", post + "Transfer-Encoding:\tchunked\r\n\r\n1\r\na\r\n0\r\n\r\n", 200, false},
 		{"TE of another kind", post + "Transfer-Encoding: xchunked\r\n\r\n" + evil, 400, true},
 		{"TE with a space before the colon", post + "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" + evil, 400, true},
@@ -248,8 +255,9 @@ func TestRawCorpus(t *testing.T) {
 		{"NUL in the path", target("/blog/\x00rivers/"), 400, true},
 		{"8 KB of a header", get + h + "X: " + strings.Repeat("a", 8<<10) + "\r\n\r\n", 200, false},
 		{"oversized header", get + h + "X: " + strings.Repeat("a", 40<<10) + "\r\n\r\n", 431, true},
-		{"oversized path", target("/" + strings.Repeat("a", 40<<10)), 431, true},
-		{"long path", target("/" + strings.Repeat("a", 5<<10)), 400, false},
+		{"oversized path", target("/" + strings.Repeat("a", 40<<10)), 414, true},
+		{"long path", target("/" + strings.Repeat("a", 10<<10)), 404, false},
+		{"long path of many parts", target("/" + strings.Repeat("a/", 10<<10)), 404, false},
 		{"many headers", get + h + strings.Repeat("X: y\r\n", 10<<10) + "\r\n", 431, true},
 		{"chunk extension", chunked + "1;x=y\r\na\r\n0\r\n\r\n" + evil, 400, true},
 		{"chunk extension with LF", chunked + "1;\n\r\na\r\n0\r\n\r\n" + evil, 400, true},
@@ -258,9 +266,16 @@ func TestRawCorpus(t *testing.T) {
 		{"chunk longer than said", chunked + "1\r\nabc\r\n0\r\n\r\n" + evil, 400, true},
 		{"trailer", chunked + "0\r\nContent-Length: 50\r\n\r\n" + evil, 400, true},
 		{"chunks", chunked + "1\r\na\r\n0\r\n\r\n", 200, false},
-		{"dot segments", target("/blog/../blog/rivers/"), 400, false},
-		{"%2e%2e", target("/blog/%2e%2e/blog/rivers/"), 400, false},
-		{"%2E.", target("/blog/%2E./blog/rivers/"), 400, false},
+		{"dot segments", target("/blog/../blog/rivers/"), 308, false},
+		{"%2e%2e", target("/blog/%2e%2e/blog/rivers/"), 308, false},
+		{"%2E.", target("/blog/%2E./blog/rivers/"), 308, false},
+		{"a dot segment", target("/blog/./rivers/"), 308, false},
+		{"a dot segment at the end", target("/blog/rivers/."), 308, false},
+		{"dot segments at the end", target("/blog/rivers/x/.."), 308, false},
+		{"dot segments above the root", target("/../../blog/rivers/"), 308, false},
+		{"dot segments to nowhere", target("/../../etc/passwd"), 404, false},
+		{"dots that are no segment", target("/blog/...../rivers/"), 404, false},
+		{"dots before an encoded slash", target("/blog/..%2fblog/rivers/"), 400, false},
 		{"%2f", target("/blog%2frivers/"), 400, false},
 		{"%5c", target("/blog%5crivers/"), 400, false},
 		{"backslash", target("\\blog\\rivers\\"), 400, true},
@@ -390,8 +405,8 @@ func TestTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 		res.Body.Close()
-		if res.StatusCode != 400 {
-			t.Errorf("HTTP/2 %v: a GET with a body: %d, want 400", h2, res.StatusCode)
+		if res.StatusCode != 200 {
+			t.Errorf("HTTP/2 %v: a GET with a body: %d, want 200", h2, res.StatusCode)
 		}
 		client.CloseIdleConnections()
 	}

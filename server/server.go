@@ -70,7 +70,7 @@ type Config struct {
 	Access  *telemetry.AccessLog  // nil: requests are not logged. Run writes it
 	Metrics prometheus.Registerer // nil: nobody is told
 
-	DrainDelay   time.Duration // how long Run tells /readyz's readers that it will stop before it does; 0: not at all
+	DrainDelay   time.Duration // how long Run tells /readyz's readers, and all who keep connections, that it will stop before it does; 0: not at all
 	DrainTimeout time.Duration // how long requests under way may still take; 0: 15 seconds
 }
 
@@ -148,11 +148,13 @@ const (
 	idleTimeout       = 2 * time.Minute
 	writeTimeout      = time.Minute // and more for large bodies: see slowestBytes
 	maxHeaderBytes    = 32 << 10
+	lookAtDrain       = 20 * time.Millisecond
 	maxStreams        = 128 // of one HTTP/2 connection at once; browsers ask for about a hundred
 )
 
-// Run serves connections from ln, and from the Upgrade's listener, until ctx ends, then drains: /readyz answers 503, after
-// DrainDelay no more connections are taken, and requests under way have DrainTimeout to finish. It closes both. It returns nil after a
+// Run serves connections from ln, and from the Upgrade's listener, until ctx ends, then drains: /readyz answers 503, and every
+// answer ends its connection, or tells that it will end. After DrainDelay, or once no connection is left, no more are
+// taken, and requests under way have DrainTimeout to finish. It closes both. It returns nil after a
 // drain, cut short or not, and an error when it could not go on serving. All access records are written by then.
 func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	if s.cfg.Access != nil {
@@ -192,12 +194,8 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	}
 	s.draining.Store(true)
 	s.log.Info("draining", "delay", s.cfg.DrainDelay, "timeout", s.cfg.DrainTimeout)
-	if s.cfg.DrainDelay > 0 {
-		select {
-		case err := <-failed:
-			return fmt.Errorf("while draining: %w", err)
-		case <-time.After(s.cfg.DrainDelay):
-		}
+	if err := s.linger(failed); err != nil {
+		return fmt.Errorf("while draining: %w", err)
 	}
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.DrainTimeout)
 	defer cancel()
@@ -209,6 +207,23 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 		<-failed
 		if n := l.Drain(limit); n > 0 {
 			s.log.Warn("requests were cut off", "requests", n)
+		}
+	}
+	return nil
+}
+
+// linger gives clients that keep connections DrainDelay to be told that these end. It returns at once when there are none.
+func (s *Server) linger(failed <-chan error) error {
+	end := time.After(s.cfg.DrainDelay)
+	look := time.NewTicker(lookAtDrain)
+	defer look.Stop()
+	for s.metrics.open.Load() > 0 {
+		select {
+		case err := <-failed:
+			return err
+		case <-end:
+			return nil
+		case <-look.C:
 		}
 	}
 	return nil

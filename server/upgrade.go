@@ -64,7 +64,7 @@ func (s *Server) upgraded(next http.Handler) http.Handler {
 
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) error {
 	for _, t := range s.targets {
-		if !t.is.Has(r.Host) {
+		if !t.is.Has(r.Host) && !hostless(r) {
 			continue
 		}
 		if answer := s.cfg.Upgrade.Challenge; answer != nil && answer(w, r) {

@@ -93,7 +93,7 @@ func (inv *invocation) serveFolder(ctx context.Context, eff *effective) (err err
 	if eff.from["state"] != "default" {
 		state = eff.State
 	}
-	f, err := inv.openFront(ctx, eff, ln, server.Config{Site: folder, Logger: logger, Foreign: true, CacheBytes: eff.Cache.MemoryBytes}, state, nil, nil)
+	f, err := inv.openFront(ctx, eff, ln, server.Config{Site: folder, Logger: logger, Foreign: true, CacheBytes: eff.Cache.MemoryBytes, DrainDelay: drainDelay}, state, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -217,9 +217,18 @@ func webhooks(eff *effective, desk webhook.Desk, logger *slog.Logger) (map[strin
 	return map[string]http.Handler{"/api/revalidate": hooks, "/api/revalidate/": hooks}, nil
 }
 
+// drainDelay is how long a server that is told to stop goes on answering those who keep connections, and tells them to end
+// them. A program that asks now and then asks within that, and whoever waits for freshet to end hardly notices it.
+const drainDelay = time.Second
+
 // serverConfig is for the server of a site of freshet's own. extra are handlers beside its pages.
 func serverConfig(eff *effective, pages server.Site, extra map[string]http.Handler, logger *slog.Logger, dev *server.DevEvents) server.Config {
+	delay := drainDelay
+	if dev != nil { // pages that reload keep connections, and nobody minds
+		delay = 0
+	}
 	return server.Config{
+		DrainDelay: delay,
 		Extra:      extra,
 		Site:       pages,
 		Logger:     logger,

@@ -58,9 +58,15 @@ func (p *Proxies) ClientAt(peer netip.Addr, secure bool, f Forwarding) Client {
 	c.Trusted = true
 	c.Addr = p.Resolve(c.Addr, f.For, f.Forwarded)
 	if len(f.Proto) > 0 {
-		c.Secure = strings.EqualFold(lastItem(f.Proto[len(f.Proto)-1]), "https")
+		c.Secure = strings.EqualFold(lastItem(f.Proto), "https")
 	} else if len(f.Forwarded) > 0 {
-		element, _ := cutLast(f.Forwarded[len(f.Forwarded)-1], ',')
+		element := ""
+		for i := len(f.Forwarded) - 1; i >= 0 && element == ""; i-- {
+			for rest := f.Forwarded[i]; rest != "" && element == ""; {
+				element, rest = cutLast(rest, ',')
+				element = strings.Trim(element, " \t")
+			}
+		}
 		if proto, ok := parameter(element, "proto"); ok {
 			c.Secure = strings.EqualFold(proto, "https")
 		}
@@ -86,6 +92,10 @@ func (p *Proxies) Resolve(peer netip.Addr, xff, forwarded []string) netip.Addr {
 	for i, hops := len(lines)-1, 0; i >= 0; i-- {
 		for rest, element := lines[i], ""; rest != ""; hops++ {
 			element, rest = cutLast(rest, ',')
+			if strings.Trim(element, " \t") == "" { // a list may have empty elements (RFC 9110, 5.6.1)
+				hops--
+				continue
+			}
 			next, ok := hop(element)
 			if !ok || hops == maxHops {
 				return at
@@ -176,9 +186,14 @@ func isPort(s string) bool {
 	return true
 }
 
-// lastItem is the last element of a list without quotes.
-func lastItem(list string) string {
-	return strings.Trim(list[strings.LastIndexByte(list, ',')+1:], " \t")
+// lastItem is the last element of a list without quotes, on several lines. Empty elements are none (RFC 9110, 5.6.1).
+func lastItem(lines []string) string {
+	for i := len(lines) - 1; i >= 0; i-- {
+		if list := strings.TrimRight(lines[i], " \t,"); list != "" {
+			return strings.Trim(list[strings.LastIndexByte(list, ',')+1:], " \t")
+		}
+	}
+	return ""
 }
 
 // cutLast cuts s around the last sep that stands in no quoted string. It reads from the end, where the nearest proxy

@@ -26,11 +26,9 @@ func vetHead(b []byte) (head, Reason) {
 	if !ok {
 		return h, BadRequestLine
 	}
-	authority, ok := vetTarget(method, target)
-	if !ok {
+	if !vetTarget(method, target) {
 		return h, BadTarget
 	}
-	var host []byte
 	hosts, lengths, codings := 0, 0, 0
 	for {
 		if line, rest, ok = cutLine(rest); !ok {
@@ -54,9 +52,8 @@ func vetHead(b []byte) (head, Reason) {
 		switch name := line[:colon]; colon {
 		case len("Host"):
 			if equalFold(name, "host") {
-				host = bytes.Trim(value, " \t")
 				hosts++
-				if !isHost(host) {
+				if !isHost(bytes.Trim(value, " \t")) {
 					return h, BadHost
 				}
 			}
@@ -83,13 +80,10 @@ func vetHead(b []byte) (head, Reason) {
 	switch {
 	case lengths+codings > 1, codings > 0 && minor == '0':
 		return h, BadFraming
-	case hosts > 1, hosts == 0 && minor != '0', authority != nil && !bytes.EqualFold(authority, host):
+	case hosts > 1, hosts == 0 && minor != '0':
 		return h, BadHost
 	}
 	h.chunked = codings > 0
-	if (h.chunked || h.length > 0) && (string(method) == "GET" || string(method) == "HEAD") {
-		return h, BodyOfGet
-	}
 	return h, ""
 }
 
@@ -138,38 +132,39 @@ func vetRequestLine(line []byte) (method, target []byte, minor byte, ok bool) {
 	return method, target, version[7], true
 }
 
-// vetTarget judges the form of a request's target and returns the authority that it names, nil if none. What stands
-// in the path is for the server to judge, once it is decoded. CONNECT has no target that a server of pages could have.
-func vetTarget(method, target []byte) (authority []byte, ok bool) {
+// vetTarget judges the form of a request's target. What stands in the path is for the server to judge, once it is decoded. A
+// host in the target counts instead of the Host header (RFC 9112, 3.2.2), which net/http knows. CONNECT has no target that a
+// server of pages could have.
+func vetTarget(method, target []byte) bool {
 	inQuery := false
 	for i, c := range target {
 		switch {
 		case c <= ' ' || c == 0x7f || c == '#':
-			return nil, false
+			return false
 		case c == '?':
 			inQuery = true
 		case c == '%' && !inQuery:
 			if i+2 >= len(target) || !isHex(target[i+1]) || !isHex(target[i+2]) {
-				return nil, false
+				return false
 			}
 		}
 	}
 	switch {
 	case string(method) == "CONNECT":
-		return nil, false
+		return false
 	case target[0] == '/':
-		return nil, true
+		return true
 	case string(target) == "*":
-		return nil, string(method) == "OPTIONS"
+		return string(method) == "OPTIONS"
 	}
 	scheme, rest, found := bytes.Cut(target, []byte("://"))
 	if !found || !equalFold(scheme, "http") && !equalFold(scheme, "https") {
-		return nil, false
+		return false
 	}
 	if i := bytes.IndexAny(rest, "/?"); i >= 0 {
 		rest = rest[:i]
 	}
-	return rest, len(rest) > 0 && isHost(rest)
+	return len(rest) > 0 && isHost(rest)
 }
 
 // isHost reports whether b looks like a host with or without a port: a name, or an IPv6 address in brackets.

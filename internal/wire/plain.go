@@ -217,11 +217,15 @@ func (c *vetConn) answer(b []byte) (done int, err error) {
 	}
 	defer func() { *c.req = Plain{} }() // while the connection waits, it need not keep that
 	for done < len(b) {
-		n := endOfHead(b[done:], 0)
+		from := done
+		if !c.blank && len(b)-from > 1 && b[from] == '\r' && b[from+1] == '\n' {
+			from += 2 // see vet
+		}
+		n := endOfHead(b[from:], 0)
 		if n < 0 || n > c.limits.HeadBytes {
 			break
 		}
-		raw := b[done : done+n]
+		raw := b[from : from+n]
 		if h, why := vetHead(raw); why != "" || h.chunked || h.length > 0 {
 			break
 		}
@@ -236,7 +240,7 @@ func (c *vetConn) answer(b []byte) (done int, err error) {
 		if !answered {
 			break
 		}
-		done += n
+		done, c.blank = from+n, false
 	}
 	if done > 0 {
 		c.idle()

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -100,6 +101,7 @@ type vetConn struct {
 	listener *Listener
 
 	place  place
+	blank  bool  // an empty line before the head was left out
 	left   int64 // bytes of the body, or of the chunk, still to come
 	digits int   // of a chunk's size
 
@@ -159,7 +161,8 @@ func (c *vetConn) Read(p []byte) (int, error) {
 				n = copy(p, p[done:n])
 			}
 			if n > 0 {
-				ok := c.vet(p[:n], 0)
+				ok := 0
+				ok, n = c.vet(p[:n], 0)
 				if ok < n && !c.refused && !c.broken {
 					c.hold(p[ok:n])
 				}
@@ -190,10 +193,11 @@ func (c *vetConn) more() error {
 		return err
 	}
 	c.w += n
-	ok := c.vet(c.buf[:c.w], c.looked)
+	ok, left := c.vet(c.buf[:c.w], c.looked)
 	if c.refused {
 		return nil // refuse has set what is held
 	}
+	c.w = left
 	c.ok, c.looked = ok, c.w-ok
 	switch {
 	case c.broken:
@@ -202,6 +206,7 @@ func (c *vetConn) more() error {
 		c.begin() // the next head
 	}
 	if c.w == 0 {
+		c.finished() // of a head nothing has come but an empty line
 		c.release()
 	}
 	return nil
@@ -244,31 +249,46 @@ func (c *vetConn) put() {
 	}
 }
 
-// vet walks over b, which begins at c.place, and returns how many of its bytes may be handed on. Of a head that b
-// begins with, looked bytes are known not to end it. Where it finds what is to be refused, it holds the request that
-// stands for it.
-func (c *vetConn) vet(b []byte, looked int) int {
+// vet walks over b, which begins at c.place, and returns how many of its bytes may be handed on, of how many that are left:
+// one empty line before a head is taken out of b (RFC 9112, 2.2). Of a head that b begins with, looked bytes are known not to
+// end it. Where vet finds what is to be refused, it holds the request that stands for it.
+func (c *vetConn) vet(b []byte, looked int) (ok, left int) {
 	at := 0
 	for at < len(b) {
 		switch c.place {
 		case inHead:
+			if b[at] == '\r' && !c.blank {
+				if at+1 == len(b) {
+					return at, len(b)
+				}
+				if b[at+1] == '\n' {
+					b = append(b[:at], b[at+2:]...)
+					c.blank, looked = true, 0
+					continue
+				}
+			}
 			if !tokenBytes[b[at]] {
 				// No request begins so. A head that is never finished would otherwise be waited for: TLS, say.
-				return c.refuse(b, at, BadRequestLine)
+				return c.refuse(b, at, BadRequestLine), len(b)
 			}
 			n := endOfHead(b[at:], looked)
 			looked = 0
 			if n > c.limits.HeadBytes || n < 0 && len(b)-at > c.limits.HeadBytes {
-				return c.refuse(b, at, TooLarge)
+				why := TooLarge
+				if bytes.IndexByte(b[at:at+c.limits.HeadBytes], '\n') < 0 {
+					why = TargetTooLong
+				}
+				return c.refuse(b, at, why), len(b)
 			}
 			if n < 0 {
-				return at
+				return at, len(b)
 			}
 			h, why := vetHead(b[at : at+n])
 			if why != "" {
-				return c.refuse(b, at, why)
+				return c.refuse(b, at, why), len(b)
 			}
 			c.finished()
+			c.blank = false
 			c.given = true
 			at += n
 			switch {
@@ -291,12 +311,12 @@ func (c *vetConn) vet(b []byte, looked int) int {
 		default:
 			if !c.step(b[at]) {
 				c.broken = true
-				return at
+				return at, len(b)
 			}
 			at++
 		}
 	}
-	return at
+	return at, len(b)
 }
 
 // maxSizeDigits bounds a chunk's size.

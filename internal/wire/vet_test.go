@@ -146,12 +146,14 @@ func TestVet(t *testing.T) {
 		{"no colon", "GET / HTTP/1.1\r\n" + h + "nonsense\r\n\r\n", "400 header"},
 		{"no name", "GET / HTTP/1.1\r\n" + h + ": x\r\n\r\n", "400 header"},
 		{"DEL", "GET / HTTP/1.1\r\n" + h + "A: \x7f\r\n\r\n", "400 header"},
-		{"body of GET", "GET / HTTP/1.1\r\n" + h + "Content-Length: 5\r\n\r\nhello", "400 get-body"},
-		{"body of HEAD", "HEAD / HTTP/1.1\r\n" + h + "Content-Length: 5\r\n\r\nhello", "400 get-body"},
-		{"chunks of GET", "GET / HTTP/1.1\r\n" + h + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400 get-body"},
-		{"hidden request", "GET / HTTP/1.1\r\n" + h + "Content-Length: 44\r\n\r\nGET /admin HTTP/1.1\r\nHost: h\r\n\r\n", "400 get-body"},
-		{"absolute form of another host", "GET http://evil/x HTTP/1.1\r\n" + h + "\r\n", "400 host"},
-		{"absolute form of another port", "GET http://h:81/x HTTP/1.1\r\n" + h + "\r\n", "400 host"},
+		{"body of GET", "GET / HTTP/1.1\r\n" + h + "Content-Length: 5\r\n\r\nhello", `200 GET / "hello"`},
+		{"chunks of GET", "GET / HTTP/1.1\r\n" + h + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", `200 GET / ""`},
+		{"more chunks of GET", "GET / HTTP/1.1\r\n" + h + "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", `200 GET / "hi"`},
+		{"hidden request", "GET / HTTP/1.1\r\n" + h + "Content-Length: 32\r\n\r\nGET /admin HTTP/1.1\r\nHost: h\r\n\r\n", `200 GET / "GET /admin HTTP/1.1\r\nHost: h\r\n\r\n"`},
+		{"absolute form of another host", "GET http://evil/x HTTP/1.1\r\n" + h + "\r\n", `200 GET http://evil/x ""`},
+		{"absolute form of another port", "GET http://h:81/x HTTP/1.1\r\n" + h + "\r\n", `200 GET http://h:81/x ""`},
+		{"absolute form beside no host", "GET http://h/x HTTP/1.1\r\n\r\n", "400 host"},
+		{"absolute form beside a bad host", "GET http://h/x HTTP/1.1\r\nHost: h@evil\r\n\r\n", "400 host"},
 		{"absolute form with a user", "GET http://h@evil/x HTTP/1.1\r\n" + h + "\r\n", "400 target"},
 		{"absolute form of nothing", "GET http:///x HTTP/1.1\r\n" + h + "\r\n", "400 target"},
 		{"another scheme", "GET file://h/x HTTP/1.1\r\n" + h + "\r\n", "400 target"},
@@ -181,7 +183,15 @@ func TestVet(t *testing.T) {
 		{"space at the end", "GET / HTTP/1.1 \r\n" + h + "\r\n", "400 request-line"},
 		{"tab for a space", "GET\t/ HTTP/1.1\r\n" + h + "\r\n", "400 request-line"},
 		{"no method", " / HTTP/1.1\r\n" + h + "\r\n", "400 request-line"},
-		{"empty line first", "\r\nGET / HTTP/1.1\r\n" + h + "\r\n", "400 request-line"},
+		{"empty line first", "\r\nGET / HTTP/1.1\r\n" + h + "\r\n", `200 GET / ""`},
+		{"two empty lines first", "\r\n\r\nGET / HTTP/1.1\r\n" + h + "\r\n", "400 request-line"},
+		{"empty line of LF first", "\nGET / HTTP/1.1\r\n" + h + "\r\n", "400 request-line"},
+		{"CR first", "\rGET / HTTP/1.1\r\n" + h + "\r\n", "400 request-line"},
+		{"empty line behind a body", "POST / HTTP/1.1\r\n" + h + "Content-Length: 5\r\n\r\nhello\r\n", `200 POST / "hello"`},
+		{"empty line behind a request", "GET / HTTP/1.1\r\n" + h + "\r\n\r\n", `200 GET / ""`},
+		{"long address", "GET /" + strings.Repeat("a", 10<<10) + " HTTP/1.1\r\n" + h + "\r\n", "200 GET /" + strings.Repeat("a", 10<<10) + ` ""`},
+		{"too long an address", "GET /" + strings.Repeat("a", 33<<10) + " HTTP/1.1\r\n" + h + "\r\n", "414 too-long"},
+		{"endless address", "GET /" + strings.Repeat("a", 200<<10), "414 too-long"},
 		{"TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "400 request-line"},
 		{"too large", "GET / HTTP/1.1\r\n" + h + "A: " + strings.Repeat("a", 33<<10) + "\r\n\r\n", "431 too-large"},
 		{"too large and endless", "GET / HTTP/1.1\r\n" + h + "A: " + strings.Repeat("a", 200<<10), "431 too-large"},
@@ -267,6 +277,7 @@ func FuzzVet(f *testing.F) {
 	f.Add([]byte("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n"+next), []byte{9}, []byte{1})
 	f.Add([]byte("GET / HTTP/1.1\nHost: h\n\n"), []byte{}, []byte{})
 	f.Add([]byte("GET http://h/ HTTP/1.1\r\nHost: h\r\nA: b\r\n c\r\n\r\n"), []byte{5}, []byte{})
+	f.Add([]byte("\r\n"+next+"\r\n"+next+"\r\n\r\n"+next), []byte{0}, []byte{7})
 	f.Fuzz(func(t *testing.T, data, sizes, reads []byte) {
 		whole, _, wholeErr := through(data, nil, nil)
 		cut, _, cutErr := through(data, sizes, reads)

@@ -29,18 +29,18 @@ type Reason string
 const (
 	BadRequestLine Reason = "request-line" // not METHOD SP TARGET SP HTTP/1.x
 	BadTarget      Reason = "target"       // a form or byte that no address has
-	BadHost        Reason = "host"         // none, several, none that there could be, or another than the target's
+	BadHost        Reason = "host"         // none, several, or none that there could be
 	BadHeader      Reason = "header"       // not NAME: VALUE, a control character, or an expectation nobody fulfils
 	BareLF         Reason = "bare-lf"      // a line that ends without CR, or a CR that ends none
 	ObsFold        Reason = "obs-fold"     // a header that goes on in the next line
 	BadFraming     Reason = "framing"      // lengths that contradict each other or are none
-	BodyOfGet      Reason = "get-body"     // GET or HEAD with a body
+	TargetTooLong  Reason = "too-long"     // more bytes of a request line than Limits allows for the whole head
 	TooLarge       Reason = "too-large"    // more bytes of headers than Limits allows
 )
 
 // Reasons lists all reasons.
 func Reasons() []Reason {
-	return []Reason{BadRequestLine, BadTarget, BadHost, BadHeader, BareLF, ObsFold, BadFraming, BodyOfGet, TooLarge}
+	return []Reason{BadRequestLine, BadTarget, BadHost, BadHeader, BareLF, ObsFold, BadFraming, TargetTooLong, TooLarge}
 }
 
 // RefusedFor reports whether r stands for a refused request, and why that was refused.
@@ -60,7 +60,10 @@ func RefusedFor(r *http.Request) (Reason, bool) {
 
 // Status is the HTTP status that tells of the reason.
 func (r Reason) Status() int {
-	if r == TooLarge {
+	switch r {
+	case TargetTooLong:
+		return http.StatusRequestURITooLong
+	case TooLarge:
 		return http.StatusRequestHeaderFieldsTooLarge
 	}
 	return http.StatusBadRequest
