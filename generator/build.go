@@ -472,7 +472,7 @@ func (b *build) finish(ctx context.Context, p *plan.Planner, targets []plan.Targ
 		return err
 	}
 	rep.Documents, rep.Rendered, rep.Changed, rep.Removed = p.Documents(), int(b.rendered.Load()), int(b.changedPages.Load()), removed
-	rep.Pages = b.pageCount(ch)
+	rep.Pages, rep.Languages = b.pageCount(ch), p.Foreign()
 	if b.puts.Load() == 0 && b.removals == 0 && b.gen.ID > 0 {
 		b.batch.Abort()
 		rep.Generation = b.gen.ID

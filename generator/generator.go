@@ -169,8 +169,9 @@ type Options struct {
 // A Report says what a build did. Its JSON form is that of freshet build --json.
 type Report struct {
 	Generation uint64             `json:"generation"`
-	Committed  bool               `json:"committed"` // false: nothing changed
-	Documents  int                `json:"documents"` // visible
+	Committed  bool               `json:"committed"`           // false: nothing changed
+	Documents  int                `json:"documents"`           // visible
+	Languages  map[string]int     `json:"languages,omitempty"` // visible documents in other languages than the site's
 	Pages      int                `json:"pages"`
 	Rendered   int                `json:"rendered"`
 	Changed    int                `json:"changed"` // pages whose bytes are new

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"freshet/generator"
+	"freshet/internal/digest"
 	"freshet/internal/site"
 )
 
@@ -129,7 +130,7 @@ func (g *garden) edit() string {
 	p := *g.any()
 	body := g.bodies[p.ID]
 	what := ""
-	switch k := g.r.IntN(15); k {
+	switch k := g.r.IntN(16); k {
 	case 0, 1:
 		g.add()
 		return "add"
@@ -173,6 +174,9 @@ func (g *garden) edit() string {
 		}
 		g.course(i)
 		return "course"
+	case 15:
+		p.Lang, p.Group = []string{"", "hi", "ar", "en"}[g.r.IntN(4)], digest.Sum(g.r.IntN(4))
+		what = "translate"
 	case 14:
 		p.Modified = p.Published.AddDate(0, 0, g.r.IntN(100))
 		p.Authors = []site.Author{{Name: []string{"Asha", "Ben", "Dev"}[g.r.IntN(3)]}}

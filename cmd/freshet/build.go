@@ -172,11 +172,28 @@ func (inv *invocation) printReport(rep *generator.Report, took time.Duration) {
 	if warnings+mistakes > 0 {
 		fmt.Fprintf(w, "%s, %s\n", plural(mistakes, "mistake"), plural(warnings, "warning"))
 	}
+	inv.printLanguages(rep.Languages)
 	var phases []string
 	for _, name := range slices.Sorted(maps.Keys(rep.Phases)) {
 		phases = append(phases, fmt.Sprintf("%s %s", name, milliseconds(rep.Phases[name])))
 	}
 	fmt.Fprintf(w, "%s: %s\n", milliseconds(float64(took.Microseconds())/1000), strings.Join(phases, ", "))
+}
+
+// printLanguages says how many documents are in other languages than the site's.
+func (inv *invocation) printLanguages(of map[string]int) {
+	n := 0
+	var each []string
+	for _, lang := range slices.Sorted(maps.Keys(of)) {
+		n += of[lang]
+		each = append(each, fmt.Sprintf("%s %d", lang, of[lang]))
+	}
+	switch {
+	case n == 1:
+		fmt.Fprintf(inv.stdout, "1 document is in another language than the site's: %s\n", strings.Join(each, ", "))
+	case n > 1:
+		fmt.Fprintf(inv.stdout, "%d documents are in other languages than the site's: %s\n", n, strings.Join(each, ", "))
+	}
 }
 
 func milliseconds(ms float64) string {

@@ -36,7 +36,7 @@ func besideMongo() []string { return []string{"pages", "static", "_index.md"} }
 
 // openSource opens the source that the settings name. MongoDB is not asked yet.
 func openSource(ctx context.Context, cfg *config, memo contentdir.Memo, logger *slog.Logger) (*source, error) {
-	files := contentdir.Config{Dir: cfg.Content, Memo: memo, Zone: cfg.zone(), Logger: logger}
+	files := contentdir.Config{Dir: cfg.Content, Language: cfg.Site.Language, Memo: memo, Zone: cfg.zone(), Logger: logger}
 	s := &source{folder: cfg.Content}
 	var err error
 	if cfg.fromMongo() {

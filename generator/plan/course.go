@@ -95,7 +95,10 @@ func (p *Planner) lesson(ctx context.Context, c *site.Course, l *site.Lesson) (*
 		"course:"+string(c.Slug), "lesson:"+string(c.Slug)+"/"+string(l.Slug))
 	pg.Doc, pg.Source = l.ID, textSum(l.Title, l.Body)
 	pg.from(c)
-	doc, err := p.cfg.Bodies.Body(ctx, BodyOf{l.Body, l.Title, l.Source, p.langOf(&c.Meta)})
+	m := site.Meta{ID: c.ID, Source: l.Source, Title: l.Title, Excerpt: cmp.Or(l.Excerpt, c.Excerpt), Lang: cmp.Or(l.Lang, c.Lang), Tags: c.Tags,
+		Published: c.Published, Modified: c.Modified, Aliases: l.Aliases}
+	m.SEO.NoIndex = c.SEO.NoIndex
+	doc, err := p.cfg.Bodies.Body(ctx, BodyOf{l.Body, l.Title, l.Source, p.langOf(&m)})
 	if err != nil {
 		return nil, err
 	}
@@ -121,12 +124,9 @@ func (p *Planner) lesson(ctx context.Context, c *site.Course, l *site.Lesson) (*
 			}
 		}
 	}
-	v.Lang, v.Dir = p.language(&c.Meta)
+	v.Lang, v.Dir = p.language(&m)
 	v.Crumbs = []Link{{p.layout.Title, "/"}, {p.sectionTitle(pg, "/courses/", "Courses"), "/courses/"},
 		{c.Title, v.Course.URL}, {l.Title, pg.Path.URL()}}
-	m := site.Meta{ID: c.ID, Source: l.Source, Title: l.Title, Excerpt: cmp.Or(l.Excerpt, c.Excerpt), Lang: c.Lang, Tags: c.Tags,
-		Published: c.Published, Modified: c.Modified, Aliases: l.Aliases}
-	m.SEO.NoIndex = c.SEO.NoIndex
 	v.Head = p.docHead(pg, &m, "article", nil, doc)
 	v.Head.Title = l.Title + " — " + c.Title + " — " + p.layout.Title
 	v.Head.NavURL = "/courses/"

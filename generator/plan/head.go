@@ -2,7 +2,11 @@ package plan
 
 import (
 	"cmp"
+	"slices"
 	"strings"
+
+	"golang.org/x/text/language"
+	"golang.org/x/text/language/display"
 
 	"freshet/generator/markup"
 	"freshet/internal/digest"
@@ -38,7 +42,9 @@ func (p *Planner) makeLayout() *Layout {
 		l.Nav = append(l.Nav, Link{"Topics", "/topic/"})
 	}
 	for pg := range p.snap.Nav().All() {
-		l.Nav = append(l.Nav, Link{pg.Title, pg.Path.URL()})
+		if pg.Lang == "" || site.SameLanguage(pg.Lang, s.Language) {
+			l.Nav = append(l.Nav, Link{pg.Title, pg.Path.URL()})
+		}
 	}
 	if b := p.snap.Section(site.BannerPath); b != nil {
 		l.Banner = &Banner{Text: b.Title, Link: Link(b.Link)}
@@ -89,6 +95,7 @@ func (p *Planner) docHead(pg *Page, m *site.Meta, kind string, cover *Image, doc
 	if c := m.SEO.Canonical; strings.HasPrefix(c, "https://") || strings.HasPrefix(c, "http://") {
 		h.Canonical = c
 	}
+	h.Languages = p.languages(pg, m)
 	b := baseOf(m)
 	img := cover
 	if m.SEO.Image != "" {
@@ -103,6 +110,41 @@ func (p *Planner) docHead(pg *Page, m *site.Meta, kind string, cover *Image, doc
 		h.Image = &social
 	}
 	return h
+}
+
+// languages are the forms of a document in each of its languages, as search engines want them: the document itself is
+// among them, and the site's language also stands for readers of any other (x-default).
+func (p *Planner) languages(pg *Page, m *site.Meta) []Language {
+	var out []Language
+	def := ""
+	for _, d := range p.snap.Translations(m.Group) {
+		pg.from(d)
+		lang, _ := p.language(site.MetaOf(d))
+		url := p.layout.BaseURL + site.PathOf(d).URL()
+		if slices.ContainsFunc(out, func(l Language) bool { return l.Lang == lang }) {
+			continue
+		}
+		out = append(out, Language{lang, nameOfLanguage(lang), url})
+		if def == "" && site.SameLanguage(lang, p.layout.Lang) {
+			def = url
+		}
+	}
+	if len(out) < 2 {
+		return nil
+	}
+	if def != "" {
+		out = append(out, Language{Lang: "x-default", URL: def})
+	}
+	return out
+}
+
+// nameOfLanguage is what speakers of a language call it; the tag itself when that is not known.
+func nameOfLanguage(tag string) string {
+	t, err := language.Parse(tag)
+	if err != nil {
+		return tag
+	}
+	return cmp.Or(display.Self.Name(t), tag)
 }
 
 // sectionTitle is the title that the content tree gives the page at path, else the usual one.

@@ -7,11 +7,13 @@ import (
 	"slices"
 	"strings"
 
+	"freshet/internal/digest"
 	"freshet/internal/site"
 )
 
 const (
 	homePosts   = 6
+	homeReach   = 300 // of the newest posts are looked at for these: six posts in fifty languages
 	homeCourses = 3
 	homeTopics  = 24
 )
@@ -152,9 +154,7 @@ func (p *Planner) home(ctx context.Context) (*Page, error) {
 			return nil, err
 		}
 	}
-	posts := p.snap.Posts()
-	newest := posts.Range(posts.Len()-homePosts, posts.Len())
-	slices.Reverse(newest)
+	newest, _ := newestGroups(p.snap, p.layout.Lang)
 	for _, post := range newest {
 		v.Posts = append(v.Posts, p.card(pg, post))
 	}
@@ -168,6 +168,33 @@ func (p *Planner) home(ctx context.Context) (*Page, error) {
 	v.Head.NavURL = "/"
 	v.Head.JSONLD = graph(p.websiteLD(), p.organizationLD())
 	return p.seal(pg, v), nil
+}
+
+// newestGroups are the posts that the front page shows, newest first, and how many of the newest posts were looked at for
+// them. Of posts that are translations of each other it is the one in the site's language, else the newest.
+func newestGroups(s *site.Snapshot, lang string) (out []*site.Post, depth int) {
+	posts := s.Posts()
+	shown := map[digest.Sum]bool{}
+	for depth < posts.Len() && depth < homeReach && len(out) < homePosts {
+		post, _ := posts.At(posts.Len() - 1 - depth)
+		depth++
+		if post.Group == 0 {
+			out = append(out, post)
+			continue
+		}
+		if shown[post.Group] {
+			continue
+		}
+		shown[post.Group] = true
+		for _, d := range s.Translations(post.Group) {
+			if t, ok := d.(*site.Post); ok && (t.Lang == "" || site.SameLanguage(t.Lang, lang)) {
+				post = t
+				break
+			}
+		}
+		out = append(out, post)
+	}
+	return out, depth
 }
 
 func (p *Planner) topics(ctx context.Context) (*Page, error) {

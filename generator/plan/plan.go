@@ -287,6 +287,13 @@ func ThemeAsset(name, contentType string, data []byte) Asset {
 	}
 }
 
+// Foreign is how many visible documents are in each language other than the site's.
+func (p *Planner) Foreign() map[string]int {
+	out := maps.Clone(p.snap.Languages())
+	maps.DeleteFunc(out, func(lang string, _ int) bool { return site.SameLanguage(lang, p.layout.Lang) })
+	return out
+}
+
 // Documents is the number of visible documents that have a page.
 func (p *Planner) Documents() int {
 	return p.snap.Posts().Len() + p.snap.Courses().Len() + p.snap.Pages().Len()

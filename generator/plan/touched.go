@@ -281,6 +281,7 @@ func (p *Planner) Touched(old *Planner, changes []site.Change) (targets []Target
 		t.cause, t.of = causeOf(c.Change), docOf(c.Change).DocID()
 		t.doc(c.Old)
 		t.doc(c.New)
+		t.translations(c.Change)
 		listed := c.card
 		if c.Old == nil || c.New == nil || !modified(c.Old).Equal(modified(c.New)) {
 			listed = true
@@ -482,13 +483,14 @@ func cardChanged(c site.Change) bool {
 		h.Value(struct {
 			Slug                 site.Slug
 			Title, Excerpt, Lang string
+			Group                digest.Sum
 			Tags                 []string
 			Authors              []site.Author
 			Cover                site.Picture
 			Minutes              int
 			Featured, NoIndex    bool
 			Published            time.Time
-		}{p.Slug, p.Title, p.Excerpt, p.Lang, p.Tags, p.Authors, p.Cover, p.Minutes, p.Featured, p.SEO.NoIndex, p.Published})
+		}{p.Slug, p.Title, p.Excerpt, p.Lang, p.Group, p.Tags, p.Authors, p.Cover, p.Minutes, p.Featured, p.SEO.NoIndex, p.Published})
 		return h.Sum()
 	}
 	return sum(was) != sum(is)
@@ -517,6 +519,28 @@ func (t *touch) neighbours(c postChange) {
 	}
 	near(t.old.snap, c.old)
 	near(t.p.snap, c.new)
+}
+
+// translations plans the documents that name a document as their translation. Where the front page shows only one of
+// them, it may be another now.
+func (t *touch) translations(c site.Change) {
+	for _, side := range []struct {
+		snap *site.Snapshot
+		doc  site.Document
+	}{{t.old.snap, c.Old}, {t.p.snap, c.New}} {
+		if m := site.MetaOf(side.doc); m != nil {
+			for _, d := range side.snap.Translations(m.Group) {
+				t.at(site.PathOf(d))
+			}
+		}
+	}
+}
+
+func groupOf(p *site.Post) digest.Sum {
+	if p == nil {
+		return 0
+	}
+	return p.Group
 }
 
 func slugsOf(tags []string) []site.Slug {
@@ -563,8 +587,10 @@ func (t *touch) postLists(posts []postChange) {
 	}
 	was, is := old.snap.Posts(), p.snap.Posts()
 	t.list(old.blogPager(was), p.blogPager(is), posts, p.blog)
+	_, wasDepth := newestGroups(old.snap, old.layout.Lang)
+	_, isDepth := newestGroups(p.snap, p.layout.Lang)
 	for _, c := range posts {
-		if c.card && (amongNewest(was, c.old, homePosts) || amongNewest(is, c.new, homePosts)) {
+		if c.card && (amongNewest(was, c.old, wasDepth) || amongNewest(is, c.new, isDepth) || groupOf(c.old) != 0 || groupOf(c.new) != 0) {
 			t.add("/", p.home)
 		}
 		if amongNewest(was, c.old, feedPosts) || amongNewest(is, c.new, feedPosts) {

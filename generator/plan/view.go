@@ -59,10 +59,11 @@ type Feed struct{ Title, URL, Type string }
 type Head struct {
 	Title       string // complete: "Rivers — Site"
 	Description string
-	Canonical   string // absolute
-	Type        string // Open Graph type: website or article
-	Lang, Dir   string // of this page
-	Image       *Image // URL absolute
+	Canonical   string     // absolute
+	Type        string     // Open Graph type: website or article
+	Lang, Dir   string     // of this page
+	Languages   []Language // the page in each of its languages, itself among them; empty: it has no translations
+	Image       *Image     // URL absolute
 	Authors     []string
 	Published   time.Time
 	Modified    time.Time
@@ -75,6 +76,10 @@ type Head struct {
 	JSONLD      template.JS
 	NavURL      string // address of the navigation entry this page belongs to
 }
+
+// Language is a page in one language. Lang is BCP 47, or "x-default" for readers of a language that there is no page in,
+// which has no Name; Name is what its speakers call it; URL is absolute.
+type Language struct{ Lang, Name, URL string }
 
 // Image is a picture ready to show. Width and Height are pixels; 0: unknown.
 type Image struct {

@@ -16,6 +16,7 @@ func (b *builder) singleCourse(r *record) site.Document {
 		name = n.rest
 	}
 	c := b.courseOf(r, b.meta(r, name))
+	c.Slug = b.t.translated(c.Slug, b.t.pathLang(r))
 	if c.Published.IsZero() {
 		c.Published = dateIn(date, b.t.s.zone)
 	}
@@ -72,14 +73,14 @@ func (b *builder) course(f *folder) *site.Course {
 		if f.path != "" {
 			title = titleOf(name)
 		}
-		c = &site.Course{Meta: site.Meta{Source: f.path, Title: title, Slug: firstSlug(name, title, "course"), Lang: canonicalLang(topLang(f.path))}}
+		c = &site.Course{Meta: site.Meta{Source: f.path, Title: title, Slug: firstSlug(name, title, "course"), Lang: folderLang(f.path)}}
 	}
 	c.ID = site.ID(courseID(f))
 	if !c.Body.IsZero() {
 		c.Body.Doc = c.ID
 	}
-	if l := b.twin(f.path, func(o string) bool { d := b.t.folder(o, false); return d != nil && d.markdown > 0 }); l != "" && f.parent != nil && f.parent.parent != nil {
-		c.Slug = c.Slug.WithSuffix(strings.ToLower(l))
+	if f.parent != nil && f.parent.parent != nil && (own == nil || !own.p.stored) {
+		c.Slug, c.Group = b.t.translated(c.Slug, folderLang(f.path)), b.t.courseGroup(f)
 	}
 	if own != nil {
 		c.Aliases = aliasesOf(own.p, site.CoursePath(c.Slug))
@@ -311,7 +312,7 @@ func lessonName(r *record) string {
 		name = rest
 	}
 	if r.name().lang != "" {
-		name += "-" + r.name().lang
+		name += "-" + strings.ToLower(r.name().lang)
 	}
 	return name
 }
@@ -329,6 +330,9 @@ func (k *curriculum) lessons(files []*record, slugs map[*record]site.Slug) []sit
 			l := site.Lesson{
 				ID: site.ID(r.path), Source: r.path, Slug: slug, Title: cmpOr(p.title, p.heading), Excerpt: cmpOr(p.excerpt, p.intro), Duration: p.duration,
 				Open: p.free >= 0, Minutes: p.minutes,
+			}
+			if lang := k.b.t.lang(r); lang != k.lang {
+				l.Lang = lang
 			}
 			if k.stored() {
 				l.Open = p.free > 0 || k.own.p.gratis

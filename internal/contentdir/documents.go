@@ -126,7 +126,7 @@ func (b *builder) meta(r *record, names ...string) site.Meta {
 	}
 	m := site.Meta{
 		ID: site.ID(r.path), Source: r.path, Title: p.title, Excerpt: p.excerpt, Tags: p.tags, Cover: p.cover, SEO: p.seo, Draft: p.draft, Deleted: p.deleted, Hidden: p.hidden,
-		Published: p.published, Modified: p.modified, Expires: p.expires, Minutes: p.minutes, Lang: b.lang(r),
+		Published: p.published, Modified: p.modified, Expires: p.expires, Minutes: p.minutes, Lang: b.t.lang(r), Group: b.t.group(r),
 	}
 	if m.Title == "" && !p.stored {
 		m.Title = p.heading
@@ -156,16 +156,6 @@ func (b *builder) meta(r *record, names ...string) site.Meta {
 	return m
 }
 
-func (b *builder) lang(r *record) string {
-	switch {
-	case r.p != nil && r.p.lang != "":
-		return canonicalLang(r.p.lang)
-	case r.name().lang != "":
-		return canonicalLang(r.name().lang)
-	}
-	return canonicalLang(topLang(r.path))
-}
-
 // documentName is the name of a Markdown file without its extension and language, or of the folder whose text it is.
 func documentName(file string) string {
 	n, _ := markdownName(path.Base(file))
@@ -175,8 +165,7 @@ func documentName(file string) string {
 	return n.stem
 }
 
-// plainName is the name a document goes by: its bundle folder's or its file's, less a date, with the language of a
-// translation that lies beside the original.
+// plainName is the name a document goes by: its bundle folder's or its file's, less a date and a language.
 func plainName(r *record) (name string, dir string, date time.Time) {
 	name, dir = r.name().stem, path.Dir(r.path)
 	if r.text != noText && dir != "." {
@@ -184,9 +173,6 @@ func plainName(r *record) (name string, dir string, date time.Time) {
 	}
 	if t, rest, ok := dateName(name); ok {
 		name, date = rest, t
-	}
-	if r.name().lang != "" {
-		name += "-" + r.name().lang
 	}
 	if dir == "." {
 		dir = ""
@@ -204,15 +190,7 @@ func (b *builder) post(r *record) site.Document {
 		m.Draft, m.Hidden = true, "its folder is one of drafts"
 	}
 	m.Draft = m.Draft || r.p.stored && !r.p.says // which is what MongoDB's collection takes it for
-	if suffix := b.t.rivalSuffix(r); suffix != "" {
-		taken := m.Slug
-		m.Slug = m.Slug.WithSuffix(suffix)
-		b.warn(r.path, "slug", fmt.Sprintf("the slug %q is that of %s, so this post is at %s", taken, b.t.rivals[r.rivals][0].path, site.PostPath(m.Slug)),
-			"choose another with slug:")
-	}
-	if l := b.twin(r.path, func(o string) bool { x := b.t.record(o); return x != nil && !x.broken }); l != "" {
-		m.Slug = m.Slug.WithSuffix(strings.ToLower(l))
-	}
+	b.distinguish(r, &m)
 	p := &site.Post{Meta: m, Authors: r.p.authors, Featured: r.p.featured, Views: r.p.views}
 	p.Aliases = b.postAliases(r, dir, name, date, site.PostPath(m.Slug))
 	views := p.Views
@@ -222,18 +200,25 @@ func (b *builder) post(r *record) site.Document {
 	return p
 }
 
-// twin returns the language a document's slug must carry because the same path exists in a language before its own.
-func (b *builder) twin(name string, exists func(other string) bool) string {
-	if topLang(name) == "" {
-		return ""
+// distinguish gives a post that shares its slug with others one of its own.
+func (b *builder) distinguish(r *record, m *site.Meta) {
+	if r.p.stored {
+		return
 	}
-	first, rest, _ := strings.Cut(name, "/")
-	for l := range b.t.langs {
-		if l < first && exists(l+"/"+rest) {
-			return first
-		}
+	m.Slug = b.t.translated(m.Slug, b.t.pathLang(r))
+	if m.Group == 0 && b.t.areTranslations(b.t.rivalsOf(r)) {
+		m.Group = r.rivals
 	}
-	return ""
+	suffix, first := b.t.rivalSuffix(r)
+	if suffix == "" {
+		return
+	}
+	taken := m.Slug
+	m.Slug = m.Slug.WithSuffix(suffix)
+	if suffix != strings.ToLower(m.Lang) {
+		b.warn(r.path, "slug", fmt.Sprintf("the slug %q is that of %s, so this post is at %s", taken, first.path, site.PostPath(m.Slug)),
+			"choose another with slug:")
+	}
 }
 
 // postAliases are the addresses that a post had in the tool its tree was written for.
@@ -251,6 +236,9 @@ func (b *builder) postAliases(r *record, dir, name string, date time.Time, own s
 		add(r.p.address)
 		add(storedAddress("/blog/", r.p))
 		return out
+	}
+	if lang := b.t.slugLang(r); lang != "" && b.t.group(r) == 0 {
+		add(strings.TrimSuffix(string(own), "-"+strings.ToLower(lang)+"/") + "/") // nobody has the plain address
 	}
 	if r.p.address != "" {
 		a := r.p.address
@@ -278,9 +266,9 @@ func (b *builder) postAliases(r *record, dir, name string, date time.Time, own s
 		}
 	default:
 		// Hugo, Zola and Astro: the path of the file.
-		old := hugoPath(path.Join(dir, last))
+		old := hugoPath(path.Join(r.name().lang, dir, last))
 		add(old)
-		if rest, ok := strings.CutPrefix(old, "/en/"); ok {
+		if rest, ok := strings.CutPrefix(old, "/"+strings.ToLower(b.t.s.language)+"/"); ok {
 			add("/" + rest)
 		}
 	}
@@ -373,7 +361,9 @@ func (b *builder) section(r *record) site.Document {
 // page makes a page at the address that its path, or its front matter, gives.
 func (b *builder) page(r *record) site.Document {
 	name, dir, date := plainName(r)
+	lang := r.name().lang
 	m := b.meta(r, name)
+	m.Slug = b.t.translated(m.Slug, lang)
 	if m.Published.IsZero() {
 		m.Published = dateIn(date, b.t.s.zone)
 	}
@@ -407,13 +397,13 @@ func (b *builder) page(r *record) site.Document {
 	if at.Len() > 1 {
 		// Only the first part of an address can clash with freshet's own.
 		if s := site.TagSlug(cmpOr(r.p.slug, cmpOr(site.LastSegment(r.p.address), name))); s != "" {
-			last = s
-			pg.Slug = s
+			last = b.t.translated(s, lang)
+			pg.Slug = last
 		}
 	}
 	at.WriteString(string(last) + "/")
 	pg.Path = site.Path(at.String())
-	for _, a := range append(slices.Clone(r.p.aliases), r.p.address, hugoPath(path.Join(dir, name))) {
+	for _, a := range append(slices.Clone(r.p.aliases), r.p.address, hugoPath(path.Join(lang, dir, name))) {
 		if a = site.OldPath(a); a != "" && strings.TrimRight(a, "/") != strings.TrimRight(string(pg.Path), "/") {
 			pg.Aliases = appendNew(pg.Aliases, a)
 		}

@@ -231,7 +231,8 @@ func metadataLang(body string) string {
 		return ""
 	}
 	if m := languageCode.FindStringSubmatch(body[:end]); m != nil {
-		return canonicalLang(m[1])
+		tag, _ := site.Language(m[1])
+		return tag
 	}
 	return ""
 }

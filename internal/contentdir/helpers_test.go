@@ -151,7 +151,7 @@ func describe(t testing.TB, s *contentdir.Source, dir string, ch *site.Changes, 
 			for _, m := range d.Modules {
 				line("  module %q", m.Title)
 				for _, l := range m.Lessons {
-					line("    lesson %s %s %q %s %s", l.ID, l.Slug, l.Title, l.Duration, map[bool]string{true: "", false: "closed"}[l.Open])
+					line("    lesson %s %s %q %s%s %s", l.ID, l.Slug, l.Title, l.Lang, l.Duration, map[bool]string{true: "", false: "closed"}[l.Open])
 					body(l.Body)
 				}
 			}

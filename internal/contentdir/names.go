@@ -24,7 +24,7 @@ const (
 // A fileName is what the name of a Markdown file tells.
 type fileName struct {
 	stem string // without extension, language and, for texts of folders, empty
-	lang string
+	lang string // BCP 47; empty: the name says nothing of it
 	text textRank
 }
 
@@ -37,9 +37,10 @@ func markdownName(name string) (n fileName, ok bool) {
 		return n, false
 	}
 	n.stem = strings.TrimSuffix(name, ext)
-	if i := strings.LastIndexByte(n.stem, '.'); i > 0 && languages[strings.ToLower(n.stem[i+1:])] {
-		n.lang = strings.ToLower(n.stem[i+1:])
-		n.stem = n.stem[:i]
+	if i := strings.LastIndexByte(n.stem, '.'); i > 0 {
+		if lang := languageOf(n.stem[i+1:]); lang != "" {
+			n.lang, n.stem = lang, n.stem[:i]
+		}
 	}
 	switch strings.ToLower(n.stem) {
 	case "_index":
@@ -52,25 +53,12 @@ func markdownName(name string) (n fileName, ok bool) {
 	return n, true
 }
 
-// languages are the codes that count as a language in names of files and folders. Codes that are also common words
-// or technologies are left out.
-var languages = set("ar", "az", "be", "bg", "bn", "bs", "ca", "cs", "cy", "da", "de", "el", "en", "eo", "es", "et", "eu", "fa", "fi", "fil", "fr", "ga", "gl", "gu",
-	"he", "hi", "hr", "hu", "hy", "id", "it", "ja", "ka", "kk", "km", "kn", "ko", "ky", "lo", "lt", "lv", "mk", "ml", "mn", "mr", "ms", "my", "nb", "ne", "nl", "nn",
-	"or", "pa", "pl", "ps", "pt", "ro", "ru", "sa", "si", "sk", "sl", "sq", "sr", "sv", "sw", "ta", "te", "th", "tl", "tr", "uk", "ur", "uz", "vi", "zh",
-	"pt-br", "pt-pt", "zh-cn", "zh-tw", "zh-hk", "zh-hans", "zh-hant", "en-us", "en-gb", "en-in", "es-mx", "es-419", "fr-ca", "fr-fr", "de-de", "ja-jp", "ko-kr", "hi-in")
-
 func set(names ...string) map[string]bool {
 	m := make(map[string]bool, len(names))
 	for _, n := range names {
 		m[n] = true
 	}
 	return m
-}
-
-// canonicalLang is the tag of a language that a name has.
-func canonicalLang(s string) string {
-	tag, _ := site.Language(s)
-	return tag
 }
 
 // housekeeping files of repositories are no pages. Their names are written in capitals.

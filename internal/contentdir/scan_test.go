@@ -33,10 +33,11 @@ type world struct {
 var places = []string{
 	"", "blog", "blog/2024", "blog/bundle", "blog/alone", "posts", "_posts", "pages", "pages/deep", "courses", "courses/a", "courses/a/1-m", "courses/a/2-n", "courses/b",
 	"notes", "notes/deep", "notes/1-x", "notes/2-y", "en", "en/blog", "en/notes", "ja", "ja/blog", "ja/notes", "static", "lessons", "lessons/01-a", "lessons/02-b", "mixed/blog", "mixed/docs",
+	"blog/it", "blog/it/2024", "posts/ar", "ar/blog", "ja/courses/a", "pages/fr",
 }
 
 var fileNames = []string{
-	"index.md", "_index.md", "README.md", "a.md", "b.md", "1-one.md", "2-two.md", "2024-01-02-dated.md", "1.1 x.md", "2.1 y.md", "index.hi.md", "a.hi.md", "pic.svg", "CONTRIBUTING.md",
+	"index.md", "_index.md", "README.md", "a.md", "b.md", "1-one.md", "2-two.md", "2024-01-02-dated.md", "1.1 x.md", "2.1 y.md", "index.hi.md", "a.hi.md", "a.ar.md", "a.en.md", "pic.svg", "CONTRIBUTING.md",
 }
 
 func (w *world) content(name string) []byte {
@@ -45,7 +46,9 @@ func (w *world) content(name string) []byte {
 	case strings.HasSuffix(name, ".svg"):
 		return fmt.Appendf(nil, `<svg width="%d" height="7"/>`, n+1)
 	}
-	switch w.rng.IntN(8) {
+	switch w.rng.IntN(9) {
+	case 8:
+		return fmt.Appendf(nil, "---\ntitle: Translated %d\nslug: s%d\nlang: %s\ndate: 2024-01-%02d\n---\nText.\n", n, n%4, []string{"hi", "ar", "en", "en-GB"}[n%4], 1+n%3)
 	case 0:
 		return fmt.Appendf(nil, "---\ntitle: Dated %d\ndate: 2024-01-%02d\ntags: [a, t%d]\n---\nText %d.\n", n, 1+n%28, n%5, n)
 	case 1:

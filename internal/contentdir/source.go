@@ -35,20 +35,22 @@ type Memo interface {
 
 // Config says what a Source reads.
 type Config struct {
-	Dir    string         // the tree; problems name files beneath it as it is written here
-	Only   []string       // names of files and folders at the top of the tree: the rest is not looked at, and the tree need not exist; nil: all of it
-	Memo   Memo           // nil: nothing is kept between processes
-	Zone   *time.Location // of dates without one; nil: UTC
-	Logger *slog.Logger   // nil: nothing is logged
+	Dir      string         // the tree; problems name files beneath it as it is written here
+	Only     []string       // names of files and folders at the top of the tree: the rest is not looked at, and the tree need not exist; nil: all of it
+	Language string         // the site's, BCP 47; documents in others are translations
+	Memo     Memo           // nil: nothing is kept between processes
+	Zone     *time.Location // of dates without one; nil: UTC
+	Logger   *slog.Logger   // nil: nothing is logged
 }
 
 // A Source reads one content tree. Its methods may be called by several goroutines; scans wait for each other.
 type Source struct {
-	dir  string
-	only []string
-	memo Memo
-	log  *slog.Logger
-	zone *time.Location
+	dir      string
+	only     []string
+	language string
+	memo     Memo
+	log      *slog.Logger
+	zone     *time.Location
 
 	doubtMu sync.Mutex
 	doubts  map[string]bool // files whose body was not as scanned
@@ -81,7 +83,7 @@ func New(cfg Config) (*Source, error) {
 	if zone == nil {
 		zone = time.UTC
 	}
-	return &Source{dir: cfg.Dir, zone: zone, only: cfg.Only, memo: cfg.Memo, log: log.With("part", "contentdir"), now: time.Now,
+	return &Source{dir: cfg.Dir, zone: zone, only: cfg.Only, language: cmpOr(cfg.Language, "en"), memo: cfg.Memo, log: log.With("part", "contentdir"), now: time.Now,
 		strings: map[string]string{}}, nil
 }
 

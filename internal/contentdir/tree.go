@@ -39,6 +39,7 @@ type record struct {
 	asset      *assetInfo    // of any other
 	notes      *notes        // what there is to say about it; nil: nothing
 	rivals     digest.Sum    // the slug it takes from its name or address, for tree.rivals; 0: none
+	lang       string        // BCP 47, of a Markdown file that says it itself
 	day        int32         // of a post with rivals: when it was published, as yyyymmdd; 0: unknown
 }
 
@@ -97,22 +98,13 @@ func (f *folder) base() string { return path.Base(f.path) }
 
 func (f *folder) empty() bool { return len(f.dirs) == 0 && len(f.files) == 0 }
 
-// lang is the language that the folder at the top of a path stands for; "": none.
-func topLang(name string) string {
-	first, _, _ := strings.Cut(name, "/")
-	if low := strings.ToLower(first); languages[low] {
-		return low
-	}
-	return ""
-}
-
 // isCourse tells whether undated files make the folder a course. The root and the folders of languages are courses
 // only when their files or folders are numbered: a few pages there are pages.
 func (f *folder) isCourse() bool {
 	if f.zone != freeZone || f.special > 0 || f.dated > 0 {
 		return false
 	}
-	if f.parent == nil || f.parent.parent == nil && topLang(f.path) != "" {
+	if f.parent == nil || f.parent.parent == nil && languageOf(f.path) != "" {
 		if f.numFiles >= 2 || f.numDirs >= 2 {
 			return true
 		}
@@ -124,26 +116,27 @@ func (f *folder) isCourse() bool {
 
 // A tree is the state between scans.
 type tree struct {
-	s        *Source
-	root     *folder
-	links    bool // there are symbolic links: what changed cannot be told from paths alone
-	walkBad  []diag.Problem
-	walkSkip []site.Skip
-	noted    map[string]*record        // files with problems or skips
-	kinds    map[string]*kindSum       // dropped template syntax
-	built    map[string][]diag.Problem // problems of units
-	unitSkip map[string]site.Skip
-	langs    map[string]int           // Markdown files beneath each language folder
-	courses  map[string]site.Revision // of the courses reported, by unit, and of what is in more, by ID
-	more     map[string][]string      // IDs of what a unit has beside its document
-	rivals   map[digest.Sum][]*record // posts that take one slug from their names, by path
-	missing  map[string]time.Time     // files that were not found, and are not known to be gone yet: since when
-	waiting  map[string]time.Time     // files that were away a moment ago, and are to be named again for that
+	s            *Source
+	root         *folder
+	links        bool // there are symbolic links: what changed cannot be told from paths alone
+	walkBad      []diag.Problem
+	walkSkip     []site.Skip
+	noted        map[string]*record        // files with problems or skips
+	kinds        map[string]*kindSum       // dropped template syntax
+	built        map[string][]diag.Problem // problems of units
+	unitSkip     map[string]site.Skip
+	langs        map[string]int           // Markdown files beneath each language's folder at the top
+	translations map[digest.Sum][]*record // files whose path names a language, by what they have in common with their translations, each by path
+	courses      map[string]site.Revision // of the courses reported, by unit, and of what is in more, by ID
+	more         map[string][]string      // IDs of what a unit has beside its document
+	rivals       map[digest.Sum][]*record // posts that take one slug from their names, by path
+	missing      map[string]time.Time     // files that were not found, and are not known to be gone yet: since when
+	waiting      map[string]time.Time     // files that were away a moment ago, and are to be named again for that
 }
 
 func newTree(s *Source) *tree {
 	return &tree{s: s, root: newFolder("", nil), noted: map[string]*record{}, kinds: map[string]*kindSum{}, built: map[string][]diag.Problem{},
-		unitSkip: map[string]site.Skip{}, langs: map[string]int{}, courses: map[string]site.Revision{}, more: map[string][]string{}, rivals: map[digest.Sum][]*record{}, missing: map[string]time.Time{}, waiting: map[string]time.Time{}}
+		unitSkip: map[string]site.Skip{}, langs: map[string]int{}, translations: map[digest.Sum][]*record{}, courses: map[string]site.Revision{}, more: map[string][]string{}, rivals: map[digest.Sum][]*record{}, missing: map[string]time.Time{}, waiting: map[string]time.Time{}}
 }
 
 func newFolder(name string, parent *folder) *folder {
@@ -242,7 +235,10 @@ func (t *tree) scan(ctx context.Context, changed []string, doubts map[string]boo
 		return nil, err
 	}
 	for _, name := range gone {
-		t.remove(st, t.record(name))
+		if r := t.record(name); r != nil {
+			t.inherit(st, r)
+			t.remove(st, r)
+		}
 	}
 	for _, r := range fresh {
 		if t.halfWritten(r) {
@@ -517,7 +513,7 @@ func (r *record) facts() {
 		return
 	}
 	r.broken = r.p.broken
-	r.dated = r.p.dated
+	r.dated, r.lang = r.p.dated, r.p.lang
 	if !r.dated {
 		_, _, r.dated = dateName(documentName(r.path))
 	}
@@ -534,7 +530,8 @@ func (t *tree) put(st *scanState, r *record) {
 	if r == nil {
 		return
 	}
-	if old := t.record(r.path); old != nil {
+	old := t.record(r.path)
+	if old != nil {
 		t.remove(st, old)
 		r.rev = old.rev
 		delete(st.lost, r.path)
@@ -549,17 +546,24 @@ func (t *tree) put(st *scanState, r *record) {
 	t.note(r, true)
 	t.rival(st, r)
 	t.count(r, +1)
+	t.translation(st, r, true)
 	t.touch(st, r)
+	if old == nil {
+		t.inherit(st, r)
+	} else if old.lang != r.lang {
+		t.inherit(st, old)
+		t.inherit(st, r)
+	}
 	st.dirty[r] = true
 }
 
 func recordPath(r *record, p string) int { return strings.Compare(r.path, p) }
 
-// rival enters a post into those that take the same slug from their names: a blog that has the same name in another
-// year. Each of them looks different when one comes or goes.
+// rival enters a post into those that ask for the same slug: a blog that has the same name in another year, or
+// translations. Each of them looks different when one comes or goes.
 func (t *tree) rival(st *scanState, r *record) {
 	r.rivals = 0
-	if !r.isMarkdown || r.broken || r.p == nil || r.p.slug != "" || r.p.stored || r.p.draft || !r.dated && r.dir.zone != blogZone {
+	if !r.isMarkdown || r.broken || r.p == nil || r.p.stored || r.p.draft || !r.dated && r.dir.zone != blogZone {
 		return
 	}
 	name, _, date := plainName(r)
@@ -570,10 +574,7 @@ func (t *tree) rival(st *scanState, r *record) {
 	if !date.IsZero() {
 		r.day = int32(date.Year()*10000 + int(date.Month())*100 + date.Day())
 	}
-	h := digest.New()
-	h.String(topLang(r.path))
-	h.String(string((&builder{t: t}).meta(r, name).Slug))
-	r.rivals = h.Sum()
+	r.rivals = max(digest.String(string((&builder{t: t}).meta(r, name).Slug)), 1)
 	group := t.rivals[r.rivals]
 	for _, o := range group {
 		st.dirty[o] = true
@@ -582,25 +583,56 @@ func (t *tree) rival(st *scanState, r *record) {
 	t.rivals[r.rivals] = slices.Insert(group, i, r)
 }
 
-// rivalSuffix is what tells a post apart from those before it that take the same slug from their names: its year, or
-// its date where one of them is of that year; empty where it is the first, or nothing does.
-func (t *tree) rivalSuffix(r *record) string {
-	group := t.rivals[r.rivals]
-	if r.rivals == 0 || group[0] == r || r.day == 0 {
-		return ""
+// rivalsOf are the posts that ask for a post's address, it among them, the first of which has it: those in the site's
+// language before translations, then by path.
+func (t *tree) rivalsOf(r *record) []*record {
+	if r.rivals == 0 || len(t.rivals[r.rivals]) < 2 {
+		return nil
 	}
-	suffix := strconv.Itoa(int(r.day / 10000))
-	for _, o := range group {
+	own := t.slugLang(r)
+	var native, foreign []*record
+	for _, o := range t.rivals[r.rivals] {
 		switch {
-		case o == r:
-			return suffix
-		case o.day == r.day:
-			return ""
-		case o.day/10000 == r.day/10000:
-			suffix = fmt.Sprintf("%d-%02d-%02d", r.day/10000, r.day/100%100, r.day%100)
+		case t.slugLang(o) != own:
+		case t.isForeign(t.lang(o)):
+			foreign = append(foreign, o)
+		default:
+			native = append(native, o)
 		}
 	}
-	return suffix
+	return append(native, foreign...)
+}
+
+// rivalSuffix is what tells a post apart from those before it that ask for its address, and the first of them: its
+// language where that is another than theirs, else its year, or its date where one of them is of that year. It is empty
+// where the post is the first, or nothing tells it apart.
+func (t *tree) rivalSuffix(r *record) (suffix string, first *record) {
+	rivals := t.rivalsOf(r)
+	if len(rivals) < 2 || rivals[0] == r {
+		return "", nil
+	}
+	lang := t.lang(r)
+	byLang := t.isForeign(lang)
+	byDay := strconv.Itoa(int(r.day / 10000))
+	if r.day == 0 {
+		byDay = ""
+	}
+	for _, o := range rivals {
+		if o == r {
+			break
+		}
+		byLang = byLang && t.lang(o) != lang
+		switch {
+		case o.day == r.day:
+			byDay = ""
+		case byDay != "" && o.day/10000 == r.day/10000:
+			byDay = fmt.Sprintf("%d-%02d-%02d", r.day/10000, r.day/100%100, r.day%100)
+		}
+	}
+	if byLang {
+		return strings.ToLower(lang), rivals[0]
+	}
+	return byDay, rivals[0]
 }
 
 func (t *tree) unrival(st *scanState, r *record) {
@@ -652,6 +684,7 @@ func (t *tree) remove(st *scanState, r *record) {
 		return
 	}
 	t.unrival(st, r)
+	t.translation(st, r, false)
 	t.count(r, -1)
 	t.touch(st, r)
 	if i, ok := slices.BinarySearchFunc(r.dir.files, r.path, recordPath); ok {
@@ -704,8 +737,7 @@ func (t *tree) count(r *record, d int) {
 			f.undated += d
 		}
 	}
-	if l := topLang(r.path); l != "" {
-		first, _, _ := strings.Cut(r.path, "/")
+	if first, _, _ := strings.Cut(r.path, "/"); languageOf(first) != "" {
 		t.langs[first] += d
 		if t.langs[first] == 0 {
 			delete(t.langs, first)
@@ -714,7 +746,7 @@ func (t *tree) count(r *record, d int) {
 }
 
 // touch marks what may look different because a file came or went: the folders above it, its folder's other texts,
-// README files above it in a blog, and its translations.
+// README files above it in a blog, and the translations of its course.
 func (t *tree) touch(st *scanState, r *record) {
 	if !r.isMarkdown {
 		return
@@ -727,29 +759,35 @@ func (t *tree) touch(st *scanState, r *record) {
 			}
 		}
 	}
+	t.touchCourses(st, r)
+}
+
+// touchCourses marks the courses that a file's course is a translation of, or they of it.
+func (t *tree) touchCourses(st *scanState, r *record) {
 	first, rest, _ := strings.Cut(r.path, "/")
-	if topLang(r.path) == "" {
-		return
+	tagged := languageOf(first) != ""
+	if !tagged {
+		rest = r.path
 	}
-	for l := range t.langs {
-		if l == first {
-			continue
-		}
-		if o := t.record(l + "/" + rest); o != nil {
-			st.dirty[o] = true
-		}
-		// Courses have twins too.
-		for at := 0; at <= len(rest); at++ {
-			if at == len(rest) || rest[at] == '/' {
-				f := t.folder(l+"/"+rest[:at], false)
-				if f == nil {
-					break
-				}
-				if courseAbove(f) == f {
-					st.units[f.path] = true
-				}
+	mark := func(prefix string) {
+		for at := range len(rest) {
+			if rest[at] != '/' {
+				continue
+			}
+			f := t.folder(prefix+rest[:at], false)
+			if f == nil {
+				return
+			}
+			if courseAbove(f) == f {
+				st.units[f.path] = true
 			}
 		}
+	}
+	if tagged {
+		mark("")
+	}
+	for l := range t.langs {
+		mark(l + "/")
 	}
 }
 

@@ -224,30 +224,6 @@ func OldPath(s string) string {
 	return s
 }
 
-// Language writes a language code as BCP 47 has it: pt-BR, zh-Hans. ok is false when s has not the shape of one.
-func Language(s string) (tag string, ok bool) {
-	s = strings.ReplaceAll(strings.TrimSpace(s), "_", "-")
-	main, sub, _ := strings.Cut(s, "-")
-	if len(main) < 2 || len(main) > 3 || len(sub) > 12 {
-		return "", false
-	}
-	for i := range len(s) {
-		if c := s[i]; !isLetter(c) && c != '-' && (c < '0' || c > '9') {
-			return "", false
-		}
-	}
-	main = strings.ToLower(main)
-	switch len(sub) {
-	case 0:
-		return main, true
-	case 2:
-		sub = strings.ToUpper(sub)
-	case 4:
-		sub = strings.ToUpper(sub[:1]) + strings.ToLower(sub[1:])
-	}
-	return main + "-" + sub, true
-}
-
 // ParseStatus reads the status of a document: whether it is a draft, and whether the word is known. What is not known
 // is a draft.
 func ParseStatus(s string) (draft, known bool) {

@@ -93,8 +93,9 @@ type Meta struct {
 	Source    string // path in the content tree, slash-separated, for links and messages; may be empty
 	Slug      Slug
 	Title     string
-	Excerpt   string // plain text
-	Lang      string // BCP 47; empty: the site's
+	Excerpt   string     // plain text
+	Lang      string     // BCP 47; empty: the site's
+	Group     digest.Sum // of the documents that are translations of each other; 0: it has none
 	Tags      []string
 	Cover     Picture
 	SEO       SEO
@@ -175,6 +176,7 @@ type Lesson struct {
 	Source   string
 	Slug     Slug // unique within the course
 	Title    string
+	Lang     string // BCP 47; empty: the course's
 	Excerpt  string
 	Duration string
 	Open     bool // its body may be shown to everybody

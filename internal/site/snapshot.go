@@ -32,13 +32,15 @@ type Snapshot struct {
 	urls     Order[URLItem]           // what is in the sitemap and the search index
 	contests Order[Path]              // addresses that more than one document claims
 
+	languages map[string]int // visible documents by language, without those in the site's
+
 	edited map[*Term]struct{} // terms that belong to this snapshot alone, while Apply makes it
 }
 
 // A Term is a tag or an author with the visible posts that have it.
 type Term struct {
 	Slug  Slug
-	Name  string       // the first spelling in byte order among the posts'
+	Name  string       // the spelling that most posts have; of equally frequent ones that of the oldest post
 	Posts Order[*Post] // oldest first
 	names Order[nameCount]
 }
@@ -77,6 +79,7 @@ const (
 	ByFile                         // a file's name
 	BySection                      // the address whose text the document is
 	ByPath                         // address of a visible document's own page
+	ByGroup                        // translation group
 	nameSpaces
 )
 
@@ -283,6 +286,7 @@ func (s *Snapshot) Apply(ch *Changes, now time.Time) (*Snapshot, []Change) {
 	n.posts, n.courses = s.posts.edit(), s.courses.edit()
 	n.pages, n.nav = s.pages.edit(), s.nav.edit()
 	n.topics, n.authors, n.urls, n.contests = s.topics.edit(), s.authors.edit(), s.urls.edit(), s.contests.edit()
+	n.languages = cloneLanguages(s.languages)
 	n.edited = map[*Term]struct{}{}
 	defer func() { n.edited = nil }()
 
@@ -365,6 +369,13 @@ func (s *Snapshot) Apply(ch *Changes, now time.Time) (*Snapshot, []Change) {
 			c.path = ""
 		}
 		n.index(c.New, c.path) // the claim's string, instead of one more that lasts as long
+	}
+	for t := range n.edited {
+		if term(n.topics, t.Slug) == t {
+			t.setName(func(p *Post) string { return spelling(TermsOf(p.Tags), t.Slug) })
+		} else if term(n.authors, t.Slug) == t {
+			t.setName(func(p *Post) string { return spelling(AuthorTerms(p), t.Slug) })
+		}
 	}
 	if len(affected) > n.Len()/2 {
 		n.trim()
@@ -494,6 +505,9 @@ func namesOf(d Document, p Path) []Name {
 	}
 	m := MetaOf(d)
 	add(BySource, m.Source)
+	if m.Group != 0 {
+		add(ByGroup, string(groupName(m.Group)))
+	}
 	for _, a := range m.Aliases {
 		add(ByAlias, a)
 	}
@@ -518,6 +532,8 @@ func namesOf(d Document, p Path) []Name {
 	return names
 }
 
+func groupName(g digest.Sum) Path { return Path(g.String()) }
+
 // index enters a document, whose own page is at p, into the indexes.
 func (s *Snapshot) index(d Document, p Path) {
 	for _, n := range namesOf(d, p) {
@@ -526,6 +542,7 @@ func (s *Snapshot) index(d Document, p Path) {
 	for _, u := range urlsOf(d, p) {
 		s.urls.t.Set(u)
 	}
+	s.countLanguage(d, +1)
 	switch d := d.(type) {
 	case *Post:
 		s.posts.t.Set(d)
@@ -554,6 +571,7 @@ func (s *Snapshot) unindex(d Document) {
 	for _, u := range URLsOf(d) {
 		s.urls.t.Delete(u)
 	}
+	s.countLanguage(d, -1)
 	switch d := d.(type) {
 	case *Post:
 		s.posts.t.Delete(d)
@@ -630,8 +648,6 @@ func (s *Snapshot) addTerm(terms *Order[*Term], slug Slug, name string, p *Post,
 	t.Posts.t.Set(p)
 	c, _ := t.names.Get(nameCount{name: name})
 	t.names.t.Set(nameCount{name, c.n + 1})
-	first, _ := t.names.At(0)
-	t.Name = first.name
 }
 
 func (s *Snapshot) removeTerm(terms *Order[*Term], slug Slug, name string, p *Post, path Path) {
@@ -647,8 +663,39 @@ func (s *Snapshot) removeTerm(terms *Order[*Term], slug Slug, name string, p *Po
 	} else {
 		t.names.t.Delete(nameCount{name: name})
 	}
-	first, _ := t.names.At(0)
-	t.Name = first.name
+}
+
+// setName chooses how the term is written. spelling returns how a post of its writes it.
+func (t *Term) setName(spelling func(*Post) string) {
+	most, tied := 0, map[string]bool{}
+	for c := range t.names.All() {
+		if c.n > most {
+			most, t.Name = c.n, c.name
+			clear(tied)
+		}
+		if c.n == most {
+			tied[c.name] = true
+		}
+	}
+	if len(tied) < 2 {
+		return
+	}
+	for p := range t.Posts.All() {
+		if name := spelling(p); tied[name] {
+			t.Name = name
+			return
+		}
+	}
+}
+
+// spelling returns how terms write the slug; "" when none of them has it.
+func spelling(terms iter.Seq2[Slug, string], slug Slug) string {
+	for s, name := range terms {
+		if s == slug {
+			return name
+		}
+	}
+	return ""
 }
 
 // urlKey orders addresses by date, newest last: seconds since 1970 in the upper half (0 before then and for what
