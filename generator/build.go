@@ -34,6 +34,7 @@ type build struct {
 	buffers                      sync.Pool
 	differ                       func() ([]site.ID, error) // differing, once
 	origins                      map[site.ID]string        // who asked for what changed
+	damaged                      map[site.Path]struct{}    // stored pages and assets that cannot be read: they are made again
 
 	removals int // by finish alone
 
@@ -64,6 +65,10 @@ func (g *Generator) begin(opt Options, now time.Time, all bool) *build {
 		g: g, opt: opt, now: now, all: all, gen: g.cfg.Store.Current(), batch: g.cfg.Store.Begin(),
 		redirects: map[site.Path]string{}, shown: map[site.Path][]site.Path{}, noted: map[site.Path][]diag.Problem{},
 		broken: map[site.ID]string{}, assets: map[site.Path]struct{}{}, themeErr: map[string]diag.Problem{},
+		damaged: map[site.Path]struct{}{},
+	}
+	for _, path := range g.cfg.Store.Distrusted() {
+		b.damaged[path] = struct{}{}
 	}
 	b.differ = sync.OnceValues(b.differing)
 	b.buffers.New = func() any { return new([]byte) }
@@ -130,7 +135,7 @@ func (b *build) target(ctx context.Context, t *plan.Target) error {
 	fresh := !had || old.Status != pg.Status || !old.Remembered.IsZero()
 	same := !fresh && old.Fingerprint == pg.Fingerprint && old.Type == pg.Type && old.Kind == pg.Kind &&
 		old.Location == pg.Location && slices.Equal(old.Keys, pg.Keys)
-	if !same || b.opt.Full {
+	if !same || b.opt.Full || b.isDamaged(pg.Path) || slices.ContainsFunc(pg.Also, b.isDamaged) {
 		if err := b.render(ctx, t, pg, old, same); err != nil {
 			return b.failed(t.Path, err)
 		}
@@ -264,7 +269,7 @@ func (b *build) render(ctx context.Context, t *plan.Target, pg *plan.Page, old *
 	e.Object = ref
 	if old == nil || old.Status != 200 || old.Object.ID != ref.ID {
 		b.changedPages.Add(1)
-	} else if same {
+	} else if same && old.Object == ref && !slices.ContainsFunc(pg.Also, b.isDamaged) {
 		return nil
 	}
 	b.put(e, pg.Docs)
@@ -274,6 +279,12 @@ func (b *build) render(ctx context.Context, t *plan.Target, pg *plan.Page, old *
 		b.put(also, pg.Docs)
 	}
 	return nil
+}
+
+// isDamaged reports whether what is stored at a path cannot be read.
+func (b *build) isDamaged(path site.Path) bool {
+	_, is := b.damaged[path]
+	return is
 }
 
 func (b *build) put(e site.Entry, docs []site.DocRef) {
@@ -327,6 +338,9 @@ func (b *build) cause(t *plan.Target, pg *plan.Page, old *site.Entry) (cause str
 	case b.opt.Full && old.Fingerprint == pg.Fingerprint:
 		return "full build", ""
 	}
+	if b.isDamaged(pg.Path) && old.Fingerprint == pg.Fingerprint {
+		return mending, ""
+	}
 	const other = "template, setting or program changed"
 	changed, err := b.differ()
 	if err != nil {
@@ -349,6 +363,32 @@ func (b *build) cause(t *plan.Target, pg *plan.Page, old *site.Entry) (cause str
 		cause += fmt.Sprintf(" or one of %d more", more)
 	}
 	return cause + ", or " + other, ""
+}
+
+// mending is the cause of pages that are made again although nothing changed.
+const mending = "its stored bytes were damaged"
+
+// mend adds those documents' pages to targets whose stored bytes cannot be read. It reports false if something else is
+// damaged: then every page must be planned.
+func (g *Generator) mend(p *plan.Planner, targets []plan.Target) ([]plan.Target, bool) {
+	damaged := g.cfg.Store.Distrusted()
+	if len(damaged) == 0 {
+		return targets, true
+	}
+	planned := map[site.Path]bool{}
+	for _, t := range targets {
+		planned[t.Path] = true
+	}
+	gen := g.cfg.Store.Current()
+	for _, path := range damaged {
+		if e, ok := gen.Lookup(path); !ok || e.Kind != site.KindPage || e.Doc == "" {
+			return nil, false
+		}
+		if !planned[path] {
+			targets = append(targets, p.At(path, mending))
+		}
+	}
+	return targets, true
 }
 
 // differing lists the documents that are others than those that the newest generation was made of, sorted.
@@ -423,7 +463,7 @@ func (b *build) asset(ctx context.Context, a *plan.Asset) error {
 	if done {
 		return nil
 	}
-	if old, ok := b.gen.Lookup(a.Path); ok && old.Remembered.IsZero() && !b.opt.Full {
+	if old, ok := b.gen.Lookup(a.Path); ok && old.Remembered.IsZero() && !b.opt.Full && !b.isDamaged(a.Path) {
 		return nil
 	}
 	data := a.Data
@@ -439,14 +479,16 @@ func (b *build) asset(ctx context.Context, a *plan.Asset) error {
 	if err != nil {
 		return err
 	}
-	if old, ok := b.gen.Lookup(a.Path); ok && old.Remembered.IsZero() && old.Object.ID == ref.ID {
+	if old, ok := b.gen.Lookup(a.Path); ok && old.Remembered.IsZero() && old.Object == ref {
 		return nil
 	}
 	b.put(site.Entry{
 		Path: a.Path, Kind: site.KindAsset, Status: 200, Type: a.Type, Object: ref, Fingerprint: digest.Bytes(data),
 		Cause: "shown on a page",
 	}, docs)
-	b.changedPages.Add(1)
+	if !b.isDamaged(a.Path) {
+		b.changedPages.Add(1)
+	}
 	return nil
 }
 

@@ -93,6 +93,7 @@ type Generator struct {
 	held     map[site.ID]held        // documents that may not go
 	refused  *ShrinkError            // why they may not, of the build; nil: all may go
 	unkept   bool                    // the newest generation is not the baseline's
+	read     bool                    // everything stored was read once, so that the store knows what is damaged
 }
 
 // New returns a Generator. It opens what an earlier process left in the state folder, and reads nothing else yet.
@@ -239,8 +240,10 @@ func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
 		g.built = nil
 	}
 	changed := opt.Changed
+	verify := g.verify(ctx, opt)
 	for attempt := 1; ; attempt++ {
 		changes, err := g.scan(ctx, rep, changed, now)
+		verify()
 		if err != nil {
 			g.built = nil
 			return nil, err
@@ -276,6 +279,22 @@ func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
 		err = g.refused
 	}
 	return rep, err
+}
+
+// verify begins to read all that is stored, in the first whole build and in full ones, so that the build makes again what
+// is damaged. The function that it returns waits for the end.
+func (g *Generator) verify(ctx context.Context, opt Options) (wait func()) {
+	if !opt.Full && (g.read || opt.Changed != nil) {
+		return func() {}
+	}
+	done := make(chan error, 1)
+	go func() { done <- g.cfg.Store.Verify(ctx) }()
+	return sync.OnceFunc(func() {
+		err := <-done
+		if g.read = err == nil; err != nil && ctx.Err() == nil {
+			g.cfg.Logger.Warn("what is stored cannot be verified", "error", err)
+		}
+	})
 }
 
 // verified notes that the site was compared with its source, if this build does that.
@@ -333,6 +352,12 @@ func (g *Generator) attempt(ctx context.Context, opt Options, rep *Report, chang
 		all := true
 		if g.built != nil {
 			targets, all = p.Touched(g.built, changes)
+		}
+		if !all {
+			var known bool
+			if targets, known = g.mend(p, targets); !known {
+				all = true
+			}
 		}
 		if all {
 			targets, left = g.leave(p.All(), opt)
@@ -395,6 +420,10 @@ func (g *Generator) publish(ctx context.Context, opt Options, rep *Report) error
 		_, err = g.cfg.Tree.Verify(ctx, gen)
 	} else {
 		_, err = g.cfg.Tree.Sync(ctx, gen)
+	}
+	if _, damaged := errors.AsType[*pagestore.DamageError](err); damaged {
+		g.read = false
+		err = errors.Join(err, g.cfg.Store.Verify(ctx)) // the next build makes it again
 	}
 	if err != nil {
 		return fmt.Errorf("write the public tree: %w", err)

@@ -226,6 +226,7 @@ func (d *departure) decide() (removed int, err error) {
 		return 0, err
 	}
 	d.prune()
+	d.dropDamaged()
 	return removed, nil
 }
 
@@ -368,6 +369,16 @@ func (d *departure) prune() {
 	d.retired = forget(m.retired, func(_ int, p past) bool { return b.now.Sub(p.since) < b.g.cfg.KeepAssets })
 }
 
+// dropDamaged removes assets that no page uses any more and that cannot be read: nothing can make them again.
+func (d *departure) dropDamaged() {
+	for path := range d.b.damaged {
+		if e, ok := d.b.gen.Lookup(path); ok && isAsset(path) && !e.Remembered.IsZero() && !d.isPlanned(path) && !slices.Contains(d.removes, path) {
+			d.b.g.cfg.Logger.Warn("a picture that no page uses any more is damaged and goes", "path", path)
+			d.remove(path)
+		}
+	}
+}
+
 // apply brings the memory up to the committed generation.
 func (d *departure) apply() {
 	m := &d.b.g.memory
@@ -405,7 +416,7 @@ const redirectsPath site.Path = "/_redirects"
 
 // redirectsFile writes every permanent redirect for web servers and CDNs that read a _redirects file.
 func (b *build) redirectsFile(d *departure) error {
-	if _, ok := b.gen.Lookup(redirectsPath); ok && !d.redirects && !b.opt.Full {
+	if _, ok := b.gen.Lookup(redirectsPath); ok && !d.redirects && !b.opt.Full && !b.isDamaged(redirectsPath) {
 		return nil
 	}
 	all := maps.Clone(b.g.memory.redirects)
@@ -428,7 +439,7 @@ func (b *build) redirectsFile(d *departure) error {
 	for _, from := range slices.Sorted(maps.Keys(all)) {
 		data = fmt.Appendf(data, "%s %s 301\n", from.URL(), all[from])
 	}
-	if old, ok := b.gen.Lookup(redirectsPath); ok && old.Fingerprint == digest.Bytes(data) {
+	if old, ok := b.gen.Lookup(redirectsPath); ok && old.Fingerprint == digest.Bytes(data) && !b.isDamaged(redirectsPath) {
 		return nil
 	}
 	ref, err := b.batch.Object(data)
