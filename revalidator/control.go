@@ -25,6 +25,7 @@ import (
 //	GET /jobs              → every job that is known
 //	GET /jobs/{id}?wait=30 → one job, when it has ended or after so many seconds
 //	GET /await?path=/x/    → {"left":…, "generation":…}, when the page is there or after some seconds
+//	POST /mend?path=/x/    → {}: what is stored of the page cannot be read
 //	GET /status            → Status
 const (
 	socketName   = "control.sock"
@@ -155,6 +156,10 @@ func (r *Revalidator) controls() http.Handler {
 			return 0, nil, &web.Error{Status: http.StatusGatewayTimeout, Message: web.Clip(err.Error(), 200)}
 		}
 		return http.StatusOK, awaited{left, generation}, nil
+	})
+	handle("POST /mend", func(req *http.Request) (int, any, error) {
+		r.Mend(site.Path(req.FormValue("path")))
+		return http.StatusAccepted, struct{}{}, nil
 	})
 	handle("GET /status", func(*http.Request) (int, any, error) { return http.StatusOK, r.Status(), nil })
 	return mux
@@ -353,6 +358,12 @@ func (c *Control) Await(ctx context.Context, path site.Path) (left bool, generat
 	var a awaited
 	err = c.ask(ctx, askTimeout, http.MethodGet, "/await?path="+url.QueryEscape(string(path)), nil, &a)
 	return a.Left, a.Generation, err
+}
+
+// Mend is [Revalidator.Mend] of the daemon.
+func (c *Control) Mend(ctx context.Context, path site.Path) error {
+	var done struct{}
+	return c.ask(ctx, askTimeout, http.MethodPost, "/mend?path="+url.QueryEscape(string(path)), nil, &done)
 }
 
 // Jobs is [Revalidator.Jobs] of the daemon.

@@ -46,6 +46,9 @@ type Config struct {
 	// Await waits for a page that builds have left for later. It reports whether the page at the path was one, and the
 	// generation that has it; the error says that it is not there yet. Nil: no page is left for later.
 	Await func(ctx context.Context, path site.Path) (left bool, generation uint64, err error)
+	// Mend takes note that the stored page at a path cannot be read, and reports whether that is so: then the next build
+	// makes it again. Nil: nothing is mended.
+	Mend func(path site.Path) bool
 	// NextFlip is when the next document appears or expires; the zero time means never. Nil: never.
 	NextFlip func() time.Time
 
@@ -141,6 +144,13 @@ func New(cfg Config) (*Revalidator, error) {
 
 // Add queues a change that is nobody's job. It is lost with the process.
 func (r *Revalidator) Add(c Change) { r.queue.add(c) }
+
+// Mend has the page at a path made again if what is stored of it cannot be read.
+func (r *Revalidator) Mend(path site.Path) {
+	if r.cfg.Mend != nil && r.cfg.Mend(path) {
+		r.queue.add(Change{Clock: true, Cause: "stored bytes are damaged: " + web.Clip(string(path), maxHintBytes)})
+	}
+}
 
 // Run builds everything once and then whatever changes, until ctx ends. It returns nil then, or an error when it cannot
 // begin: when the journal cannot be read or the socket not be opened.

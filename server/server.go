@@ -30,6 +30,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"freshet/internal/site"
 	"freshet/internal/telemetry"
 	"freshet/internal/web"
 	"freshet/internal/wire"
@@ -55,6 +56,10 @@ type Config struct {
 	CacheBytes int64 // memory for bodies and their encoded forms; 0: 256 MiB; at least 1 MiB
 
 	Late Late // pages that a reader may wait for; nil: there are none
+
+	// Unreadable is called with an entry whose object cannot be read, and why. It returns the object's bytes if it has
+	// them from elsewhere. It is called again at each request that needs them. Nil: nobody has.
+	Unreadable func(e *site.Entry, err error) (body []byte, ok bool)
 
 	Dev *DevEvents // not nil: the events of freshet dev at DevPath
 
@@ -85,7 +90,7 @@ type Server struct {
 	metrics  *metrics
 	draining atomic.Bool
 
-	trouble, strangers, undeclared trouble
+	trouble, strangers, undeclared, crowded trouble
 }
 
 // New makes a Server. It does no I/O.
@@ -126,6 +131,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
+	st.unreadable = cfg.Unreadable
 	s.pages = &pages{
 		site: cfg.Site, store: st,
 		fresh: &freshness{
@@ -247,6 +253,7 @@ func newHTTP(h http.Handler, log *slog.Logger) *http.Server {
 
 // wrap puts before net/http what it does not do: PROXY headers come first on a connection, then TLS, then requests.
 func (s *Server) wrap(ln net.Listener, speak *tls.Config, plain func(*wire.Plain) bool) *wire.Listener {
+	ln = crowdedListener{ln, s}
 	if s.cfg.Proxies != nil {
 		ln = wire.Proxied(ln, s.cfg.Proxies.Trusts)
 	}

@@ -57,6 +57,8 @@ type store struct {
 	policy   string // Content-Security-Policy of HTML; empty: none
 	most     int64  // bytes of the largest body that is kept or encoded
 	metrics  *metrics
+
+	unreadable func(e *site.Entry, err error) (body []byte, ok bool) // see Config; nil: nobody is told
 }
 
 // overheadBytes is what a version weighs besides its body.
@@ -217,10 +219,15 @@ func (s *store) plain(gen Generation, e *site.Entry, key versionKey) ([]byte, er
 	if err != nil && !errors.Is(err, site.ErrChanged) {
 		body, err = gen.Object(e.Object) // what fails once, an interrupted read say, need not fail twice
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read object %s of %s: %w", e.Object.ID, e.Path, err)
+	if err == nil {
+		return body, nil
 	}
-	return body, nil
+	if s.unreadable != nil && !errors.Is(err, site.ErrChanged) {
+		if body, ok := s.unreadable(e, err); ok {
+			return body, nil
+		}
+	}
+	return nil, fmt.Errorf("read object %s of %s: %w", e.Object.ID, e.Path, err)
 }
 
 var (

@@ -53,6 +53,7 @@ func newDaemon(eff *effective, b *builds) (*revalidator.Revalidator, error) {
 		Resolve:     atlas.resolve,
 		Plan:        atlas.plan,
 		Await:       b.workshop.await,
+		Mend:        b.workshop.store.Distrust,
 		Purged:      b.purges.trusted,
 		NextFlip:    b.workshop.gen.NextFlip,
 		Content:     eff.Content,

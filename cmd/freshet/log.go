@@ -91,7 +91,7 @@ func (e *noSiteError) Error() string { return fmt.Sprintf("there is no site in %
 func (inv *invocation) openReader(eff *effective) (*pagestore.Reader, error) {
 	r, err := pagestore.OpenReader(pagestore.Config{Dir: eff.State, Logger: inv.logger(eff.quiet())})
 	if err != nil {
-		return nil, err
+		return nil, explainLog(err, eff.State)
 	}
 	if r.Current() == nil {
 		abs, absErr := filepath.Abs(eff.State)

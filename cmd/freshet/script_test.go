@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"freshet/internal/pagestore"
+	"freshet/internal/site"
 	"freshet/internal/testenv"
 )
 
@@ -99,6 +102,7 @@ func scripts(setup func(*testscript.Env), p testscript.Params) testscript.Params
 	}
 	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){
 		"start": start, "end": end, "fetch": fetch, "once": once, "await": await, "send": send, "post": post, "port": port,
+		"flip": flip,
 	}
 	return p
 }
@@ -211,6 +215,33 @@ func port(ts *testscript.TestScript, neg bool, args []string) {
 	_, number, err := net.SplitHostPort(ln.Addr().String())
 	ts.Check(errors.Join(err, ln.Close()))
 	ts.Setenv(args[0], number)
+}
+
+// flip page PATH, or flip entry PATH, flips a bit in what the page log has stored of a page, or in what it says of it.
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: flip page|entry PATH")
+	}
+	logs, err := filepath.Glob(ts.MkAbs(".freshet/log/*.seg"))
+	if ts.Check(err); len(logs) != 1 {
+		ts.Fatalf("the page logs are %q", logs)
+	}
+	data, err := os.ReadFile(logs[0])
+	ts.Check(err)
+	at := bytes.Index(data, append([]byte{byte(len(args[1]))}, args[1]...)) // its first entry: strings are behind their lengths
+	if args[0] == "page" {
+		r, err := pagestore.OpenReader(pagestore.Config{Dir: ts.MkAbs(".freshet")})
+		ts.Check(err)
+		e, ok := r.Current().Lookup(site.Path(args[1]))
+		if !ok {
+			ts.Fatalf("there is no page %s", args[1])
+		}
+		at = int(e.Object.Offset + e.Object.Size/2)
+	}
+	f, err := os.OpenFile(logs[0], os.O_WRONLY, 0)
+	ts.Check(err)
+	_, err = f.WriteAt([]byte{data[at] ^ 1}, int64(at))
+	ts.Check(errors.Join(err, f.Close()))
 }
 
 func fetch(ts *testscript.TestScript, neg bool, args []string) { ask(ts, neg, "fetch", args, patience) }

@@ -106,7 +106,7 @@ func (inv *invocation) serveState(ctx context.Context, eff *effective) error {
 	logger := inv.logger(eff.Log)
 	r, err := pagestore.OpenReader(pagestore.Config{Dir: eff.State, Logger: logger})
 	if err != nil {
-		return err
+		return explainLog(err, eff.State)
 	}
 	ln, err := inv.listen(ctx, eff.Listen)
 	if err != nil {
@@ -121,6 +121,8 @@ func (inv *invocation) serveState(ctx context.Context, eff *effective) error {
 	reach := &reach{daemon: daemon}
 	cfg.Purged, cfg.Refused = reach.purged.Load, reach.refusals
 	cfg.Late = &late{pages: r, daemon: daemon, asking: make(chan struct{}, 64)}
+	mends := newMends(eff.Public, logger, daemon.Mend)
+	cfg.Unreadable = mends.unreadable
 	f, err := inv.openFront(ctx, eff, ln, cfg, eff.State, r.History, nil)
 	if err != nil {
 		return err
@@ -128,6 +130,7 @@ func (inv *invocation) serveState(ctx context.Context, eff *effective) error {
 	inv.announce(eff, ln)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.Run(ctx) })
+	g.Go(func() error { return mends.run(ctx) })
 	g.Go(func() error { return f.Run(ctx) })
 	g.Go(func() error { return reach.run(ctx) })
 	return ended(g.Wait())
@@ -227,6 +230,7 @@ func serverConfig(eff *effective, pages server.Site, extra map[string]http.Handl
 	if dev != nil { // pages that reload keep connections, and nobody minds
 		delay = 0
 	}
+	var last atomic.Pointer[time.Time] // as long as the note cannot be read, what it said before holds
 	return server.Config{
 		DrainDelay: delay,
 		Extra:      extra,
@@ -245,7 +249,12 @@ func serverConfig(eff *effective, pages server.Site, extra map[string]http.Handl
 			t, err := pagestore.Verified(eff.State)
 			if err != nil {
 				logger.Warn("cannot tell whether the site is fresh", "error", err)
+				if was := last.Load(); was != nil {
+					return *was
+				}
+				return t
 			}
+			last.Store(&t)
 			return t
 		},
 	}

@@ -16,6 +16,7 @@ import (
 
 	"freshet/generator"
 	"freshet/internal/diag"
+	"freshet/internal/site"
 	"freshet/revalidator"
 	"freshet/server"
 )
@@ -121,6 +122,8 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 	cfg := serverConfig(eff, generations{w.store.Current}, hooks, opt.logger, dev)
 	cfg.Late, cfg.Purged = w.gen, b.purges.trusted
 	cfg.Refused = func() []server.Refusal { return shownRefusals(daemon.Status().Refused) }
+	mends := newMends(eff.Public, opt.logger, func(_ context.Context, path site.Path) error { daemon.Mend(path); return nil })
+	cfg.Unreadable = mends.unreadable
 	front, err := inv.openFront(ctx, eff, ln, cfg, eff.State, w.store.History, &gauges{mongo: w.source.db, purges: b.purges, daemon: daemon})
 	if err != nil {
 		return err
@@ -139,6 +142,7 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return front.Run(ctx) })
 	g.Go(func() error { return b.purges.run(ctx) })
+	g.Go(func() error { return mends.run(ctx) })
 	if gen := w.store.Current(); gen.Pinned() {
 		opt.logger.Warn("the site is pinned by a rollback and is served as it is", "generation", gen.ID,
 			"remedy", "stop freshet, run freshet rollback --release, start it again")
@@ -217,6 +221,9 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (_ revalidator
 	if err != nil {
 		b.tell(problemsOf(err))
 		return revalidator.Result{}, err
+	}
+	if len(b.workshop.store.Distrusted()) > 0 { // compaction has found damage
+		unfinished = true
 	}
 	b.tell(rep.Problems)
 	b.tellHeld(rep.Refused)

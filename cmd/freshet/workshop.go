@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"freshet/generator"
 	"freshet/generator/markup"
@@ -305,13 +306,45 @@ func openWriter(cfg *config, logger *slog.Logger) (*pagestore.Writer, error) {
 		}
 		return nil, failed(err, hint)
 	}
-	return w, err
+	return w, explainLog(err, cfg.State)
+}
+
+// filesRemedy is what the user may do about too few file descriptors.
+const filesRemedy = "raise the limit of open files: LimitNOFILE= of the systemd unit, or ulimit -n"
+
+// explainLog adds what the user may do to why the page log could not be opened.
+func explainLog(err error, state string) error {
+	var hint string
+	_, damaged := errors.AsType[*pagestore.DamageError](err)
+	switch {
+	case err == nil:
+		return nil
+	case damaged:
+		hint = fmt.Sprintf("nothing of it can be read: move %s away and run freshet build --adopt, which makes every page anew; addresses of pages that moved or went are then forgotten",
+			filepath.Join(state, "log"))
+	case errors.Is(err, fs.ErrPermission):
+		hint = fmt.Sprintf("run freshet as the user that owns %s, or give that user the folder: chown -R", state)
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		hint = filesRemedy
+	case errors.Is(err, syscall.ENOSPC):
+		hint = "make room on the disk"
+	case errors.Is(err, syscall.EROFS):
+		hint = "the disk is read-only: choose another folder with --state"
+	case errors.Is(err, syscall.EIO):
+		hint = "the disk cannot read it: see the system's log (dmesg)"
+	default:
+		hint = fmt.Sprintf("see what is in the way at %s, or choose another folder with --state", state)
+	}
+	return failed(err, hint)
 }
 
 // explainBuild adds what the user may do to why a build failed.
 func explainBuild(err error) error {
 	if shrink, ok := errors.AsType[*generator.ShrinkError](err); ok {
 		return failed(shrink, shrinkRemedy)
+	}
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		return failed(fmt.Errorf("%w; %s", err, filesRemedy), "freshet up goes on serving and tries again by itself")
 	}
 	return explainTree(err)
 }

@@ -9,6 +9,7 @@ type follower struct {
 	spans []*span     // all commits, oldest first
 	gen   *Generation // of the last; nil: none
 	next  int64       // where the next record begins
+	lost  *span       // a last commit that load found whole but for its entries; nil: none
 }
 
 func (l *follower) last() *span {
@@ -46,9 +47,9 @@ func (l *follower) load() error {
 	if err != nil {
 		return err
 	}
-	l.spans, l.gen, l.next = spans[:kept], gen, next
+	l.spans, l.gen, l.next, l.lost = spans[:kept], gen, next, nil
 	if kept < len(spans) {
-		l.next = l.end()
+		l.next, l.lost = l.end(), spans[kept]
 	}
 	return nil
 }

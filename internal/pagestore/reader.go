@@ -147,6 +147,10 @@ func (r *Reader) move() error {
 			}
 			return err
 		}
+		if l.lost != nil {
+			r.cfg.Logger.Warn("page log: the last commit cannot be read, the one before is served", "file", name, "offset", l.lost.start,
+				"generation", l.lost.Generation, "remedy", "run freshet build, or freshet up: it makes its pages again")
+		}
 		r.l, r.size, r.mtime = l, info.Size(), info.ModTime()
 		r.publish()
 		return nil

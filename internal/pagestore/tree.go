@@ -5,14 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"freshet/internal/digest"
 	"freshet/internal/encoding"
 	"freshet/internal/site"
 )
@@ -285,6 +288,27 @@ func (t *Tree) sync(ctx context.Context, g *Generation, full bool) (int, error) 
 		return s.changed(), fmt.Errorf("bring %s up to generation %d: %w", t.dir, g.ID, err)
 	}
 	return s.changed(), s.refused()
+}
+
+// Copy returns the bytes of an entry from the public tree in dir, if its file there holds exactly these.
+func Copy(dir string, e *site.Entry) ([]byte, bool) {
+	if dir == "" || e.Status != 200 || !hasFile(e.Kind) || CheckPath(e.Path, e.Kind) != nil {
+		return nil, false
+	}
+	f, err := os.OpenInRoot(dir, filepath.FromSlash(fileName(e.Path)))
+	if err != nil {
+		return nil, false
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() != e.Object.Size {
+		return nil, false
+	}
+	b := make([]byte, e.Object.Size)
+	if _, err := io.ReadFull(f, b); err != nil || digest.Bytes(b) != e.Object.ID {
+		return nil, false
+	}
+	return b, true
 }
 
 // generation returns one that the marker names; nil when the log does not have it any more.
