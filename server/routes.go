@@ -136,8 +136,8 @@ func ignoreBody(r *http.Request) error {
 	return &web.Error{Status: http.StatusRequestEntityTooLarge, Message: "a request for a page has no body of this size", Close: true}
 }
 
-// mostBody is the largest body that any handler is given: two of the largest posts.
-const mostBody = 8 << 20
+// mostBody is the largest body that any handler is given: GitHub's largest webhook.
+const mostBody = 25 << 20
 
 // bounded keeps a handler from reading more than mostBody.
 func bounded(next http.Handler) http.Handler {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"mime"
 	"net/url"
@@ -33,11 +34,23 @@ func keyOf(kind string, parts ...[]byte) string {
 		fmt.Fprintf(h, "%d:", len(p))
 		h.Write(p)
 	}
-	return kind + ":" + hex.EncodeToString(h.Sum(nil)[:16])
+	return named(kind, h)
+}
+
+func named(kind string, h hash.Hash) string { return kind + ":" + hex.EncodeToString(h.Sum(nil)[:16]) }
+
+// raw is a value of JSON as it stands in the body: json.Unmarshal hands on parts of what it was given. Unlike json.RawMessage it is
+// no copy, of which large payloads would have one at each level.
+type raw []byte
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (r *raw) UnmarshalJSON(text []byte) error {
+	*r = text
+	return nil
 }
 
 // object is a JSON object whose members are read when they are asked for. Members of the wrong type are not there.
-type object map[string]json.RawMessage
+type object map[string]raw
 
 func parse(body []byte) (object, error) {
 	var o object
@@ -133,7 +146,11 @@ func ownNotice(d *delivery, id string) (*notice, error) {
 
 // timed is a notice from a sender who signs the time: what was signed is another for every delivery.
 func timed(d *delivery, r revalidator.Request) *notice {
-	key := keyOf("signed", d.signed)
+	h := sha256.New()
+	fmt.Fprintf(h, "%d:%s", len(d.before)+len(d.body)+len(d.after), d.before)
+	h.Write(d.body)
+	h.Write([]byte(d.after))
+	key := named("signed", h)
 	return &notice{request: r, eventKey: key, deliveryKey: key}
 }
 

@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"hash"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -17,31 +19,41 @@ import (
 type delivery struct {
 	path   string // escaped
 	header http.Header
-	body   []byte
+	body   []byte // when it was read
 
-	at     time.Time // that was signed; zero: none was
-	signed []byte    // what was signed
-	id     string    // of the event, signed; empty: none was
+	// What the headers say.
+	at            time.Time // that was signed; zero: none was
+	id            string    // of the event, signed; empty: none was
+	before, after string    // what was signed around the body
+	keys          [][]byte  // that may have signed; none: nothing is signed
+	signatures    [][]byte
 }
 
 // A profile is how one kind of sender signs, and what its payloads say.
 type profile struct {
 	name      string
 	challenge string // for WWW-Authenticate
-	verify    func(*delivery, []Secret) error
-	read      func(*delivery) (*notice, error)
+	mostBytes int64  // of a body
+	// claim reads from the headers who claims to have signed what. The error says that nobody can have.
+	claim func(*delivery, []Secret) error
+	read  func(*delivery) (*notice, error)
 }
+
+const (
+	mostBytes       = 8 << 20  // a post with its pictures within, twice: as it is and as it was
+	mostGitHubBytes = 25 << 20 // GitHub's own limit
+)
 
 // profiles lists the kinds of senders.
 func profiles() []profile {
 	return []profile{
-		{"standard", `Signature realm="freshet", headers="webhook-id webhook-timestamp webhook-signature"`, verifyStandard, readStandard},
-		{"github", `Signature realm="freshet", headers="x-hub-signature-256"`, verifyGitHub, readGitHub},
-		{"stripe", `Signature realm="freshet", headers="stripe-signature"`, verifyStripe, readStripe},
-		{"ghost", `Signature realm="freshet", headers="x-ghost-signature"`, verifyGhost, readGhost},
-		{"contentful", `Signature realm="freshet", headers="x-contentful-signature"`, verifyContentful, readContentful},
-		{"sanity", `Signature realm="freshet", headers="sanity-webhook-signature"`, verifySanity, readSanity},
-		{"bearer", `Bearer realm="freshet"`, verifyBearer, readBearer},
+		{"standard", `Signature realm="freshet", headers="webhook-id webhook-timestamp webhook-signature"`, mostBytes, claimStandard, readStandard},
+		{"github", `Signature realm="freshet", headers="x-hub-signature-256"`, mostGitHubBytes, claimGitHub, readGitHub},
+		{"stripe", `Signature realm="freshet", headers="stripe-signature"`, mostBytes, claimStripe, readStripe},
+		{"ghost", `Signature realm="freshet", headers="x-ghost-signature"`, mostBytes, claimGhost, readGhost},
+		{"contentful", `Signature realm="freshet", headers="x-contentful-signature"`, mostBytes, claimContentful, readContentful},
+		{"sanity", `Signature realm="freshet", headers="sanity-webhook-signature"`, mostBytes, claimSanity, readSanity},
+		{"bearer", `Bearer realm="freshet"`, mostBytes, claimBearer, readBearer},
 	}
 }
 
@@ -62,23 +74,51 @@ var (
 // maxSignatures is how many signatures a header may hold: senders that change their secret send two.
 const maxSignatures = 10
 
-// match reports whether one of the keys has made one of the signatures of content. All are tried.
-func match(keys [][]byte, content []byte, signatures [][]byte) error {
-	if len(signatures) == 0 || len(signatures) > maxSignatures {
-		return errUnsigned
-	}
-	found := false
-	for _, key := range keys {
+// A checker computes the signatures of a body while that is read, one for each key.
+type checker struct {
+	d    *delivery
+	macs []hash.Hash
+}
+
+func newChecker(d *delivery) *checker {
+	c := &checker{d: d}
+	for _, key := range d.keys {
 		mac := hmac.New(sha256.New, key)
-		mac.Write(content)
+		_, _ = io.WriteString(mac, d.before) // hashes take everything
+		c.macs = append(c.macs, mac)
+	}
+	return c
+}
+
+// add takes the next part of the body.
+func (c *checker) add(part []byte) {
+	for _, mac := range c.macs {
+		_, _ = mac.Write(part) // hashes take everything
+	}
+}
+
+// check reports whether one of the keys has made one of the signatures. All are tried.
+func (c *checker) check() error {
+	found := len(c.macs) == 0
+	for _, mac := range c.macs {
+		_, _ = io.WriteString(mac, c.d.after) // hashes take everything
 		sum := mac.Sum(nil)
-		for _, s := range signatures {
+		for _, s := range c.d.signatures {
 			found = hmac.Equal(sum, s) || found
 		}
 	}
 	if !found {
 		return errSignature
 	}
+	return nil
+}
+
+// signedBy notes who may have made which signatures.
+func (d *delivery) signedBy(keys, signatures [][]byte) error {
+	if len(signatures) == 0 || len(signatures) > maxSignatures {
+		return errUnsigned
+	}
+	d.keys, d.signatures = keys, signatures
 	return nil
 }
 
@@ -140,8 +180,8 @@ func decodeAll(values []string, decode func(string) ([]byte, error)) [][]byte {
 	return out
 }
 
-// verifyStandard is Standard Webhooks, and Svix, which it comes from: HMAC-SHA256 over "id.timestamp.body", in base64.
-func verifyStandard(d *delivery, secrets []Secret) (err error) {
+// claimStandard is Standard Webhooks, and Svix, which it comes from: HMAC-SHA256 over "id.timestamp.body", in base64.
+func claimStandard(d *delivery, secrets []Secret) (err error) {
 	prefix := "webhook-"
 	if len(d.header.Values("Webhook-Signature")) == 0 {
 		prefix = "svix-"
@@ -165,56 +205,55 @@ func verifyStandard(d *delivery, secrets []Secret) (err error) {
 		}
 	}
 	d.id = id
-	d.signed = slices.Concat([]byte(id), []byte{'.'}, []byte(at), []byte{'.'}, d.body)
-	return match(keys, d.signed, decodeAll(signatures, base64.StdEncoding.DecodeString))
+	d.before = id + "." + at + "."
+	return d.signedBy(keys, decodeAll(signatures, base64.StdEncoding.DecodeString))
 }
 
-// verifyGitHub is HMAC-SHA256 over the body, in hexadecimal after "sha256=". No time is signed.
-func verifyGitHub(d *delivery, secrets []Secret) error {
+// claimGitHub is HMAC-SHA256 over the body, in hexadecimal after "sha256=". No time is signed.
+func claimGitHub(d *delivery, secrets []Secret) error {
 	value, ok := strings.CutPrefix(one(d.header, "X-Hub-Signature-256"), "sha256=")
 	if !ok {
 		return errUnsigned
 	}
-	d.signed = d.body
-	return match(rawKeys(secrets), d.signed, decodeAll([]string{value}, hex.DecodeString))
+	return d.signedBy(rawKeys(secrets), decodeAll([]string{value}, hex.DecodeString))
 }
 
-// verifyStripe is HMAC-SHA256 over "timestamp.body", in hexadecimal: "t=…,v1=…".
-func verifyStripe(d *delivery, secrets []Secret) (err error) {
+// claimStripe is HMAC-SHA256 over "timestamp.body", in hexadecimal: "t=…,v1=…".
+func claimStripe(d *delivery, secrets []Secret) (err error) {
 	f := fields(one(d.header, "Stripe-Signature"))
 	at := only(f["t"])
 	if d.at, err = unix(at, time.Second); err != nil {
 		return err
 	}
-	d.signed = slices.Concat([]byte(at), []byte{'.'}, d.body)
-	return match(rawKeys(secrets), d.signed, decodeAll(f["v1"], hex.DecodeString))
+	d.before = at + "."
+	return d.signedBy(rawKeys(secrets), decodeAll(f["v1"], hex.DecodeString))
 }
 
-// verifyGhost is HMAC-SHA256 over the body and the time in milliseconds, in hexadecimal: "sha256=…, t=…".
-func verifyGhost(d *delivery, secrets []Secret) (err error) {
+// claimGhost is HMAC-SHA256 over the body and the time in milliseconds, in hexadecimal: "sha256=…, t=…".
+func claimGhost(d *delivery, secrets []Secret) (err error) {
 	f := fields(one(d.header, "X-Ghost-Signature"))
 	at := only(f["t"])
 	if d.at, err = unix(at, time.Millisecond); err != nil {
 		return err
 	}
-	d.signed = slices.Concat(d.body, []byte(at))
-	return match(rawKeys(secrets), d.signed, decodeAll(f["sha256"], hex.DecodeString))
+	d.after = at
+	return d.signedBy(rawKeys(secrets), decodeAll(f["sha256"], hex.DecodeString))
 }
 
-// verifySanity is HMAC-SHA256 over "timestamp.body", the time in milliseconds, in base64 for addresses: "t=…,v1=…".
-func verifySanity(d *delivery, secrets []Secret) (err error) {
+// claimSanity is HMAC-SHA256 over "timestamp.body", the time in milliseconds, in base64 for addresses: "t=…,v1=…".
+func claimSanity(d *delivery, secrets []Secret) (err error) {
 	f := fields(one(d.header, "Sanity-Webhook-Signature"))
 	at := only(f["t"])
 	if d.at, err = unix(at, time.Millisecond); err != nil {
 		return err
 	}
-	d.signed = slices.Concat([]byte(at), []byte{'.'}, d.body)
-	return match(rawKeys(secrets), d.signed, decodeAll(f["v1"], base64.RawURLEncoding.DecodeString))
+	d.before = at + "."
+	return d.signedBy(rawKeys(secrets), decodeAll(f["v1"], base64.RawURLEncoding.DecodeString))
 }
 
-// verifyContentful is HMAC-SHA256 over method, path, the headers that one of them lists, and body, in hexadecimal. The
+// claimContentful is HMAC-SHA256 over method, path, the headers that one of them lists, and body, in hexadecimal. The
 // path is the one of the address that Contentful was given.
-func verifyContentful(d *delivery, secrets []Secret) (err error) {
+func claimContentful(d *delivery, secrets []Secret) (err error) {
 	const most = 50
 	names := strings.Split(one(d.header, "X-Contentful-Signed-Headers"), ",")
 	if d.at, err = unix(one(d.header, "X-Contentful-Timestamp"), time.Millisecond); err != nil || len(names) > most ||
@@ -230,12 +269,12 @@ func verifyContentful(d *delivery, secrets []Secret) (err error) {
 		}
 		headers = append(headers, name+":"+strings.TrimSpace(value[0]))
 	}
-	d.signed = slices.Concat([]byte("POST\n"+d.path+"\n"+strings.Join(headers, ";")+"\n"), d.body)
-	return match(rawKeys(secrets), d.signed, decodeAll([]string{one(d.header, "X-Contentful-Signature")}, hex.DecodeString))
+	d.before = "POST\n" + d.path + "\n" + strings.Join(headers, ";") + "\n"
+	return d.signedBy(rawKeys(secrets), decodeAll([]string{one(d.header, "X-Contentful-Signature")}, hex.DecodeString))
 }
 
-// verifyBearer is for senders that cannot sign: they show the secret itself.
-func verifyBearer(d *delivery, secrets []Secret) error {
+// claimBearer is for senders that cannot sign: they show the secret itself.
+func claimBearer(d *delivery, secrets []Secret) error {
 	shown, ok := bearer(d.header)
 	found := false
 	for _, s := range secrets {
@@ -247,7 +286,6 @@ func verifyBearer(d *delivery, secrets []Secret) error {
 	case !found:
 		return errors.New("the bearer token is wrong")
 	}
-	d.signed = d.body
 	return nil
 }
 

@@ -18,7 +18,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -29,9 +28,6 @@ import (
 	"freshet/internal/web"
 	"freshet/revalidator"
 )
-
-// maxBodyBytes bounds what a webhook may send.
-const maxBodyBytes = 64 << 10
 
 // mostLogged bounds what a sender can put into a log line, or an answer.
 const mostLogged = 200
@@ -83,6 +79,7 @@ type handler struct {
 	cfg     Config
 	profile *profile
 	log     *slog.Logger
+	bodies  bodies
 }
 
 // New returns a handler for POST /api/revalidate and GET /api/revalidate/{job}.
@@ -148,14 +145,21 @@ func (h *handler) receive(w http.ResponseWriter, r *http.Request) error {
 	case r.URL.RawQuery != "" || r.URL.ForceQuery:
 		return h.refused(w, http.StatusBadRequest, "this address takes no query: secrets do not belong into addresses")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
-	if _, over := errors.AsType[*http.MaxBytesError](err); over {
-		return h.refused(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", maxBodyBytes))
-	} else if err != nil {
-		return h.refused(w, http.StatusBadRequest, "the body did not come whole")
+	d := &delivery{path: r.URL.EscapedPath(), header: r.Header}
+	err := h.profile.claim(d, h.cfg.Secrets)
+	var release func()
+	if err == nil {
+		c := newChecker(d)
+		d.body, release, err = h.bodies.read(w, r, h.profile.mostBytes, c.add)
+		defer release()
+		if e, ok := errors.AsType[*web.Error](err); ok && e.Status < 500 {
+			return h.refused(w, e.Status, e.Message)
+		} else if ok {
+			return e
+		}
+		err = c.check()
 	}
-	d := &delivery{path: r.URL.EscapedPath(), header: r.Header, body: body}
-	if err := h.profile.verify(d, h.cfg.Secrets); err != nil {
+	if err != nil {
 		w.Header().Set("WWW-Authenticate", h.profile.challenge)
 		return h.refused(w, http.StatusUnauthorized, err.Error())
 	}
