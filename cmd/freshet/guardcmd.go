@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"freshet/internal/diag"
+	"freshet/internal/web"
 	"freshet/server/admin"
 	"freshet/server/guard"
 	"freshet/server/guard/replay"
@@ -351,8 +352,9 @@ func (inv *invocation) guardSimulate() *cobra.Command {
 		Use:   "simulate ACCESS-LOG",
 		Short: "Tell what the guard would have done with the requests of an access log",
 		Long: `Replays an access log against the guard of the settings, by the log's own clock: who would have been limited
-or banned, and who of them perhaps should not have been. It reads the combined format of nginx and Apache, and JSON
-lines, freshet's own among them; - is standard input. Nothing is asked and nothing is kept.`,
+or banned, and who of them perhaps should not have been. It reads the combined format of nginx and Apache, also with
+X-Forwarded-For behind it (main) or a host before it (vhost_combined), and JSON lines, freshet's own among them, all
+of it also compressed by gzip; - is standard input. Nothing is asked and nothing is kept.`,
 		Example: "  freshet guard simulate access.log",
 		Args:    cobra.ExactArgs(1),
 		RunE: inv.start(func(ctx context.Context, cmd *cobra.Command, args []string) error {
@@ -369,13 +371,26 @@ lines, freshet's own among them; - is standard input. Nothing is asked and nothi
 				defer f.Close()
 				in = f
 			}
-			rep, err := replay.Simulate(ctx, eff.Guard.Policy, in)
+			// A private address that passes on another one is a proxy in a log, whoever forgot to declare it: readers do not lie there.
+			proxies, err := web.ParseProxies(append([]string{"private", "loopback"}, eff.Guard.TrustedProxies...))
+			if err != nil {
+				return fmt.Errorf("guard.trustedProxies: %w", err)
+			}
+			rep, err := replay.Simulate(ctx, eff.Guard.Policy, in, func(peer netip.Addr, forwardedFor string) netip.Addr {
+				if forwardedFor == "" || !proxies.Trusts(peer) {
+					return peer
+				}
+				return proxies.Resolve(peer, []string{forwardedFor}, nil)
+			})
+			if _, ok := errors.AsType[*replay.OrderError](err); ok {
+				return failed(fmt.Errorf("%s: %w", args[0], err), "put files that were joined into their order, the oldest first, or sort the lines by time")
+			}
 			if err != nil {
 				return err
 			}
 			if rep.Requests == 0 {
 				return failed(fmt.Errorf("%s holds no request that can be read: %s", args[0], cmp.Or(rep.Problem, "it has "+plural(rep.Lines, "line")+" of other things")),
-					"the formats are combined, as nginx and Apache write it, and JSON lines")
+					"the formats are combined, main and vhost_combined, as nginx and Apache write them, and JSON lines; gzip is undone")
 			}
 			if inv.json {
 				return inv.printJSON(rep)

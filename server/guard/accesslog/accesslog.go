@@ -1,5 +1,5 @@
-// Package accesslog reads the access logs that web servers write: the common and combined formats, and lines of JSON as
-// freshet, nginx and Caddy write them.
+// Package accesslog reads the access logs that web servers write: the common and combined formats, also with a host before them
+// (Apache's vhost_combined) or X-Forwarded-For behind them (nginx's main), and lines of JSON as freshet, nginx and Caddy write them.
 package accesslog
 
 import (
@@ -17,6 +17,7 @@ import (
 type Record struct {
 	Time      time.Time
 	Client    netip.Addr
+	Forwarded string // X-Forwarded-For; empty: none, or the log does not say
 	User      string // who was signed in; empty: nobody, or the log does not say
 	ID        string
 	Method    string
@@ -39,12 +40,17 @@ func Parse(line string) (Record, error) {
 }
 
 // parseCombined reads: host ident user [time] "request" status bytes "referer" "user agent"; the last two may be absent, and
-// anything may follow.
+// anything may follow. The name of a virtual host may stand before all: ident, which nobody writes, is the address then.
 func parseCombined(line string) (Record, error) {
 	var r Record
 	host, rest, ok := strings.Cut(line, " ")
 	if !ok {
 		return r, errors.New("the line is in no known format")
+	}
+	if second, after, ok := strings.Cut(rest, " "); ok {
+		if _, err := parseAddr(second); err == nil {
+			host, rest = second, after
+		}
 	}
 	head, rest, ok := strings.Cut(rest, " [")
 	if !ok {
@@ -82,12 +88,44 @@ func parseCombined(line string) (Record, error) {
 		var more string
 		if r.Referer, more, ok = quoted(after); ok {
 			if _, after, ok = strings.Cut(more, "\""); ok {
-				r.UserAgent, _, _ = quoted(after)
+				r.UserAgent, more, _ = quoted(after)
+				r.Forwarded = forwarded(more)
 			}
 		}
 	}
 	r.Referer, r.UserAgent = absent(r.Referer), absent(r.UserAgent)
 	return r, nil
+}
+
+// forwarded finds X-Forwarded-For in what follows the user agent: the first text in quotes that is a list of addresses.
+func forwarded(rest string) string {
+	for {
+		_, after, ok := strings.Cut(rest, "\"")
+		if !ok {
+			return ""
+		}
+		var text string
+		if text, rest, ok = quoted(after); !ok {
+			return ""
+		}
+		if areAddrs(text) {
+			return text
+		}
+	}
+}
+
+func areAddrs(list string) bool {
+	some := false
+	for element := range strings.SplitSeq(list, ",") {
+		if element = strings.TrimSpace(element); element == "" {
+			continue
+		}
+		if _, err := parseAddr(element); err != nil {
+			return false
+		}
+		some = true
+	}
+	return some
 }
 
 // quoted reads up to the next quote that no backslash precedes, and undoes \" \\ and \xHH.
@@ -168,6 +206,9 @@ func parseJSON(line []byte) (Record, error) {
 	}
 	if r.Client, err = parseAddr(client); err != nil {
 		return r, err
+	}
+	if list := first(o.text("x_forwarded_for", "http_x_forwarded_for", "xff"), headers.text("X-Forwarded-For")); areAddrs(list) {
+		r.Forwarded = list
 	}
 	if status := o.text("status", "code", "response"); status != "" {
 		if r.Status, err = strconv.Atoi(status); err != nil || r.Status < 0 || r.Status > 999 {

@@ -24,7 +24,7 @@ func TestParse(t *testing.T) {
 		want       accesslog.Record
 	}{
 		{"combined", `203.0.113.7 - - [01/Mar/2026:14:30:00 +0530] "GET /blog/x/?q=1 HTTP/1.1" 200 512 "https://example.com/" "curl/8.5.0"`, full},
-		{"combined and more", `203.0.113.7 - - [01/Mar/2026:09:00:00 +0000] "GET /blog/x/ HTTP/2.0" 200 512 "https://example.com/" "curl/8.5.0" "198.51.100.1" rt=0.1`, full},
+		{"combined and more", `203.0.113.7 - - [01/Mar/2026:09:00:00 +0000] "GET /blog/x/ HTTP/2.0" 200 512 "https://example.com/" "curl/8.5.0" "198.51.100.1" rt=0.1`, with(full, func(r *accesslog.Record) { r.Forwarded = "198.51.100.1" })},
 		{"common", `203.0.113.7 - asha [01/Mar/2026:09:00:00 +0000] "GET /blog/x/ HTTP/1.0" 200 -`, with(plain, func(r *accesslog.Record) { r.User = "asha" })},
 		{"nothing of the client", `203.0.113.7 - - [01/Mar/2026:09:00:00 +0000] "GET /blog/x/ HTTP/1.0" 200 0 "-" "-"`, plain},
 		{"quotes of Apache and nginx", `203.0.113.7 - - [01/Mar/2026:09:00:00 +0000] "GET /blog/x/ HTTP/1.0" 200 0 "-" "a \"b\" \x22c\x22 \\d"`,
@@ -79,4 +79,38 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("Parse(%q) = %+v", line, r)
 		}
 	})
+}
+
+// TestFormats checks the formats that servers are set up with: whom they name as the client, and whom the client's proxies do.
+func TestFormats(t *testing.T) {
+	const rest = `[01/Mar/2026:09:00:00 +0000] "GET /blog/rivers/?a=b HTTP/1.1" 200 5120 "https://a.example/" "Mozilla/5.0 (X11)"`
+	for _, row := range []struct{ name, line, client, forwarded, user string }{
+		{"combined", `203.0.113.7 - - ` + rest, "203.0.113.7", "", ""},
+		{"main", `10.0.0.1 - - ` + rest + ` "203.0.113.7"`, "10.0.0.1", "203.0.113.7", ""},
+		{"main, without", `203.0.113.7 - asha ` + rest + ` "-"`, "203.0.113.7", "", "asha"},
+		{"main, several", `10.0.0.1 - - ` + rest + ` "1.1.1.1, 203.0.113.7, "`, "10.0.0.1", "1.1.1.1, 203.0.113.7, ", ""},
+		{"main, IPv6", `::1 - - ` + rest + ` "2001:db8::7"`, "::1", "2001:db8::7", ""},
+		{"main, nonsense", `10.0.0.1 - - ` + rest + ` "unknown"`, "10.0.0.1", "", ""},
+		{"main, more behind it", `10.0.0.1 - - ` + rest + ` "203.0.113.7" 0.005 "gzip"`, "10.0.0.1", "203.0.113.7", ""},
+		{"times before it", `10.0.0.1 - - ` + rest + ` rt=0.005 "freshet" "203.0.113.7"`, "10.0.0.1", "203.0.113.7", ""},
+		{"vhost_combined", `rivers.example:443 203.0.113.7 - - ` + rest, "203.0.113.7", "", ""},
+		{"vhost_combined, IPv6", `rivers.example:443 2001:db8::7 - asha ` + rest, "2001:db8::7", "", "asha"},
+		{"vhost_combined of an address", `192.0.2.1:80 203.0.113.7 - - ` + rest, "203.0.113.7", "", ""},
+		{"a host without a port", `rivers.example 203.0.113.7 - - ` + rest, "203.0.113.7", "", ""},
+		{"vhost_combined with the proxy's client", `rivers.example:443 10.0.0.1 - - ` + rest + ` "203.0.113.7"`, "10.0.0.1", "203.0.113.7", ""},
+		{"JSON", `{"time":"2026-03-01T09:00:00Z","remote_addr":"10.0.0.1","http_x_forwarded_for":"203.0.113.7","request":"GET /blog/rivers/ HTTP/1.1","status":200,"http_user_agent":"Mozilla/5.0 (X11)","http_referer":"https://a.example/"}`,
+			"10.0.0.1", "203.0.113.7", ""},
+		{"Caddy", `{"ts":1772355600,"msg":"handled request","request":{"remote_ip":"10.0.0.1","method":"GET","uri":"/blog/rivers/","headers":{"User-Agent":["Mozilla/5.0 (X11)"],"Referer":["https://a.example/"],"X-Forwarded-For":["203.0.113.7"]}},"status":200}`,
+			"10.0.0.1", "203.0.113.7", ""},
+	} {
+		rec, err := accesslog.Parse(row.line)
+		if err != nil {
+			t.Errorf("%s: %v", row.name, err)
+			continue
+		}
+		if rec.Client.String() != row.client || rec.Forwarded != row.forwarded || rec.User != row.user || rec.Path != "/blog/rivers/" || rec.Status != 200 ||
+			rec.UserAgent != "Mozilla/5.0 (X11)" || rec.Referer != "https://a.example/" || !rec.Time.Equal(time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)) {
+			t.Errorf("%s: %+v", row.name, rec)
+		}
+	}
 }

@@ -5,10 +5,13 @@ package replay
 import (
 	"bufio"
 	"cmp"
+	"compress/gzip"
+	"container/heap"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -20,8 +23,9 @@ import (
 
 const (
 	maxLogLine    = 64 << 10
-	maxLogClients = 20_000 // that are reported one by one
-	someBrowsers  = 3      // different ones behind an address make it one that people share
+	maxUnordered  = 100_000 // requests that are put into the order of their times
+	maxLogClients = 20_000  // that are reported one by one
+	someBrowsers  = 3       // different ones behind an address make it one that people share
 )
 
 // A Report is what the policy would have done with the requests of a log.
@@ -63,14 +67,87 @@ type Hit struct {
 	reads  int // refusals of requests that looked like a person's and were answered then
 }
 
-// Simulate replays an access log against a policy, by the log's own clock. It asks nobody: neither DNS nor a ledger, and
-// keeps nothing. Logs do not hold the accept headers, so bots are told by their user agents alone.
-func Simulate(ctx context.Context, cfg guard.Config, r io.Reader) (*Report, error) {
+// An OrderError says that a log is too far out of order to be replayed by its own clock.
+type OrderError struct {
+	Line    int // that is too late
+	At, Was time.Time
+}
+
+// Error implements error.
+func (e *OrderError) Error() string {
+	return fmt.Sprintf("line %d is of %s, and what came before it goes on to %s: more than %d requests are out of order",
+		e.Line, e.At.Format(time.RFC3339), e.Was.Format(time.RFC3339), maxUnordered)
+}
+
+// A request waits for its turn.
+type request struct {
+	accesslog.Record
+	line int
+}
+
+// waiting is a heap of requests, the oldest first.
+type waiting []request
+
+func (w waiting) Len() int { return len(w) }
+func (w waiting) Less(i, j int) bool {
+	return cmp.Or(w[i].Time.Compare(w[j].Time), cmp.Compare(w[i].line, w[j].line)) < 0
+}
+func (w waiting) Swap(i, j int) { w[i], w[j] = w[j], w[i] }
+func (w *waiting) Push(x any)   { *w = append(*w, x.(request)) }
+func (w *waiting) Pop() any {
+	last := len(*w) - 1
+	x := (*w)[last]
+	(*w)[last] = request{}
+	*w = (*w)[:last]
+	return x
+}
+
+// plain undoes gzip, by which logs that are put away are compressed.
+func plain(in *bufio.Reader) (*bufio.Reader, error) {
+	if magic, _ := in.Peek(2); string(magic) != "\x1f\x8b" { // what cannot be read says so later
+		return in, nil
+	}
+	z, err := gzip.NewReader(in)
+	if err != nil {
+		return nil, fmt.Errorf("read the log: %w", err)
+	}
+	return bufio.NewReaderSize(z, maxLogLine), nil
+}
+
+// Simulate replays an access log, which may be compressed by gzip, against a policy, by the log's own clock. Servers write a line when
+// a request ends, and buffer lines: the order of 100,000 requests is mended, and what is later than that is an [OrderError].
+// client tells who sent a request, from the other end of its connection and X-Forwarded-For. Simulate asks nobody: neither DNS nor a
+// ledger, and keeps nothing. Logs do not hold the accept headers, so bots are told by their user agents alone.
+func Simulate(ctx context.Context, cfg guard.Config, r io.Reader, client func(peer netip.Addr, forwardedFor string) netip.Addr) (*Report, error) {
 	cfg.File, cfg.Ledger, cfg.Resolver, cfg.Logger = "", nil, nil, nil
 	rep := new(Report)
 	hits := make(map[guard.ClientKey]*Hit)
 	var g *guard.Guard
-	in := bufio.NewReaderSize(r, maxLogLine)
+	in, err := plain(bufio.NewReaderSize(r, maxLogLine))
+	if err != nil {
+		return nil, err
+	}
+	var queue waiting
+	var last time.Time // of what was replayed
+	next := func() error {
+		req := heap.Pop(&queue).(request)
+		if g == nil {
+			var err error
+			if g, err = guard.NewAt(cfg, req.Time); err != nil {
+				return err
+			}
+			if err := g.Open(req.Time); err != nil {
+				return err
+			}
+			rep.From, rep.To = req.Time, req.Time
+		}
+		if req.Time.Before(last) {
+			return &OrderError{Line: req.line, At: req.Time, Was: last}
+		}
+		last = req.Time
+		rep.replay(g, &req.Record, hits)
+		return nil
+	}
 	for ctx.Err() == nil {
 		line, err := readLine(in)
 		if err == io.EOF {
@@ -99,16 +176,20 @@ func Simulate(ctx context.Context, cfg guard.Config, r io.Reader) (*Report, erro
 			}
 			continue
 		}
-		if g == nil {
-			if g, err = guard.NewAt(cfg, rec.Time); err != nil {
-				return nil, err
-			}
-			if err := g.Open(rec.Time); err != nil {
-				return nil, err
-			}
-			rep.From, rep.To = rec.Time, rec.Time
+		if client != nil {
+			rec.Client = client(rec.Client, rec.Forwarded)
 		}
-		rep.replay(g, &rec, hits)
+		heap.Push(&queue, request{rec, rep.Lines})
+		if len(queue) > maxUnordered {
+			if err := next(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for len(queue) > 0 && ctx.Err() == nil {
+		if err := next(); err != nil {
+			return nil, err
+		}
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err

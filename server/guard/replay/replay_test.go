@@ -1,12 +1,17 @@
 package replay_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"freshet/server/guard"
 	"freshet/server/guard/replay"
@@ -51,7 +56,7 @@ func TestSimulate(t *testing.T) {
 	}
 	l.WriteString("nonsense\n\n" + strings.Repeat("x", 100_000) + "\n")
 	l.line(epoch.Add(time.Hour), "198.51.100.1", "GET /", 200, chrome)
-	rep, err := replay.Simulate(t.Context(), guard.Config{}, strings.NewReader(l.String()))
+	rep, err := replay.Simulate(t.Context(), guard.Config{}, strings.NewReader(l.String()), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,18 +79,18 @@ func TestSimulate(t *testing.T) {
 		t.Errorf("the most refused: %+v", rep.Clients[0])
 	}
 	// The report is a function of log and policy.
-	again, err := replay.Simulate(t.Context(), guard.Config{}, strings.NewReader(l.String()))
+	again, err := replay.Simulate(t.Context(), guard.Config{}, strings.NewReader(l.String()), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(rep, again, cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".agents" || p.Last().String() == ".reads" }, cmp.Ignore())); diff != "" {
 		t.Errorf("a second run differs:\n%s", diff)
 	}
-	lenient, err := replay.Simulate(t.Context(), guard.Config{Shadow: []string{"limit"}}, strings.NewReader(l.String()))
+	lenient, err := replay.Simulate(t.Context(), guard.Config{Shadow: []string{"limit"}}, strings.NewReader(l.String()), nil)
 	if err != nil || lenient.Refused != 0 || len(lenient.Counts) == 0 {
 		t.Errorf("only watched: %d refused, %v", lenient.Refused, err)
 	}
-	if empty, err := replay.Simulate(t.Context(), guard.Config{}, strings.NewReader("")); err != nil || empty.Requests != 0 {
+	if empty, err := replay.Simulate(t.Context(), guard.Config{}, strings.NewReader(""), nil); err != nil || empty.Requests != 0 {
 		t.Errorf("empty log: %+v, %v", empty, err)
 	}
 }
@@ -96,7 +101,7 @@ func FuzzSimulate(f *testing.F) {
 	f.Add(l.String())
 	f.Add(`{"time":"2026-03-01T09:00:00Z","addr":"203.0.113.7","method":"GET","path":"/","status":200}` + "\n")
 	f.Fuzz(func(t *testing.T, log string) {
-		rep, err := replay.Simulate(t.Context(), guard.Config{Clients: 8}, strings.NewReader(log))
+		rep, err := replay.Simulate(t.Context(), guard.Config{Clients: 8}, strings.NewReader(log), nil)
 		if err == nil && rep.Requests+rep.Skipped > rep.Lines {
 			t.Errorf("%d requests and %d skipped in %d lines", rep.Requests, rep.Skipped, rep.Lines)
 		}
@@ -112,8 +117,66 @@ func BenchmarkSimulate(b *testing.B) {
 	log := l.String()
 	b.SetBytes(int64(len(log)))
 	for b.Loop() {
-		if _, err := replay.Simulate(b.Context(), guard.Config{}, strings.NewReader(log)); err != nil {
+		if _, err := replay.Simulate(b.Context(), guard.Config{}, strings.NewReader(log), nil); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// lineAt is a request of an access log.
+func lineAt(at time.Time, client string) string {
+	return fmt.Sprintf("%s - - [%s] \"GET /api/search?q=1 HTTP/1.1\" 200 12 \"-\" \"curl/8\"\n", client, at.Format("02/Jan/2006:15:04:05 -0700"))
+}
+
+// TestOrder checks that a log whose lines are in another order gives the report of the one in order, also compressed and in parts, and
+// that one which is too far out of order is refused with the line.
+func TestOrder(t *testing.T) {
+	begin := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	var lines []string
+	for i := range 2000 {
+		lines = append(lines, lineAt(begin.Add(time.Duration(i)*time.Second/4), fmt.Sprintf("203.0.113.%d", i%7)))
+	}
+	simulate := func(log []byte) *replay.Report {
+		t.Helper()
+		rep, err := replay.Simulate(t.Context(), guard.Config{}, bytes.NewReader(log), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rep
+	}
+	want := simulate([]byte(strings.Join(lines, "")))
+	if want.Refused == 0 || want.Requests != len(lines) {
+		t.Fatalf("%d of %d requests refused: nothing to compare", want.Refused, want.Requests)
+	}
+	// Lines of one second stay in their order: the log has no finer time.
+	rotated := strings.Join(append(slices.Clone(lines[1000:]), lines[:1000]...), "")
+	var late []string
+	for i := 0; i < len(lines); i += 40 {
+		late = append(late, lines[min(i+20, len(lines)):min(i+40, len(lines))]...)
+		late = append(late, lines[i:i+20]...)
+	}
+	var pressed bytes.Buffer
+	for _, part := range []string{strings.Join(lines[:1000], ""), strings.Join(lines[1000:], "")} { // as cat joins compressed files
+		z := gzip.NewWriter(&pressed)
+		_, _ = z.Write([]byte(part))
+		_ = z.Close()
+	}
+	for name, log := range map[string][]byte{"newer file first": []byte(rotated), "written in blocks": []byte(strings.Join(late, "")), "compressed": pressed.Bytes()} {
+		if diff := cmp.Diff(want, simulate(log), cmpopts.IgnoreUnexported(replay.Hit{})); diff != "" {
+			t.Errorf("%s: the report differs (-in order +):\n%s", name, diff)
+		}
+	}
+	if _, err := replay.Simulate(t.Context(), guard.Config{}, bytes.NewReader(pressed.Bytes()[:pressed.Len()-20]), nil); err == nil {
+		t.Error("a compressed log that is cut off is read without an error")
+	}
+
+	var long strings.Builder
+	for i := range 100_001 {
+		long.WriteString(lineAt(begin.Add(time.Duration(i)*time.Second), "203.0.113.7"))
+	}
+	long.WriteString(lineAt(begin.Add(-time.Hour), "203.0.113.7"))
+	_, err := replay.Simulate(t.Context(), guard.Config{}, strings.NewReader(long.String()), nil)
+	if e, ok := errors.AsType[*replay.OrderError](err); !ok || e.Line != 100_002 {
+		t.Errorf("a log that is too far out of order: %v, want its line 100002", err)
 	}
 }
