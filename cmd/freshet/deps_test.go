@@ -36,7 +36,7 @@ var parts = map[string]struct {
 	"internal/redisdb": {may: []string{"internal/site", "internal/digest", "internal/diag"},
 		why: "adapters know the nouns, never each other"},
 	"generator/markup/highlight": {why: "colouring is a function of a language and its code"},
-	"generator/markup":           {may: []string{"generator/markup/highlight", "internal/site", "internal/digest", "internal/diag"}, why: "markup is a function of one body"},
+	"generator/markup":           {may: []string{"generator/markup/highlight", "internal/datauri", "internal/site", "internal/digest", "internal/diag"}, why: "markup is a function of one body"},
 	"generator/plan": {may: []string{"generator/markup", "internal/site", "internal/digest", "internal/diag"},
 		why: "planning is a function of two snapshots: it reads and writes nothing"},
 	"generator/stencil": {why: "running a template needs to know no page"},
@@ -101,7 +101,7 @@ var drivers = map[string][]string{
 	"go.mongodb.org/mongo-driver/v2":      {"internal/mongodb"},
 	"github.com/failsafe-go/failsafe-go":  {"internal/mongodb"},
 	"github.com/redis/go-redis/v9":        {"internal/redisdb"},
-	"golang.org/x/image":                  {"internal/contentdir", "internal/datauri", "generator/markup"},
+	"golang.org/x/image":                  {"internal/contentdir", "internal/datauri"},
 	"golang.org/x/net":                    {"internal/contentdir", "generator/markup"},
 	"golang.org/x/sync":                   nil, // nil: anybody
 	"golang.org/x/sys":                    nil,

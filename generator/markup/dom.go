@@ -10,7 +10,7 @@ import (
 
 // attributeOrder is the order in which attributes are written, after an element's address.
 var attributeOrder = []string{
-	"type", "disabled", "checked", "start", "reversed", "value", "open", "span", "colspan", "rowspan", "scope", "datetime",
+	"type", "disabled", "checked", "start", "reversed", "value", "open", "span", "width", "colspan", "rowspan", "scope", "datetime",
 	"title", "target", "rel", "id", "class", "lang", "dir", "tabindex", "role", "aria-label",
 }
 

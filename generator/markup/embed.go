@@ -3,17 +3,12 @@ package markup
 import (
 	"bytes"
 	"encoding/base64"
-	"image"
-	_ "image/gif"  // sizes of embedded pictures
-	_ "image/jpeg" // sizes of embedded pictures
-	_ "image/png"  // sizes of embedded pictures
 	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
 
-	_ "golang.org/x/image/webp" // sizes of embedded pictures
-
+	"freshet/internal/datauri"
 	"freshet/internal/digest"
 )
 
@@ -230,9 +225,7 @@ func pictureOf(data []byte) (Embedded, bool) {
 			}
 		}
 		e := Embedded{Type: t.mime, Data: data}
-		if c, _, err := image.DecodeConfig(bytes.NewReader(data)); err == nil {
-			e.Width, e.Height = c.Width, c.Height
-		}
+		e.Width, e.Height, _ = datauri.Size(data)
 		return e, true
 	}
 	return Embedded{}, false

@@ -271,9 +271,26 @@ func (t *transform) node(n *html.Node) *html.Node {
 		if t.media(n) {
 			return next
 		}
-	case atom.Ul, atom.Li:
+	case atom.Ul, atom.Ol:
+		if first := quillList(n); first != nil {
+			return first
+		}
 		t.taskList(n)
+	case atom.Li:
+		t.taskList(n)
+	case atom.Span:
+		if f := get(n, "data-value"); f != "" && hasClass(n, "ql-formula") {
+			code := element(atom.Code)
+			code.AppendChild(textNode(f))
+			replace(n, code)
+			return next
+		}
 	case atom.Div:
+		if hasClass(n, "ql-code-block-container") {
+			quillCode(n)
+			t.code(n)
+			return next
+		}
 		if hasClass(n, "embed") || hasAttr(n, "data-youtube-video") || hasAttr(n, "data-oembed-url") {
 			if u := get(n, "data-oembed-url"); u != "" && find(n, atom.Iframe) == nil {
 				t.embedURL(n, u, "")
@@ -290,6 +307,12 @@ func (t *transform) node(n *html.Node) *html.Node {
 		return next
 	}
 	style := parseStyle(get(n, "style"))
+	if negated(n, style) {
+		if get(n, "id") == "" || strings.HasPrefix(get(n, "id"), "docs-internal-") {
+			return unwrap(n)
+		}
+		n.Data, n.DataAtom = "span", atom.Span
+	}
 	to, isRenamed := renamed[n.Data]
 	if !isRenamed && !allowedElement(n.Data) {
 		to, isRenamed = "", true // not known: only what it holds
@@ -714,10 +737,16 @@ func (t *transform) attributes(n *html.Node, class string) {
 		case "width", "height":
 			if v := pixels(a.Val); v > 0 && n.DataAtom == atom.Img {
 				attrs = append(attrs, html.Attribute{Key: a.Key, Val: strconv.Itoa(v)})
+			} else if n.DataAtom == atom.Col && a.Key == "width" && !hasAttr(n, "style") {
+				attrs = append(attrs, columnWidth(a.Val)...)
 			}
 		case "dir":
 			attrs = append(attrs, html.Attribute{Key: "dir", Val: strings.ToLower(strings.TrimSpace(a.Val))})
-		case "class", "style", "align", "bgcolor", "color", "data-embedded", "loading", "decoding", "srcset", "sizes", "tabindex":
+		case "style":
+			if n.DataAtom == atom.Col {
+				attrs = append(attrs, columnWidth(parseStyle(a.Val)["width"])...)
+			}
+		case "class", "align", "bgcolor", "color", "data-embedded", "loading", "decoding", "srcset", "sizes", "tabindex":
 		case "data-src":
 			if n.DataAtom == atom.Img && !hasAttr(n, "src") {
 				attrs = append(attrs, t.picture(a.Val)...)
@@ -739,6 +768,21 @@ func (t *transform) attributes(n *html.Node, class string) {
 		attrs = append(attrs, html.Attribute{Key: "data-embedded", Val: e})
 	}
 	n.Attr = attrs
+}
+
+// columnWidth is the attribute for the width of a table's column: a share of the table, or pixels.
+func columnWidth(s string) []html.Attribute {
+	s = strings.TrimSpace(s)
+	unit := ""
+	number := strings.TrimSuffix(s, "px")
+	if strings.HasSuffix(s, "%") {
+		unit, number = "%", strings.TrimSuffix(s, "%")
+	}
+	f, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if err != nil || !(f >= 1) || f > 2000 || unit != "" && f > 100 {
+		return nil
+	}
+	return []html.Attribute{{Key: "width", Val: strconv.Itoa(int(f)) + unit}}
 }
 
 // known reports whether a picture's number is one that an earlier round gave.

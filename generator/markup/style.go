@@ -36,6 +36,7 @@ var otherClasses = map[string]string{
 	"image-style-align-center": "align-center", "image-style-block-align-left": "align-left",
 	"image-style-block-align-right": "align-right", "image_resized": "", "alignleft": "float-left",
 	"alignright": "float-right", "aligncenter": "align-center",
+	"ql-align-center": "align-center", "ql-align-right": "align-right", "ql-align-justify": "align-justify",
 	"marker-yellow": "mark-yellow", "marker-green": "mark-green", "marker-pink": "mark-pink", "marker-blue": "mark-blue",
 	"pen-red": "text-red", "pen-green": "text-green",
 }
@@ -186,6 +187,38 @@ func (t *transform) emphasis(n *html.Node, style map[string]string) {
 		to = atom.U
 	}
 	n.DataAtom, n.Data = to, to.String()
+}
+
+// negated reports whether the style of an element takes back what the element says: every paste from Google Docs stands in a
+// b that is not bold.
+func negated(n *html.Node, style map[string]string) bool {
+	if style == nil {
+		return false
+	}
+	switch n.DataAtom {
+	case atom.B, atom.Strong:
+		w := style["font-weight"]
+		weight, err := strconv.Atoi(w)
+		return w == "normal" || w == "lighter" || w == "initial" || w == "unset" || err == nil && weight < 600
+	case atom.I, atom.Em:
+		s := style["font-style"]
+		return s == "normal" || s == "initial" || s == "unset"
+	case atom.U, atom.S, atom.Strike, atom.Del, atom.Ins:
+		for _, key := range [...]string{"text-decoration", "text-decoration-line"} {
+			if d, _, _ := strings.Cut(style[key], " "); d == "none" || d == "initial" || d == "unset" {
+				return true
+			}
+		}
+	case atom.Sub, atom.Sup:
+		return style["vertical-align"] == "baseline"
+	case atom.Mark:
+		b := style["background-color"]
+		if b == "" {
+			b = style["background"]
+		}
+		return b == "transparent" || b == "none" || b == "initial" || b == "unset"
+	}
+	return false
 }
 
 // namedColors are the CSS names that editors write.

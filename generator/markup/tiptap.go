@@ -182,6 +182,9 @@ func (e *editor) node(n map[string]any) {
 			open = "open"
 		}
 		e.open(tag, "id", id, "style", style, "dir", dir, "open", open)
+		if kind == "table" {
+			e.columns(n)
+		}
 		e.content(n)
 		e.end(tag)
 		return
@@ -232,6 +235,8 @@ func (e *editor) node(n map[string]any) {
 		plainContent(&code, n)
 		e.text(code.String())
 		e.b.WriteString("</code></pre>")
+	case "inlineMath", "mathInline", "math", "inlineMathematics", "blockMath", "mathBlock", "mathDisplay", "mathematics", "katex", "katexBlock", "latex", "equation", "formula":
+		e.formula(kind, attrs, n)
 	case "horizontalRule":
 		e.b.WriteString("<hr>")
 	case "hardBreak":
@@ -289,11 +294,77 @@ func (e *editor) node(n map[string]any) {
 			label = "@" + label
 		}
 		e.text(label)
+	case "tableHead", "tableBody":
+		e.content(n)
 	default:
 		e.w.problem("node "+name, fmt.Sprintf("unknown editor node %q: only what it holds was kept", cutString(name, 60)),
 			"replace it in the editor by a node that freshet knows")
 		e.content(n)
 	}
+}
+
+// formula writes a formula as its author wrote it: as code, which no reader takes for text.
+func (e *editor) formula(kind string, attrs map[string]any, n map[string]any) {
+	text := ""
+	for _, key := range []string{"latex", "formula", "tex", "value", "content", "text", "equation"} {
+		if text = strings.TrimSpace(attrText(attrs, key)); text != "" {
+			break
+		}
+	}
+	if text == "" {
+		var b strings.Builder
+		plainContent(&b, n)
+		text = b.String()
+	}
+	if text == "" {
+		return
+	}
+	block := strings.Contains(strings.ToLower(kind), "block") || kind == "mathDisplay" || attrText(attrs, "display") == "true"
+	if block {
+		e.b.WriteString("<pre>")
+	}
+	e.b.WriteString("<code>")
+	e.text(text)
+	e.b.WriteString("</code>")
+	if block {
+		e.b.WriteString("</pre>")
+	}
+}
+
+// columns writes the widths of a table's columns, which its first row has, as shares of the whole.
+func (e *editor) columns(table map[string]any) {
+	rows, _ := table["content"].([]any)
+	if len(rows) == 0 {
+		return
+	}
+	row, _ := rows[0].(map[string]any)
+	cells, _ := row["content"].([]any)
+	var widths []float64
+	total := 0.0
+	for _, c := range cells {
+		cell, _ := c.(map[string]any)
+		attrs, _ := cell["attrs"].(map[string]any)
+		list, _ := attrs["colwidth"].([]any)
+		span, _ := attrs["colspan"].(float64)
+		for i := range min(max(int(span), 1), 100) {
+			w := 0.0
+			if i < len(list) {
+				w, _ = list[i].(float64)
+			}
+			if !(w > 0 && w < 1e5) {
+				return // without the width of each column there is no share
+			}
+			widths, total = append(widths, w), total+w
+		}
+	}
+	if len(widths) < 2 {
+		return
+	}
+	e.b.WriteString("<colgroup>")
+	for _, w := range widths {
+		e.open("col", "width", strconv.Itoa(max(1, int(w*100/total+0.5)))+"%")
+	}
+	e.b.WriteString("</colgroup>")
 }
 
 // A markSpan is a mark that is open over several nodes.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"html"
-	"image"
 	_ "image/gif" // sizes of pictures
 	_ "image/jpeg"
 	_ "image/png"
@@ -17,6 +16,7 @@ import (
 
 	_ "golang.org/x/image/webp"
 
+	"freshet/internal/datauri"
 	"freshet/internal/diag"
 	"freshet/internal/digest"
 	"freshet/internal/site"
@@ -171,9 +171,13 @@ func parseFile(name string, data []byte, zone *time.Location) *parsed {
 	} else {
 		body, out.uses = bodyOf(name, &p, front)
 	}
+	lines := [...]*string{&out.title, &out.excerpt, &out.seo.Title, &out.seo.Description, &out.cover.Alt}
+	for _, s := range lines {
+		*s = site.Characters(*s)
+	}
 	if !out.shortcodesOff {
 		t := translator{param: paramOf(front)}
-		for _, s := range [...]*string{&out.title, &out.excerpt, &out.seo.Title, &out.seo.Description, &out.cover.Alt} {
+		for _, s := range lines {
 			*s = t.inline(*s, 1)
 		}
 		for i := range t.uses {
@@ -329,9 +333,7 @@ func parseAsset(name string, head []byte, sum digest.Sum) (a assetInfo) {
 	a.sum = sum
 	switch strings.ToLower(path.Ext(name)) {
 	case ".png", ".jpg", ".jpeg", ".jfif", ".gif", ".webp":
-		if c, _, err := image.DecodeConfig(bytes.NewReader(head)); err == nil {
-			a.width, a.height = c.Width, c.Height
-		}
+		a.width, a.height, _ = datauri.Size(head)
 	case ".svg":
 		a.width, a.height = svgSize(head)
 	}

@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"image"
 	_ "image/gif" // sizes of pictures
 	_ "image/jpeg"
 	_ "image/png"
@@ -61,9 +60,7 @@ func Look(uri string) (Picture, error) {
 	if p.Ext == "" {
 		return Picture{}, errType
 	}
-	if c, _, err := image.DecodeConfig(bytes.NewReader(head.Bytes())); err == nil {
-		p.Width, p.Height = c.Width, c.Height
-	}
+	p.Width, p.Height, _ = Size(head.Bytes())
 	if p.Sum, p.Bytes, err = digest.Reader(io.MultiReader(&head, r)); err != nil {
 		return Picture{}, errForm
 	}

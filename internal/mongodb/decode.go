@@ -300,7 +300,7 @@ func (r *reader) line(names ...string) string {
 			r.warn(name, fmt.Sprintf("%s is %s where text is wanted", name, typeNames[f.v.Type]), "write one line of text")
 			continue
 		}
-		if s = oneLine(s); s != "" {
+		if s = oneLine(site.Characters(s)); s != "" {
 			return s
 		}
 	}

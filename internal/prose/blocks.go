@@ -15,7 +15,8 @@ const maxBlockDepth = 32
 // A blockWriter writes the blocks of an editor as HTML, which the generator sanitises like any other.
 type blockWriter struct {
 	b       strings.Builder
-	unknown string // the first kind of block that was not known
+	unknown string   // the first kind of block that was not known, and was left out
+	shown   []string // kinds of nodes that were not known, and of which the text is shown
 }
 
 func (w *blockWriter) element(tag, inner string) {

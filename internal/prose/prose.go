@@ -1,5 +1,5 @@
 // Package prose finds the text of a document as sites store it, whatever form it has: Markdown, HTML, the JSON of
-// TipTap, of EditorJS, of Portable Text, or a list of texts, in the fields where each may stand. What it finds is
+// TipTap, of EditorJS, of Portable Text, of Slate, Strapi, Lexical and others with nodes in "children", or a list of texts, in the fields where each may stand. What it finds is
 // Markdown, HTML or TipTap's JSON, and says what was repaired; what it cannot show, it names. Equal documents have
 // equal texts wherever they are kept.
 package prose
@@ -259,6 +259,30 @@ func editor(name string, v extjson.Value) Text {
 		out.Remedy = "store HTML, Markdown or the JSON of TipTap"
 		return out
 	}
+	nodes := func(list []extjson.Value) Text {
+		text, unknown := childrenBlocks(list)
+		if strings.TrimSpace(text) == "" {
+			out.Reason = "the text is an empty document"
+			return out
+		}
+		out.Text, out.Format = normal(text), site.HTML
+		out.Note = fmt.Sprintf("holds an editor's nodes (%s), which are shown as HTML", how)
+		if unknown != "" {
+			out.Note += fmt.Sprintf(", of the kind %q only their text", diag.Clip(unknown, 80))
+		}
+		out.Remedy = "store HTML, Markdown or the JSON of TipTap"
+		return out
+	}
+	loose := func(what string) Text {
+		text := looseText(v, 0)
+		if out.Text = normal(text); out.Text == "" {
+			out.Reason = "the text is " + what + " of no editor that freshet knows"
+			return out
+		}
+		out.Format = site.HTML
+		out.Note, out.Remedy = "is "+what+" of no editor that freshet knows, of which the texts are shown", "store HTML, Markdown or the JSON of TipTap"
+		return out
+	}
 	tiptap := func(doc extjson.Doc) Text {
 		if !showsAny(extjson.Embedded(doc), 0) {
 			out.Reason = "the text is an empty document"
@@ -277,7 +301,16 @@ func editor(name string, v extjson.Value) Text {
 		_, draft := v.Doc.Get("entityMap")
 		content, _ := v.Doc.Get("content")
 		kind := str(v.Doc, "type")
+		root, _ := v.Doc.Get("root")
+		document, _ := v.Doc.Get("document")
+		children, _ := v.Doc.Get("children")
 		switch {
+		case root.Type == extjson.Object:
+			return nodes([]extjson.Value{root})
+		case children.Type == extjson.Array:
+			return nodes([]extjson.Value{v})
+		case document.Type == extjson.Array:
+			return nodes(document.Items)
 		case list.Type == extjson.Array && !draft:
 			return blocks("EditorJS", editorJS, list.Items)
 		case kind == "doc" || kind != "" && content.Type == extjson.Array:
@@ -293,8 +326,7 @@ func editor(name string, v extjson.Value) Text {
 				}
 			}
 		}
-		out.Reason = "the text is an object of no editor that freshet knows"
-		return out
+		return loose("an object")
 	}
 	var texts []string
 	kinds := map[string]int{}
@@ -309,11 +341,16 @@ func editor(name string, v extjson.Value) Text {
 		switch {
 		case !value(it.Doc, "_type").IsNull():
 			kinds["portable"]++
+		case value(it.Doc, "children").Type == extjson.Array || hasText(it.Doc) && str(it.Doc, "type") == "":
+			kinds["nodes"]++
 		case !value(it.Doc, "type").IsNull() && !value(it.Doc, "data").IsNull():
 			kinds["editorjs"]++
 		case !value(it.Doc, "type").IsNull():
 			kinds["tiptap"]++
 		}
+	}
+	if kinds["nodes"] > 0 && kinds["nodes"]+kinds["tiptap"] == len(v.Items) {
+		return nodes(v.Items)
 	}
 	switch len(v.Items) {
 	case 0:
@@ -332,7 +369,7 @@ func editor(name string, v extjson.Value) Text {
 	case kinds["tiptap"]:
 		return tiptap(extjson.Doc{{Key: "type", Value: extjson.Text("doc")}, {Key: "content", Value: v}})
 	default:
-		out.Reason = "the text is a list of blocks of no editor that freshet knows"
+		return loose("a list of blocks")
 	}
 	return out
 }

@@ -8,6 +8,15 @@ import (
 	"unicode/utf8"
 )
 
+// Characters is a line of text with HTML's character references resolved: "Tom &amp; Jerry" is "Tom & Jerry". Editors store titles
+// and excerpts so. A line with code in it stays as it is, for it may be about references.
+func Characters(s string) string {
+	if strings.IndexByte(s, '&') < 0 || strings.IndexByte(s, ';') < 0 || strings.IndexByte(s, '`') >= 0 {
+		return s
+	}
+	return html.UnescapeString(s)
+}
+
 // ExcerptRunes is about how long an excerpt made from a body is, in characters.
 const ExcerptRunes = 220
 
@@ -350,11 +359,8 @@ func beforeMore(text string) (string, bool) {
 	i := strings.Index(text, "<!--")
 	for i >= 0 {
 		rest := text[i+4:]
-		end := strings.Index(rest, "-->")
-		if end < 0 {
-			break
-		}
-		if strings.EqualFold(strings.TrimSpace(rest[:end]), "more") {
+		end := strings.Index(rest[:min(len(rest), 40)], "-->") // none but a short comment is the mark
+		if end >= 0 && strings.EqualFold(strings.TrimSpace(rest[:end]), "more") {
 			return text[:i], true
 		}
 		j := strings.Index(rest, "<!--")
@@ -608,6 +614,21 @@ func markdownBlocks(text string, yield func(block) bool) {
 		}
 	}
 	flush()
+}
+
+// indexEndTag is where the end tag of an element begins in any letter case; -1: nowhere.
+func indexEndTag(s, name string) int {
+	for at := 0; ; {
+		i := strings.Index(s[at:], "</")
+		if i < 0 {
+			return -1
+		}
+		at += i
+		if rest := s[at+2:]; len(rest) >= len(name) && strings.EqualFold(rest[:len(name)], name) {
+			return at
+		}
+		at += 2
+	}
 }
 
 func rawElement(s string) string {
@@ -864,6 +885,7 @@ func stripInline(s string, keepAlt bool) string {
 const maxInlineDepth = 20
 
 func strip(out *strings.Builder, s string, keepAlt bool, depth int) {
+	marks := emphasisMarks(s)
 	for i := 0; i < len(s); {
 		c := s[i]
 		switch c {
@@ -885,15 +907,7 @@ func strip(out *strings.Builder, s string, keepAlt bool, depth int) {
 			continue
 		case '*', '_', '~':
 			n := runLen(s[i:], c)
-			before, _ := utf8.DecodeLastRuneInString(s[:i])
-			after, _ := utf8.DecodeRuneInString(s[i+n:])
-			wordBefore := i > 0 && (unicode.IsLetter(before) || unicode.IsDigit(before))
-			wordAfter := i+n < len(s) && (unicode.IsLetter(after) || unicode.IsDigit(after))
-			spaceBefore := i == 0 || unicode.IsSpace(before)
-			spaceAfter := i+n >= len(s) || unicode.IsSpace(after)
-			if spaceBefore && spaceAfter || c == '_' && wordBefore && wordAfter || c == '~' && n != 2 {
-				out.WriteString(s[i : i+n])
-			}
+			out.WriteString(s[i : i+max(n-marks[i], 0)])
 			i += n
 			continue
 		case '{':
@@ -961,7 +975,7 @@ func strip(out *strings.Builder, s string, keepAlt bool, depth int) {
 				}
 				i += n
 				if name := rawElement(s[i-n:]); name == "script" || name == "style" { // its text is none
-					if k := strings.Index(strings.ToLower(s[i:]), "</"+name); k >= 0 {
+					if k := indexEndTag(s[i:], name); k >= 0 {
 						i += k
 					} else {
 						i = len(s)
@@ -981,6 +995,79 @@ func strip(out *strings.Builder, s string, keepAlt bool, depth int) {
 		out.WriteByte(c)
 		i++
 	}
+}
+
+// emphasisMarks finds the runs of '*', '_' and '~' that are marks of emphasis: how many of each run are, by where it begins. It pairs
+// them as Markdown does, so that an underscore that begins and ends nothing stays text.
+func emphasisMarks(s string) map[int]int {
+	if !strings.ContainsAny(s, "*_~") {
+		return nil
+	}
+	const maxOpen = 64 // runs that wait for their end; older ones end nothing any more
+	type run struct {
+		at, left int
+		char     byte
+	}
+	marks := map[int]int{}
+	var open []run
+	for i := 0; i < len(s); {
+		switch c := s[i]; c {
+		case '\\':
+			i += 2
+			continue
+		case '`', '<', ']':
+			i += max(1, markupLen(s[i:]))
+			continue
+		case '*', '_', '~':
+			n := runLen(s[i:], c)
+			canOpen, canClose := flanking(s, i, n)
+			left := n
+			for k := len(open) - 1; canClose && left > 0 && k >= 0; k-- {
+				o := &open[k]
+				if o.char != c || c == '~' && o.left != left {
+					continue
+				}
+				both := min(o.left, left)
+				marks[o.at] += both
+				marks[i] += both
+				o.left -= both
+				left -= both
+				open = open[:k+1]
+				if o.left == 0 {
+					open = open[:k]
+				}
+			}
+			if canOpen && left > 0 && !(c == '~' && n > 2) {
+				if len(open) == maxOpen {
+					open = open[1:]
+				}
+				open = append(open, run{i, left, c})
+			}
+			i += n
+			continue
+		}
+		i++
+	}
+	return marks
+}
+
+// flanking reports whether a run of marks at s[i:i+n] can begin and end emphasis.
+func flanking(s string, i, n int) (canOpen, canClose bool) {
+	before, after := ' ', ' '
+	if i > 0 {
+		before, _ = utf8.DecodeLastRuneInString(s[:i])
+	}
+	if i+n < len(s) {
+		after, _ = utf8.DecodeRuneInString(s[i+n:])
+	}
+	punct := func(r rune) bool { return unicode.IsPunct(r) || unicode.IsSymbol(r) }
+	narrow := func(r rune) bool { return punct(r) && !wide(r) }
+	left := !unicode.IsSpace(after) && (!narrow(after) || unicode.IsSpace(before) || narrow(before) || wide(before))
+	right := !unicode.IsSpace(before) && (!narrow(before) || unicode.IsSpace(after) || narrow(after) || wide(after))
+	if s[i] == '_' {
+		return left && (!right || punct(before)), right && (!left || punct(after))
+	}
+	return left, right
 }
 
 func autolinkLen(s string) int {
@@ -1009,6 +1096,7 @@ func collapse(s string) string {
 // htmlBlocks gives the text between block elements.
 func htmlBlocks(text string, yield func(block) bool) {
 	var cur strings.Builder
+	endless := map[string]bool{} // elements that do not end in what follows
 	kind := blockParagraph
 	flush := func() bool {
 		s := html.UnescapeString(cur.String())
@@ -1049,7 +1137,11 @@ func htmlBlocks(text string, yield func(block) bool) {
 			if !flush() {
 				return
 			}
-			end := strings.Index(strings.ToLower(text[i:]), "</"+name)
+			end := -1
+			if !endless[name] {
+				end = indexEndTag(text[i:], name)
+				endless[name] = end < 0
+			}
 			switch {
 			case end >= 0 && !strings.HasSuffix(tag, "/>"):
 				i += end

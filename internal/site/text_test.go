@@ -139,3 +139,29 @@ func TestExcerptHoldsNoScript(t *testing.T) {
 		}
 	}
 }
+
+func TestExcerptKeepsWhatIsNoEmphasis(t *testing.T) {
+	for text, want := range map[string]string{
+		"Set y_{1} and __init__ in snake_case_name here.":                 "Set y_{1} and init in snake_case_name here.",
+		"An *emphasised* and **strong** and ***both*** and ~~gone~~ word": "An emphasised and strong and both and gone word",
+		"A * star, 2 ** 3, _private and __dunder, a~b":                    "A * star, 2 ** 3, _private and __dunder, a~b",
+		"**「刻舟求剑」**是一个故事":                                                 "「刻舟求剑」是一个故事",
+		"Call `a_b_` or [x_y_](u_v_) or <https://e.com/a_b_>":             "Call a_b_ or x_y_ or https://e.com/a_b_",
+		"**bold *and italic* text** end":                                  "bold and italic text end",
+		`\*not\* this`:                                                    "*not* this",
+	} {
+		if got := site.PlainInline(text); got != want {
+			t.Errorf("PlainInline(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestCharacters(t *testing.T) {
+	for s, want := range map[string]string{
+		"Tom &amp; Jerry&#39;s": "Tom & Jerry's", "AT&T; R&D": "AT&T; R&D", "About `&amp;`": "About `&amp;`", "&amp;lt;": "&lt;", "plain": "plain", "caf&eacute;": "café",
+	} {
+		if got := site.Characters(s); got != want {
+			t.Errorf("Characters(%q) = %q, want %q", s, got, want)
+		}
+	}
+}
