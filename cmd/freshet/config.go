@@ -152,6 +152,7 @@ const (
 	boolean
 	objects // a list of mappings, see setting.fields; in the environment and as text it is JSON
 	texts   // in such a mapping, a mapping of texts
+	table   // a mapping; in the environment and as text it is JSON
 	items   // a list; in the environment and as text its items are separated by commas
 )
 
@@ -200,6 +201,10 @@ func settings() []setting {
 		mongoURISetting("mongo.uri", "MONGODB_URI", func(c *config) *mongodb.URI { return &c.Mongo.URI }),
 		textSetting("mongo.db", "", "", "", func(c *config) *string { return &c.Mongo.DB }, databaseName).orEnv("MONGODB_DB"),
 		textSetting("mongo.settingsDB", "", "", "", func(c *config) *string { return &c.Mongo.SettingsDB }, databaseName),
+		tableSetting("mongo.collections", func(c *config) *map[string]string { return &c.Mongo.Collections }, `{"blogs": "posts"}`),
+		tableSetting("mongo.fields", func(c *config) *map[string]string { return &c.Mongo.Fields }, `{"content": "postText"}`),
+		tableSetting("mongo.refs", func(c *config) *map[string]mongodb.Ref { return &c.Mongo.Refs }, `{"author": {"collection": "users", "field": "name"}}`),
+		textSetting("mongo.noStatus", "", "draft", "", func(c *config) *string { return &c.Mongo.NoStatus }, oneOf("draft", "published")),
 		intSetting("mongo.minPool", 5, 1, 10000, func(c *config) *int { return &c.Mongo.MinPool }),
 		intSetting("mongo.maxPool", 20, 1, 10000, func(c *config) *int { return &c.Mongo.MaxPool }),
 		durationSetting("mongo.idle", "45s", time.Second, func(c *config) *time.Duration { return &c.Mongo.Idle }),
@@ -761,6 +766,36 @@ func cdnSetting(key string, field func(*config) *[]cdn.Settings) setting {
 			text, err := json.Marshal(*field(c))
 			if err != nil {
 				return "[]" // strings always marshal
+			}
+			return string(text)
+		},
+	}
+}
+
+// tableSetting is a mapping. Whether its names can be used is checked when all settings are known.
+func tableSetting[T any](key string, field func(*config) *map[string]T, example string) setting {
+	return setting{key: key, kind: table, def: "{}",
+		set: func(c *config, text, _ string) error {
+			d := json.NewDecoder(strings.NewReader(text))
+			d.DisallowUnknownFields()
+			var m map[string]T
+			err := d.Decode(&m)
+			if err == nil && d.More() {
+				err = errors.New("there is more behind the mapping")
+			}
+			if err != nil {
+				return bad("a mapping such as "+example, "%s cannot be read: %s", key, strings.TrimPrefix(err.Error(), "json: "))
+			}
+			*field(c) = m
+			return nil
+		},
+		get: func(c *config) string {
+			if len(*field(c)) == 0 {
+				return "{}"
+			}
+			text, err := json.Marshal(*field(c))
+			if err != nil {
+				return "{}" // texts always marshal
 			}
 			return string(text)
 		},

@@ -256,3 +256,38 @@ func TestRedisCA(t *testing.T) {
 		}
 	}
 }
+
+// TestTables: mappings of the file and of the environment mean the same.
+func TestTables(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "freshet.yaml")
+	text := "mongo:\n  collections: {blogs: posts}\n  fields:\n    content: post.text\n    author.name: writer\n  refs: {author: {collection: users, field: name}}\n"
+	if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{`FRESHET_MONGO_COLLECTIONS={"blogs":"posts"}`, `FRESHET_MONGO_FIELDS={"content":"post.text","author.name":"writer"}`,
+		`FRESHET_MONGO_REFS={"author":{"collection":"users","field":"name"}}`}
+	inFile, problems, err := loadConfig(file, nil, pflag.NewFlagSet("", pflag.ContinueOnError))
+	if err != nil || len(problems) > 0 {
+		t.Fatalf("the file: %v, %v", problems, err)
+	}
+	empty := filepath.Join(dir, "empty.yaml")
+	if err := os.WriteFile(empty, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	inEnv, problems, err := loadConfig(empty, env, pflag.NewFlagSet("", pflag.ContinueOnError))
+	if err != nil || len(problems) > 0 {
+		t.Fatalf("the environment: %v, %v", problems, err)
+	}
+	if diff := cmp.Diff(inFile.Mongo.Fields, inEnv.Mongo.Fields) + cmp.Diff(inFile.Mongo.Refs, inEnv.Mongo.Refs) + cmp.Diff(inFile.Mongo.Collections, inEnv.Mongo.Collections); diff != "" || len(inEnv.Mongo.Fields) != 2 {
+		t.Errorf("file and environment (-file +environment):\n%s", diff)
+	}
+	for _, bad := range []string{"mongo: {refs: [a]}\n", "mongo: {fields: x}\n", "mongo: {refs: {author: {collection: users, fild: name}}}\n", "mongo: {collections: {blogs: [a]}}\n"} {
+		if err := os.WriteFile(file, []byte(bad), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if _, problems, err := loadConfig(file, nil, pflag.NewFlagSet("", pflag.ContinueOnError)); err != nil || len(problems) != 1 || problems[0].Line != 1 {
+			t.Errorf("%q: %v, %v, want one mistake in line 1", bad, problems, err)
+		}
+	}
+}

@@ -129,7 +129,7 @@ func (e *effective) yaml() string {
 
 // yamlScalar writes text as YAML: quoted if it would be read back as something else.
 func yamlScalar(text string, k kind) string {
-	if k == objects {
+	if k == objects || k == table {
 		return text // JSON is YAML
 	}
 	if k == items {
@@ -172,7 +172,7 @@ func (e *effective) values() map[string]shownValue {
 			v.Value = json.Number(s.get(&e.config))
 		case boolean:
 			v.Value = s.get(&e.config) == "true"
-		case objects:
+		case objects, table:
 			v.Value = json.RawMessage(s.get(&e.config))
 		case items:
 			list := []string{}

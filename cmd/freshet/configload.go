@@ -248,6 +248,10 @@ func (l *loader) walk(f *settingsFile, n *node, section, base string, seen map[s
 			l.problems = append(l.problems, atKey(fmt.Sprintf("%q holds other settings, not a value", key), strings.Join(names, ", ")))
 		case c.shape == mapping && (s.kind == items || s.kind == objects):
 			l.problems = append(l.problems, atKey(fmt.Sprintf("%q is a list", key), "begin each item with a dash"))
+		case c.shape == mapping && s.kind == table:
+			l.table(f, s, c, base)
+		case s.kind == table:
+			l.problems = append(l.problems, atKey(fmt.Sprintf("%q is a mapping", key), ""))
 		case c.shape == mapping:
 			l.problems = append(l.problems, atKey(fmt.Sprintf("%q takes one value, not a mapping", key), ""))
 		case c.shape == list && s.kind == items:
@@ -285,6 +289,33 @@ func (l *loader) items(f *settingsFile, s *setting, list *node, base string) {
 		return
 	}
 	l.apply(s, strings.Join(parts, ","), base, fmt.Sprintf("%s:%d", f.name, list.line), at(f, list))
+}
+
+// table applies a mapping. It goes on as JSON, as it stands in the environment.
+func (l *loader) table(f *settingsFile, s *setting, n *node, base string) {
+	before := len(l.problems)
+	var value func(n *node) any
+	value = func(n *node) any {
+		if n.shape == scalar {
+			return n.text
+		}
+		out := map[string]any{}
+		if n.shape != mapping {
+			l.problems = append(l.problems, at(f, n)(fmt.Sprintf("%q is neither text nor a mapping", n.key), ""))
+		}
+		for _, c := range n.children {
+			if _, twice := out[c.key]; twice {
+				l.problems = append(l.problems, f.problem(c.line, c.col, fmt.Sprintf("%q is set twice", c.key), ""))
+			}
+			out[c.key] = value(c)
+		}
+		return out
+	}
+	text, err := json.Marshal(value(n))
+	if err != nil || len(l.problems) > before {
+		return
+	}
+	l.apply(s, string(text), base, fmt.Sprintf("%s:%d", f.name, n.line), at(f, n))
 }
 
 // objects applies a list of mappings. It goes on as JSON, as it stands in the environment.

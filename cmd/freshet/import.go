@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -184,10 +186,21 @@ func (inv *invocation) printImport(ctx context.Context, to *place, rep *transfer
 		if dryRun {
 			prefix = "dry run: "
 		}
+		for _, coll := range slices.Sorted(maps.Keys(rep.Collections)) {
+			if to.collections != nil {
+				break // a content tree keeps each kind in its own folder
+			}
+			fmt.Fprintf(inv.stdout, "%s%s: %s\n", prefix, to.called(coll), plural(rep.Collections[coll], "document"))
+		}
 		fmt.Fprintf(inv.stdout, "%s%s into %s: %d added, %d replaced, %d unchanged, %d refused\n",
 			prefix, plural(rep.Read, "document"), to.name, rep.Added, rep.Replaced, rep.Unchanged, rep.Refused)
 		if rep.Copied > 0 {
 			fmt.Fprintf(inv.stdout, "%s%s copied\n", prefix, plural(rep.Copied, "upload"))
+		}
+	}
+	for _, coll := range slices.Sorted(maps.Keys(rep.Collections)) {
+		if !to.built(coll) {
+			inv.warn("no build reads the collection %s: name the one that it belongs to with --collection, or set mongo.collections, such as {blogs: %s}", coll, coll)
 		}
 	}
 	if ctx.Err() != nil {

@@ -29,6 +29,8 @@ type place struct {
 	name        string   // as messages have it
 	collections []string // that it keeps; nil: any
 	has         func(ctx context.Context, coll string) (bool, error)
+	called      func(coll string) string // what the place calls a collection
+	built       func(coll string) bool   // a build reads it
 	check       func(coll string, d extjson.Doc) (field, message, remedy string)
 	close       func() error
 }
@@ -56,7 +58,7 @@ func mongoPlace(db *mongodb.DB) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &place{Library: l, name: "the database " + db.Name(), has: l.Has, close: db.Close}, nil
+	return &place{Library: l, name: "the database " + db.Name(), has: l.Has, called: db.Called, built: db.Reads, close: db.Close}, nil
 }
 
 // openContent opens a content tree, which need not exist. zone is that of dates without one.
@@ -68,7 +70,8 @@ func openContent(ctx context.Context, dir string, zone *time.Location) (*place, 
 		}
 		return nil, err
 	}
-	return &place{Library: l, name: dir, collections: []string{contentdir.Blogs, contentdir.Courses}, has: hasContent, check: checkContent, close: func() error { return nil }}, nil
+	return &place{Library: l, name: dir, collections: []string{contentdir.Blogs, contentdir.Courses}, has: hasContent, check: checkContent,
+		called: func(coll string) string { return coll }, built: func(string) bool { return true }, close: func() error { return nil }}, nil
 }
 
 // hasContent reports whether a content tree keeps documents of a collection.

@@ -22,16 +22,20 @@ import (
 // Config says which MongoDB is asked, and how. URI is required; zero values mean the defaults.
 type Config struct {
 	URI              URI
-	DB               string         // of the content; empty: the one in the URI's path
-	SettingsDB       string         // of the settings documents; empty: DB
-	MinPool          int            // connections kept; 0: 5, or MaxPool where that is less
-	MaxPool          int            // 0: 20
-	Idle             time.Duration  // how long an unused connection is kept; 0: 45 s
-	BlogTimeout      time.Duration  // of a query for single documents; 0: 3 s
-	ListTimeout      time.Duration  // of a query for many, each batch of it; 0: 5 s
-	AggregateTimeout time.Duration  // of an aggregate; 0: 10 s
-	Zone             *time.Location // that days are shown in; nil: UTC
-	ReadPreference   string         // primary, primaryPreferred, secondary, secondaryPreferred, nearest; empty: as the URI says
+	DB               string            // of the content; empty: the one in the URI's path
+	SettingsDB       string            // of the settings documents; empty: DB
+	MinPool          int               // connections kept; 0: 5, or MaxPool where that is less
+	MaxPool          int               // 0: 20
+	Idle             time.Duration     // how long an unused connection is kept; 0: 45 s
+	BlogTimeout      time.Duration     // of a query for single documents; 0: 3 s
+	ListTimeout      time.Duration     // of a query for many, each batch of it; 0: 5 s
+	AggregateTimeout time.Duration     // of an aggregate; 0: 10 s
+	Zone             *time.Location    // that days are shown in; nil: UTC
+	Collections      map[string]string // what the database calls blogs and courses
+	Fields           map[string]string // what the database calls freshet's fields, dotted
+	Refs             map[string]Ref    // fields that refer to documents of other collections
+	NoStatus         string            // what posts are that say nothing of it: draft or published; empty: draft
+	ReadPreference   string            // primary, primaryPreferred, secondary, secondaryPreferred, nearest; empty: as the URI says
 	Breaker          BreakerConfig
 	Logger           *slog.Logger // nil: nothing is logged
 }
@@ -134,6 +138,9 @@ func prepare(cfg Config, lookUp bool) (*DB, *options.ClientOptions, error) {
 	if err := db.nameDatabases(); err != nil {
 		return fail(err)
 	}
+	if err := cfg.checkSchema(); err != nil {
+		return fail(err)
+	}
 	opts.SetAppName("freshet").
 		SetMinPoolSize(uint64(cfg.MinPool)).SetMaxPoolSize(uint64(cfg.MaxPool)).SetMaxConnIdleTime(cfg.Idle).
 		SetServerSelectionTimeout(selectTimeout).SetHeartbeatInterval(heartbeat).SetRetryReads(true).
@@ -167,6 +174,15 @@ func (db *DB) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "mongodb.DB(%s)", db.
 
 // Name is the database of the content.
 func (db *DB) Name() string { return db.name }
+
+// Called is what the database calls a collection of the content.
+func (db *DB) Called(coll string) string { return db.cfg.real(coll) }
+
+// Reads reports whether builds read a collection, by freshet's name for it or by the database's own.
+func (db *DB) Reads(coll string) bool {
+	ours := db.cfg.ours(db.cfg.real(coll))
+	return ours == blogs || ours == courses || coll == settings || slices.Contains(db.cfg.referred(), coll)
+}
 
 // Stats counts what has been asked so far.
 func (db *DB) Stats() Stats {
@@ -336,6 +352,9 @@ const batchSize = 1000
 // find calls each with the documents found, which are valid until it returns. Whatever stops the cursor before its end
 // is an error.
 func (db *DB) find(ctx context.Context, q query, each func(bson.Raw) error) error {
+	if q.db == db.name {
+		q.coll = db.cfg.real(q.coll)
+	}
 	what := fmt.Sprintf("read %s.%s", q.db, q.coll)
 	// The server counts the time of all batches of a cursor together.
 	maxTime := min(db.limit(q.class)*time.Duration(max(q.batches, 1)), longestMaxTime)
@@ -433,6 +452,7 @@ func orEmpty(d bson.D) bson.D {
 // count is how many documents a collection of the content has by the server's own books, which are right unless it has
 // crashed.
 func (db *DB) count(ctx context.Context, coll string) (int, error) {
+	coll = db.cfg.real(coll)
 	cmd := bson.D{{Key: "count", Value: coll}, {Key: "maxTimeMS", Value: db.limit(list).Milliseconds()}}
 	var reply struct {
 		N int `bson:"n"`
@@ -463,12 +483,16 @@ func (db *DB) collections(ctx context.Context, name string, wanted ...string) (t
 	}
 	types = map[string]string{}
 	err = db.drain(ctx, list, what, cur, func(raw bson.Raw) error {
-		coll, _ := raw.Lookup("name").StringValueOK()
+		there, _ := raw.Lookup("name").StringValueOK()
+		coll := there
+		if name == db.name {
+			coll = db.cfg.ours(there)
+		}
 		kind, _ := raw.Lookup("type").StringValueOK()
 		if slices.Contains(wanted, coll) {
 			types[coll] = kind
-		} else if !strings.HasPrefix(coll, "system.") {
-			others = append(others, coll)
+		} else if !strings.HasPrefix(there, "system.") {
+			others = append(others, there)
 		}
 		return nil
 	})

@@ -28,6 +28,8 @@ type decoded struct {
 	problems []diag.Problem // what was repaired, as warnings
 	skip     *site.Skip     // why it is left out
 	parts    []site.Skip    // lessons and modules that are left out of it because of mistakes
+	guess    string         // the field that its text may be in, where there is none in a known one
+	unsaid   bool           // it is a draft because nothing says that it is published
 	updated  time.Time      // updatedAt as stored, zero when absent; a hint only, never in the revision
 }
 
@@ -37,6 +39,8 @@ type decoded struct {
 type decoder struct {
 	blogs, courses string         // names of the collections; empty: "blogs", "courses"
 	zone           *time.Location // that days are shown in; nil: UTC
+	cfg            *Config        // how fields are called, and what they refer to; nil: as freshet calls them
+	referred       referredNames
 
 	mu      sync.Mutex        // protects what follows
 	strings map[string]string // one copy of each text that many documents have: tags, authors, levels
@@ -69,11 +73,22 @@ func (d *decoder) shared(s string) string {
 var unread = []string{"comments", "likes", "likedBy", "isCached", "shareCount", "viewsCount", "enrollClickCount", "studentsCount", "studentsEnrolled", "enrolledCount",
 	"students", "enrolledStudents", "reviews", "ratings", "versions", "revisions", "history", "__v"}
 
-// projection leaves out what is unread.
-func projection() bson.D {
+// projection leaves out what is unread, but for what the settings name.
+func (c *Config) projection() bson.D {
+	used := map[string]bool{}
+	for _, path := range c.Fields {
+		head, _, _ := strings.Cut(path, ".")
+		used[head] = true
+	}
+	for path := range c.Refs {
+		head, _, _ := strings.Cut(c.refPath(path), ".")
+		used[head] = true
+	}
 	var d bson.D
 	for _, name := range unread {
-		d = append(d, bson.E{Key: name, Value: 0})
+		if !used[name] {
+			d = append(d, bson.E{Key: name, Value: 0})
+		}
 	}
 	return d
 }
@@ -83,15 +98,16 @@ func (d *decoder) courseColl() string { return cmp.Or(d.courses, "courses") }
 
 // A reader takes the fields of one document.
 type reader struct {
-	d      *decoder
-	fields fieldList
-	coll   string
-	id     site.ID
-	born   time.Time // the ObjectId's time; zero when the _id is none
-	out    decoded
-	quiet  bool   // only bodies are wanted
-	want   string // name of the picture that is wanted, and what it was made of
-	uri    string
+	d       *decoder
+	fields  fieldList
+	coll    string
+	id      site.ID
+	born    time.Time // the ObjectId's time; zero when the _id is none
+	out     decoded
+	undated bool   // publishedAt is there and null, which says that it is not published where nothing else says anything
+	quiet   bool   // only bodies are wanted
+	want    string // name of the picture that is wanted, and what it was made of
+	uri     string
 }
 
 // ownNames are the names of fields that decoding asks for by itself. Others are known by what they stand for.
@@ -139,7 +155,7 @@ func (d *decoder) begin(coll string, raw bson.Raw) (*reader, bool) {
 	r := &reader{d: d, coll: coll}
 	var err error
 	r.fields, err = fieldsOf(raw)
-	r.fields = d.named(r.fields)
+	r.fields = d.named(d.mapped(r.fields))
 	id := r.fields.id()
 	if isNull(id) {
 		r.id = documentID(coll, bson.RawValue{Type: bson.TypeNull})
@@ -154,8 +170,19 @@ func (d *decoder) begin(coll string, raw bson.Raw) (*reader, bool) {
 	if id.Type == bson.TypeObjectID {
 		r.born = site.In(bson.ObjectID(id.Value).Timestamp(), d.zone)
 	}
+	r.resolve()
+	r.undated = nullDate(raw)
 	r.out.updated, _, _ = readDate(r.fields.get("updatedAt").v, d.zone)
 	return r, true
+}
+
+// nullDate reports whether the date of publication of a document is null.
+func nullDate(raw bson.Raw) (is bool) {
+	_ = eachElement(raw, func(key []byte, v bson.RawValue) bool { // what is damaged has been told
+		is = isNull(v) && len(key) >= 7 && fields.Reduce(string(key)) == "publishedat"
+		return !is
+	})
+	return is
 }
 
 func (r *reader) warn(field, message, remedy string) {
@@ -243,6 +270,7 @@ func (r *reader) meta(m *site.Meta, body bodyFields) {
 	m.Expires = r.expires(m.Draft)
 	if !b.Found() {
 		if len(body) == 1 { // a course is more than its text
+			r.out.guess = guessText(r.fields)
 			if m.Draft {
 				r.warn(b.Field, b.Reason, "write it before the document is published")
 			} else {
@@ -396,8 +424,8 @@ func (r *reader) hide(m *site.Meta, draft bool) {
 		r.warn("status", v.Why+", so this counts as a draft", "write published or draft")
 	case !v.Hidden && word != status:
 		r.warn("status", fmt.Sprintf("the status %q is taken as %q", diag.Clip(status, 40), word), "write "+word)
-	case draft && !v.Hidden && !v.Published:
-		m.Draft = true
+	case draft && !v.Hidden && !v.Published && (r.d.cfg == nil || r.d.cfg.NoStatus != "published" || r.undated):
+		m.Draft, r.out.unsaid = true, true
 		r.warn("status", "nothing says that it is published, so this counts as a draft", "write published or draft in status")
 	}
 }
@@ -406,7 +434,7 @@ func (r *reader) hide(m *site.Meta, draft bool) {
 func hidingOf(list fieldList) fields.Verdict {
 	var h fields.Hiding
 	for i := range list {
-		if list[i].as == "" {
+		if list[i].as == "" || list[i].mapped {
 			h.Read(string(list[i].key), hidingValue(list[i].v))
 		}
 	}
@@ -575,6 +603,10 @@ func (r *reader) tags() []string {
 			odd = f.name + " is " + typeNames[f.v.Type] + ", not a list"
 		}
 		for _, it := range items(f.v) {
+			if it.Type == bson.TypeObjectID {
+				r.warn(f.name, f.name+" holds references (ObjectIds), which are not shown", refRemedy(f.name))
+				break
+			}
 			if it.Type != bson.TypeString {
 				odd = f.name + " holds " + typeNames[it.Type]
 			} else if isBlank(it) {
@@ -795,6 +827,8 @@ func (r *reader) eachAuthor(name string, v bson.RawValue, depth int, add func(si
 	s, ok := text(v)
 	switch {
 	case isNull(v) || depth > 2:
+	case ok && isHexID(s):
+		r.warn(name, fmt.Sprintf("%s is a reference (%s), not a name, so none is shown", name, s), refRemedy(name))
 	case ok && depth == 0:
 		for _, n := range site.SplitNames(s) {
 			add(site.Author{Name: n})
@@ -821,9 +855,16 @@ func (r *reader) eachAuthor(name string, v bson.RawValue, depth int, add func(si
 			r.warn(name, fmt.Sprintf("%s is an object, of which the name %q is taken", name, diag.Clip(a.Name, 40)), "write the name")
 		}
 		add(a)
+	case v.Type == bson.TypeObjectID:
+		r.warn(name, name+" is a reference (an ObjectId), not a name, so none is shown", refRemedy(name))
 	default:
 		r.warn(name, fmt.Sprintf("%s is %s, not a name, so none is shown", name, typeNames[v.Type]), "write the name")
 	}
+}
+
+// refRemedy says how a reference becomes a name.
+func refRemedy(name string) string {
+	return fmt.Sprintf("say in mongo.refs what it refers to: {%s: {collection: users, field: name}}", name)
 }
 
 // views reads the counter that orders pre-rendering.
@@ -880,7 +921,7 @@ func (d *decoder) body(coll string, raw bson.Raw, part string) (text []byte, for
 	var b stored
 	switch {
 	case part != "":
-		r := &reader{d: d, fields: d.named(f), coll: coll, id: documentID(coll, f.id()), quiet: true}
+		r := &reader{d: d, fields: d.named(d.mapped(f)), coll: coll, id: documentID(coll, f.id()), quiet: true}
 		for _, m := range r.curriculum() {
 			for i := range m.lessons {
 				if l := &m.lessons[i]; string(l.id) == part {
@@ -889,9 +930,9 @@ func (d *decoder) body(coll string, raw bson.Raw, part string) (text []byte, for
 			}
 		}
 	case coll == d.courseColl():
-		b = courseBody.read(d.named(f), false)
+		b = courseBody.read(d.named(d.mapped(f)), false)
 	default:
-		b = postBody.read(d.named(f), true)
+		b = postBody.read(d.named(d.mapped(f)), true)
 	}
 	if !b.Found() {
 		return nil, "", false

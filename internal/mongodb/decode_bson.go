@@ -164,6 +164,8 @@ type element struct {
 	key []byte
 	as  string // what the field is called in the document, where key is another name for it; empty: it is called key
 	v   bson.RawValue
+
+	mapped bool // the settings say that the field called as is key
 }
 
 // A fieldList is the elements of one document that are not null, in their order.

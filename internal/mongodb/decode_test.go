@@ -294,7 +294,7 @@ func TestBodies(t *testing.T) {
 	}
 	// Moving lessons about renames none, and the projection of bodies is enough.
 	moved := changed(t, string(mustExtJSON(t, raw)), nil)
-	projected := project(t, moved, projection())
+	projected := project(t, moved, (&Config{}).projection())
 	for i, ref := range refs {
 		if text, _, _ := d.body("classes", projected, ref.Part); string(text) != texts[i] {
 			t.Errorf("body of %+v from the projection is %q, want %q", ref, text, texts[i])
@@ -349,7 +349,7 @@ func TestProjections(t *testing.T) {
 		}
 		for _, row := range rows {
 			raw := changed(t, file.base, row.Set, row.Unset...)
-			compareDecoded(t, row.Name, file.decode(raw), file.decode(project(t, raw, projection())))
+			compareDecoded(t, row.Name, file.decode(raw), file.decode(project(t, raw, (&Config{}).projection())))
 		}
 	}
 }

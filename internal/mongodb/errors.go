@@ -214,14 +214,14 @@ func isSelection(err error) bool {
 
 // isView says that something is no collection of its own.
 func (db *DB) isView(coll string) error {
-	return &Error{Message: fmt.Sprintf("%s.%s (mongo.db, MONGODB_DB) is a view, not a collection", db.name, coll),
+	return &Error{Message: fmt.Sprintf("%s.%s (mongo.db, MONGODB_DB) is a view, not a collection", db.name, db.cfg.real(coll)),
 		Remedy: "name the database that holds the collection itself with mongo.db; a view has no indexes"}
 }
 
 // noCollections says that a database is not the one meant.
 func (db *DB) noCollections(others []string) error {
-	e := &Error{Message: fmt.Sprintf("the database %s (mongo.db, MONGODB_DB) at %s has neither %s nor %s", db.name, db.uri.hosts(), blogs, courses),
-		Remedy: "name the one that has them with mongo.db, or fill it with freshet import"}
+	e := &Error{Message: fmt.Sprintf("the database %s (mongo.db, MONGODB_DB) at %s has neither %s nor %s", db.name, db.uri.hosts(), db.cfg.real(blogs), db.cfg.real(courses)),
+		Remedy: "name the collections that hold posts and courses with mongo.collections, such as {blogs: posts}, or the database that has them with mongo.db; or fill it with freshet import"}
 	if len(others) > 0 {
 		e.Message += ", but " + strings.Join(others[:min(len(others), 5)], ", ")
 	}
@@ -230,12 +230,12 @@ func (db *DB) noCollections(others []string) error {
 
 // missing says that a collection is not there that was.
 func (db *DB) missing(coll string) error {
-	return &Error{Message: fmt.Sprintf("the database %s (mongo.db, MONGODB_DB) at %s has no collection %s, and the site has pages of it", db.name, db.uri.hosts(), coll),
+	return &Error{Message: fmt.Sprintf("the database %s (mongo.db, MONGODB_DB) at %s has no collection %s, and the site has pages of it", db.name, db.uri.hosts(), db.cfg.real(coll)),
 		Remedy: "see whether it was dropped or renamed; if its pages are to go, build with --allow-shrink"}
 }
 
 // noDocuments says that there is nothing to build, which is more likely a mistake than meant.
 func (db *DB) noDocuments() error {
-	return &Error{Message: fmt.Sprintf("the collections %s and %s of the database %s (mongo.db, MONGODB_DB) at %s are empty", blogs, courses, db.name, db.uri.hosts()),
+	return &Error{Message: fmt.Sprintf("the collections %s and %s of the database %s (mongo.db, MONGODB_DB) at %s are empty", db.cfg.real(blogs), db.cfg.real(courses), db.name, db.uri.hosts()),
 		Remedy: "name the database that has documents with mongo.db, or fill it with freshet import; nothing was changed"}
 }

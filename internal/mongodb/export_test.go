@@ -33,7 +33,7 @@ func (db *DB) Client() *mongo.Client { return db.client }
 const SelectTimeout time.Duration = selectTimeout
 
 // Projection is what is not read of a post.
-var Projection = projection
+func Projection() bson.D { return (&Config{}).projection() }
 
 // ToBSON and FromBSON are what a Library stores and reads.
 func ToBSON(d extjson.Doc) (bson.Raw, error) { return toBSON(d) }

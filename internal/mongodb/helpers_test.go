@@ -92,7 +92,7 @@ func newSource(t testing.TB, db *mongodb.DB) *mongodb.Source {
 }
 
 // onServer opens a database of the test's own on a real server. It is dropped when the test ends.
-func onServer(t testing.TB) *mongodb.DB {
+func onServer(t testing.TB, change ...func(*mongodb.Config)) *mongodb.DB {
 	t.Helper()
 	uri := testenv.Mongo(t)
 	name := "freshet_test_" + strings.ToLower(strings.Map(func(r rune) rune {
@@ -102,7 +102,11 @@ func onServer(t testing.TB) *mongodb.DB {
 		return -1
 	}, t.Name()))
 	name = name[:min(len(name), 40)] + "_" + bson.NewObjectID().Hex()[16:]
-	db := open(t, mongodb.Config{URI: mongodb.URI(uri), DB: name, BlogTimeout: 20 * time.Second, ListTimeout: 20 * time.Second})
+	cfg := mongodb.Config{URI: mongodb.URI(uri), DB: name, BlogTimeout: 20 * time.Second, ListTimeout: 20 * time.Second}
+	for _, c := range change {
+		c(&cfg)
+	}
+	db := open(t, cfg)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
 		defer cancel()

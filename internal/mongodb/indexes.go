@@ -96,8 +96,10 @@ func (db *DB) Indexes(ctx context.Context) ([]Index, error) {
 	}
 	report := make([]Index, 0, len(wantedIndexes))
 	for _, w := range wantedIndexes {
+		found := there[w.coll]
+		w.coll = db.cfg.real(w.coll)
 		line := Index{Collection: w.coll, Keys: w.String()}
-		if found := w.among(there[w.coll], &line); !found {
+		if !w.among(found, &line) {
 			if err := db.createIndex(ctx, w, &line); err != nil {
 				return nil, err
 			}
@@ -109,6 +111,7 @@ func (db *DB) Indexes(ctx context.Context) ([]Index, error) {
 
 // listIndexes returns the indexes of a collection; none where there is no collection.
 func (db *DB) listIndexes(ctx context.Context, coll string) ([]bson.Raw, error) {
+	coll = db.cfg.real(coll)
 	what := fmt.Sprintf("list the indexes of %s.%s", db.name, coll)
 	var out []bson.Raw
 	cur, err := db.cursor(ctx, list, what, db.name, bson.D{{Key: "listIndexes", Value: coll}, {Key: "maxTimeMS", Value: db.limit(list).Milliseconds()}})

@@ -137,7 +137,7 @@ func (l *Library) write(ctx context.Context, coll string, models []mongo.WriteMo
 	if len(models) == 0 {
 		return false, nil
 	}
-	what := fmt.Sprintf("store documents in %s.%s", l.db.name, coll)
+	what := fmt.Sprintf("store documents in %s.%s", l.db.name, l.db.cfg.real(coll))
 	err = l.db.run(ctx, aggregate, what, func(ctx context.Context) error {
 		cut, err = l.bulk(ctx, coll, models, at, refused)
 		return err
@@ -147,7 +147,7 @@ func (l *Library) write(ctx context.Context, coll string, models []mongo.WriteMo
 
 // bulk is write within the gate.
 func (l *Library) bulk(ctx context.Context, coll string, models []mongo.WriteModel, at []int, refused map[int]error) (cut bool, err error) {
-	_, err = l.db.client.Database(l.db.name).Collection(coll).BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
+	_, err = l.db.client.Database(l.db.name).Collection(l.db.cfg.real(coll)).BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
 	cut = err != nil && mongo.IsNetworkError(err) && !mongo.IsTimeout(err)
 	bulk, ok := errors.AsType[mongo.BulkWriteException](err)
 	if !ok || bulk.WriteConcernError != nil {

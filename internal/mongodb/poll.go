@@ -113,7 +113,7 @@ func (f *Feed) look(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	start := time.Now()
-	for _, coll := range []string{blogs, courses} {
+	for _, coll := range append([]string{blogs, courses}, f.db.cfg.referred()...) {
 		if err := f.census(ctx, m, coll, now); err != nil {
 			return err
 		}
@@ -125,7 +125,7 @@ func (f *Feed) look(ctx context.Context, now time.Time) error {
 // remember begins a memory: what it finds is what is there.
 func (f *Feed) remember(ctx context.Context, now time.Time) error {
 	m := &memory{token: strconv.FormatInt(now.UnixNano(), 36), docs: map[site.ID]digest.Sum{}, colls: map[string]*polled{}, names: map[string]struct{}{}}
-	for _, coll := range []string{blogs, courses} {
+	for _, coll := range append([]string{blogs, courses}, f.db.cfg.referred()...) {
 		p, before := &polled{}, len(m.docs)
 		m.colls[coll] = p
 		there, err := f.db.listIndexes(ctx, coll)
@@ -141,7 +141,7 @@ func (f *Feed) remember(ctx context.Context, now time.Time) error {
 		if err := f.census(ctx, m, coll, now); err != nil {
 			return err
 		}
-		if p.index == "" && len(m.docs) > before {
+		if p.index == "" && len(m.docs) > before && (coll == blogs || coll == courses) {
 			f.log.Warn("mongodb has no index to find changes by, so it reads whole collections for it", "collection", coll,
 				"remedy", "freshet indexes creates it")
 		}

@@ -44,13 +44,17 @@ type Source struct {
 	shown   func(coll string) iter.Seq[site.ID]
 	docs    map[site.ID]known
 	slugs   map[docSlug][]site.ID
-	issues  map[site.ID]issues // of documents with any
+	total   map[string]int // of documents, by their collection
+
+	shownDocs int                // posts and courses that are no drafts
+	issues    map[site.ID]issues // of documents with any
 }
 
 // known is what is remembered of a document. Its text and fields are not: they are the snapshot's.
 type known struct {
 	revision site.Revision
 	slug     site.Slug
+	shown    bool // it is no draft
 	files    []fileRef
 }
 
@@ -69,6 +73,8 @@ type fileRef struct {
 type issues struct {
 	problems []diag.Problem
 	skips    []site.Skip // of it, or of its lessons
+	unsaid   bool        // it is a draft because nothing says that it is published
+	guess    string      // the field that its text may be in, where it has none that is known
 }
 
 // NewSource returns a source of the database's documents. It reads nothing yet.
@@ -77,9 +83,9 @@ func NewSource(db *DB) (*Source, error) {
 		return nil, errors.New("mongodb: there is no DB")
 	}
 	dec := newDecoder(blogs, courses)
-	dec.zone = db.cfg.Zone
+	dec.zone, dec.cfg = db.cfg.Zone, &db.cfg
 	return &Source{db: db, dec: dec, log: db.log, all: true, pending: map[string]bool{}, docs: map[site.ID]known{},
-		slugs: map[docSlug][]site.ID{}, issues: map[site.ID]issues{}}, nil
+		slugs: map[docSlug][]site.ID{}, total: map[string]int{}, issues: map[site.ID]issues{}}, nil
 }
 
 // Shown tells the source which documents of a collection the site has pages of: a scan that has met them all, and all it
@@ -101,6 +107,7 @@ func (s *Source) Scan(ctx context.Context, changed []string) (*site.Changes, err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	start := time.Now()
+	s.dec.referred.forget()
 	if changed == nil {
 		s.all = true
 	}
@@ -138,6 +145,7 @@ type reading struct {
 	s      *Source
 	ids    map[site.ID]bool // documents to read, when not all are
 	by     map[docSlug]bool // slugs to read
+	refs   []site.ID        // documents that others refer to
 	pages  bool             // the settings are read
 	read   map[site.ID]found
 	gone   map[site.ID]bool // documents that are known not to be there, or cannot be understood
@@ -167,9 +175,20 @@ func (r *reading) want(name string) bool {
 		r.pages = true
 		return true
 	}
-	if coll, _, err := parseDocumentID(site.ID(name)); err == nil && (coll == blogs || coll == courses) {
-		r.ids[ownerID(site.ID(name))] = true // a file is its document's
-		return true
+	if coll, _, err := parseDocumentID(site.ID(name)); err == nil {
+		switch ours := r.s.db.cfg.ours(coll); {
+		case ours == blogs || ours == courses:
+			id := ownerID(site.ID(name)) // a file is its document's
+			if ours != coll {
+				_, tail, _ := strings.Cut(string(id), ":")
+				id = site.ID(ours + ":" + tail)
+			}
+			r.ids[id] = true
+			return true
+		case slices.Contains(r.s.db.cfg.referred(), coll):
+			r.refs = append(r.refs, site.ID(name))
+			return true
+		}
 	}
 	for id, k := range r.s.docs { // files seldom change while they are read
 		if slices.ContainsFunc(k.files, func(f fileRef) bool { return f.name == name }) {
@@ -182,6 +201,11 @@ func (r *reading) want(name string) bool {
 
 // wanted reads what was named. What a query that ran to its end does not find is gone.
 func (r *reading) wanted(ctx context.Context) error {
+	for _, id := range r.refs {
+		if err := r.referring(ctx, id); err != nil {
+			return err
+		}
+	}
 	for _, coll := range []string{blogs, courses} {
 		var slugs bson.A
 		for by := range r.by {
@@ -193,8 +217,8 @@ func (r *reading) wanted(ctx context.Context) error {
 			}
 		}
 		if len(slugs) > 0 {
-			q := query{db: r.s.db.name, coll: coll, class: blog, filter: among("slug", slugs), projection: projection(), batch: batchSize}
-			if err := r.s.db.find(ctx, q, func(raw bson.Raw) error { r.take(coll, raw); return nil }); err != nil {
+			q := query{db: r.s.db.name, coll: coll, class: blog, filter: among(r.s.db.cfg.refPath("slug"), slugs), projection: r.s.db.cfg.projection(), batch: batchSize}
+			if err := r.takeAll(ctx, q); err != nil {
 				return err
 			}
 		}
@@ -223,8 +247,8 @@ func (r *reading) byID(ctx context.Context, coll string, ids map[site.ID]bool) e
 		values = append(values, filter[0].Value)
 	}
 	for part := range slices.Chunk(values, batchSize) {
-		q := query{db: r.s.db.name, coll: coll, class: list, filter: among("_id", part), projection: projection(), batch: batchSize}
-		if err := r.s.db.find(ctx, q, func(raw bson.Raw) error { r.take(coll, raw); return nil }); err != nil {
+		q := query{db: r.s.db.name, coll: coll, class: list, filter: among("_id", part), projection: r.s.db.cfg.projection(), batch: batchSize}
+		if err := r.takeAll(ctx, q); err != nil {
 			return err
 		}
 	}
@@ -376,6 +400,15 @@ type chunk struct {
 	out  []decoded
 }
 
+// raws are the documents of the chunk.
+func (c *chunk) raws() []bson.Raw {
+	out, at := make([]bson.Raw, len(c.ends)), 0
+	for i, end := range c.ends {
+		out[i], at = bson.Raw(c.data[at:end:end]), end
+	}
+	return out
+}
+
 // maxChunkBytes bounds what waits to be decoded.
 const maxChunkBytes = 4 << 20
 
@@ -391,6 +424,9 @@ func (s *Source) stream(ctx context.Context, coll string, each func(site.ID, dec
 		defer close(full)
 		c := <-empty
 		send := func() error {
+			if err := s.lookUp(ctx, c.raws()); err != nil {
+				return err
+			}
 			select {
 			case full <- c:
 				c = <-empty
@@ -399,7 +435,7 @@ func (s *Source) stream(ctx context.Context, coll string, each func(site.ID, dec
 				return ctx.Err()
 			}
 		}
-		q := query{db: s.db.name, coll: coll, class: list, projection: projection(), batch: batchSize, batches: manyBatches}
+		q := query{db: s.db.name, coll: coll, class: list, projection: s.db.cfg.projection(), batch: batchSize, batches: manyBatches}
 		err := s.db.find(ctx, q, func(raw bson.Raw) error {
 			c.data = append(c.data, raw...)
 			c.ends = append(c.ends, len(c.data))
@@ -451,6 +487,33 @@ func (s *Source) decodeOne(coll string, raw bson.Raw) (site.ID, decoded) {
 	return documentID(coll, raw.Lookup("_id")), s.dec.post(raw)
 }
 
+// takeAll takes what a query finds, with what it refers to.
+func (r *reading) takeAll(ctx context.Context, q query) error {
+	var docs []bson.Raw
+	bytes := 0
+	flush := func() error {
+		if err := r.s.lookUp(ctx, docs); err != nil {
+			return err
+		}
+		for _, raw := range docs {
+			r.take(q.coll, raw)
+		}
+		docs, bytes = docs[:0], 0
+		return nil
+	}
+	err := r.s.db.find(ctx, q, func(raw bson.Raw) error {
+		docs = append(docs, slices.Clone(raw))
+		if bytes += len(raw); bytes >= maxChunkBytes {
+			return flush()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return flush()
+}
+
 // take decodes a document and notes how it differs from what is known.
 func (r *reading) take(coll string, raw bson.Raw) {
 	id, d := r.s.decodeOne(coll, raw)
@@ -467,8 +530,8 @@ func (r *reading) note(id site.ID, d decoded) (first bool) {
 	if d.skip != nil {
 		d.parts = []site.Skip{*d.skip}
 	}
-	if len(d.problems)+len(d.parts) > 0 {
-		r.issues[id] = issues{d.problems, d.parts}
+	if len(d.problems)+len(d.parts) > 0 || d.unsaid {
+		r.issues[id] = issues{d.problems, d.parts, d.unsaid, d.guess}
 	}
 	if d.doc == nil {
 		r.gone[id] = true
@@ -476,7 +539,7 @@ func (r *reading) note(id site.ID, d decoded) (first bool) {
 	}
 	f := found{known: known{revision: d.doc.DocRevision()}}
 	if m := site.MetaOf(d.doc); m != nil {
-		f.slug = m.Slug
+		f.slug, f.shown = m.Slug, !m.Draft
 	}
 	old, has := r.s.docs[id]
 	for _, file := range d.files {
@@ -505,6 +568,7 @@ func (r *reading) commit() *site.Changes {
 		}
 		s.forget(id)
 		s.docs[id] = f.known
+		s.count(id, f.known, 1)
 		key := slugKey(id, f.slug)
 		s.slugs[key] = append(s.slugs[key], id)
 		ch.Put = append(ch.Put, f.put...)
@@ -522,8 +586,13 @@ func (r *reading) commit() *site.Changes {
 		clear(s.issues)
 	}
 	maps.Copy(s.issues, r.issues)
-	for _, is := range s.issues {
-		ch.Problems = append(ch.Problems, is.problems...)
+	told := s.tellMost(ch)
+	for id, is := range s.issues {
+		for _, p := range is.problems {
+			if !told[mostLeft{collOf(id), p.Field}] {
+				ch.Problems = append(ch.Problems, p)
+			}
+		}
 		ch.Skipped = append(ch.Skipped, is.skips...)
 	}
 	slices.SortFunc(ch.Put, func(a, b site.Document) int { return cmp.Compare(a.DocID(), b.DocID()) })
@@ -541,11 +610,21 @@ func (s *Source) forget(id site.ID) {
 		return
 	}
 	delete(s.docs, id)
+	s.count(id, old, -1)
 	key := slugKey(id, old.slug)
 	if ids := slices.DeleteFunc(s.slugs[key], func(other site.ID) bool { return other == id }); len(ids) > 0 {
 		s.slugs[key] = ids
 	} else {
 		delete(s.slugs, key)
+	}
+}
+
+// count keeps how many documents are known, and how many of posts and courses are no drafts.
+func (s *Source) count(id site.ID, k known, n int) {
+	coll := collOf(id)
+	s.total[coll] += n
+	if k.shown && (coll == blogs || coll == courses) {
+		s.shownDocs += n
 	}
 }
 
@@ -574,7 +653,7 @@ func (s *Source) one(ctx context.Context, id site.ID) (coll string, raw bson.Raw
 	if err != nil {
 		return "", nil, err
 	}
-	q := query{db: s.db.name, coll: coll, class: blog, filter: filter, projection: projection(), limit: 1}
+	q := query{db: s.db.name, coll: coll, class: blog, filter: filter, projection: s.db.cfg.projection(), limit: 1}
 	err = s.db.find(ctx, q, func(found bson.Raw) error {
 		raw = slices.Clone(found)
 		return nil

@@ -48,7 +48,7 @@ func (e errReport) Unwrap() error { return e.error }
 
 // stream follows change streams. It returns *noStreams when there are none.
 func (f *Feed) stream(ctx context.Context, at *position, report func([]string, bool, string) error) error {
-	streams := []*stream{{f: f, db: f.db.name, colls: []string{blogs, courses}}}
+	streams := []*stream{{f: f, db: f.db.name, colls: append([]string{f.db.cfg.real(blogs), f.db.cfg.real(courses)}, f.db.cfg.referred()...)}}
 	if f.db.settings == f.db.name {
 		streams[0].colls = append(streams[0].colls, settings)
 	} else {
@@ -233,7 +233,7 @@ func (s *stream) read(ctx context.Context, say func(*stream, []string, bool) err
 		}
 		b := events{names: map[string]struct{}{}}
 		for more {
-			if err := b.take(s.cs.Current); err != nil {
+			if err := b.take(s.cs.Current, &s.f.db.cfg); err != nil {
 				return err
 			}
 			more = s.cs.RemainingBatchLength() > 0 && s.cs.TryNext(ctx)
@@ -265,7 +265,7 @@ type events struct {
 }
 
 // take takes in an event.
-func (b *events) take(raw bson.Raw) error {
+func (b *events) take(raw bson.Raw, cfg *Config) error {
 	var e struct {
 		Type string `bson:"operationType"`
 		NS   struct {
@@ -282,7 +282,7 @@ func (b *events) take(raw bson.Raw) error {
 	switch e.Type {
 	case "insert", "replace", "delete":
 	case "update":
-		if fields := slices.Concat(e.Updated, e.Removed, e.Truncated); len(fields) > 0 && !slices.ContainsFunc(fields, func(f string) bool { return isShown(e.NS.Coll, f) }) {
+		if fields := slices.Concat(e.Updated, e.Removed, e.Truncated); len(fields) > 0 && !slices.ContainsFunc(fields, func(f string) bool { return cfg.isShown(e.NS.Coll, f) }) {
 			return nil
 		}
 	case "invalidate":
@@ -296,7 +296,7 @@ func (b *events) take(raw bson.Raw) error {
 		b.names[anySetting] = struct{}{}
 		return nil
 	}
-	b.names[string(documentID(e.NS.Coll, e.Key.Lookup("_id")))] = struct{}{}
+	b.names[string(documentID(cfg.ours(e.NS.Coll), e.Key.Lookup("_id")))] = struct{}{}
 	return nil
 }
 
@@ -306,11 +306,19 @@ var anySetting = string(sectionID("blog"))
 // counted are fields that scans read and pages do not show. Every view of a post changes them.
 var counted = []string{"_id", "views", "viewCount", "updatedAt"}
 
-// isShown reports whether a field of a collection, or a part of one, can appear on a page.
-func isShown(coll, path string) bool {
+// isShown reports whether a field of a collection, as the database calls it, or a part of one, can appear on a page.
+func (c *Config) isShown(coll, path string) bool {
 	if coll == settings {
 		return true
 	}
 	field, _, _ := strings.Cut(path, ".")
-	return !slices.Contains(counted, field) && !slices.Contains(unread, field)
+	if ours := c.ours(coll); ours != blogs && ours != courses {
+		for _, ref := range c.Refs {
+			if head, _, _ := strings.Cut(ref.Field, "."); ref.Collection == coll && head == field {
+				return true
+			}
+		}
+		return false
+	}
+	return !slices.Contains(counted, field) && (!slices.Contains(unread, field) || !slices.ContainsFunc(c.projection(), func(e bson.E) bool { return e.Key == field }))
 }

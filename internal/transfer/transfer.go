@@ -50,13 +50,15 @@ type Config struct {
 
 // A Report says what an import did, or would do.
 type Report struct {
-	Read      int            `json:"read"` // documents that could be read
-	Added     int            `json:"added"`
-	Replaced  int            `json:"replaced"`
-	Unchanged int            `json:"unchanged"`
-	Refused   int            `json:"refused"`  // documents that were not stored, and what is none
-	Copied    int            `json:"uploads"`  // pictures copied
-	Problems  []diag.Problem `json:"problems"` // of severity error: something was not stored
+	Read      int `json:"read"` // documents that could be read
+	Added     int `json:"added"`
+	Replaced  int `json:"replaced"`
+	Unchanged int `json:"unchanged"`
+	Refused   int `json:"refused"` // documents that were not stored, and what is none
+	Copied    int `json:"uploads"` // pictures copied
+	// Collections says how many documents are in each collection now, whether this import has stored them or they were there.
+	Collections map[string]int `json:"collections"`
+	Problems    []diag.Problem `json:"problems"` // of severity error: something was not stored
 }
 
 // An Importer takes documents in. They are stored in batches; Finish stores the last ones.
@@ -106,7 +108,7 @@ func NewImporter(cfg Config) (*Importer, error) {
 	if cfg.To == nil {
 		return nil, errors.New("transfer: Config.To is missing")
 	}
-	return &Importer{cfg: cfg, rep: Report{Problems: []diag.Problem{}}, batches: map[string]*batch{}, ids: map[string]*source{}, slugs: map[string]owner{}}, nil
+	return &Importer{cfg: cfg, rep: Report{Problems: []diag.Problem{}, Collections: map[string]int{}}, batches: map[string]*batch{}, ids: map[string]*source{}, slugs: map[string]owner{}}, nil
 }
 
 // problem reports something about a document.
@@ -275,6 +277,7 @@ func (im *Importer) flush(ctx context.Context, coll string) error {
 		}
 		if old != nil && old.doc.Equal(g.doc) {
 			im.rep.Unchanged++
+			im.rep.Collections[coll]++
 			continue
 		}
 		put, isNew = append(put, g), append(isNew, old == nil)
@@ -295,8 +298,10 @@ func (im *Importer) flush(ctx context.Context, coll string) error {
 			im.refuse(&put[i], "", refused[i].Error(), "the others are stored; mend this one and import it again")
 		case isNew[i]:
 			im.rep.Added++
+			im.rep.Collections[coll]++
 		default:
 			im.rep.Replaced++
+			im.rep.Collections[coll]++
 		}
 	}
 	return nil
