@@ -11,3 +11,6 @@ var ErrAwaited = errAwaited
 func Remembered(g *Generator) string {
 	return fmt.Sprintf("%+v\n%+v\n%+v\n%+v\n%v", g.memory, g.usage, g.noted, g.broken, g.pending.paths)
 }
+
+// Literal writes an address into a _redirects file.
+func Literal(address string) string { return literal(address) }

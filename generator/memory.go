@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"freshet/internal/digest"
@@ -414,6 +415,19 @@ func (d *departure) apply() {
 
 const redirectsPath site.Path = "/_redirects"
 
+// literal is an address of which nothing is a placeholder or a star to those who read a _redirects file: Cloudflare and Netlify
+// take :name for any segment, wherever it stands.
+func literal(address string) string {
+	scheme, rest, ok := strings.Cut(address, "://")
+	if !ok {
+		return literalSigns.Replace(address)
+	}
+	host, _, _ := strings.Cut(rest, "/")
+	return scheme + "://" + host + literalSigns.Replace(rest[len(host):])
+}
+
+var literalSigns = strings.NewReplacer(":", "%3A", "*", "%2A")
+
 // redirectsFile writes every permanent redirect for web servers and CDNs that read a _redirects file.
 func (b *build) redirectsFile(d *departure) error {
 	if _, ok := b.gen.Lookup(redirectsPath); ok && !d.redirects && !b.opt.Full && !b.isDamaged(redirectsPath) {
@@ -437,7 +451,7 @@ func (b *build) redirectsFile(d *departure) error {
 	all["/feed"], all["/api/feed"] = "/feed.xml", "/feed.xml"
 	var data []byte
 	for _, from := range slices.Sorted(maps.Keys(all)) {
-		data = fmt.Appendf(data, "%s %s 301\n", from.URL(), all[from])
+		data = fmt.Appendf(data, "%s %s 301\n", literal(from.URL()), literal(all[from]))
 	}
 	if old, ok := b.gen.Lookup(redirectsPath); ok && old.Fingerprint == digest.Bytes(data) && !b.isDamaged(redirectsPath) {
 		return nil

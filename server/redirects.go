@@ -109,11 +109,12 @@ func (rs *redirects) add(words []string) string {
 	if host, ok := targetHost(r.to); ok && strings.ContainsAny(host, ":*") && hasPlaceholder(host) {
 		return "a placeholder in the target's host would let readers choose it"
 	}
+	isPattern := strings.Contains(from, "*") || strings.Contains(from, "/:") // what is escaped stands for itself
 	if plain, err := url.PathUnescape(from); err == nil {
 		from = plain // requests are compared decoded
 	}
 	key := trimSlash(from)
-	if !strings.Contains(from, "*") && !strings.Contains(from, "/:") {
+	if !isPattern {
 		if _, ok := rs.exact[key]; !ok { // the first wins
 			rs.exact[key] = len(rs.rules)
 		}

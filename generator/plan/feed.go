@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"html"
 	"slices"
 	"strings"
 	"sync"
@@ -189,7 +190,7 @@ func (p *Planner) rss(ctx context.Context, path site.Path, title, link string, p
 		for _, t := range post.Tags {
 			b = appendElement(b, "category", t)
 		}
-		b = appendElement(b, "description", post.Excerpt)
+		b = appendElement(b, "description", html.EscapeString(post.Excerpt)) // RSS has HTML there
 		if whole {
 			html, err := p.feedBody(ctx, draft, post)
 			if err != nil {

@@ -247,6 +247,14 @@ func (p *Planner) redirect(from, to site.Path, keys ...string) *Page {
 	}}
 }
 
+// redirectTo makes a permanent redirect to where a document says that its readers are to go.
+func (p *Planner) redirectTo(from site.Path, doc *site.Page) *Page {
+	pg := p.redirect(from, "")
+	pg.Location, pg.Fingerprint = doc.To, digest.String(doc.To)
+	pg.from(doc)
+	return pg
+}
+
 // from records that the documents' content is on the page.
 func (pg *Page) from(docs ...site.Document) {
 	for _, d := range docs {

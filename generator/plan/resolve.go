@@ -153,7 +153,12 @@ func (p *Planner) addressOf(d site.Document, name string) site.Path {
 			}
 		}
 	}
-	if pg, ok := d.(*site.Page); ok && pg.Section {
+	if pg, ok := d.(*site.Page); ok && !pg.HasPage() {
+		if to, err := url.Parse(pg.To); pg.To != "" && (err != nil || to.Host != "") {
+			return ""
+		} else if pg.To != "" {
+			return site.Path(to.Path)
+		}
 		return pg.Path
 	}
 	return site.PathOf(d)

@@ -53,6 +53,9 @@ func (p *Planner) planOf(path site.Path) func(context.Context) (*Page, error) {
 		return func(context.Context) (*Page, error) { return p.static(d), nil }
 	}
 	if d := p.snap.Find(site.Name{Space: site.ByAlias, Name: string(path)}); d != nil {
+		if pg, ok := d.(*site.Page); ok && pg.To != "" {
+			return func(context.Context) (*Page, error) { return p.redirectTo(path, pg), nil }
+		}
 		if to := p.addressOf(d, string(path)); to != "" && to != path {
 			return func(context.Context) (*Page, error) {
 				pg := p.redirect(path, to)

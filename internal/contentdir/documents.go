@@ -39,6 +39,9 @@ func (b *builder) unit(unit string) site.Document {
 	case !r.isMarkdown:
 		return b.file(r)
 	}
+	if r.p.to != "" {
+		return b.redirect(r)
+	}
 	switch r.dir.zone {
 	case blogZone, draftZone:
 		if b.isFolderText(r) {
@@ -63,6 +66,30 @@ func (b *builder) unit(unit string) site.Document {
 		return b.post(r)
 	}
 	return b.page(r)
+}
+
+// redirect makes what leads readers elsewhere from all addresses that the file has, or had in another tool.
+func (b *builder) redirect(r *record) site.Document {
+	pg := &site.Page{To: r.p.to}
+	var own site.Path
+	switch zone := r.dir.zone; {
+	case zone == courseZone:
+		c := b.singleCourse(r)
+		pg.Meta, own = *site.MetaOf(c), site.PathOf(c)
+	case zone == blogZone, zone == draftZone, zone == freeZone && r.dated && !r.isText():
+		p := b.post(r)
+		pg.Meta, own = *site.MetaOf(p), site.PathOf(p)
+	default:
+		p := b.page(r)
+		pg.Meta, own = *site.MetaOf(p), site.PathOf(p)
+	}
+	pg.Aliases = slices.DeleteFunc(append([]string{string(own)}, pg.Aliases...), func(a string) bool {
+		return strings.TrimRight(a, "/") == strings.TrimRight(r.p.to, "/")
+	})
+	pg.Body, pg.Tags, pg.Excerpt, pg.Cover = site.BodyRef{}, nil, "", site.Picture{}
+	pg.Revision = 0
+	pg.Revision = revision(pg)
+	return pg
 }
 
 // isFolderText reports whether a file in a blog is the text of its folder. index.md is a bundle's post except at the
@@ -246,25 +273,14 @@ func (b *builder) postAliases(r *record, dir, name string, date time.Time, own s
 			a += "/"
 		}
 		add(a)
+		b.datedAliases(r, name, date, add)
 		return out
 	}
 	last := strings.ReplaceAll(name, " ", "-")
 	if r.p.slug != "" {
 		last = r.p.slug
 	}
-	switch r.dir.zoneBase() {
-	case "_posts", "_drafts":
-		// Jekyll: /categories/2024/01/02/title.html
-		if t := firstTime(r.p.published, date); !t.IsZero() {
-			cats := ""
-			for _, c := range r.p.categories {
-				cats += string(site.TagSlug(c)) + "/"
-			}
-			prefix := strings.TrimSuffix(path.Dir(r.dir.zoneRoot().path), ".")
-			add("/" + path.Join(prefix, cats+t.Format("2006/01/02/"), last) + ".html")
-			add("/" + path.Join(prefix, cats+t.Format("2006/01/02/"), last) + "/")
-		}
-	default:
+	if base := r.dir.zoneBase(); base != "_posts" && base != "_drafts" {
 		// Hugo, Zola and Astro: the path of the file.
 		old := hugoPath(path.Join(r.name().lang, dir, last))
 		add(old)
@@ -272,7 +288,48 @@ func (b *builder) postAliases(r *record, dir, name string, date time.Time, own s
 			add("/" + rest)
 		}
 	}
+	b.datedAliases(r, name, date, add)
 	return out
+}
+
+// datedAliases adds the addresses that Jekyll gives a file, and other tools one that is named for a day: 2024/01/02/title, with
+// .html and with a slash. They have the day that was written and the one of the file's name. Jekyll puts the categories before
+// it, unless it is told otherwise, and counts days in the site's time zone.
+func (b *builder) datedAliases(r *record, name string, named time.Time, add func(string)) {
+	base := r.dir.zoneBase()
+	jekyll := base == "_posts" || base == "_drafts"
+	if named.IsZero() && !jekyll {
+		return
+	}
+	days := []time.Time{r.p.published, named}
+	lang := strings.ToLower(b.t.slugLang(r)) // a translation must not take the original's address
+	folders := []string{lang}
+	if jekyll {
+		days = append(days, site.In(r.p.published, b.t.s.zone))
+		folders[0] = strings.TrimSuffix(path.Dir(r.dir.zoneRoot().path), ".")
+		if folderLang(r.path) == "" {
+			folders[0] = path.Join(lang, folders[0])
+		}
+		cats := folders[0]
+		for _, c := range r.p.categories {
+			cats = path.Join(cats, string(site.TagSlug(c)))
+		}
+		if cats != folders[0] {
+			folders = append(folders, cats)
+		}
+	}
+	for _, day := range days {
+		if day.IsZero() {
+			continue
+		}
+		for _, folder := range folders {
+			for _, last := range appendNew(nil, r.p.slug, strings.ReplaceAll(name, " ", "-")) {
+				at := "/" + path.Join(folder, day.Format("2006/01/02"), last)
+				add(at + ".html")
+				add(at + "/")
+			}
+		}
+	}
 }
 
 // storedAddress is the address that a document of MongoDB's had by its slug as it was stored; "" where it can have had
@@ -290,15 +347,6 @@ func (f *folder) zoneBase() string {
 		return ""
 	}
 	return f.zoneRoot().base()
-}
-
-func firstTime(ts ...time.Time) time.Time {
-	for _, t := range ts {
-		if !t.IsZero() {
-			return t
-		}
-	}
-	return time.Time{}
 }
 
 // hugoPath is the address Hugo gives a file: lower case, blanks as hyphens.
@@ -408,6 +456,11 @@ func (b *builder) page(r *record) site.Document {
 			pg.Aliases = appendNew(pg.Aliases, a)
 		}
 	}
+	b.datedAliases(r, name, date, func(a string) {
+		if a = site.OldPath(a); a != "" {
+			pg.Aliases = appendNew(pg.Aliases, a)
+		}
+	})
 	pg.Revision = revision(pg)
 	return pg
 }

@@ -157,6 +157,7 @@ func (c *codec) parsed(p *parsed) {
 	c.string(&p.hidden)
 	c.string(&p.slug)
 	c.string(&p.address)
+	c.string(&p.to)
 	c.string(&p.excerpt)
 	c.string(&p.intro)
 	c.string(&p.lang)

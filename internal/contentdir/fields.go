@@ -22,6 +22,7 @@ import (
 type parsed struct {
 	title, heading    string // the key's, and the body's first heading
 	slug, address     string // slug, and path/url/permalink as written
+	to                string // where it redirects its readers; empty: nowhere
 	excerpt, intro    string // the key's, and what the body begins with
 	lang              string
 	tags, categories  []string
@@ -98,6 +99,7 @@ const (
 	keySEOImage
 	keyAliases
 	keyAddress
+	keyRedirect
 	keyLang
 	keyFeatured
 	keyViews
@@ -162,7 +164,7 @@ var keys = map[string]keyRank{
 	"seo": {keySEO, 9}, "metaTitle": {keySEOTitle, 8}, "seoTitle": {keySEOTitle, 9}, "metaDescription": {keySEODescription, 8}, "seoDescription": {keySEODescription, 9},
 	"keywords": {keyKeywords, 8}, "metaKeywords": {keyKeywords, 7}, "canonical": {keyCanonical, 8}, "canonicalUrl": {keyCanonical, 8}, "canonicalURL": {keyCanonical, 8}, "noindex": {keyNoIndex, 8},
 	"noIndex": {keyNoIndex, 8},
-	"aliases": {keyAliases, 9}, "alias": {keyAliases, 8}, "redirectFrom": {keyAliases, 7},
+	"aliases": {keyAliases, 9}, "alias": {keyAliases, 8}, "redirectFrom": {keyAliases, 7}, "redirectTo": {keyRedirect, 9},
 	"permalink": {keyAddress, 8}, "url": {keyAddress, 9}, "path": {keyAddress, 7},
 	"lang": {keyLang, 9}, "language": {keyLang, 8}, "locale": {keyLang, 7},
 	"instructorName": {keyInstructorName, 9}, "instructorImage": {keyInstructorImage, 9}, "curriculum": {keyCurriculum, 9}, "developmentMode": {keyClosed, 9}, "notification": {keyNotice, 9},
@@ -294,6 +296,8 @@ type reader struct {
 	kept       bool // the file holds a document of MongoDB's, or a module or a lesson of one
 	hiding     fields.Hiding
 	hiders     map[string]*field // what hiding has read
+	// The field that says that the document has no page, as messages have it.
+	unpublished string
 	// Jekyll parts tags at blanks.
 	blanks bool
 	// The fields that the tags and the authors are from.
@@ -329,6 +333,9 @@ func (p *parts) read(name string, front *value, out *parsed, zone *time.Location
 	r.hiding.Authored = !r.kept
 	r.table(front, false)
 	r.hide()
+	if r.unpublished != "" && !out.stored {
+		out.draft, out.deleted, out.hidden = true, true, r.unpublished
+	}
 	if out.stored {
 		for _, l := range r.late {
 			if out.draft || !out.says && collOf(name) == Blogs {
@@ -591,8 +598,20 @@ func (r *reader) take(k key, f *field) bool {
 	case keySEOImage:
 		out.seo.Image = pictureOf(v).Src
 	case keyAliases:
-		out.aliases = append(out.aliases, stringsOf(v)...)
+		for _, a := range stringsOf(v) {
+			if site.IsPattern(a) {
+				r.warn(f, fmt.Sprintf("the alias %q is a pattern, so it leads nowhere", diag.Clip(a, 80)), "write whole addresses, without : and * before a name")
+				continue
+			}
+			out.aliases = append(out.aliases, a)
+		}
+	case keyRedirect:
+		return r.redirect(f)
 	case keyAddress:
+		if b, ok := boolOf(v); ok && !b && v.kind != number { // as Eleventy reads it
+			r.unpublished = f.key + " is " + v.s
+			return true
+		}
 		if v.kind == text && !strings.ContainsAny(v.s, ":{}*") {
 			out.address = strings.TrimSpace(v.s)
 			return true
@@ -833,6 +852,26 @@ func (r *reader) date(f *field, to *time.Time) bool {
 		r.fail(f, problem, remedy)
 	}
 	return ok
+}
+
+// redirect reads where readers are sent: a path of the site or a web address, or a list of one.
+func (r *reader) redirect(f *field) bool {
+	v := f.val
+	if v.kind == list && len(v.items) > 0 {
+		v = v.items[0]
+	}
+	u, err := url.Parse(strings.TrimSpace(v.s))
+	if err == nil && u.Scheme == "" && u.Host == "" && u.Path != "" {
+		u.Path = "/" + strings.TrimLeft(u.Path, "/")
+		u.RawPath = ""
+	}
+	web := err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
+	if v.kind != text || err != nil || !web && !(u.Scheme == "" && u.Host == "" && strings.HasPrefix(u.Path, "/")) {
+		r.fail(f, fmt.Sprintf("%s %q is no address", f.key, diag.Clip(v.s, 80)), "begin it with / or https://")
+		return false
+	}
+	r.out.to = u.String()
+	return true
 }
 
 // useOtherDate reports dates of publication that cannot be read. Where another field, the file's name or its address has

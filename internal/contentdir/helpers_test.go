@@ -158,6 +158,7 @@ func describe(t testing.TB, s *contentdir.Source, dir string, ch *site.Changes, 
 		case *site.Page:
 			line("page %s", d.ID)
 			line("  at %s%s%s", d.Path, map[bool]string{true: " section"}[d.Section], map[bool]string{true: " nav"}[d.Nav])
+			str("leads to", d.To)
 			meta(&d.Meta)
 			if d.Closed {
 				line("  closed")

@@ -61,6 +61,8 @@ type Source struct {
 	strings map[string]string // one copy of each repeated string: tags, authors, languages
 	unsure  bool              // the next scan must look at everything: none has succeeded since something may have changed
 	root    *os.Root          // while a scan runs
+
+	collections []string // folders of Jekyll's that _config.yml declares, sorted
 }
 
 // settled is how old a modification time must be to tell that a file has not changed since it was read: two writes
@@ -115,6 +117,9 @@ func (s *Source) Scan(ctx context.Context, changed []string) (*site.Changes, err
 	}
 	defer root.Close()
 	s.root = root
+	if declared := readCollections(root); !slices.Equal(declared, s.collections) {
+		s.collections, changed = declared, nil // which files are content is another question now
+	}
 	s.doubtMu.Lock()
 	doubts := s.doubts
 	s.doubts = nil
@@ -135,7 +140,7 @@ func (s *Source) Scan(ctx context.Context, changed []string) (*site.Changes, err
 // reads reports whether a file or folder belongs to what the source looks at.
 func (s *Source) reads(name string) bool {
 	top, _, _ := strings.Cut(name, "/")
-	return s.only == nil || slices.Contains(s.only, top)
+	return (s.only == nil || slices.Contains(s.only, top)) && !s.ignores(name)
 }
 
 // Body reads a document's body again. The error is site.ErrChanged when it is not the one ref was made of, and

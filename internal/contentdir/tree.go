@@ -277,7 +277,7 @@ func (t *tree) away(missing []string, named map[string]bool, there []found) (gon
 			since = now
 			t.missing[name] = now
 		}
-		if now.Sub(since) >= writing || isNamed(name, named) || inodes[t.record(name).stat.inode] || !t.stirred(path.Dir(name), now, stirred) {
+		if now.Sub(since) >= writing || t.s.ignores(name) || isNamed(name, named) || inodes[t.record(name).stat.inode] || !t.stirred(path.Dir(name), now, stirred) {
 			gone = append(gone, name)
 			delete(t.missing, name)
 		} else {
@@ -563,7 +563,7 @@ func recordPath(r *record, p string) int { return strings.Compare(r.path, p) }
 // translations. Each of them looks different when one comes or goes.
 func (t *tree) rival(st *scanState, r *record) {
 	r.rivals = 0
-	if !r.isMarkdown || r.broken || r.p == nil || r.p.stored || r.p.draft || !r.dated && r.dir.zone != blogZone {
+	if !r.isMarkdown || r.broken || r.p == nil || r.p.stored || r.p.draft || r.p.to != "" || !r.dated && r.dir.zone != blogZone {
 		return
 	}
 	name, _, date := plainName(r)

@@ -393,6 +393,10 @@ func (r *reader) aliases(folder string, own site.Path) []string {
 		}
 	}
 	for _, a := range r.list(r.fields.get("aliases").v) {
+		if site.IsPattern(a) {
+			r.warn("aliases", fmt.Sprintf("the alias %q is a pattern, so it leads nowhere", diag.Clip(a, 80)), "store whole addresses, without : and * before a name")
+			continue
+		}
 		add(a)
 	}
 	add(r.fields.str("permalink"))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/url"
 	"path"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -205,7 +206,7 @@ func OldPath(s string) string {
 	if d, err := url.PathUnescape(s); err == nil && utf8.ValidString(d) {
 		s = d
 	}
-	if strings.ContainsAny(s, "\\{}*") || strings.ContainsFunc(s, unicode.IsControl) || len(s) > 1000 {
+	if strings.ContainsAny(s, "\\{}*") || strings.Contains(s, "/:") || strings.ContainsFunc(s, unicode.IsControl) || len(s) > 1000 {
 		return ""
 	}
 	for _, seg := range strings.Split(s, "/") {
@@ -223,6 +224,12 @@ func OldPath(s string) string {
 	}
 	return s
 }
+
+// patternSign is what the readers of _redirects files take for more than itself.
+var patternSign = regexp.MustCompile(`/:|[*{}]`)
+
+// IsPattern reports whether a former address is the pattern of several: /blog/:slug/ or /old/*.
+func IsPattern(s string) bool { return !strings.Contains(s, "://") && patternSign.MatchString(s) }
 
 // ParseStatus reads the status of a document: whether it is a draft, and whether the word is known. What is not known
 // is a draft.

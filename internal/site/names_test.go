@@ -113,7 +113,7 @@ func TestOldPath(t *testing.T) {
 	for _, test := range []struct{ in, want string }{
 		{"/2024/rivers/", "/2024/rivers/"}, {"blog/rivers.html", "/blog/rivers.html"}, {"/a%20b", "/a b"}, {"/a?b#c", "/a"}, {"/a//b/./c", "/a/b/c"},
 		{"", ""}, {"/", ""}, {"//example.org/a", ""}, {"https://example.org/a", ""}, {"mailto:a", ""}, {"/../etc", ""}, {"/%2e%2e/etc", ""}, {"/a\\b", ""},
-		{"/index.html", ""}, {"/a\x00", ""},
+		{"/index.html", ""}, {"/a\x00", ""}, {"/:x", ""}, {"/blog/:slug/", ""}, {"/old/*", ""}, {"/{a}/", ""}, {"/wiki/Foo:Bar", "/wiki/Foo:Bar"},
 	} {
 		if got := site.OldPath(test.in); got != test.want {
 			t.Errorf("OldPath(%q) = %q, want %q", test.in, got, test.want)

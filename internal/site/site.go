@@ -188,12 +188,13 @@ type Lesson struct {
 // A Page is a Markdown page at an address of its own, or the text of a section such as the blog's list.
 type Page struct {
 	Meta
-	Path    Path // its address
-	Section bool // the text of the page that freshet makes at Path (home, /blog/, /courses/), not a page of its own
-	Weight  int  // order in the site's navigation when Nav
-	Nav     bool // linked from the site's navigation
-	Link    Link // of the banner: where it leads
-	Closed  bool // of a section: readers see that it is being worked on, and not what is in it
+	Path    Path   // its address
+	Section bool   // the text of the page that freshet makes at Path (home, /blog/, /courses/), not a page of its own
+	Weight  int    // order in the site's navigation when Nav
+	Nav     bool   // linked from the site's navigation
+	Link    Link   // of the banner: where it leads
+	To      string // not empty: no page, but a redirect of its aliases to this path or web address
+	Closed  bool   // of a section: readers see that it is being worked on, and not what is in it
 }
 
 // BannerPath is the address that stands for the banner, a Section whose Title every page shows.

@@ -451,6 +451,9 @@ func MetaOf(d Document) *Meta {
 	return nil
 }
 
+// HasPage reports whether the page is one of its own: neither the text of a section nor a redirect.
+func (p *Page) HasPage() bool { return !p.Section && p.To == "" }
+
 // PathOf is the address of a document's own page; empty for sections and for files that are not public.
 func PathOf(d Document) Path {
 	switch d := d.(type) {
@@ -459,7 +462,7 @@ func PathOf(d Document) Path {
 	case *Course:
 		return CoursePath(d.Slug)
 	case *Page:
-		if !d.Section {
+		if d.HasPage() {
 			return d.Path
 		}
 	case *File:
@@ -475,6 +478,9 @@ func claimOf(d Document) Path {
 	}
 	switch d := d.(type) {
 	case *Page:
+		if d.To != "" {
+			return "redirect:" + Path(d.ID)
+		}
 		return "section:" + d.Path
 	case *File:
 		return "file:" + Path(d.Name)
@@ -555,7 +561,7 @@ func (s *Snapshot) index(d Document, p Path) {
 	case *Course:
 		s.courses.t.Set(d)
 	case *Page:
-		if !d.Section {
+		if d.HasPage() {
 			s.pages.t.Set(d)
 			if d.Nav {
 				s.nav.t.Set(d)
@@ -584,7 +590,7 @@ func (s *Snapshot) unindex(d Document) {
 	case *Course:
 		s.courses.t.Delete(d)
 	case *Page:
-		if !d.Section {
+		if d.HasPage() {
 			s.pages.t.Delete(d)
 			s.nav.t.Delete(d)
 		}
