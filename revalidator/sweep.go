@@ -28,7 +28,7 @@ func (s *sweep) look(roots []string) (changed []string, err error) {
 	began := time.Now()
 	files := make(map[string]stamp, len(s.files))
 	for _, root := range roots {
-		err := walk(root, nil, func(name string, folder bool) error {
+		err := walk(root, nil, func(name string, folder, _ bool) error {
 			if folder {
 				return nil
 			}
@@ -36,7 +36,9 @@ func (s *sweep) look(roots []string) (changed []string, err error) {
 			if err != nil {
 				return absentIsNil(err)
 			}
-			files[name] = stampOf(info)
+			if !info.IsDir() {
+				files[name] = stampOf(info)
+			}
 			return nil
 		})
 		if err != nil {

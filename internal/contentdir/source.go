@@ -227,7 +227,26 @@ func (s *Source) open(name string) (*os.File, error) {
 		return nil, err
 	}
 	defer root.Close()
-	return root.Open(filepath.FromSlash(name))
+	return s.openIn(root, name)
+}
+
+// openIn opens a file of the tree in its open folder, which refuses links that name their targets in full: those that
+// stay within the tree are followed.
+func (s *Source) openIn(root *os.Root, name string) (*os.File, error) {
+	f, err := root.Open(filepath.FromSlash(name))
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return f, err
+	}
+	real, err1 := filepath.EvalSymlinks(s.dir)
+	target, err2 := filepath.EvalSymlinks(s.file(name))
+	if err1 != nil || err2 != nil {
+		return nil, err
+	}
+	rel, err3 := filepath.Rel(real, target)
+	if err3 != nil || !filepath.IsLocal(rel) || rel == filepath.FromSlash(name) {
+		return nil, err
+	}
+	return root.Open(rel)
 }
 
 func absent(err error) error {
@@ -303,7 +322,7 @@ func (s *Source) walk(ctx context.Context, dirs ...string) (*walk, error) {
 		return nil, err
 	}
 	for _, d := range dirs {
-		if err := w.dir(d, false); err != nil {
+		if err := w.dir(d, nil); err != nil {
 			_ = g.Wait() // the first error is the one to report
 			return nil, err
 		}
@@ -315,8 +334,8 @@ func (s *Source) walk(ctx context.Context, dirs ...string) (*walk, error) {
 	return w, nil
 }
 
-// dir lists a folder; inLink says that a symbolic link has led here, so that no other is followed.
-func (w *walk) dir(name string, inLink bool) error {
+// dir lists a folder; links are the real folders that symbolic links on the way to it led to.
+func (w *walk) dir(name string, links []string) error {
 	if err := w.ctx.Err(); err != nil {
 		return err
 	}
@@ -345,7 +364,7 @@ func (w *walk) dir(name string, inLink bool) error {
 		}
 		switch {
 		case e.IsDir():
-			sub := func() error { return w.dir(full, inLink) }
+			sub := func() error { return w.dir(full, links) }
 			if !w.g.TryGo(sub) {
 				if err := sub(); err != nil {
 					return err
@@ -361,7 +380,7 @@ func (w *walk) dir(name string, inLink bool) error {
 			}
 			files = append(files, found{full, st})
 		case e.Type()&fs.ModeSymlink != 0:
-			f, err := w.link(full, inLink)
+			f, err := w.link(full, links)
 			if err != nil {
 				return err
 			}
@@ -389,7 +408,7 @@ func cmpOr(a, b string) string {
 }
 
 // link follows a symbolic link that stays within the tree and does not lead back to where it is.
-func (w *walk) link(full string, inLink bool) ([]found, error) {
+func (w *walk) link(full string, links []string) ([]found, error) {
 	w.mu.Lock()
 	w.links = true
 	w.mu.Unlock()
@@ -405,7 +424,7 @@ func (w *walk) link(full string, inLink bool) ([]found, error) {
 		return nil, nil
 	}
 	for _, seg := range strings.Split(filepath.ToSlash(rel), "/") {
-		if skipped(seg, true) && rel != "." {
+		if skipped(seg, true) && rel != "." && !versions(seg) {
 			w.problem(full, "this symbolic link leads to a hidden file", "copy the file into the tree", isMarkdown)
 			return nil, nil
 		}
@@ -424,12 +443,23 @@ func (w *walk) link(full string, inLink bool) ([]found, error) {
 	if err != nil {
 		return nil, err
 	}
-	if inLink || here == target || strings.HasPrefix(here+string(filepath.Separator), target+string(filepath.Separator)) {
+	circle := len(links) == maxLinks
+	for _, folder := range append(slices.Clip(links), here) {
+		circle = circle || strings.HasPrefix(folder+string(filepath.Separator), target+string(filepath.Separator))
+	}
+	if circle {
 		w.problem(full, "this symbolic link leads in a circle or to another one, and is not followed", "link to the folder itself", false)
 		return nil, nil
 	}
-	return nil, w.dir(full, true)
+	return nil, w.dir(full, append(slices.Clip(links), here))
 }
+
+// maxLinks is how many folders that are symbolic links may be within each other.
+const maxLinks = 3
+
+// versions reports whether a hidden folder holds what links beside it show one version of: Kubernetes mounts a ConfigMap
+// as links to ..data, which is a link to such a folder, and git-sync keeps checkouts in .worktrees.
+func versions(base string) bool { return strings.HasPrefix(base, "..") || base == ".worktrees" }
 
 func (w *walk) problem(name, message, remedy string, left bool) {
 	p := diag.Problem{Severity: diag.Warning, File: w.s.shown(name), Message: message, Remedy: remedy}
@@ -515,7 +545,7 @@ var errMoving = errors.New("changed while it was read")
 
 // read reads and parses a file and reports whether its modification time can be trusted.
 func (s *Source) read(r *record, st *stat) (bool, error) {
-	f, err := s.root.Open(filepath.FromSlash(r.path))
+	f, err := s.openIn(s.root, r.path)
 	if err != nil {
 		return false, err
 	}
