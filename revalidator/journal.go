@@ -177,11 +177,16 @@ func (j *journal) append(r record, sync bool) error {
 	return nil
 }
 
-// due reports whether the journal should be rewritten.
+// due reports whether the journal should be rewritten: much of it is not needed, it cannot be trusted, or somebody has
+// removed it.
 func (j *journal) due() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.broken != nil || j.size > max(compactAt, 2*j.live)
+	if j.broken != nil || j.size > max(compactAt, 2*j.live) {
+		return true
+	}
+	_, err := os.Lstat(j.path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // rewrite puts a new journal in the place of the old one. needed returns its records; nothing is appended meanwhile. A

@@ -283,3 +283,20 @@ func BenchmarkObjectsAtOnce(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkVerify reads all objects of a site, as the first build of a process does beside its scan.
+func BenchmarkVerify(b *testing.B) {
+	w := openWriter(b, pagestore.Config{Dir: b.TempDir()})
+	g := fill(b, w, 10_000)
+	bytes := int64(0)
+	for e := range g.All() {
+		bytes += e.Object.Size
+	}
+	b.SetBytes(bytes)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := w.Verify(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

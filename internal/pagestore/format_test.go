@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -55,8 +56,8 @@ func putLog(t testing.TB, b []byte) string {
 	return dir
 }
 
-// FuzzReadLog: a log whose bytes were replaced from some place on is one of its generations or an error, and every
-// object is what it was or an error.
+// FuzzReadLog: a log whose bytes were replaced from some place on is one of its generations, or what can be read of them
+// under a new number, or an error; and every object is what one of them had or an error.
 func FuzzReadLog(f *testing.F) {
 	whole := readFile(f, golden)
 	wants, ends := generations(f, f.TempDir())
@@ -82,14 +83,14 @@ func FuzzReadLog(f *testing.F) {
 			if g == nil || g.ID == 0 {
 				return
 			}
-			if g.ID > uint64(len(wants)) || g.Len() != len(wants[g.ID-1]) {
-				t.Fatalf("generation %d with %d entries", g.ID, g.Len())
-			}
-			want := wants[g.ID-1]
 			for e := range g.All() {
-				body, err := g.Object(e.Object)
-				if e.Status == 200 && err == nil && string(body) != want[string(e.Path)] || e.Status != 200 && e.Location != want[string(e.Path)] {
-					t.Errorf("%s of generation %d has %q, want %q", e.Path, g.ID, body, want[string(e.Path)])
+				had := slices.ContainsFunc(wants, func(want pages) bool { return e.Status != 200 && e.Location == want[string(e.Path)] })
+				if e.Status == 200 {
+					body, err := g.Object(e.Object)
+					had = err != nil || slices.ContainsFunc(wants, func(want pages) bool { return string(body) == want[string(e.Path)] })
+				}
+				if !had {
+					t.Errorf("%s of generation %d has what no generation had", e.Path, g.ID)
 				}
 			}
 		}
@@ -99,6 +100,9 @@ func FuzzReadLog(f *testing.F) {
 			return
 		}
 		check(w.Current())
+		if r.Current() != nil && w.Current().ID < r.Current().ID {
+			t.Errorf("the writer has generation %d, a reader had %d", w.Current().ID, r.Current().ID)
+		}
 		if err := w.Close(); err != nil {
 			t.Error(err)
 		}

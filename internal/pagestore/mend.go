@@ -235,7 +235,10 @@ func (w *Writer) Verify(ctx context.Context) error {
 			continue
 		}
 		read = n.object.Offset
-		body, err := gen.seg.object(n.object, buf)
+		if size := objectHead + int(n.object.Size); cap(buf) < size && size <= 1<<20 {
+			buf = make([]byte, 2*size)
+		}
+		_, err := gen.seg.object(n.object, buf)
 		if isDamage(err) {
 			w.cfg.Logger.Error("page log: a stored page is damaged, and is made again", "path", n.path(), "error", err)
 			w.mu.Lock()
@@ -246,7 +249,6 @@ func (w *Writer) Verify(ctx context.Context) error {
 		} else if err != nil {
 			return fmt.Errorf("verify the page log: %w", err)
 		}
-		buf = scratch(body, buf)
 	}
 	return nil
 }
