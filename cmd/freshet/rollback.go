@@ -64,6 +64,8 @@ func (inv *invocation) rollback(ctx context.Context, eff *effective, id uint64, 
 	gen, err := store.Rollback(id, info)
 	if errors.Is(err, site.ErrNotFound) {
 		return failed(fmt.Errorf("generation %d is not kept", id), "freshet log lists the generations that are")
+	} else if _, damaged := errors.AsType[*pagestore.DamageError](err); damaged {
+		return failed(err, "choose another generation: freshet log lists those that are kept")
 	} else if err != nil {
 		return err
 	}

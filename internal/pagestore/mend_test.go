@@ -3,6 +3,7 @@ package pagestore_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -194,4 +195,33 @@ func TestCompactionOfDamagedEntries(t *testing.T) {
 	wantContents(t, w.Current(), want)
 	closeWriter(t, w)
 	wantContents(t, openWriter(t, pagestore.Config{Dir: dir}).Current(), want)
+}
+
+// TestRollbackToDamage: no generation is made of objects that cannot be read.
+func TestRollbackToDamage(t *testing.T) {
+	dir := t.TempDir()
+	w := openWriter(t, pagestore.Config{Dir: dir})
+	g := commit(t, w, pages{"/": "home", "/a/": "a as it was"})
+	commit(t, w, pages{"/": "home 2"})
+	now := commit(t, w, pages{"/a/": "a as it is"})
+	e, _ := g.Lookup("/a/")
+	f, err := os.OpenFile(logFile(t, dir), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt([]byte("X"), e.Object.Offset+pagestore.ObjectHead); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Rollback(1, pagestore.CommitInfo{})
+	if d, ok := errors.AsType[*pagestore.DamageError](err); !ok || d.Offset != e.Object.Offset || !strings.Contains(err.Error(), "/a/") {
+		t.Errorf("Rollback gives %v", err)
+	}
+	if w.Current().ID != now.ID {
+		t.Errorf("generation %d after a rollback that failed, want %d", w.Current().ID, now.ID)
+	}
+	// What the newest generation has as well needs no reading.
+	if _, err := w.Rollback(3, pagestore.CommitInfo{}); err != nil {
+		t.Error(err)
+	}
 }

@@ -36,6 +36,11 @@ func (w *Writer) Rollback(id uint64, c CommitInfo) (*Generation, error) {
 		}
 		if was == nil || !was.sameResponse(is) {
 			c.Changed++
+			if e.Status == 200 { // nothing makes again what only an older generation had
+				if _, err := old.Object(e.Object); err != nil {
+					return nil, fmt.Errorf("roll back %s: %w", e.Path, err)
+				}
+			}
 		}
 		b.Put(*e, docs)
 	}
