@@ -231,6 +231,9 @@ func serverConfig(eff *effective, pages server.Site, extra map[string]http.Handl
 		delay = 0
 	}
 	var last atomic.Pointer[time.Time] // as long as the note cannot be read, what it said before holds
+	if t, err := pagestore.Verified(eff.State); err == nil {
+		last.Store(&t)
+	}
 	return server.Config{
 		DrainDelay: delay,
 		Extra:      extra,
