@@ -3,7 +3,9 @@ package pagestore_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -171,6 +173,26 @@ func TestHeaderDamaged(t *testing.T) {
 			t.Errorf("%s: put aside are %v, %v", name, aside, err)
 		}
 		closeWriter(t, w)
+	}
+}
+
+// TestLaterVersionIsLeftAlone: a whole header of another version is no damage, whatever commits there are behind it.
+func TestLaterVersionIsLeftAlone(t *testing.T) {
+	base := t.TempDir()
+	generations(t, base)
+	b := readFile(t, logFile(t, base))
+	b[8] = 2
+	binary.LittleEndian.PutUint32(b[60:], crc32.Checksum(b[:60], crc32.MakeTable(crc32.Castagnoli)))
+	dir := putLog(t, b)
+	_, werr := pagestore.OpenWriter(pagestore.Config{Dir: dir})
+	_, rerr := pagestore.OpenReader(pagestore.Config{Dir: dir})
+	for _, err := range []error{werr, rerr} {
+		if err == nil || !strings.Contains(err.Error(), "another version of freshet") {
+			t.Errorf("a log of another version gives %v", err)
+		}
+	}
+	if got := readFile(t, logFile(t, dir)); !bytes.Equal(got, b) {
+		t.Error("the file was changed")
 	}
 }
 

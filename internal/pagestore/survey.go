@@ -195,6 +195,10 @@ func reopenDamaged(name string, seq uint64, flag int) (s *segment, ok bool, err 
 	if err != nil {
 		return nil, false, err
 	}
+	var head [headerSize]byte
+	if _, err := f.ReadAt(head[:], 0); err == nil && binary.LittleEndian.Uint32(head[60:]) == crc32.Checksum(head[:60], castagnoli) {
+		return nil, false, nil // it is whole, and of another version of freshet
+	}
 	mark := binary.LittleEndian.AppendUint64(nil, commitMark)
 	b := make([]byte, 1<<20)
 	s = &segment{f: f, name: name}
