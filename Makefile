@@ -33,6 +33,7 @@ setup: ## install what the tests need, when root on Debian
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	command -v varnishd >/dev/null || missing="$$missing varnish varnish-modules"; \
 	command -v nginx >/dev/null || missing="$$missing nginx-light"; \
+	command -v python3 >/dev/null || missing="$$missing python3"; \
 	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "installing what the tests need: $$missing"; \

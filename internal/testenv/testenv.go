@@ -1,6 +1,6 @@
 // Package testenv finds what tests need from outside the module. What is absent makes a test skip and say why, unless
-// FRESHET_TEST_REQUIRE says that it must be there: then the test fails. Its value is a list of names, chromium, corpus,
-// mongo, nginx, redis and varnish; 1 means all that can be installed anywhere, which is all but the corpus.
+// FRESHET_TEST_REQUIRE says that it must be there: then the test fails. Its value is a list of names, cases, chromium, corpus,
+// mongo, nginx, redis and varnish; 1 means all that can be installed anywhere, which is all but cases and corpus.
 package testenv
 
 import (
@@ -26,6 +26,7 @@ import (
 
 // What FRESHET_TEST_REQUIRE can name.
 const (
+	cases    = "cases"
 	corpus   = "corpus"
 	chromium = "chromium"
 	mongo    = "mongo"
@@ -39,7 +40,7 @@ func missing(t testing.TB, name, format string, args ...any) {
 	t.Helper()
 	reason := fmt.Sprintf(format, args...)
 	require := os.Getenv("FRESHET_TEST_REQUIRE")
-	if slices.Contains(strings.Split(require, ","), name) || require == "1" && name != corpus {
+	if slices.Contains(strings.Split(require, ","), name) || require == "1" && name != corpus && name != cases {
 		t.Fatalf("FRESHET_TEST_REQUIRE=%s, but %s", require, reason)
 	}
 	t.Skip(reason)
@@ -125,6 +126,23 @@ func Corpus(t testing.TB) string {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return dir
+}
+
+// Cases returns the folder of small content trees and stored documents with their right results, and of the program
+// run.py that judges a build of each: $FRESHET_TEST_CASES, else ../shared/cases beside the module.
+func Cases(t testing.TB) string {
+	t.Helper()
+	dir := os.Getenv("FRESHET_TEST_CASES")
+	if dir == "" {
+		dir = filepath.Join(Root(t), "..", "shared", "cases")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "run.py")); err != nil {
+		missing(t, cases, "there are no content cases at %s: set FRESHET_TEST_CASES to their folder", dir)
+	}
+	if _, err := exec.LookPath("python3"); err != nil {
+		missing(t, cases, "there is no python3 to judge the content cases: install it")
 	}
 	return dir
 }
