@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -89,6 +89,7 @@ type DB struct {
 	breaker  *breaker
 	monitor  *monitor
 	log      *slog.Logger
+	slow     sync.Map // slowScan → struct{}: collections that are read in parts
 }
 
 // Open makes the client. It asks the server nothing: that it is away is an error of the first command. Close gives the
@@ -264,6 +265,9 @@ func (db *DB) limit(c class) time.Duration {
 	return time.Hour // a million documents take minutes; the user is waiting and can interrupt it
 }
 
+// answerShare is which part of a limit a server has to say that it was reached, before the server counts as hung.
+const answerShare = 10
+
 // run is the gate: whatever goes to MongoDB goes through it. what says what is being done, for messages. f must send
 // its commands with the context it is given, and return their errors as they are.
 func (db *DB) run(ctx context.Context, c class, what string, f func(context.Context) error) error {
@@ -281,7 +285,7 @@ func (db *DB) run(ctx context.Context, c class, what string, f func(context.Cont
 		// nothing about MongoDB.
 		asked = context.WithoutCancel(ctx)
 	}
-	asked, cancel := context.WithTimeout(asked, limit)
+	asked, cancel := context.WithTimeout(asked, limit+limit/answerShare)
 	defer cancel()
 	err := f(asked)
 	if !trial && err != nil && ctx.Err() != nil {
@@ -340,24 +344,28 @@ type query struct {
 	hint       string // name of an index; empty: as the server likes
 	limit      int    // all in one batch; 0: none
 	batch      int    // documents of a batch; 0: as the server likes
-	batches    int    // about how many there will be; 0: one
+	batches    bool   // there may be many: what takes too long as one cursor is read in parts
+	sort       bool   // by _id
 }
-
-// longestMaxTime is what a server takes as maxTimeMS at most.
-const longestMaxTime = math.MaxInt32 * time.Millisecond
 
 // batchSize is how many documents of a scan come at a time.
 const batchSize = 1000
 
 // find calls each with the documents found, which are valid until it returns. Whatever stops the cursor before its end
-// is an error.
+// is an error. Of a query with many batches each may get a document twice.
 func (db *DB) find(ctx context.Context, q query, each func(bson.Raw) error) error {
 	if q.db == db.name {
 		q.coll = db.cfg.real(q.coll)
 	}
+	if q.batches {
+		return db.scan(ctx, q, each)
+	}
+	return db.findOnce(ctx, q, each)
+}
+
+// findOnce is find with one cursor.
+func (db *DB) findOnce(ctx context.Context, q query, each func(bson.Raw) error) error {
 	what := fmt.Sprintf("read %s.%s", q.db, q.coll)
-	// The server counts the time of all batches of a cursor together.
-	maxTime := min(db.limit(q.class)*time.Duration(max(q.batches, 1)), longestMaxTime)
 	cmd := bson.D{{Key: "find", Value: q.coll}, {Key: "filter", Value: orEmpty(q.filter)}}
 	if len(q.projection) > 0 {
 		cmd = append(cmd, bson.E{Key: "projection", Value: q.projection})
@@ -371,7 +379,10 @@ func (db *DB) find(ctx context.Context, q query, each func(bson.Raw) error) erro
 	if q.batch > 0 {
 		cmd = append(cmd, bson.E{Key: "batchSize", Value: int32(q.batch)})
 	}
-	cmd = append(cmd, bson.E{Key: "maxTimeMS", Value: maxTime.Milliseconds()})
+	if q.sort {
+		cmd = append(cmd, bson.E{Key: "sort", Value: bson.D{{Key: "_id", Value: 1}}})
+	}
+	cmd = append(cmd, bson.E{Key: "maxTimeMS", Value: db.limit(q.class).Milliseconds()})
 	cur, err := db.cursor(ctx, q.class, what, q.db, cmd)
 	if err != nil {
 		return err

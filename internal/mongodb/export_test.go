@@ -42,3 +42,6 @@ func FromBSON(raw bson.Raw) (extjson.Doc, error) { return fromBSON(raw) }
 
 // SetIdle sets how often streams without events say how far they have come.
 func (f *Feed) SetIdle(every time.Duration) { f.idle = every }
+
+// BodyBatch is how many documents are asked for at once when bodies are read.
+const BodyBatch = bodyBatch

@@ -532,6 +532,49 @@ func TestPoll(t *testing.T) {
 	}
 }
 
+// TestPollCounts takes a document away: the next poll or the one after it tells, and not the census that is due much
+// later. Books that are wrong start one census, not one at each poll.
+func TestPollCounts(t *testing.T) {
+	t.Parallel()
+	const polls = 2 // each counts two collections
+	for _, miscount := range []int{0, 3} {
+		r := newResponder(t)
+		r.fill(0, 20)
+		r.miscount = miscount
+		r.stream().refuse = 40573
+		w := watching(t, newFeed(t, open(t, to(r, false)), 20*time.Millisecond), "")
+		w.want("the beginning", "")
+		asked := func(name string) int {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return r.counts[name]
+		}
+		counted := func(n int) { // waits for so many counts
+			for from, end := asked("count"), time.Now().Add(patience); asked("count") < from+n; time.Sleep(time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatal("nothing is counted")
+				}
+			}
+		}
+		counted(4) // a census because of wrong books is over
+		r.mu.Lock()
+		r.docs["blogs"] = slices.Delete(r.docs["blogs"], 7, 8)
+		r.mu.Unlock()
+		before := asked("count")
+		w.want("a deletion", id(7))
+		if n := asked("count") - before; n > 2*(polls+1) { // and what was under way
+			t.Errorf("books wrong by %d: the deletion was told after %d counts, want %d polls", miscount, n, polls)
+		}
+		counted(4)
+		before = r.wholeFinds("blogs")
+		counted(10)
+		if n := r.wholeFinds("blogs") - before; n > 1 {
+			t.Errorf("books wrong by %d: %d censuses in five polls without a change, want at most the one that is due", miscount, n)
+		}
+		_ = w.end()
+	}
+}
+
 // TestPollMany names no more than is cheaper than looking at everything, and does not read it again and again.
 func TestPollMany(t *testing.T) {
 	t.Parallel()

@@ -248,8 +248,16 @@ func (db *DB) createIndex(ctx context.Context, w wantedIndex, line *Index) error
 		line.State, line.Name = IndexCreated, w.name
 	case hasCode(err, codeDuplicateKey):
 		line.State = IndexConflicting
-		line.Message = fmt.Sprintf("documents share one value of %s", w.keys[0].Key)
-		line.Remedy = "give each its own, and run freshet indexes again; freshet build names those that share one"
+		field := w.keys[0].Key
+		line.Message = fmt.Sprintf("documents share one value of %s", field)
+		line.Remedy = "give each its own, and run freshet indexes again"
+		shared, err := db.duplicates(ctx, w.coll, field)
+		if err != nil {
+			return err
+		}
+		if len(shared) > 0 {
+			line.Message += ": " + strings.Join(shared, "; ")
+		}
 	case hasCode(err, codeIndexOptions, codeIndexKeySpecs):
 		line.State = IndexConflicting
 		line.Message = "another index has its name or its keys"

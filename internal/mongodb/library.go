@@ -25,8 +25,7 @@ func NewLibrary(db *DB) (*Library, error) {
 }
 
 const (
-	libraryBatch   = 100     // whole documents of a batch: each may have 16 MB
-	libraryBatches = 1 << 16 // a collection may have; each has the time of its class
+	libraryBatch   = 100 // whole documents of a batch: each may have 16 MB
 	maxStoredBytes = 16 << 20
 )
 
@@ -62,7 +61,7 @@ func (l *Library) Find(ctx context.Context, coll string, ids []extjson.Value, sl
 		filters = append(filters, bson.D{{Key: "slug", Value: bson.D{{Key: "$in", Value: slugs}}}})
 	}
 	for _, filter := range filters {
-		q := query{db: l.db.name, coll: coll, class: list, filter: filter, batch: libraryBatch, batches: 2}
+		q := query{db: l.db.name, coll: coll, class: list, filter: filter, batch: libraryBatch}
 		if err := l.db.find(ctx, q, give); err != nil {
 			return err
 		}
@@ -181,7 +180,7 @@ func (l *Library) Has(ctx context.Context, coll string) (bool, error) {
 
 // Each calls each with every document of a collection. One that cannot be read is given as an error of its own.
 func (l *Library) Each(ctx context.Context, coll string, each func(d extjson.Doc, where string, err error) error) error {
-	q := query{db: l.db.name, coll: coll, class: list, hint: "_id_", batch: libraryBatch, batches: libraryBatches}
+	q := query{db: l.db.name, coll: coll, class: list, hint: idIndex, batch: libraryBatch, batches: true}
 	return l.db.find(ctx, q, func(raw bson.Raw) error {
 		where := string(documentID(coll, raw.Lookup("_id")))
 		d, err := fromBSON(raw)

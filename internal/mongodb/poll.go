@@ -21,7 +21,6 @@ const (
 	pollShare   = 10          // polling takes one part in so many of the time at most
 	censusEvery = 12          // polls
 	censusShare = 20          // as pollShare, for the census
-	pollBatches = 100         // of censusBatch
 )
 
 // A memory is what polling knows of the documents.
@@ -41,6 +40,8 @@ type polled struct {
 	newest time.Time // update that is not in the future
 	moved  time.Time // when that was found
 	many   bool      // there are more than pollMany within the overlap
+	docs   int       // documents that are known
+	odd    int       // by how much the count differed that was made before the newest census; the same difference starts no other
 }
 
 // poll asks again and again; outage says that one has just ended. It returns nil when it is time to look for change
@@ -105,11 +106,15 @@ func (f *Feed) look(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	counts, err := f.counts(ctx)
+	if err != nil {
+		return err
+	}
 	m.took = time.Since(now)
 	if pages != m.pages {
 		m.pages, m.names[anySetting] = pages, struct{}{}
 	}
-	if now.Before(m.census) {
+	if now.Before(m.census) && !m.miscounted(counts) {
 		return nil
 	}
 	start := time.Now()
@@ -117,9 +122,35 @@ func (f *Feed) look(ctx context.Context, now time.Time) error {
 		if err := f.census(ctx, m, coll, now); err != nil {
 			return err
 		}
+		// The books of a server that has crashed, or of a sharded cluster, may be wrong for long.
+		m.colls[coll].odd = counts[coll] - m.colls[coll].docs
 	}
 	m.census = time.Now().Add(max(censusEvery*f.every, censusShare*time.Since(start)))
 	return nil
+}
+
+// counts are how many documents each collection has by its own books, which costs the server nothing to say.
+func (f *Feed) counts(ctx context.Context) (map[string]int, error) {
+	out := map[string]int{}
+	for _, coll := range append([]string{blogs, courses}, f.db.cfg.referred()...) {
+		n, err := f.db.count(ctx, coll)
+		if err != nil {
+			return nil, err
+		}
+		out[coll] = n
+	}
+	return out, nil
+}
+
+// miscounted reports whether a count is another than that of the documents which are known: some are gone, or have come
+// without an updatedAt.
+func (m *memory) miscounted(counts map[string]int) bool {
+	for coll, n := range counts {
+		if p := m.colls[coll]; n-p.docs != p.odd {
+			return true
+		}
+	}
+	return false
 }
 
 // remember begins a memory: what it finds is what is there.
@@ -168,13 +199,13 @@ func (f *Feed) updated(ctx context.Context, m *memory, coll string, now time.Tim
 	if p.many && now.Sub(p.moved) > pollOverlap {
 		from, op = p.newest, "$gt" // an import of a hundred thousand is not read every five seconds for ever
 	}
-	q := query{db: f.db.name, coll: coll, class: list, projection: pollProjection, hint: p.index, batch: censusBatch, batches: pollBatches,
+	q := query{db: f.db.name, coll: coll, class: list, projection: pollProjection, hint: p.index, batch: censusBatch, batches: true,
 		filter: bson.D{{Key: "updatedAt", Value: bson.D{{Key: op, Value: from}, {Key: "$lte", Value: now.Add(pollAhead)}}}}}
 	n := 0
 	err := f.db.find(ctx, q, func(raw bson.Raw) error {
 		n++
 		p.note(raw, now)
-		m.note(documentID(coll, raw.Lookup("_id")), stampOf(raw))
+		m.note(p, documentID(coll, raw.Lookup("_id")), stampOf(raw))
 		return nil
 	})
 	if err != nil {
@@ -202,9 +233,13 @@ func (p *polled) without(err error) error {
 }
 
 // note takes in a document as a poll or a census finds it.
-func (m *memory) note(id site.ID, stamp digest.Sum) {
-	if old, had := m.docs[id]; had && old == stamp {
+func (m *memory) note(p *polled, id site.ID, stamp digest.Sum) {
+	old, had := m.docs[id]
+	if had && old == stamp {
 		return
+	}
+	if !had {
+		p.docs++
 	}
 	m.docs[id] = stamp
 	m.names[string(id)] = struct{}{}
@@ -223,13 +258,13 @@ func stampOf(raw bson.Raw) digest.Sum {
 // updates whose time is older than others, in the future, or no time.
 func (f *Feed) census(ctx context.Context, m *memory, coll string, now time.Time) error {
 	p := m.colls[coll]
-	q := query{db: f.db.name, coll: coll, class: list, projection: pollProjection, hint: p.index, batch: censusBatch, batches: manyBatches}
+	q := query{db: f.db.name, coll: coll, class: list, projection: pollProjection, hint: p.index, batch: censusBatch, batches: true}
 	there := make(map[site.ID]struct{}, len(m.docs))
 	err := f.db.find(ctx, q, func(raw bson.Raw) error {
 		id := documentID(coll, raw.Lookup("_id"))
 		there[id] = struct{}{}
 		p.note(raw, now)
-		m.note(id, stampOf(raw))
+		m.note(p, id, stampOf(raw))
 		return nil
 	})
 	if err != nil {
@@ -238,6 +273,7 @@ func (f *Feed) census(ctx context.Context, m *memory, coll string, now time.Time
 	for id := range m.docs {
 		if _, has := there[id]; !has && collOf(id) == coll {
 			delete(m.docs, id)
+			p.docs--
 			m.names[string(id)] = struct{}{}
 		}
 	}

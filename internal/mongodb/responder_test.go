@@ -2,6 +2,7 @@ package mongodb_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -30,6 +31,8 @@ type responder struct {
 	cursors  map[int64][]bson.Raw
 	hidden   map[string]int // how many documents whole scans of a collection find, when not all
 	conns    map[net.Conn]bool
+	miscount int        // by how much counts are wrong
+	budget   int        // so many documents a cursor gives within its time; 0: any number
 	changes  *changeLog // answers change streams; nil: there are none
 }
 
@@ -84,6 +87,20 @@ func (r *responder) fill(from, n int) {
 	for i := range n {
 		r.docs["blogs"] = append(r.docs["blogs"], raw(postDoc(from+i, "text")))
 	}
+}
+
+// wholeFinds is how many reads of a whole collection were asked for.
+func (r *responder) wholeFinds(coll string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 0
+	for _, cmd := range r.commands {
+		name, isFind := cmd.Lookup("find").StringValueOK()
+		if filter, ok := cmd.Lookup("filter").DocumentOK(); isFind && name == coll && ok && len(filter) <= 5 {
+			n++
+		}
+	}
+	return n
 }
 
 // set makes what fails. It counts commands anew.
@@ -174,6 +191,21 @@ func (r *responder) serve(c net.Conn) {
 	}
 }
 
+// tooLong is the answer to what exceeds its maxTimeMS.
+var tooLong = bson.D{{Key: "ok", Value: 0.0}, {Key: "code", Value: int32(50)}, {Key: "errmsg", Value: "operation exceeded time limit"}}
+
+// kindOf is the place of a value's type in the order of _id, as far as tests have such types.
+func kindOf(v bson.RawValue) int {
+	return slices.Index([]bson.Type{bson.TypeInt32, bson.TypeString, bson.TypeEmbeddedDocument, bson.TypeObjectID, bson.TypeBoolean}, v.Type)
+}
+
+func compareIDs(a, b bson.RawValue) int {
+	if a.Type == bson.TypeInt32 && b.Type == bson.TypeInt32 {
+		return cmp.Compare(a.Int32(), b.Int32())
+	}
+	return cmp.Or(cmp.Compare(kindOf(a), kindOf(b)), bytes.Compare(a.Value, b.Value))
+}
+
 // answer is the reply to a command. The caller holds the lock.
 func (r *responder) answer(name string, cmd bson.Raw) bson.D {
 	db, _ := cmd.Lookup("$db").StringValueOK()
@@ -195,11 +227,23 @@ func (r *responder) answer(name string, cmd bson.Raw) bson.D {
 		if !has {
 			batch = 101
 		}
+		if !cmd.Lookup("sort").IsZero() {
+			slices.SortStableFunc(found, func(a, b bson.Raw) int { return compareIDs(a.Lookup("_id"), b.Lookup("_id")) })
+		}
+		if limit, limited := cmd.Lookup("limit").AsInt64OK(); limited {
+			found = found[:min(int(limit), len(found))]
+		}
+		if r.budget > 0 && min(int(batch), len(found)) > r.budget {
+			return tooLong
+		}
 		return bson.D{{Key: "cursor", Value: r.batch("firstBatch", db+"."+coll, found, int(batch), 0)}, ok}
 	case "getMore":
 		id := cmd.Lookup("getMore").AsInt64()
 		batch, has := cmd.Lookup("batchSize").AsInt64OK()
 		rest, there := r.cursors[id]
+		if r.budget > 0 {
+			return tooLong
+		}
 		if !there {
 			return bson.D{{Key: "ok", Value: 0.0}, {Key: "code", Value: int32(43)}, {Key: "errmsg", Value: "cursor not found"}}
 		}
@@ -208,7 +252,7 @@ func (r *responder) answer(name string, cmd bson.Raw) bson.D {
 		}
 		return bson.D{{Key: "cursor", Value: r.batch("nextBatch", db+"."+cmd.Lookup("collection").StringValue(), rest, int(batch), id)}, ok}
 	case "count":
-		return bson.D{{Key: "n", Value: int32(len(r.docs[cmd.Lookup("count").StringValue()]))}, ok}
+		return bson.D{{Key: "n", Value: int32(len(r.docs[cmd.Lookup("count").StringValue()]) + r.miscount)}, ok}
 	case "listCollections":
 		var list []bson.Raw
 		for coll := range r.docs {
@@ -255,12 +299,34 @@ func matches(d, filter bson.Raw) bool {
 			}
 			continue
 		}
+		if gt := subvalue(e.Value(), "$gt"); !gt.IsZero() {
+			if kindOf(gt) != kindOf(have) || compareIDs(have, gt) <= 0 {
+				return false
+			}
+			continue
+		}
+		if kinds := subvalue(e.Value(), "$type"); !kinds.IsZero() {
+			list, _ := kinds.Array().Values()
+			if !slices.ContainsFunc(list, func(k bson.RawValue) bool { return bson.Type(k.Int32()) == have.Type }) {
+				return false
+			}
+			continue
+		}
 		in, isIn := e.Value().DocumentOK()
 		if !isIn && !have.Equal(e.Value()) || isIn && !bytes.Contains(in, have.Value) {
 			return false
 		}
 	}
 	return true
+}
+
+// subvalue is a field of a value that is a document; zero: it has none.
+func subvalue(v bson.RawValue, name string) bson.RawValue {
+	d, ok := v.DocumentOK()
+	if !ok {
+		return bson.RawValue{}
+	}
+	return d.Lookup(name)
 }
 
 func inRange(at time.Time, limits bson.Raw) bool {

@@ -265,7 +265,7 @@ func (s *Source) lookUp(ctx context.Context, raws []bson.Raw) error {
 				s.dec.referred.put(refKey{field, text}, "")
 			}
 			head, _, _ := strings.Cut(ref.Field, ".")
-			q := query{db: s.db.name, coll: ref.Collection, class: list, filter: among("_id", values), projection: bson.D{{Key: head, Value: 1}}, batch: batchSize, batches: 2}
+			q := query{db: s.db.name, coll: ref.Collection, class: list, filter: among("_id", values), projection: bson.D{{Key: head, Value: 1}}, batch: batchSize, batches: true}
 			err := s.db.find(ctx, q, func(raw bson.Raw) error {
 				list, err := fieldsOf(raw)
 				if err != nil {
@@ -314,7 +314,7 @@ func (r *reading) referring(ctx context.Context, id site.ID) error {
 			continue
 		}
 		for _, coll := range []string{blogs, courses} {
-			q := query{db: r.s.db.name, coll: coll, class: list, filter: among(cfg.refPath(field), forms), projection: bson.D{{Key: "_id", Value: 1}}, batch: censusBatch, batches: manyBatches}
+			q := query{db: r.s.db.name, coll: coll, class: list, filter: among(cfg.refPath(field), forms), projection: bson.D{{Key: "_id", Value: 1}}, batch: censusBatch, batches: true}
 			err := r.s.db.find(ctx, q, func(raw bson.Raw) error {
 				r.ids[documentID(coll, raw.Lookup("_id"))] = true
 				return nil

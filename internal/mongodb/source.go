@@ -48,6 +48,8 @@ type Source struct {
 
 	shownDocs int                // posts and courses that are no drafts
 	issues    map[site.ID]issues // of documents with any
+
+	ahead readAhead
 }
 
 // known is what is remembered of a document. Its text and fields are not: they are the snapshot's.
@@ -379,7 +381,7 @@ func (r *reading) hasAll(coll string) bool {
 // census returns the ids of all documents of a collection, from the index alone.
 func (s *Source) census(ctx context.Context, coll string) (map[site.ID]bool, error) {
 	ids := map[site.ID]bool{}
-	q := query{db: s.db.name, coll: coll, class: list, projection: bson.D{{Key: "_id", Value: 1}}, hint: "_id_", batch: censusBatch, batches: manyBatches}
+	q := query{db: s.db.name, coll: coll, class: list, projection: bson.D{{Key: "_id", Value: 1}}, hint: idIndex, batch: censusBatch, batches: true}
 	err := s.db.find(ctx, q, func(raw bson.Raw) error {
 		ids[documentID(coll, raw.Lookup("_id"))] = true
 		return nil
@@ -389,7 +391,6 @@ func (s *Source) census(ctx context.Context, coll string) (map[site.ID]bool, err
 
 const (
 	censusBatch = 10_000 // an id is some 30 bytes long
-	manyBatches = 1000   // of a scan: what hangs is found by the deadline of a batch
 )
 
 // A chunk is some documents of a scan, one after the other.
@@ -435,7 +436,7 @@ func (s *Source) stream(ctx context.Context, coll string, each func(site.ID, dec
 				return ctx.Err()
 			}
 		}
-		q := query{db: s.db.name, coll: coll, class: list, projection: s.db.cfg.projection(), batch: batchSize, batches: manyBatches}
+		q := query{db: s.db.name, coll: coll, class: list, projection: s.db.cfg.projection(), batch: batchSize, batches: true}
 		err := s.db.find(ctx, q, func(raw bson.Raw) error {
 			c.data = append(c.data, raw...)
 			c.ends = append(c.ends, len(c.data))
@@ -596,6 +597,7 @@ func (r *reading) commit() *site.Changes {
 		ch.Skipped = append(ch.Skipped, is.skips...)
 	}
 	slices.SortFunc(ch.Put, func(a, b site.Document) int { return cmp.Compare(a.DocID(), b.DocID()) })
+	s.ahead.expect(ch.Put)
 	slices.Sort(ch.Drop)
 	slices.SortFunc(ch.Skipped, func(a, b site.Skip) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Field, b.Field)) })
 	diag.Sort(ch.Problems)
@@ -631,20 +633,6 @@ func (s *Source) count(id site.ID, k known, n int) {
 func slugKey(id site.ID, slug site.Slug) docSlug {
 	coll, _, _ := strings.Cut(string(id), ":")
 	return docSlug{coll, slug}
-}
-
-// Body reads a document's body again. The error is site.ErrChanged when it is not the one ref was made of, and
-// site.ErrNotFound when the document is gone.
-func (s *Source) Body(ctx context.Context, ref site.BodyRef) (site.Body, error) {
-	coll, raw, err := s.one(ctx, ref.Doc)
-	if err != nil {
-		return site.Body{}, fmt.Errorf("read body of %s: %w", ref.Doc, err)
-	}
-	text, format, ok := s.dec.body(coll, raw, ref.Part)
-	if !ok || format != ref.Format || max(digest.Bytes(text), 1) != ref.Hash {
-		return site.Body{}, fmt.Errorf("read body of %s: %w", ref.Doc, site.ErrChanged)
-	}
-	return site.Body{Text: text}, nil
 }
 
 // one reads one document.
