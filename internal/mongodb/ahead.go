@@ -86,12 +86,16 @@ func (a *readAhead) hold(id site.ID, raw bson.Raw) {
 // site.ErrNotFound when the document is gone.
 func (s *Source) Body(ctx context.Context, ref site.BodyRef) (site.Body, error) {
 	coll := collOf(ref.Doc)
-	if raw := s.readAhead(ctx, ref.Doc); raw != nil {
+	raw, err := s.readAhead(ctx, ref.Doc)
+	if err != nil {
+		return site.Body{}, fmt.Errorf("read body of %s: %w", ref.Doc, err)
+	}
+	if raw != nil {
 		if text, ok := s.bodyIn(coll, raw, ref); ok {
 			return site.Body{Text: text}, nil
 		}
 	}
-	_, raw, err := s.one(ctx, ref.Doc)
+	_, raw, err = s.one(ctx, ref.Doc)
 	if err != nil {
 		return site.Body{}, fmt.Errorf("read body of %s: %w", ref.Doc, err)
 	}
@@ -109,18 +113,18 @@ func (s *Source) bodyIn(coll string, raw bson.Raw, ref site.BodyRef) ([]byte, bo
 }
 
 // readAhead returns the document, as far as it was read with others or can be; nil: it is to be read alone.
-func (s *Source) readAhead(ctx context.Context, id site.ID) bson.Raw {
+func (s *Source) readAhead(ctx context.Context, id site.ID) (bson.Raw, error) {
 	if raw := s.ahead.take(id); raw != nil {
-		return raw
+		return raw, nil
 	}
 	s.ahead.fetching.Lock()
 	defer s.ahead.fetching.Unlock()
 	if raw := s.ahead.take(id); raw != nil { // while this waited
-		return raw
+		return raw, nil
 	}
 	batch := s.ahead.next(id)
 	if len(batch) < 2 {
-		return nil
+		return nil, nil
 	}
 	var values bson.A
 	for _, id := range batch {
@@ -134,8 +138,8 @@ func (s *Source) readAhead(ctx context.Context, id site.ID) bson.Raw {
 		s.ahead.hold(documentID(coll, raw.Lookup("_id")), raw)
 		return nil
 	})
-	if err != nil {
-		s.log.Debug("bodies are read one by one", "error", err)
+	if err != nil && !tookTooLong(err) {
+		return nil, err
 	}
-	return s.ahead.take(id)
+	return s.ahead.take(id), nil
 }

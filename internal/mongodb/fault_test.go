@@ -227,8 +227,9 @@ func TestBreakerOverTheWire(t *testing.T) {
 	db := open(t, cfg)
 	s := newSource(t, db)
 	scan(t, s)
-	r.set(func(name string, _ int) fault { return fault{code: map[string]int{"find": 50}[name]} })
 	ref := site.BodyRef{Doc: postID(1), Format: site.Markdown, Hash: 1}
+	_, _ = s.Body(t.Context(), ref) // those after it come along, so that each further call is one query
+	r.set(func(name string, _ int) fault { return fault{code: map[string]int{"find": 50}[name]} })
 	for i := range 10 {
 		if state := db.Stats().Breaker.State; state != "closed" {
 			t.Fatalf("breaker is %s after %d failures, want closed", state, i)
