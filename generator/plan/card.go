@@ -73,7 +73,7 @@ func (p *Planner) card(pg *Page, post *site.Post) Card {
 	c := Card{
 		Title: post.Title, URL: site.PostPath(post.Slug).URL(), Excerpt: post.Excerpt, Published: post.Published,
 		Authors: authorLinks(post, cardAuthors), Tags: topicLinks(post.Tags, cardTags), Minutes: post.Minutes, Featured: post.Featured,
-		Cover: p.image(pg, baseOf(&post.Meta), post.Cover),
+		Cover: p.image(pg, baseOf(post), post.Cover),
 	}
 	c.Lang, c.Dir = p.foreign(&post.Meta)
 	return c
@@ -83,7 +83,7 @@ func (p *Planner) courseCard(pg *Page, c *site.Course) CourseCard {
 	pg.from(c)
 	card := CourseCard{
 		Title: c.Title, URL: site.CoursePath(c.Slug).URL(), Excerpt: c.Excerpt, Level: c.Level, Duration: c.Duration,
-		Lessons: lessonCount(c), Price: priceOf(c), Cover: p.image(pg, baseOf(&c.Meta), c.Cover), Rating: c.Rating,
+		Lessons: lessonCount(c), Price: priceOf(c), Cover: p.image(pg, baseOf(c), c.Cover), Rating: c.Rating,
 	}
 	card.Lang, card.Dir = p.foreign(&c.Meta)
 	return card

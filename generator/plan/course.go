@@ -59,7 +59,7 @@ func (p *Planner) course(ctx context.Context, c *site.Course) (*Page, error) {
 	pg := p.page(site.CoursePath(c.Slug), site.KindPage, "course.html", "course:"+string(c.Slug))
 	pg.Doc, pg.Source = c.ID, identity(&c.Meta)
 	pg.from(c)
-	b := baseOf(&c.Meta)
+	b := baseOf(c)
 	doc, err := p.bodyOf(ctx, &c.Meta)
 	if err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func (p *Planner) course(ctx context.Context, c *site.Course) (*Page, error) {
 	}
 	v.Lang, v.Dir = p.language(&c.Meta)
 	v.Crumbs = []Link{{p.layout.Title, "/"}, {p.sectionTitle(pg, "/courses/", "Courses"), "/courses/"}, {c.Title, pg.Path.URL()}}
-	v.Head = p.docHead(pg, &c.Meta, "website", v.Cover, doc)
+	v.Head = p.docHead(pg, b, &c.Meta, "website", v.Cover, doc)
 	v.Head.NavURL = "/courses/"
 	v.Head.JSONLD = p.courseLD(c, v)
 	return p.seal(pg, v), nil
@@ -102,10 +102,11 @@ func (p *Planner) lesson(ctx context.Context, c *site.Course, l *site.Lesson) (*
 	if err != nil {
 		return nil, err
 	}
+	b := lessonBase(c, l)
 	v := &Lesson{
 		Layout: p.layout, Title: l.Title, Excerpt: standfirst(l.Title, l.Excerpt, doc), Course: Link{c.Title, site.CoursePath(c.Slug).URL()},
 		Duration: l.Duration, Minutes: l.Minutes, Modules: p.modules(c, l),
-		Body: p.body(pg, base{c.ID, l.Source, l.Aliases}, doc),
+		Body: p.body(pg, b, doc),
 	}
 	found := false
 	for mi := range c.Modules {
@@ -127,7 +128,7 @@ func (p *Planner) lesson(ctx context.Context, c *site.Course, l *site.Lesson) (*
 	v.Lang, v.Dir = p.language(&m)
 	v.Crumbs = []Link{{p.layout.Title, "/"}, {p.sectionTitle(pg, "/courses/", "Courses"), "/courses/"},
 		{c.Title, v.Course.URL}, {l.Title, pg.Path.URL()}}
-	v.Head = p.docHead(pg, &m, "article", nil, doc)
+	v.Head = p.docHead(pg, b, &m, "article", nil, doc)
 	v.Head.Title = l.Title + " — " + c.Title + " — " + p.layout.Title
 	v.Head.NavURL = "/courses/"
 	if v.Previous != nil {

@@ -133,7 +133,7 @@ func (p *Planner) makeFeedBody(ctx context.Context, pg *Page, post *site.Post) (
 	if len(doc.HTML) > maxFeedBody {
 		return string(appendElement(nil, "p", post.Excerpt)), nil
 	}
-	r := p.resolveAll(pg, baseOf(&post.Meta), doc)
+	r := p.resolveAll(pg, baseOf(post), doc)
 	targets := make([]markup.Target, len(r.targets))
 	for i, t := range r.targets {
 		t.URL = p.layout.absolute(t.URL)

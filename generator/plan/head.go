@@ -83,7 +83,7 @@ func (p *Planner) listHead(pg *Page, title, description string) Head {
 }
 
 // docHead is the metadata of a document's page.
-func (p *Planner) docHead(pg *Page, m *site.Meta, kind string, cover *Image, doc *markup.Doc) Head {
+func (p *Planner) docHead(pg *Page, b base, m *site.Meta, kind string, cover *Image, doc *markup.Doc) Head {
 	h := p.listHead(pg, cmp.Or(m.SEO.Title, m.Title), cmp.Or(m.SEO.Description, m.Excerpt))
 	h.Type = kind
 	h.Lang, h.Dir = p.language(m)
@@ -96,7 +96,6 @@ func (p *Planner) docHead(pg *Page, m *site.Meta, kind string, cover *Image, doc
 		h.Canonical = c
 	}
 	h.Languages = p.languages(pg, m)
-	b := baseOf(m)
 	img := cover
 	if m.SEO.Image != "" {
 		img = p.image(pg, b, site.Picture{Src: m.SEO.Image, Alt: m.Title})

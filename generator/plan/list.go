@@ -119,7 +119,7 @@ func (p *Planner) intro(ctx context.Context, pg *Page, s *site.Page) (*Body, err
 	if err != nil || doc == nil {
 		return nil, err
 	}
-	return p.body(pg, baseOf(&s.Meta), doc), nil
+	return p.body(pg, baseOf(s), doc), nil
 }
 
 func (p *Planner) blogPager(posts site.Order[*site.Post]) pager {
@@ -222,7 +222,7 @@ func (p *Planner) textPage(ctx context.Context, page *site.Page) (*Page, error) 
 	pg := p.page(page.Path, site.KindPage, "page.html", "page:"+strings.Trim(string(page.Path), "/"))
 	pg.Doc, pg.Source = page.ID, identity(&page.Meta)
 	pg.from(page)
-	b := baseOf(&page.Meta)
+	b := baseOf(page)
 	doc, err := p.bodyOf(ctx, &page.Meta)
 	if err != nil {
 		return nil, err
@@ -231,7 +231,7 @@ func (p *Planner) textPage(ctx context.Context, page *site.Page) (*Page, error) 
 		Cover: p.image(pg, b, page.Cover), Body: p.body(pg, b, doc)}
 	v.Lang, v.Dir = p.language(&page.Meta)
 	v.Crumbs = []Link{{p.layout.Title, "/"}, {page.Title, page.Path.URL()}}
-	v.Head = p.docHead(pg, &page.Meta, "website", v.Cover, doc)
+	v.Head = p.docHead(pg, b, &page.Meta, "website", v.Cover, doc)
 	if page.Nav {
 		v.Head.NavURL = page.Path.URL()
 	}

@@ -72,7 +72,7 @@ func (p *Planner) post(ctx context.Context, post *site.Post) (*Page, error) {
 	}
 	pg.Doc, pg.Source = post.ID, identity(&post.Meta)
 	pg.from(post)
-	b := baseOf(&post.Meta)
+	b := baseOf(post)
 	doc, err := p.bodyOf(ctx, &post.Meta)
 	if err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func (p *Planner) post(ctx context.Context, post *site.Post) (*Page, error) {
 		v.Related = append(v.Related, p.card(pg, r))
 	}
 	v.Crumbs = []Link{{p.layout.Title, "/"}, {p.sectionTitle(pg, "/blog/", "Blog"), "/blog/"}, {post.Title, pg.Path.URL()}}
-	v.Head = p.docHead(pg, &post.Meta, "article", v.Cover, doc)
+	v.Head = p.docHead(pg, b, &post.Meta, "article", v.Cover, doc)
 	for _, a := range v.Authors {
 		v.Head.Authors = append(v.Head.Authors, a.Text)
 	}

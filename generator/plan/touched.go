@@ -56,7 +56,7 @@ func (p *Planner) planOf(path site.Path) func(context.Context) (*Page, error) {
 		if pg, ok := d.(*site.Page); ok && pg.To != "" {
 			return func(context.Context) (*Page, error) { return p.redirectTo(path, pg), nil }
 		}
-		if to := p.addressOf(d, string(path)); to != "" && to != path {
+		if to := p.aliasOf(d, string(path)); to != "" && to != path {
 			return func(context.Context) (*Page, error) {
 				pg := p.redirect(path, to)
 				pg.from(d)

@@ -140,7 +140,7 @@ func (r *record) textBefore(o *record) bool {
 func (b *builder) file(r *record) site.Document {
 	f := &site.File{ID: site.ID(r.path), Revision: r.asset.sum, Name: r.path, Size: r.stat.size, Width: r.asset.width, Height: r.asset.height}
 	if rest, ok := strings.CutPrefix(r.path, "static/"); ok {
-		f.Public = site.Path("/" + rest)
+		f.Public = site.Path("/" + site.FileKey(rest))
 	}
 	return f
 }

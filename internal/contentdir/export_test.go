@@ -117,3 +117,9 @@ func Parse(name string, data []byte) struct {
 		Body          string
 	}{p.broken, p.draft, body}
 }
+
+// Numbered splits a name into its number and the rest.
+func Numbered(name string) (parts []int, rest string, ok bool) {
+	n, ok := numbered(name)
+	return n.parts, n.rest, ok
+}

@@ -122,7 +122,8 @@ func zoneOf(name string, parentIsRoot bool) zone {
 // containers are folders of a course that only gather its lessons.
 var containers = set("lessons", "lesson", "episodes", "_episodes", "modules", "chapters", "units", "weeks", "days", "sections", "src", "content", "course", "lectures", "book")
 
-// A number is how a name is ordered: "3-spatial", "1.2 Title", "lesson-04". Parts holds 3; 1 and 2; 4.
+// A number is how a name is ordered: "3-spatial", "1.2 Title", "lesson-04",
+// "ch01-02-loops". Parts holds 3; 1 and 2; 4; 1 and 2.
 type numbering struct {
 	parts []int
 	rest  string // the name without its number
@@ -151,7 +152,8 @@ func numbered(name string) (n numbering, ok bool) {
 			return n, false // a year, or an address
 		}
 		n.parts = append(n.parts, v)
-		if i+1 < len(s) && (s[i] == '.' || s[i] == '-' || s[i] == '_') && s[i+1] >= '0' && s[i+1] <= '9' && len(n.parts) < 4 && s[i] == '.' {
+		if i+1 < len(s) && digit(s[i+1]) && len(n.parts) < 4 &&
+			(s[i] == '.' || i-start == 2 && (prefixed || s[start] == '0') && twoDigits(s[i:])) {
 			i++
 			continue
 		}
@@ -197,6 +199,12 @@ func natural(a, b string) int {
 		a, b = a[1:], b[1:]
 	}
 	return cmp.Compare(len(a), len(b))
+}
+
+// twoDigits reports whether s begins with another part of a number, as in "ch01-02-loops": a hyphen and two digits, with
+// a name behind them.
+func twoDigits(s string) bool {
+	return len(s) > 4 && (s[0] == '-' || s[0] == '_') && digit(s[1]) && digit(s[2]) && (s[3] == '-' || s[3] == '_')
 }
 
 func digit(c byte) bool { return c >= '0' && c <= '9' }

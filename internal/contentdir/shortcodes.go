@@ -65,7 +65,11 @@ func (t *translator) known(n *node, before string) (string, bool) {
 		if src := n.get(0, "src", "url", "file", "mp4", "webm"); src != "" {
 			return "<" + name + ` controls src="` + attr(src) + `"></` + name + ">", true
 		}
-	case "ref", "relref", "static-ref", "siteurl", "relurl", "absurl", "rel-url", "url-for", "get-url":
+	case "ref", "relref":
+		if p := n.get(0, "path", "name", "url"); p != "" {
+			return reference(p), true
+		}
+	case "static-ref", "siteurl", "relurl", "absurl", "rel-url", "url-for", "get-url":
 		if p := n.get(0, "path", "name", "url"); p != "" {
 			return strings.TrimPrefix(p, "@"), true
 		}
@@ -530,11 +534,7 @@ func (t *translator) liquid(n *node) (string, bool) {
 	case "comment":
 		return "", true
 	case "post_url":
-		dir, name := "", n.get(0)
-		if i := strings.LastIndexByte(name, '/'); i >= 0 {
-			dir, name = name[:i+1], name[i+1:]
-		}
-		return dir + name + ".md", true
+		return reference(n.get(0)), true
 	case "link":
 		p := strings.TrimSpace(strings.TrimPrefix(n.raw, "link"))
 		return "/" + strings.TrimPrefix(p, "/"), true
@@ -573,6 +573,15 @@ func (t *translator) liquid(n *node) (string, bool) {
 		return "", true
 	}
 	return "", false
+}
+
+// reference is the address of a document that its name may find wherever it lies: what resolves addresses looks for
+// "@name" beside the document, from the content folder, and then everywhere.
+func reference(name string) string {
+	if name == "" || name[0] == '#' || name[0] == '@' || strings.Contains(name, "://") {
+		return name
+	}
+	return "@" + name
 }
 
 func dropFirst(args []arg) []arg {

@@ -74,12 +74,13 @@ type Name struct {
 type NameSpace uint8
 
 const (
-	BySource  NameSpace = iota + 1 // path in the content tree
+	BySource  NameSpace = iota + 1 // path in the content tree, as SourceKey has it
 	ByAlias                        // former address
-	ByFile                         // a file's name
+	ByFile                         // a file's name, as FileKey has it
 	BySection                      // the address whose text the document is
 	ByPath                         // address of a visible document's own page
 	ByGroup                        // translation group
+	ByName                         // last part of a path in the content tree, as SourceKey has it
 	nameSpaces
 )
 
@@ -504,13 +505,20 @@ func namesOf(d Document, p Path) []Name {
 			names = append(names, Name{space, name})
 		}
 	}
+	source := func(name string) {
+		if name != "" {
+			key := SourceKey(name)
+			add(BySource, key)
+			add(ByName, nameOf(key))
+		}
+	}
 	if f, ok := d.(*File); ok {
-		add(ByFile, f.Name)
+		add(ByFile, FileKey(f.Name))
 		add(ByPath, string(p))
 		return names
 	}
 	m := MetaOf(d)
-	add(BySource, m.Source)
+	source(m.Source)
 	if m.Group != 0 {
 		add(ByGroup, string(groupName(m.Group)))
 	}
@@ -526,11 +534,13 @@ func namesOf(d Document, p Path) []Name {
 		for mi := range d.Modules {
 			for li := range d.Modules[mi].Lessons {
 				l := &d.Modules[mi].Lessons[li]
-				add(BySource, l.Source)
+				source(l.Source)
 				for _, a := range l.Aliases {
 					add(ByAlias, a)
 				}
-				add(ByPath, string(LessonPath(d.Slug, l.Slug)))
+				if l.Open && !l.Body.IsZero() {
+					add(ByPath, string(LessonPath(d.Slug, l.Slug)))
+				}
 			}
 		}
 	}
