@@ -45,6 +45,19 @@ func (b *bodies) Body(ctx context.Context, of plan.BodyOf) (*markup.Doc, error) 
 	return doc, nil
 }
 
+// A locator finds where an address stands in a document's file.
+type locator interface {
+	Locate(source, address string, front bool) int
+}
+
+// Locate implements plan.Bodies.
+func (b *bodies) Locate(source, address string, front bool) int {
+	if l, ok := b.source.(locator); ok {
+		return l.Locate(source, address, front)
+	}
+	return 0
+}
+
 // A brokenError says that a document cannot be rendered as it is, however often one tries.
 type brokenError struct{ err error }
 

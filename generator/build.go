@@ -161,7 +161,7 @@ func (b *build) target(ctx context.Context, t *plan.Target) error {
 	if len(assets) > 0 {
 		b.shown[pg.Path] = assets
 	}
-	if len(pg.Problems) > 0 && pg.Kind == site.KindPage {
+	if len(pg.Problems) > 0 {
 		b.noted[pg.Path] = pg.Problems
 	}
 	return nil

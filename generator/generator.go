@@ -456,6 +456,7 @@ func (g *Generator) report(rep *Report) {
 		}
 	}
 	diag.Sort(rep.Problems)
+	rep.Problems = diag.Condense(rep.Problems, 10)
 	slices.SortFunc(rep.Skipped, func(a, b site.Skip) int {
 		if a.ID < b.ID {
 			return -1

@@ -77,6 +77,11 @@ func (s *source) where() string {
 	return "the database " + s.db.Name()
 }
 
+// Locate says where in a document's file an address stands.
+func (s *source) Locate(name, address string, front bool) int {
+	return s.files.Locate(name, address, front)
+}
+
 // naming says how a document is named.
 func (s *source) naming() string {
 	if s.mongo == nil {

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bytes"
+	"context"
 	"html"
 	"html/template"
 	"math"
@@ -141,11 +142,12 @@ func money(amount float64, currency string) string {
 }
 
 // body makes the HTML that a page shows of a document's body; nil when there is none.
-func (p *Planner) body(pg *Page, b base, doc *markup.Doc) *Body {
+func (p *Planner) body(ctx context.Context, pg *Page, b base, doc *markup.Doc) *Body {
 	if doc == nil {
 		return nil
 	}
 	r := p.resolveAll(pg, b, doc)
+	p.check(ctx, pg, b, doc)
 	pg.Problems = append(pg.Problems, doc.Problems...)
 	return &Body{
 		HTML:     template.HTML(doc.Append(make([]byte, 0, len(doc.HTML)+len(doc.Refs)*64), r.targets)), //nolint:gosec // sanitised by markup

@@ -66,8 +66,8 @@ func (p *Planner) course(ctx context.Context, c *site.Course) (*Page, error) {
 	}
 	v := &Course{
 		Layout: p.layout, Title: c.Title, Excerpt: standfirst(c.Title, c.Excerpt, doc), Level: c.Level, Duration: c.Duration, Price: priceOf(c),
-		Rating: c.Rating, Cover: p.image(pg, b, c.Cover), Features: c.Features, Learn: c.Learn, Requirements: c.Requirements,
-		Modules: p.modules(c, nil), Lessons: lessonCount(c), Body: p.body(pg, b, doc),
+		Rating: c.Rating, Cover: p.pictureOf(pg, b, "cover", "coverImage", c.Cover), Features: c.Features, Learn: c.Learn, Requirements: c.Requirements,
+		Modules: p.modules(c, nil), Lessons: lessonCount(c), Body: p.body(ctx, pg, b, doc),
 	}
 	for _, t := range c.Tags {
 		l := Link{Text: t}
@@ -80,7 +80,7 @@ func (p *Planner) course(ctx context.Context, c *site.Course) (*Page, error) {
 		v.EnrollURL = c.EnrollURL
 	}
 	for _, in := range c.Instructors {
-		v.Instructors = append(v.Instructors, Instructor{in.Name, in.Title, in.Bio, p.image(pg, b, site.Picture{Src: in.Image, Alt: in.Name})})
+		v.Instructors = append(v.Instructors, Instructor{in.Name, in.Title, in.Bio, p.pictureOf(pg, b, "instructor's picture", "instructors", site.Picture{Src: in.Image, Alt: in.Name})})
 	}
 	v.Lang, v.Dir = p.language(&c.Meta)
 	v.Crumbs = []Link{{p.layout.Title, "/"}, {p.sectionTitle(pg, "/courses/", "Courses"), "/courses/"}, {c.Title, pg.Path.URL()}}
@@ -106,7 +106,7 @@ func (p *Planner) lesson(ctx context.Context, c *site.Course, l *site.Lesson) (*
 	v := &Lesson{
 		Layout: p.layout, Title: l.Title, Excerpt: standfirst(l.Title, l.Excerpt, doc), Course: Link{c.Title, site.CoursePath(c.Slug).URL()},
 		Duration: l.Duration, Minutes: l.Minutes, Modules: p.modules(c, l),
-		Body: p.body(pg, b, doc),
+		Body: p.body(ctx, pg, b, doc),
 	}
 	found := false
 	for mi := range c.Modules {

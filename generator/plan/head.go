@@ -98,7 +98,7 @@ func (p *Planner) docHead(pg *Page, b base, m *site.Meta, kind string, cover *Im
 	h.Languages = p.languages(pg, m)
 	img := cover
 	if m.SEO.Image != "" {
-		img = p.image(pg, b, site.Picture{Src: m.SEO.Image, Alt: m.Title})
+		img = p.pictureOf(pg, b, "picture for previews", "seo", site.Picture{Src: m.SEO.Image, Alt: m.Title})
 	}
 	if img == nil && doc != nil && doc.Picture != "" && embedded(doc, doc.Picture) == nil {
 		img = p.image(pg, b, site.Picture{Src: doc.Picture})

@@ -119,7 +119,7 @@ func (p *Planner) intro(ctx context.Context, pg *Page, s *site.Page) (*Body, err
 	if err != nil || doc == nil {
 		return nil, err
 	}
-	return p.body(pg, baseOf(s), doc), nil
+	return p.body(ctx, pg, baseOf(s), doc), nil
 }
 
 func (p *Planner) blogPager(posts site.Order[*site.Post]) pager {
@@ -228,7 +228,7 @@ func (p *Planner) textPage(ctx context.Context, page *site.Page) (*Page, error) 
 		return nil, err
 	}
 	v := &TextPage{Layout: p.layout, Title: page.Title, Excerpt: standfirst(page.Title, page.Excerpt, doc), Modified: page.LastModified(),
-		Cover: p.image(pg, b, page.Cover), Body: p.body(pg, b, doc)}
+		Cover: p.pictureOf(pg, b, "cover", "coverImage", page.Cover), Body: p.body(ctx, pg, b, doc)}
 	v.Lang, v.Dir = p.language(&page.Meta)
 	v.Crumbs = []Link{{p.layout.Title, "/"}, {page.Title, page.Path.URL()}}
 	v.Head = p.docHead(pg, b, &page.Meta, "website", v.Cover, doc)

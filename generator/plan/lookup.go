@@ -229,6 +229,11 @@ func (l *lookup) byAddress(name string) found {
 			return found{target: markup.Target{URL: site.Path(c).URL()}, doc: d}
 		}
 	}
+	for _, c := range forms {
+		if l.p.made(c) || c == "/topic/" || c == "/courses/" || c == "/blog/" { // lists that may be empty for a while
+			return found{target: markup.Target{URL: site.Path(c).URL()}}
+		}
+	}
 	for i, c := range forms {
 		if slices.Index(forms, c) < i {
 			continue

@@ -34,6 +34,8 @@ type Bodies interface {
 	// Body returns the body's HTML, nil when there is no body, or an error that wraps site.ErrChanged when the
 	// source no longer has the body that Ref names.
 	Body(ctx context.Context, b BodyOf) (*markup.Doc, error)
+	// Locate returns the line of a document's file that holds an address, in its front matter or its body; 0: unknown.
+	Locate(source, address string, front bool) int
 }
 
 // BodyOf is a body with what its rendering depends on besides its text.

@@ -3,10 +3,8 @@ package plan
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 
-	"freshet/internal/diag"
 	"freshet/internal/digest"
 	"freshet/internal/site"
 )
@@ -16,15 +14,6 @@ const (
 	relatedReach = 4 // neighbours on either side in each of these tags are looked at
 	relatedMax   = 3 // are shown
 )
-
-// missing reports a file that a document names and the content tree does not have.
-func (pg *Page) missing(b base, what, name string) {
-	pg.Problems = append(pg.Problems, diag.Problem{
-		Severity: diag.Warning, File: b.shown(), ID: string(b.id),
-		Message: fmt.Sprintf("%s %q is not in the content tree", what, name),
-		Remedy:  "add the file or mend its path, which is relative to the document's",
-	})
-}
 
 // identity tells documents with equal content apart from others, whatever their names: a page whose document went
 // away finds by it where the content moved to.
@@ -80,11 +69,11 @@ func (p *Planner) post(ctx context.Context, post *site.Post) (*Page, error) {
 	v := &Post{
 		Layout: p.layout, Title: post.Title, Excerpt: standfirst(post.Title, post.Excerpt, doc), Published: post.Published,
 		Authors: authorLinks(post, site.MaxAuthors), Tags: topicLinks(post.Tags, site.MaxTags), Minutes: post.Minutes,
-		Cover: p.image(pg, b, post.Cover), Body: p.body(pg, b, doc),
+		Cover: p.pictureOf(pg, b, "cover", "coverImage", post.Cover), Body: p.body(ctx, pg, b, doc),
 	}
 	for _, a := range post.Authors {
 		var img Image
-		if i := p.image(pg, b, site.Picture{Src: a.Image}); i != nil {
+		if i := p.pictureOf(pg, b, "author's picture", "author", site.Picture{Src: a.Image}); i != nil {
 			img = *i
 		}
 		v.AuthorImages = append(v.AuthorImages, img)

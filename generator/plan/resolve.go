@@ -50,6 +50,15 @@ func (p *Planner) image(pg *Page, b base, pic site.Picture) *Image {
 	return &Image{URL: f.target.URL, Alt: pic.Alt, Width: f.target.Width, Height: f.target.Height}
 }
 
+// pictureOf resolves a picture that a field of pg's own document names, and reports one that is not there.
+func (p *Planner) pictureOf(pg *Page, b base, what, field string, pic site.Picture) *Image {
+	out := p.image(pg, b, pic)
+	if out == nil && pic.Src != "" && p.resolve(b, pic.Src).missing {
+		p.dead(pg, b, what, field, pic.Src)
+	}
+	return out
+}
+
 // resolved is a body whose addresses have been resolved.
 type resolved struct {
 	doc     *markup.Doc
@@ -71,12 +80,6 @@ func (p *Planner) resolveAll(pg *Page, b base, doc *markup.Doc) resolved {
 			f := p.resolve(b, ref.URL)
 			pg.use(f.asset)
 			out.targets[i] = f.target
-			switch name, _, _ := strings.Cut(ref.URL, "#"); {
-			case f.missing && ref.Picture:
-				pg.missing(b, "picture", ref.URL)
-			case f.missing && strings.HasSuffix(name, ".md"):
-				pg.missing(b, "linked document", ref.URL)
-			}
 		}
 		h.Value(ref)
 		h.Value(out.targets[i])

@@ -347,7 +347,31 @@ func (p *Planner) Touched(old *Planner, changes []site.Change) (targets []Target
 		t.sitemap()
 		t.add(searchIndexPath, p.searchIndex)
 	}
+	t.linkers()
 	return t.out, false
+}
+
+// linkers plans the documents that link to a page of freshet's own which has come or gone.
+func (t *touch) linkers() {
+	for _, target := range slices.Clone(t.out) {
+		at := string(target.Path)
+		ids := t.p.links.get(site.Name{Space: site.ByPath, Name: at})
+		if len(ids) == 0 || t.p.made(at) == t.old.made(at) {
+			continue
+		}
+		t.cause, t.of = "link to "+at, ""
+		for _, id := range ids {
+			t.doc(t.p.snap.Visible(id))
+			if pg, ok := t.p.snap.Visible(id).(*site.Page); ok && pg.Section {
+				switch pg.Path {
+				case "/":
+					t.add("/", t.p.home)
+				default:
+					t.sections()
+				}
+			}
+		}
+	}
 }
 
 type postChange struct {
@@ -384,9 +408,13 @@ func (p *Planner) widen(old *Planner, changes []site.Change) []wideChange {
 		if c.New != nil {
 			n := site.Names(c.New)
 			if !wasFile && !isFile && slices.Equal(names, n) {
-				continue // whoever links to it finds it where it was
+				names = nil // whoever links to it finds it where it was
+			} else {
+				names = append(names, n...)
 			}
-			names = append(names, n...)
+		}
+		if d := docOf(c); !wasFile && !isFile {
+			names = append(names, site.Name{Space: site.ByAnchor, Name: string(d.DocID())})
 		}
 		for _, n := range names {
 			for _, id := range p.links.get(n) {

@@ -45,6 +45,31 @@ type Problem struct {
 	Field    string   `json:"field,omitempty"` // the field concerned, when there is one
 	Message  string   `json:"message"`
 	Remedy   string   `json:"remedy,omitempty"`
+	Kind     string   `json:"-"` // of which a report names only the first few: see Condense; empty: each is named
+}
+
+// Condense keeps of each kind of problem the first few, and says in one more how many there are of it. ps are sorted.
+func Condense(ps []Problem, most int) []Problem {
+	seen := map[string]int{}
+	for _, p := range ps {
+		seen[p.Kind]++
+	}
+	out := ps[:0:0]
+	told := map[string]int{}
+	for _, p := range ps {
+		if told[p.Kind]++; p.Kind == "" || told[p.Kind] <= most {
+			out = append(out, p)
+			continue
+		}
+		if told[p.Kind] == most+1 {
+			out = append(out, Problem{Severity: p.Severity, File: p.File, Line: p.Line, Message: fmt.Sprintf("%s, and %d more like it", p.Message, seen[p.Kind]-most-1),
+				Remedy: "mend those above; the next build names others"})
+			if seen[p.Kind] == most+1 {
+				out[len(out)-1] = p
+			}
+		}
+	}
+	return out
 }
 
 // Error is the problem's first line: place, message and remedy. It makes a *Problem an error.

@@ -80,6 +80,7 @@ const (
 	BySection                      // the address whose text the document is
 	ByPath                         // address of a visible document's own page
 	ByGroup                        // translation group
+	ByAnchor                       // ID of a document of which a link names a place; no index
 	ByName                         // last part of a path in the content tree, as SourceKey has it
 	nameSpaces
 )

@@ -1,0 +1,170 @@
+package plan
+
+import (
+	"bytes"
+	"context"
+	"html"
+	"net/url"
+	"slices"
+	"strings"
+
+	"freshet/generator/markup"
+	"freshet/internal/diag"
+	"freshet/internal/site"
+)
+
+// dead reports an address in a document that leads nowhere. field is the field that holds it; empty: the body does.
+func (p *Planner) dead(pg *Page, b base, what, field, address string) {
+	prob := diag.Problem{Severity: diag.Warning, File: b.shown(), ID: string(b.id), Field: field, Kind: what}
+	switch what {
+	case "link":
+		prob.Message = "link \"" + address + "\" leads nowhere"
+		prob.Remedy = "mend the address, or publish what it leads to"
+	case "fragment":
+		prob.Message = "link \"" + address + "\" leads to a place that the page does not have"
+		prob.Remedy = "name the id of a heading, or give the place one"
+	default:
+		prob.Message = what + " \"" + address + "\" is not in the content tree"
+		prob.Remedy = "add the file or mend its path, which is relative to the document's or begins with / for static/"
+	}
+	if b.source == "" {
+		if field == "" {
+			prob.Field = "content"
+		}
+	} else if p.cfg.Bodies != nil {
+		prob.Line = p.cfg.Bodies.Locate(b.source, address, field != "")
+	}
+	if !slices.Contains(pg.Problems, prob) {
+		pg.Problems = append(pg.Problems, prob)
+	}
+}
+
+// check reports the addresses of a body that lead nowhere on this site.
+func (p *Planner) check(ctx context.Context, pg *Page, b base, doc *markup.Doc) {
+	for _, ref := range doc.Refs {
+		if embedded(doc, ref.URL) != nil {
+			continue
+		}
+		switch f := p.resolve(b, ref.URL); {
+		case f.missing && ref.Picture:
+			p.dead(pg, b, "picture", "", ref.URL)
+		case f.missing:
+			p.dead(pg, b, "link", "", ref.URL)
+		case !ref.Picture:
+			if _, frag, _ := strings.Cut(ref.URL, "#"); frag != "" && !p.leadsTo(ctx, b, f, frag) {
+				p.dead(pg, b, "fragment", "", ref.URL)
+			}
+		}
+	}
+	// Links within the body are in its HTML already.
+	const open = ` href="#`
+	for rest := doc.HTML; ; {
+		i := bytes.Index(rest, []byte(open))
+		if i < 0 {
+			return
+		}
+		rest = rest[i+len(open):]
+		frag := html.UnescapeString(string(rest[:bytes.IndexByte(rest, '"')]))
+		if !hasAnchor(doc, frag) {
+			p.dead(pg, b, "fragment", "", "#"+frag)
+		}
+	}
+}
+
+// leadsTo reports whether the page that an address was found to stand for has the place that a fragment names. What
+// cannot be known is taken to be there.
+func (p *Planner) leadsTo(ctx context.Context, b base, f found, frag string) bool {
+	m := site.MetaOf(f.doc)
+	if m == nil {
+		return true // a list, or a file
+	}
+	if pg, ok := f.doc.(*site.Page); ok && pg.Section {
+		return true
+	}
+	p.links.add(b.id, []site.Name{{Space: site.ByAnchor, Name: string(m.ID)}})
+	of := BodyOf{m.Body, m.Title, m.Source, p.langOf(m)}
+	path, _, _ := strings.Cut(f.target.URL, "#")
+	path, _, _ = strings.Cut(path, "?")
+	if c, ok := f.doc.(*site.Course); ok {
+		for l := range c.OpenLessons() {
+			if path == site.LessonPath(c.Slug, l.Slug).URL() {
+				of = BodyOf{l.Body, l.Title, l.Source, p.langOf(m)}
+			}
+		}
+	}
+	doc, err := p.cfg.Bodies.Body(ctx, of)
+	if err != nil {
+		return true // the page itself says what is wrong with its body
+	}
+	if d, err := url.PathUnescape(frag); err == nil {
+		frag = d
+	}
+	return hasAnchor(doc, frag)
+}
+
+var attrText = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;")
+
+// hasAnchor reports whether a fragment is live on the page of a body: an id in it, one of the theme's, or the top.
+func hasAnchor(doc *markup.Doc, id string) bool {
+	if id == "" || strings.EqualFold(id, "top") || strings.HasPrefix(id, "fs-") || strings.HasPrefix(id, ":~:") {
+		return true
+	}
+	return doc != nil && bytes.Contains(doc.HTML, []byte(` id="`+attrText.Replace(id)+`"`))
+}
+
+// made reports whether freshet itself makes a page at an address: a list, a feed, or a file of the theme.
+func (p *Planner) made(at string) bool {
+	s := p.snap
+	switch at {
+	case "/", "/search/", "/404.html", "/feed.xml", "/atom.xml", "/feed.json", "/feed", "/sitemap.xml", "/robots.txt", "/llms.txt", "/site.webmanifest", "/_headers", "/_redirects":
+		return true
+	case "/courses/":
+		return s.Courses().Len() > 0 || s.Section(site.Path(at)) != nil
+	case "/topic/":
+		return s.Topics().Len() > 0 || s.Section(site.Path(at)) != nil
+	case "/blog/":
+		return s.Posts().Len() > 0 || s.Section(site.Path(at)) != nil
+	case "/sitemap-lists.xml":
+		return p.indexed()
+	}
+	if strings.HasPrefix(at, "/sitemap-") || strings.HasPrefix(at, "/search/index") {
+		for _, b := range leaves(s.URLs(), bucket{}) {
+			if at == string(searchPath(b)) || p.indexed() && at == string(sitemapPath(b)) {
+				return true
+			}
+		}
+		return at == string(searchIndexPath)
+	}
+	if slices.ContainsFunc(p.cfg.Assets, func(a Asset) bool { return string(a.Path) == at }) {
+		return true
+	}
+	if topic, ok := strings.CutPrefix(at, "/topic/"); ok {
+		slug, _, _ := strings.Cut(topic, "/")
+		t := s.Topic(site.Slug(slug))
+		if t == nil {
+			return false
+		}
+		return at == string(site.TopicPath(t.Slug)+"feed.xml") || p.listed(pager{site.TopicPath(t.Slug), p.cfg.PerPage, t.Posts}, at)
+	}
+	if author, ok := strings.CutPrefix(at, "/author/"); ok {
+		slug, _, _ := strings.Cut(author, "/")
+		t := s.Author(site.Slug(slug))
+		return t != nil && p.listed(pager{site.AuthorPath(t.Slug), p.cfg.PerPage, t.Posts}, at)
+	}
+	return strings.HasPrefix(at, "/blog/page/") && p.listed(p.blogPager(s.Posts()), at)
+}
+
+// listed reports whether a list has a page at an address.
+func (p *Planner) listed(g pager, at string) bool {
+	if at == string(g.root) {
+		return true
+	}
+	var n int
+	for _, c := range strings.TrimSuffix(strings.TrimPrefix(at, string(g.root)+"page/"), "/") {
+		if c < '0' || c > '9' || n > 1e6 {
+			return false
+		}
+		n = 10*n + int(c-'0')
+	}
+	return n > 0 && n <= g.numbered() && at == string(g.path(n))
+}
