@@ -2,6 +2,7 @@ package plan
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -131,7 +132,9 @@ func FuzzLookup(f *testing.F) {
 			t.Fatalf("%q in %q leads to %v, then to %v", raw, source, got.target, again.target)
 		}
 		if got.doc == nil {
-			if !got.missing && got.target.URL != raw {
+			made, _, _ := strings.Cut(got.target.URL, "#")
+			made, _, _ = strings.Cut(made, "?")
+			if !got.missing && got.target.URL != raw && !p.made(made) && !slices.Contains([]string{"/blog/", "/topic/", "/courses/"}, made) {
 				t.Fatalf("%q in %q became %q, though it was not found", raw, source, got.target.URL)
 			}
 			return
