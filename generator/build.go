@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -623,4 +622,4 @@ func (u *usage) released(b *build) []site.Path {
 	return out
 }
 
-func isAsset(path site.Path) bool { return strings.HasPrefix(string(path), "/assets/") }
+func isAsset(path site.Path) bool { return plan.HashedAsset(path) }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -10,6 +11,13 @@ import (
 	"freshet/internal/site"
 )
 
+// hashedAsset is the form of the addresses that name their content.
+var hashedAsset = regexp.MustCompile(`^/assets/[^/]+\.[0-9a-f]{16}(\.[a-z0-9]+)?$`)
+
+// HashedAsset reports whether an address is one that freshet gives a file by its content, such as
+// /assets/weir.0123456789abcdef.png. Other files in static/assets/ are the site's own.
+func HashedAsset(path site.Path) bool { return hashedAsset.MatchString(string(path)) }
+
 // Own reports whether freshet itself makes what is at path, so that no document and no alias can have it.
 func Own(path site.Path) bool {
 	switch path {
@@ -17,12 +25,17 @@ func Own(path site.Path) bool {
 		"/feed", "/_headers", "/_redirects", "/livez", "/readyz":
 		return true
 	}
-	for _, prefix := range []string{"/blog/page/", "/topic/", "/author/", "/search/", "/assets/", "/api/", "/sitemap-", "/.freshet"} {
+	for _, prefix := range []string{"/search/index", "/api/", "/sitemap-", "/.freshet"} {
 		if strings.HasPrefix(string(path), prefix) {
 			return true
 		}
 	}
-	return false
+	for _, lists := range []string{"/blog/page/", "/topic/", "/author/"} { // pictures beside them are the site's own
+		if strings.HasPrefix(string(path), lists) && (strings.HasSuffix(string(path), "/") || strings.HasSuffix(string(path), "/feed.xml")) {
+			return true
+		}
+	}
+	return HashedAsset(path)
 }
 
 // planOf plans whatever the snapshot's documents have at path; nil: nothing.
