@@ -15,6 +15,15 @@ import (
 
 // dead reports an address in a document that leads nowhere. field is the field that holds it; empty: the body does.
 func (p *Planner) dead(pg *Page, b base, what, field, address string) {
+	key := deadAddress{what, field, address}
+	if pg.dead[key] {
+		return
+	}
+	if pg.dead == nil {
+		pg.dead, pg.deadOf = map[deadAddress]bool{}, map[string]int{}
+	}
+	pg.dead[key] = true
+	pg.deadOf[what]++
 	prob := diag.Problem{Severity: diag.Warning, File: b.shown(), ID: string(b.id), Field: field, Kind: what}
 	switch what {
 	case "link":
@@ -31,16 +40,21 @@ func (p *Planner) dead(pg *Page, b base, what, field, address string) {
 		if field == "" {
 			prob.Field = "content"
 		}
-	} else if p.cfg.Bodies != nil {
+	} else if p.cfg.Bodies != nil && pg.deadOf[what] <= maxLocated {
 		prob.Line = p.cfg.Bodies.Locate(b.source, address, field != "")
 	}
-	if !slices.Contains(pg.Problems, prob) {
-		pg.Problems = append(pg.Problems, prob)
-	}
+	pg.Problems = append(pg.Problems, prob)
 }
+
+// maxLocated is how many addresses of a kind are looked for in a document's file to tell their lines. Fewer are shown.
+const maxLocated = 50
+
+// A deadAddress is what was reported of a page.
+type deadAddress struct{ what, field, address string }
 
 // check reports the addresses of a body that lead nowhere on this site.
 func (p *Planner) check(ctx context.Context, pg *Page, b base, doc *markup.Doc) {
+	places := anchors{}
 	for _, ref := range doc.Refs {
 		if embedded(doc, ref.URL) != nil {
 			continue
@@ -51,7 +65,7 @@ func (p *Planner) check(ctx context.Context, pg *Page, b base, doc *markup.Doc) 
 		case f.missing:
 			p.dead(pg, b, "link", "", ref.URL)
 		case !ref.Picture:
-			if _, frag, _ := strings.Cut(ref.URL, "#"); frag != "" && !p.leadsTo(ctx, b, f, frag) {
+			if _, frag, _ := strings.Cut(ref.URL, "#"); frag != "" && !p.leadsTo(ctx, b, f, frag, places) {
 				p.dead(pg, b, "fragment", "", ref.URL)
 			}
 		}
@@ -65,7 +79,7 @@ func (p *Planner) check(ctx context.Context, pg *Page, b base, doc *markup.Doc) 
 		}
 		rest = rest[i+len(open):]
 		frag := html.UnescapeString(string(rest[:bytes.IndexByte(rest, '"')]))
-		if !hasAnchor(doc, frag) {
+		if !places.has(site.BodyRef{}, func() *markup.Doc { return doc }, frag) {
 			p.dead(pg, b, "fragment", "", "#"+frag)
 		}
 	}
@@ -73,7 +87,7 @@ func (p *Planner) check(ctx context.Context, pg *Page, b base, doc *markup.Doc) 
 
 // leadsTo reports whether the page that an address was found to stand for has the place that a fragment names. What
 // cannot be known is taken to be there.
-func (p *Planner) leadsTo(ctx context.Context, b base, f found, frag string) bool {
+func (p *Planner) leadsTo(ctx context.Context, b base, f found, frag string, places anchors) bool {
 	m := site.MetaOf(f.doc)
 	if m == nil {
 		return true // a list, or a file
@@ -92,24 +106,54 @@ func (p *Planner) leadsTo(ctx context.Context, b base, f found, frag string) boo
 			}
 		}
 	}
-	doc, err := p.cfg.Bodies.Body(ctx, of)
-	if err != nil {
-		return true // the page itself says what is wrong with its body
-	}
 	if d, err := url.PathUnescape(frag); err == nil {
 		frag = d
 	}
-	return hasAnchor(doc, frag)
+	known := true
+	has := places.has(of.Ref, func() *markup.Doc {
+		doc, err := p.cfg.Bodies.Body(ctx, of)
+		known = err == nil // else the page itself says what is wrong with its body
+		return doc
+	}, frag)
+	return has || !known
 }
 
 var attrText = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;")
 
-// hasAnchor reports whether a fragment is live on the page of a body: an id in it, one of the theme's, or the top.
-func hasAnchor(doc *markup.Doc, id string) bool {
+// anchors are the ids in bodies that were looked at; the zero BodyRef is the page's own body.
+type anchors map[site.BodyRef]map[string]bool
+
+// has reports whether a fragment is live on the page of a body: an id in it, one of the theme's, or the top. body is asked
+// once.
+func (a anchors) has(ref site.BodyRef, body func() *markup.Doc, id string) bool {
 	if id == "" || strings.EqualFold(id, "top") || strings.HasPrefix(id, "fs-") || strings.HasPrefix(id, ":~:") {
 		return true
 	}
-	return doc != nil && bytes.Contains(doc.HTML, []byte(` id="`+attrText.Replace(id)+`"`))
+	ids, known := a[ref]
+	if !known {
+		doc := body()
+		if doc == nil {
+			return false
+		}
+		ids = idsIn(doc.HTML)
+		a[ref] = ids
+	}
+	return ids[attrText.Replace(id)]
+}
+
+// idsIn are the ids in safe HTML, as they are written there.
+func idsIn(html []byte) map[string]bool {
+	ids := map[string]bool{}
+	const open = ` id="`
+	for {
+		i := bytes.Index(html, []byte(open))
+		if i < 0 {
+			return ids
+		}
+		html = html[i+len(open):]
+		end := max(bytes.IndexByte(html, '"'), 0)
+		ids[string(html[:end])] = true
+	}
 }
 
 // made reports whether freshet itself makes a page at an address: a list, a feed, or a file of the theme.

@@ -84,6 +84,9 @@ type Page struct {
 	Also       []site.Path   // further addresses where freshet, but not the public tree, has the same bytes
 	Assets     []Asset       // to be published with it
 	Problems   []diag.Problem
+
+	dead   map[deadAddress]bool // addresses that lead nowhere, as far as they were reported
+	deadOf map[string]int       // of each kind
 }
 
 // An Asset is a file at an address that names its content.
