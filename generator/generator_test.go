@@ -482,7 +482,7 @@ func TestFeedsLeaveLongTextsOut(t *testing.T) {
 // TestInterruptedBuild: a build whose context ends while it renders commits nothing, and the next one is as if it had not been.
 func TestInterruptedBuild(t *testing.T) {
 	s := newShelf()
-	s.put(newPost("blog/a.md", "a", 0), map[string]string{"": strings.Repeat("[a](b) *c*\n\n", 20_000)})
+	s.put(newPost("blog/a.md", "a", 0), map[string]string{"": strings.Repeat("[a](#top) *c*\n\n", 20_000)})
 	ctx, cancel := context.WithCancel(t.Context())
 	s.bodyErr = func(site.BodyRef) error { cancel(); return nil } // as soon as rendering begins
 	b := newBench(t, benchOptions{source: s, noTree: true})
