@@ -54,12 +54,11 @@ func tongueOf(name string, dir *folder) tongue {
 	}
 	at := -1 // of the folder that stands for a language
 	if len(folders) > 0 {
-		if lang := languageOf(folders[0]); lang != "" {
-			at, out.tag = 0, cmpOr(out.tag, lang)
-		} else if i := strings.Count(dir.zoneRoot().path, "/") + 1; dir.zone != freeZone && dir.zone != courseZone && dir.zone != staticZone && i < len(folders) {
+		for _, i := range languagePlaces(dir, len(folders)) {
 			if lang := languageOf(folders[i]); lang != "" {
-				at, out.word = i, n.lang == "" && words[strings.ToLower(folders[i])]
+				at, out.word = i, i > 0 && n.lang == "" && words[strings.ToLower(folders[i])]
 				out.tag = cmpOr(out.tag, lang)
+				break
 			}
 		}
 	}
@@ -71,6 +70,21 @@ func tongueOf(name string, dir *folder) tongue {
 	}
 	out.key = strings.Join(folders, "/")
 	return out
+}
+
+// languagePlaces are the places in a folder's path where a name may stand for a language: at the top of the tree, and, of a
+// blog or the pages, the folder that it is in and those right inside it.
+func languagePlaces(dir *folder, n int) []int {
+	places := []int{0}
+	if dir.zone == blogZone || dir.zone == draftZone || dir.zone == pageZone {
+		zone := strings.Count(dir.zoneRoot().path, "/")
+		for _, i := range [...]int{zone - 1, zone + 1} {
+			if i > 0 && i < n {
+				places = append(places, i)
+			}
+		}
+	}
+	return places
 }
 
 // translation enters a Markdown file into those that are translations of each other, or takes it out. Each of them looks

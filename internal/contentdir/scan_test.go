@@ -33,7 +33,7 @@ type world struct {
 var places = []string{
 	"", "blog", "blog/2024", "blog/bundle", "blog/alone", "posts", "_posts", "pages", "pages/deep", "courses", "courses/a", "courses/a/1-m", "courses/a/2-n", "courses/b",
 	"notes", "notes/deep", "notes/1-x", "notes/2-y", "en", "en/blog", "en/notes", "ja", "ja/blog", "ja/notes", "static", "lessons", "lessons/01-a", "lessons/02-b", "mixed/blog", "mixed/docs",
-	"blog/it", "blog/it/2024", "posts/ar", "ar/blog", "ja/courses/a", "pages/fr",
+	"blog/it", "blog/it/2024", "mixed/ja/blog", "mixed/ja/blog/2024", "posts/ar", "ar/blog", "ja/courses/a", "pages/fr",
 }
 
 var fileNames = []string{
