@@ -7,6 +7,7 @@ import (
 
 	"freshet/internal/diag"
 	"freshet/internal/digest"
+	"freshet/internal/shortcodes"
 	"freshet/internal/site"
 )
 
@@ -209,13 +210,13 @@ func (c *codec) parsed(p *parsed) {
 		c.int(&h.info.Height)
 	})
 	each(c, &p.problems, c.problem)
-	each(c, &p.uses, func(u *use) {
-		c.string(&u.kind)
-		c.int(&u.line)
-		c.int(&u.col)
-		c.string(&u.text)
-		c.int(&u.count)
-		c.string(&u.remedy)
+	each(c, &p.uses, func(u *shortcodes.Use) {
+		c.string(&u.Kind)
+		c.int(&u.Line)
+		c.int(&u.Col)
+		c.string(&u.Text)
+		c.int(&u.Count)
+		c.string(&u.Remedy)
 	})
 	c.string(&p.reason)
 	c.string(&p.badField)

@@ -11,33 +11,6 @@ import (
 
 // For tests in the _test package.
 
-// Translate translates a body and lists the kinds dropped.
-func Translate(name, body string, params map[string]string) (string, []string) {
-	t := translator{mdx: isMDX(name, body), param: func(k string) (string, bool) { v, ok := params[k]; return v, ok }}
-	out := t.translate(body, 1)
-	var kinds []string
-	for _, u := range t.uses {
-		kinds = append(kinds, fmt.Sprintf("%s ×%d at %d:%d", u.kind, u.count, u.line, u.col))
-	}
-	return out, kinds
-}
-
-// CodeLines reports for each line of a body whether it is code.
-func CodeLines(body string) []bool {
-	code := codeBlocks(body)
-	var out []bool
-	at := 0
-	for _, l := range strings.SplitAfter(body, "\n") {
-		in := false
-		for _, c := range code {
-			in = in || at >= c.start && at < c.end
-		}
-		out = append(out, in)
-		at += len(l)
-	}
-	return out
-}
-
 // ParseProblems parses a file and returns its problems, and whether the memo's form of the result is the same.
 func ParseProblems(name string, data []byte) (problems []diag.Problem, lines int, stable bool) {
 	p := parseFile(name, data, time.UTC)

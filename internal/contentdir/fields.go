@@ -15,6 +15,7 @@ import (
 	"freshet/internal/diag"
 	"freshet/internal/digest"
 	"freshet/internal/fields"
+	"freshet/internal/shortcodes"
 	"freshet/internal/site"
 )
 
@@ -51,7 +52,7 @@ type parsed struct {
 	features, learn   []string
 	requirements      []string
 	problems          []diag.Problem
-	uses              []use
+	uses              []shortcodes.Use
 	reason, badField  string // of a broken file
 	shortcodesOff     bool
 	format            site.Format // of the body; empty: Markdown

@@ -19,6 +19,7 @@ import (
 	"freshet/internal/datauri"
 	"freshet/internal/diag"
 	"freshet/internal/digest"
+	"freshet/internal/shortcodes"
 	"freshet/internal/site"
 )
 
@@ -65,8 +66,19 @@ func prepare(data []byte) (parts, *diag.Problem) {
 	return p, prob
 }
 
+func clipLine(s string) string {
+	if len(s) <= 200 {
+		return s
+	}
+	cut := 200
+	for !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut]
+}
+
 // bodyOf returns the translated body, and stored HTML and editors' documents as they are. front is the decoded front matter, or nil when it is to be read if needed.
-func bodyOf(name string, p *parts, front *value) (string, []use) {
+func bodyOf(name string, p *parts, front *value) (string, []shortcodes.Use) {
 	if keepsText(p) {
 		if front == nil {
 			front, _ = p.decode()
@@ -81,8 +93,8 @@ func bodyOf(name string, p *parts, front *value) (string, []use) {
 		body = strings.ReplaceAll(strings.ReplaceAll(body, "\r\n", "\n"), "\r", "\n")
 	}
 	body = strings.TrimPrefix(body, "\ufeff")
-	mdx := isMDX(name, body)
-	if !worth(body, mdx) {
+	mdx := shortcodes.IsMDX(name, body)
+	if !shortcodes.Needed(body, mdx) {
 		return body, nil
 	}
 	if front == nil && (bytes.Contains(p.front, []byte("shortcodes")) || bytes.Contains(p.front, []byte("format")) || strings.Contains(body, "{")) {
@@ -91,9 +103,7 @@ func bodyOf(name string, p *parts, front *value) (string, []use) {
 	if shortcodesOff(front) || !isMarkdown(front) {
 		return body, nil
 	}
-	t := translator{mdx: mdx, param: paramOf(front)}
-	out := t.translate(body, p.bodyLine)
-	return out, t.uses
+	return shortcodes.Translate(body, shortcodes.Options{MDX: mdx, Param: paramOf(front), Line: p.bodyLine})
 }
 
 func shortcodesOff(front *value) bool {
@@ -176,14 +186,14 @@ func parseFile(name string, data []byte, zone *time.Location) *parsed {
 		*s = site.Characters(*s)
 	}
 	if !out.shortcodesOff {
-		t := translator{param: paramOf(front)}
 		for _, s := range lines {
-			*s = t.inline(*s, 1)
+			text, uses := shortcodes.Inline(*s, shortcodes.Options{Param: paramOf(front), Line: 1})
+			*s = text
+			for i := range uses {
+				uses[i].Line, uses[i].Col, uses[i].Text = 1, 1, ""
+			}
+			out.addUses(uses)
 		}
-		for i := range t.uses {
-			t.uses[i].line, t.uses[i].col, t.uses[i].text = 1, 1, ""
-		}
-		out.addUses(t.uses)
 	}
 	if out.published.IsZero() {
 		if t, ok := datePath(out.address); ok {
@@ -248,12 +258,12 @@ func (p *parsed) fail(prob *diag.Problem) {
 	}
 }
 
-func (p *parsed) addUses(more []use) {
+func (p *parsed) addUses(more []shortcodes.Use) {
 	for _, u := range more {
 		found := false
 		for i := range p.uses {
-			if p.uses[i].kind == u.kind {
-				p.uses[i].count += u.count
+			if p.uses[i].Kind == u.Kind {
+				p.uses[i].Count += u.Count
 				found = true
 			}
 		}
@@ -266,7 +276,7 @@ func (p *parsed) addUses(more []use) {
 // firstHeading returns the text of the first heading of the first level, else of the first heading.
 func firstHeading(body string) string {
 	first := ""
-	code := codeBlocks(body)
+	code := shortcodes.CodeBlocks(body)
 	prev := ""
 	for at := 0; at < len(body); {
 		end := strings.IndexByte(body[at:], '\n')
@@ -275,10 +285,10 @@ func firstHeading(body string) string {
 		} else {
 			end += at
 		}
-		for len(code) > 0 && code[0].end <= at {
+		for len(code) > 0 && code[0].End <= at {
 			code = code[1:]
 		}
-		if len(code) > 0 && at >= code[0].start {
+		if len(code) > 0 && at >= code[0].Start {
 			at, prev = end+1, ""
 			continue
 		}
@@ -287,13 +297,13 @@ func firstHeading(body string) string {
 		switch {
 		case line == "":
 		case line[0] == '#':
-			n := run(line, '#')
+			n := len(line) - len(strings.TrimLeft(line, "#"))
 			if n <= 6 && (n == len(line) || line[n] == ' ' || line[n] == '\t') {
 				level, txt = n, headingText(line[n:])
 			}
 		case prev != "" && strings.Trim(line, "=") == "":
 			level, txt = 1, headingText(prev)
-		case prev != "" && strings.Trim(line, "-") == "" && listMarker(prev) == 0 && prev[0] != '>' && prev[0] != '|':
+		case prev != "" && strings.Trim(line, "-") == "" && shortcodes.ListMarker(prev) == 0 && prev[0] != '>' && prev[0] != '|':
 			level, txt = 2, headingText(prev)
 		default:
 			if m := htmlHeading.FindStringSubmatch(line); m != nil {

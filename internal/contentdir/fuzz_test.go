@@ -59,33 +59,6 @@ func FuzzSimpleYAML(f *testing.F) {
 	})
 }
 
-func FuzzTranslate(f *testing.F) {
-	for _, s := range []string{
-		"{{< youtube abc >}}", "a {{% param x %}} b", "{{< tabs >}}\n{{< tab a >}}x{{< /tab >}}\n{{< /tabs >}}", "{% raw %}{{ x }}{% endraw %}", "{% if a %}b{% else %}c{% endif %}",
-		"```\n{{ x }}\n```\n", "    {{ x }}\n", "`{{ x }}` {{ y }}", ":::: note\n::: tip\na\n:::\n::::\n", "{{</* x */>}}", "![](a.png){alt='b'}", "{{<a>}}{{<b>}}{{</a>}}{{</b>}}",
-		"> ```\n> {{ x }}\n", "- a\n\n      {{ x }}\n", "import A from 'a'\n\n<A b={{c: 1}}>d</A> {e}\n", "<!-- {{ x }} -->", "{{{ x }}}", "{%", "{{", "{#", "{: .a}", "](@/a.md)", "~~~\n{{ x }}\n~~~\n",
-	} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		if len(s) > 1<<16 {
-			return
-		}
-		for _, name := range []string{"a.md", "a.mdx"} {
-			contentdir.Translate(name, s, nil)
-		}
-		// What stands in a fence stays, whatever is around it.
-		const code = "\n\n```go\n{{ x }} {{< y >}} {% z %} ::: <A/>\n```\n\n"
-		if strings.ContainsAny(s, "`~<{:>\t\\") || strings.Contains(s, "import") || strings.Contains(s, "export") {
-			return
-		}
-		got, _ := contentdir.Translate("a.md", s+code, nil)
-		if !strings.Contains(got, code[2:len(code)-1]) && !contentdir.CodeLines(s + "\n\nx\n")[strings.Count(s, "\n")+2] {
-			t.Errorf("Translate(%q) changed the code: %q", s+code, got)
-		}
-	})
-}
-
 // TestBad reads files that are wrong, each with the message it must give.
 func TestBad(t *testing.T) {
 	files, err := filepath.Glob("testdata/bad/*.md")

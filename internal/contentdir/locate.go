@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/url"
 	"strings"
+
+	"freshet/internal/shortcodes"
 )
 
 // Locate returns the line of a document's file that holds an address, in its front matter or its body, code apart; 0
@@ -30,7 +32,7 @@ func (s *Source) Locate(name, address string, front bool) int {
 			line = 1 + strings.Count(cut, "\n")
 		}
 	}
-	code := codeBlocks(text)
+	code := shortcodes.CodeBlocks(text)
 	if front {
 		code = nil
 	}
@@ -44,7 +46,7 @@ func (s *Source) Locate(name, address string, front bool) int {
 			at = i + len(form)
 			inCode := false
 			for _, c := range code {
-				inCode = inCode || i >= c.start && i < c.end
+				inCode = inCode || i >= c.Start && i < c.End
 			}
 			if !inCode && stands(text, i, at) {
 				return line + strings.Count(text[:i], "\n")

@@ -20,6 +20,7 @@ import (
 
 	"freshet/internal/diag"
 	"freshet/internal/digest"
+	"freshet/internal/shortcodes"
 	"freshet/internal/site"
 )
 
@@ -46,7 +47,7 @@ type record struct {
 // notes are what is wrong with a file.
 type notes struct {
 	problems []diag.Problem
-	uses     []use
+	uses     []shortcodes.Use
 	skip     *site.Skip
 }
 
@@ -661,20 +662,20 @@ func (t *tree) note(r *record, add bool) {
 	}
 	for i := range r.notes.uses {
 		u := &r.notes.uses[i]
-		k := t.kinds[u.kind]
+		k := t.kinds[u.Kind]
 		if k == nil {
 			k = &kindSum{}
-			t.kinds[u.kind] = k
+			t.kinds[u.Kind] = k
 		}
 		at, _ := slices.BinarySearchFunc(k.files, r.path, func(f kindUse, p string) int { return strings.Compare(f.path, p) })
 		if add {
-			k.count += u.count
+			k.count += u.Count
 			k.files = slices.Insert(k.files, at, kindUse{r.path, u})
 			continue
 		}
-		k.count -= u.count
+		k.count -= u.Count
 		if k.files = slices.Delete(k.files, at, at+1); len(k.files) == 0 {
-			delete(t.kinds, u.kind)
+			delete(t.kinds, u.Kind)
 		}
 	}
 }
@@ -980,8 +981,8 @@ func (t *tree) problems(ch *site.Changes) {
 			msg += fmt.Sprintf(", %d times in this file", k.count)
 		}
 		first := k.files[0].use
-		ch.Problems = append(ch.Problems, diag.Problem{Severity: diag.Warning, File: t.s.shown(k.files[0].path), Line: first.line, Col: first.col, Text: first.text,
-			Message: msg, Remedy: first.remedy})
+		ch.Problems = append(ch.Problems, diag.Problem{Severity: diag.Warning, File: t.s.shown(k.files[0].path), Line: first.Line, Col: first.Col, Text: first.Text,
+			Message: msg, Remedy: first.Remedy})
 	}
 	diag.Sort(ch.Problems)
 	slices.SortFunc(ch.Skipped, func(a, b site.Skip) int { return strings.Compare(string(a.ID), string(b.ID)) })
@@ -995,7 +996,7 @@ type kindSum struct {
 
 type kindUse struct {
 	path string
-	use  *use
+	use  *shortcodes.Use
 }
 
 // ensure reads the parse results that a unit needs and that are not in memory.

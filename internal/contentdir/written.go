@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"freshet/internal/extjson"
+	"freshet/internal/shortcodes"
 	"freshet/internal/site"
 )
 
@@ -125,14 +126,14 @@ var addresses = regexp.MustCompile(`(\]\(\s*<?|(?m:^ {0,3}\[[^\]\n]+\]:[ \t]*<?)
 // absolute gives a body addresses that mean the same wherever it is kept: those of other documents on the site, and of
 // files below /uploads/. Those in code stay.
 func (l *Library) absolute(from, body string) string {
-	code := codeBlocks(body)
+	code := shortcodes.CodeBlocks(body)
 	var out strings.Builder
 	at := 0
 	for _, m := range addresses.FindAllStringSubmatchIndex(body, -1) {
-		for len(code) > 0 && code[0].end <= m[0] {
+		for len(code) > 0 && code[0].End <= m[0] {
 			code = code[1:]
 		}
-		if len(code) > 0 && code[0].start <= m[0] {
+		if len(code) > 0 && code[0].Start <= m[0] {
 			continue
 		}
 		out.WriteString(body[at:m[4]])

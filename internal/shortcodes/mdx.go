@@ -1,9 +1,9 @@
-package contentdir
+package shortcodes
 
 import "strings"
 
-// isMDX reports whether a Markdown file is written for components: by its name, or because it begins with imports.
-func isMDX(name, body string) bool {
+// IsMDX reports whether a Markdown file is written for components: by its name, or because it begins with imports.
+func IsMDX(name, body string) bool {
 	if strings.HasSuffix(strings.ToLower(name), ".mdx") {
 		return true
 	}

@@ -1,4 +1,4 @@
-package contentdir
+package shortcodes
 
 import (
 	"fmt"
@@ -8,14 +8,34 @@ import (
 	"unicode/utf8"
 )
 
-// A use is one place where template syntax of another tool was dropped.
-type use struct {
-	kind   string // as reported: Hugo shortcode "tabpane"
-	line   int    // in the file
-	col    int
-	text   string // the line
-	count  int    // in this file
-	remedy string
+// A Use is one kind of template syntax that was left out of a file, with the first place where it stands.
+type Use struct {
+	Kind   string // as reported: Hugo shortcode "tabpane"
+	Line   int    // in the file, from 1
+	Col    int    // in characters, from 1
+	Text   string // the line
+	Count  int    // in this file
+	Remedy string
+}
+
+// Options say how a text is translated.
+type Options struct {
+	MDX   bool                             // the text may hold components and expressions of MDX
+	Param func(name string) (string, bool) // front-matter values; nil: there are none
+	Line  int                              // the line of the file at which the text begins
+}
+
+// Translate returns src with the template syntax of other tools translated or left out, and what was left out. Code
+// stays as it is.
+func Translate(src string, o Options) (string, []Use) {
+	t := translator{mdx: o.MDX, param: o.Param}
+	return t.translate(src, o.Line), t.uses
+}
+
+// Inline translates one line of text, such as a title.
+func Inline(s string, o Options) (string, []Use) {
+	t := translator{param: o.Param}
+	return t.inline(s, o.Line), t.uses
 }
 
 // A translator turns the template syntax of other tools into Markdown and HTML, outside code. Lines keep their
@@ -23,7 +43,7 @@ type use struct {
 type translator struct {
 	mdx   bool
 	param func(name string) (string, bool) // front-matter values
-	uses  []use
+	uses  []Use
 	src   string
 	next  map[string]int // for within
 	// noModule is where imports and exports may be looked for again after one that did not end.
@@ -31,8 +51,8 @@ type translator struct {
 	line0    int // line of the file at which src begins
 }
 
-// worth reports whether a text has anything to translate, cheaply.
-func worth(s string, mdx bool) bool {
+// Needed reports whether a text has anything to translate, cheaply.
+func Needed(s string, mdx bool) bool {
 	if mdx {
 		return true
 	}
@@ -60,7 +80,7 @@ func worth(s string, mdx bool) bool {
 
 // translate returns the text with all template syntax gone.
 func (t *translator) translate(src string, line0 int) string {
-	if !worth(src, t.mdx) {
+	if !Needed(src, t.mdx) {
 		return src
 	}
 	t.src, t.line0, t.next, t.noModule = src, line0, nil, 0
@@ -88,8 +108,8 @@ const maxKinds = 100
 // dropped notes that something of a kind was left out at an offset of the source.
 func (t *translator) dropped(kind string, off int, remedy string) {
 	for i := range t.uses {
-		if t.uses[i].kind == kind {
-			t.uses[i].count++
+		if t.uses[i].Kind == kind {
+			t.uses[i].Count++
 			return
 		}
 	}
@@ -103,8 +123,8 @@ func (t *translator) dropped(kind string, off int, remedy string) {
 	if end < 0 {
 		end = len(t.src) - start
 	}
-	t.uses = append(t.uses, use{kind: kind, line: t.line0 + strings.Count(before, "\n"), col: utf8.RuneCountInString(before[start:]) + 1,
-		text: clipLine(strings.TrimRight(t.src[start:start+end], "\r")), count: 1, remedy: remedy})
+	t.uses = append(t.uses, Use{Kind: kind, Line: t.line0 + strings.Count(before, "\n"), Col: utf8.RuneCountInString(before[start:]) + 1,
+		Text: clipLine(strings.TrimRight(t.src[start:start+end], "\r")), Count: 1, Remedy: remedy})
 }
 
 func clipLine(s string) string {
@@ -223,16 +243,16 @@ func (t *translator) tokens() []piece {
 		toks = append(toks, tok)
 		lit = tok.end
 	}
-	code := codeBlocks(src)
-	code = append(code, span{len(src), len(src)})
+	code := CodeBlocks(src)
+	code = append(code, Span{len(src), len(src)})
 	at := 0
 	for _, c := range code {
-		for at < c.start {
+		for at < c.Start {
 			i := at
 			switch b := src[i]; b {
 			case '`':
 				n := run(src[i:], '`')
-				if end := spanEnd(src[i+n:c.start], n); end >= 0 {
+				if end := spanEnd(src[i+n:c.Start], n); end >= 0 {
 					t.unescape(i, i+n+end, add)
 					at = i + n + end
 				} else {
@@ -264,7 +284,7 @@ func (t *translator) tokens() []piece {
 					}
 				}
 				if low := strings.ToLower(src[i:min(len(src), i+6)]); (low == "<code>" || strings.HasPrefix(low, "<code ")) && t.within("</", i, maxTagBytes) {
-					if e := strings.Index(strings.ToLower(src[i:min(c.start, i+maxTagBytes)]), "</code>"); e >= 0 {
+					if e := strings.Index(strings.ToLower(src[i:min(c.Start, i+maxTagBytes)]), "</code>"); e >= 0 {
 						at = i + e + 7
 						continue
 					}
@@ -305,7 +325,7 @@ func (t *translator) tokens() []piece {
 				}
 			case '*', '-', '1':
 				// A list item followed by {:toc} is where kramdown puts a table of contents.
-				if lineStart(src, i) && listMarker(src[i:min(len(src), i+16)]) > 0 {
+				if lineStart(src, i) && ListMarker(src[i:min(len(src), i+16)]) > 0 {
 					line, rest, _ := strings.Cut(src[i:min(len(src), i+200)], "\n")
 					if trimmed := strings.TrimLeft(rest, " "); strings.HasPrefix(trimmed, "{:toc") || strings.HasPrefix(trimmed, "{: toc") || strings.HasPrefix(trimmed, "{:.toc") {
 						add(piece{syntax: replaced, start: i, end: i + len(line)})
@@ -329,7 +349,7 @@ func (t *translator) tokens() []piece {
 					continue
 				}
 				if i+1 < len(src) && src[i] == '[' && i > 0 && src[i-1] == '!' {
-					if tok, ok := picture(src[:c.start], i-1); ok {
+					if tok, ok := picture(src[:c.Start], i-1); ok {
 						flush(i - 1)
 						lit = i - 1
 						add(tok)
@@ -348,10 +368,10 @@ func (t *translator) tokens() []piece {
 			}
 			at++
 		}
-		if c.start < c.end && at <= c.start {
-			t.unescape(c.start, c.end, add)
+		if c.Start < c.End && at <= c.Start {
+			t.unescape(c.Start, c.End, add)
 		}
-		at = max(at, c.end)
+		at = max(at, c.End)
 	}
 	flush(len(src))
 	return toks
@@ -428,7 +448,7 @@ func showBraces(s string) string {
 }
 
 // rawBlock takes {% raw %} … {% endraw %}: what is inside is text. It returns where to go on.
-func (t *translator) rawBlock(open piece, code []span, add func(piece)) int {
+func (t *translator) rawBlock(open piece, code []Span, add func(piece)) int {
 	src := t.src
 	rest := src[open.end:]
 	end, endLen := -1, 0
@@ -458,11 +478,11 @@ func (t *translator) rawBlock(open piece, code []span, add func(piece)) int {
 		at = to
 	}
 	for _, c := range code {
-		if c.start >= stop || c.end <= at {
+		if c.Start >= stop || c.End <= at {
 			continue
 		}
-		show(max(c.start, at))
-		to := min(c.end, stop)
+		show(max(c.Start, at))
+		to := min(c.End, stop)
 		add(piece{syntax: replaced, start: at, end: to, text: src[at:to]})
 		at = to
 	}
@@ -1068,3 +1088,5 @@ func (n *node) remedy() string {
 }
 
 func attr(s string) string { return html.EscapeString(s) }
+
+func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }

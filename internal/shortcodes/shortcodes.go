@@ -1,4 +1,4 @@
-package contentdir
+package shortcodes
 
 import (
 	"html"
@@ -221,7 +221,7 @@ func (t *translator) quote(n *node, head, author, before string) string {
 	prefix := before + "> "
 	if margin != "" {
 		prefix = strings.Repeat(" ", len(before)) + "> "
-		if listMarker(strings.TrimSpace(margin)) == 0 {
+		if ListMarker(strings.TrimSpace(margin)) == 0 {
 			before, prefix = "", "> "
 			head = "\n\n" + "> " + head
 		} else {
@@ -312,7 +312,7 @@ func (t *translator) codeFence(n *node, lang, before string) string {
 		inner += "\n" + margin
 	}
 	lead := ""
-	if strings.Trim(before, " >") != "" && listMarker(strings.TrimSpace(before)) == 0 {
+	if strings.Trim(before, " >") != "" && ListMarker(strings.TrimSpace(before)) == 0 {
 		lead = "\n\n"
 	}
 	return lead + mark + lang + inner + mark
@@ -381,7 +381,7 @@ func (t *translator) figure(n *node, before string) (string, bool) {
 		}
 		cap = append(cap, a)
 	}
-	if strings.Trim(before, " >\t") != "" && listMarker(strings.TrimSpace(before)) == 0 && len(cap) == 0 {
+	if strings.Trim(before, " >\t") != "" && ListMarker(strings.TrimSpace(before)) == 0 && len(cap) == 0 {
 		return img, true
 	}
 	out := "<figure>" + img

@@ -1,15 +1,15 @@
-package contentdir
+package shortcodes
 
 import "strings"
 
-// A span is a range of bytes.
-type span struct{ start, end int }
+// A Span is a range of bytes.
+type Span struct{ Start, End int }
 
-// codeBlocks finds the lines of a Markdown text in which nothing is translated: fenced and indented code, raw HTML
+// CodeBlocks finds the lines of a Markdown text in which nothing is translated: fenced and indented code, raw HTML
 // such as <pre> and <script>, and comments. The spans are in order and apart.
-func codeBlocks(src string) []span {
+func CodeBlocks(src string) []Span {
 	var (
-		spans []span
+		spans []Span
 		c     blockScanner
 	)
 	for at := 0; at < len(src); {
@@ -20,10 +20,10 @@ func codeBlocks(src string) []span {
 			end += at + 1
 		}
 		if c.line(strings.TrimSuffix(src[at:end], "\n")) {
-			if n := len(spans); n > 0 && spans[n-1].end == at {
-				spans[n-1].end = end
+			if n := len(spans); n > 0 && spans[n-1].End == at {
+				spans[n-1].End = end
 			} else {
-				spans = append(spans, span{at, end})
+				spans = append(spans, Span{at, end})
 			}
 		}
 		at = end
@@ -123,7 +123,7 @@ func (c *blockScanner) line(s string) bool {
 			c.containers, c.paragraph = c.containers[:open], false
 			return false
 		}
-		if m := listMarker(t); m > 0 && open < maxContainers {
+		if m := ListMarker(t); m > 0 && open < maxContainers {
 			rest := t[m:]
 			content := strings.TrimLeft(rest, " ")
 			empty := strings.TrimSpace(content) == ""
@@ -225,8 +225,8 @@ func run(s string, c byte) int {
 	return n
 }
 
-// listMarker returns the length of a list marker, without blanks; 0: none.
-func listMarker(t string) int {
+// ListMarker returns the length of a list marker, without blanks; 0: none.
+func ListMarker(t string) int {
 	n := 0
 	switch {
 	case t == "":
