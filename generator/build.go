@@ -251,7 +251,7 @@ func (b *build) render(ctx context.Context, t *plan.Target, pg *plan.Page, old *
 		defer b.buffers.Put(buf)
 		var err error
 		if *buf, err = b.g.cfg.Theme.Append((*buf)[:0], pg.Template, pg.View); err != nil {
-			return &ThemeError{[]diag.Problem{b.g.cfg.Theme.problem(err)}}
+			return err
 		}
 		data = *buf
 	case pg.File != nil:

@@ -14,6 +14,7 @@ import (
 	"freshet/generator"
 	"freshet/internal/digest"
 	"freshet/internal/site"
+	"freshet/templates"
 )
 
 // TestMemory follows pages that move and go: their addresses redirect, or say that they are gone.
@@ -309,7 +310,7 @@ func TestChangeWhileReading(t *testing.T) {
 }
 
 func TestTemplateErrors(t *testing.T) {
-	_, err := generator.LoadTheme(overlay(map[string]string{}), nil)
+	_, err := generator.LoadTheme(overlay(map[string]string{}), nil, "")
 	if err == nil {
 		t.Error("a theme without templates loads")
 	}
@@ -329,6 +330,59 @@ func TestTemplateErrors(t *testing.T) {
 		t.Errorf("problem %+v, want file, line, text and the page", p)
 	}
 	comparePages(t, "after a template error", before, b.pages(t))
+}
+
+// TestEntryThatOnlyDefines gives an entry without a frame the layout, as Hugo does with baseof.html.
+func TestEntryThatOnlyDefines(t *testing.T) {
+	for name, text := range map[string]string{
+		"main alone":       `{{define "main"}}<h1>{{.Title}} of ours</h1>{{end}}`,
+		"with head":        "{{define \"head\"}}<meta name=\"ours\">{{end}}\n{{define \"main\"}}<h1>{{.Title}} of ours</h1>{{end}}\n",
+		"with comments":    "{{- /* ours */ -}}\n<!-- ours -->\n{{ define `main` }}<h1>{{.Title}} of ours</h1>{{ end }}",
+		"with another one": `{{define "title"}}{{.Title}} of ours{{end}}{{define "main"}}<h1>{{template "title" .}}</h1>{{end}}`,
+	} {
+		s := newShelf()
+		s.put(newPost("a.md", "a", -1), map[string]string{"": "x"})
+		b := newBench(t, benchOptions{source: s, theme: overlay(map[string]string{"post.html": text})})
+		b.build(t, generator.Options{})
+		page := b.page(t, "/blog/a/")
+		for _, want := range []string{"<html", `rel="canonical"`, " of ours</h1>", "</html>"} {
+			if strings.Count(page, want) != 1 {
+				t.Errorf("%s: the page has %q %d times, want once:\n%s", name, want, strings.Count(page, want), page)
+			}
+		}
+	}
+}
+
+// TestPageThatIsNone holds back pages that came out empty or without <html>, and builds again when the entry is mended.
+func TestPageThatIsNone(t *testing.T) {
+	for text, message := range map[string]string{
+		"":                                "the page comes out empty",
+		"\n \n":                           "the page comes out empty",
+		"{{/* nothing */}}":               "the page comes out empty",
+		"{{if false}}<html>{{end}}":       "the page comes out empty",
+		"<h1>{{.Title}}</h1>":             "the page comes out without <html>",
+		"<htmlx>{{.Title}}":               "the page comes out without <html>",
+		`{{define "head"}}<b></b>{{end}}`: `it includes "main", which does not exist`,
+	} {
+		s := newShelf()
+		s.put(newPost("a.md", "a", -1), map[string]string{"": "x"})
+		b := newBench(t, benchOptions{source: s})
+		b.build(t, generator.Options{})
+		before := b.pages(t)
+		broken, err := generator.LoadTheme(templates.FS, overlay(map[string]string{"post.html": text}), "own")
+		if err == nil {
+			b.SetTheme(broken)
+			_, err = b.Build(t.Context(), generator.Options{Now: day(0)})
+		}
+		theme, ok := errors.AsType[*generator.ThemeError](err)
+		if !ok || theme.Problems[0].File != "own/post.html" || !strings.HasPrefix(theme.Problems[0].Message, message) || theme.Problems[0].Remedy == "" {
+			t.Errorf("post.html = %q: %v, want %q of own/post.html", text, err, message)
+		}
+		comparePages(t, fmt.Sprintf("after post.html = %q", text), before, b.pages(t))
+		b.SetTheme(loadTheme(t, map[string]string{"post.html": `{{define "main"}}<h1>mended</h1>{{end}}`}))
+		b.build(t, generator.Options{})
+		has(t, b.page(t, "/blog/a/"), "mended")
+	}
 }
 
 func TestContestedSlugIsReported(t *testing.T) {

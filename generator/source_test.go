@@ -186,7 +186,7 @@ func newBench(t testing.TB, opt benchOptions) *bench {
 			t.Fatal(err)
 		}
 	}
-	theme, err := generator.LoadTheme(templates.FS, opt.theme)
+	theme, err := generator.LoadTheme(templates.FS, opt.theme, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +295,7 @@ func has(t *testing.T, text string, parts ...string) {
 
 func loadTheme(t testing.TB, files map[string]string) *generator.Theme {
 	t.Helper()
-	theme, err := generator.LoadTheme(templates.FS, overlay(files))
+	theme, err := generator.LoadTheme(templates.FS, overlay(files), "")
 	if err != nil {
 		t.Fatal(err)
 	}

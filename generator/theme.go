@@ -35,20 +35,21 @@ type Theme struct {
 	sets    map[string]*template.Template // by entry
 	digests map[string]digest.Sum         // by entry: of the template and all it includes
 	files   map[string]string             // text of every template file, for errors
+	shown   map[string]string             // by file: its name in errors
 	assets  []plan.Asset
 
 	mu       sync.Mutex
 	stencils map[stencilKey]*stencil.Stencil // guarded by mu; nil: html/template executes the entry
 }
 
-// LoadTheme reads the built-in theme with the files that replace its own or add to it; override may be nil. Mistakes
-// in templates are returned together, as ThemeError.
-func LoadTheme(builtin, override fs.FS) (*Theme, error) {
-	files, err := overlay(builtin, override)
+// LoadTheme reads the built-in theme with the files that replace its own or add to it; override may be nil. Errors
+// name its files with the folder they are in. Mistakes in templates are returned together, as ThemeError.
+func LoadTheme(builtin, override fs.FS, folder string) (*Theme, error) {
+	files, shown, err := overlay(builtin, override, folder)
 	if err != nil {
 		return nil, fmt.Errorf("read templates: %w", err)
 	}
-	t := &Theme{sets: map[string]*template.Template{}, digests: map[string]digest.Sum{}, files: map[string]string{}, stencils: map[stencilKey]*stencil.Stencil{}}
+	t := &Theme{sets: map[string]*template.Template{}, digests: map[string]digest.Sum{}, files: map[string]string{}, shown: shown, stencils: map[stencilKey]*stencil.Stencil{}}
 	var shared []string
 	for name, data := range files {
 		if path.Ext(name) == ".html" && !strings.HasPrefix(name, "assets/") {
@@ -63,12 +64,16 @@ func LoadTheme(builtin, override fs.FS) (*Theme, error) {
 	seen := map[string]bool{}
 	for _, entry := range plan.Entries {
 		if _, ok := t.files[entry]; !ok {
-			problems = append(problems, diag.Problem{Severity: diag.Error, File: entry, Message: "the template is missing", Remedy: "every page's template must exist"})
+			problems = append(problems, diag.Problem{Severity: diag.Error, File: path.Join(folder, entry), Message: "the template is missing", Remedy: "every page's template must exist"})
 			continue
 		}
 		set := template.New("").Funcs(functions)
 		for _, name := range append(slices.Clone(shared), entry) {
-			if _, err := set.New(name).Parse(t.files[name]); err != nil {
+			text := t.files[name]
+			if name == entry && definesOnly(text) {
+				text += `{{template "layout.html" .}}`
+			}
+			if _, err := set.New(name).Parse(text); err != nil {
 				if p := t.problem(err); !seen[p.Error()] {
 					seen[p.Error()] = true
 					problems = append(problems, p)
@@ -80,7 +85,7 @@ func LoadTheme(builtin, override fs.FS) (*Theme, error) {
 		}
 		sum, missing := included(set, entry)
 		for _, name := range missing {
-			problems = append(problems, diag.Problem{Severity: diag.Error, File: entry,
+			problems = append(problems, diag.Problem{Severity: diag.Error, File: t.shown[entry],
 				Message: fmt.Sprintf("it includes %q, which does not exist", name), Remedy: "add that template or mend its name"})
 		}
 		t.sets[entry], t.digests[entry] = set.Lookup(entry), sum
@@ -89,8 +94,24 @@ func LoadTheme(builtin, override fs.FS) (*Theme, error) {
 		diag.Sort(problems)
 		return nil, &ThemeError{problems}
 	}
-	t.assets, err = assets(files)
+	t.assets, err = assets(files, shown)
 	return t, err
+}
+
+// htmlComment is what a template may hold beside its definitions without showing anything.
+var htmlComment = regexp.MustCompile(`(?s)<!--.*?-->`)
+
+// definesOnly reports whether an entry shows nothing itself and defines blocks, as templates of Hugo do that leave the
+// frame to baseof.html. Such an entry is shown in layout.html. For example: {{define "main"}}<h1>{{.Title}}</h1>{{end}}
+func definesOnly(text string) bool {
+	tree := parse.New("entry")
+	tree.Mode = parse.SkipFuncCheck
+	defined := map[string]*parse.Tree{}
+	if _, err := tree.Parse(htmlComment.ReplaceAllString(text, ""), "", "", defined); err != nil {
+		return false // the error is reported where the entry is parsed
+	}
+	delete(defined, "entry")
+	return len(defined) > 0 && parse.IsEmptyTree(tree.Root)
 }
 
 // A ThemeError is what is wrong with the templates.
@@ -111,7 +132,22 @@ func (t *Theme) Assets() []plan.Asset { return t.assets }
 
 // Append appends a page to dst. A template that stencils do not know, or that fails, is html/template's to execute,
 // which says best what is wrong.
+//
+// The error is a *ThemeError. A page without <html> is one: what the entry shows is then no whole page.
 func (t *Theme) Append(dst []byte, entry string, view any) ([]byte, error) {
+	start := len(dst)
+	out, err := t.execute(dst, entry, view)
+	if err != nil {
+		return out, &ThemeError{[]diag.Problem{t.problem(err)}}
+	}
+	if message := incomplete(out[start:]); message != "" {
+		return out, &ThemeError{[]diag.Problem{{Severity: diag.Error, File: t.shown[entry], Message: message,
+			Remedy: `begin it with {{template "layout.html" .}} and define "main", or delete it to get the built-in one`}}}
+	}
+	return out, nil
+}
+
+func (t *Theme) execute(dst []byte, entry string, view any) ([]byte, error) {
 	if s := t.stencil(entry, view); s != nil {
 		if out, err := s.Append(dst, view); err == nil {
 			return out, nil
@@ -120,6 +156,20 @@ func (t *Theme) Append(dst []byte, entry string, view any) ([]byte, error) {
 	buf := bytes.NewBuffer(dst)
 	err := t.sets[entry].Execute(buf, view)
 	return buf.Bytes(), err
+}
+
+// htmlTag is the beginning of a page, after its doctype and comments.
+var htmlTag = regexp.MustCompile(`(?i)<html[\s/>]`)
+
+// incomplete says why a page is none that readers could be given; empty: it is one.
+func incomplete(page []byte) string {
+	switch {
+	case len(bytes.TrimSpace(page)) == 0:
+		return "the page comes out empty"
+	case !htmlTag.Match(page):
+		return "the page comes out without <html>"
+	}
+	return ""
 }
 
 // stencil is the compiled form of an entry template; nil if it has none.
@@ -140,18 +190,24 @@ type stencilKey struct {
 	view  reflect.Type
 }
 
-// overlay returns the files of builtin with those of override in place of its own.
-func overlay(builtin, override fs.FS) (map[string][]byte, error) {
-	files := map[string][]byte{}
-	for _, fsys := range []fs.FS{builtin, override} {
+// overlay returns the files of builtin with those of override in place of its own, and the name of each in errors.
+func overlay(builtin, override fs.FS, folder string) (files map[string][]byte, shown map[string]string, err error) {
+	files, shown = map[string][]byte{}, map[string]string{}
+	for i, fsys := range []fs.FS{builtin, override} {
 		if fsys == nil {
 			continue
 		}
-		if err := WalkTheme(fsys, func(name string, data []byte) { files[name] = data }); err != nil {
-			return nil, err
+		err := WalkTheme(fsys, func(name string, data []byte) {
+			files[name], shown[name] = data, name
+			if i == 1 {
+				shown[name] = path.Join(folder, name)
+			}
+		})
+		if err != nil {
+			return nil, nil, err
 		}
 	}
-	return files, nil
+	return files, shown, nil
 }
 
 // WalkTheme reads the files of a folder that belong to a theme. An absent folder has none.
@@ -304,11 +360,14 @@ func (t *Theme) problem(err error) diag.Problem {
 	if lines := strings.Split(t.files[p.File], "\n"); p.Line > 0 && p.Line <= len(lines) {
 		p.Text = lines[p.Line-1]
 	}
+	if name, ok := t.shown[p.File]; ok {
+		p.File = name
+	}
 	return p
 }
 
 // assets makes the theme's files ready to publish: scripts and style sheets made small, each at its digest's address.
-func assets(files map[string][]byte) ([]plan.Asset, error) {
+func assets(files map[string][]byte, shown map[string]string) ([]plan.Asset, error) {
 	m := minify.New()
 	m.AddFunc("text/css", css.Minify)
 	m.AddFunc("text/javascript", js.Minify)
@@ -329,7 +388,7 @@ func assets(files map[string][]byte) ([]plan.Asset, error) {
 		if kind, _, _ := strings.Cut(contentType, ";"); kind == "text/css" || kind == "text/javascript" {
 			small, err := m.Bytes(kind, data)
 			if err != nil {
-				return nil, &ThemeError{[]diag.Problem{{Severity: diag.Error, File: file, Message: err.Error(), Remedy: "mend the file"}}}
+				return nil, &ThemeError{[]diag.Problem{{Severity: diag.Error, File: shown[file], Message: err.Error(), Remedy: "mend the file"}}}
 			}
 			data = small
 		}

@@ -136,7 +136,7 @@ func newTimedSite(t *testing.T, db *database) *timedSite {
 	var err error
 	s.store, err = pagestore.OpenWriter(pagestore.Config{Dir: eff.State})
 	must(err)
-	theme, err := generator.LoadTheme(templates.FS, nil)
+	theme, err := generator.LoadTheme(templates.FS, nil, "")
 	must(err)
 	gen, err := generator.New(generator.Config{Source: db, Store: s.store, Theme: theme, Markup: markup.New(markup.Config{}), MaxShrink: 0.2,
 		Site: plan.Site{Title: "Test", URL: "https://example.com"}, State: eff.State})

@@ -59,7 +59,7 @@ func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *wor
 	theme, err := loadTheme(cfg.Templates)
 	if _, mistakes := errors.AsType[*generator.ThemeError](err); mistakes && opt.patient {
 		w.broken = true
-		theme, err = generator.LoadTheme(templates.FS, nil)
+		theme, err = generator.LoadTheme(templates.FS, nil, "")
 	}
 	if err != nil {
 		return nil, err
@@ -293,7 +293,7 @@ func loadTheme(folder string) (*generator.Theme, error) {
 	default:
 		override = os.DirFS(folder)
 	}
-	return generator.LoadTheme(templates.FS, override)
+	return generator.LoadTheme(templates.FS, override, filepath.ToSlash(folder))
 }
 
 // openWriter opens the page log for writing.
