@@ -14,6 +14,9 @@ func (t *translator) known(n *node, before string) (string, bool) {
 	if n.closes() {
 		return "", false
 	}
+	if n.syntax == directive && !n.self {
+		return t.textDirective(n)
+	}
 	switch name := n.base(); name {
 	case "youtube", "youtube-lite", "youtubelite", "youtube-embed":
 		id := n.get(0, "id", "video", "videoId", "v", "url", "src")
@@ -27,10 +30,14 @@ func (t *translator) known(n *node, before string) (string, bool) {
 		if id := n.get(0, "id", "video"); id != "" {
 			return media("https://vimeo.com/" + url.PathEscape(strings.TrimPrefix(id, "https://vimeo.com/"))), true
 		}
+	case "iframe", "embed":
+		if u := n.get(0, "src", "url", "href"); strings.HasPrefix(u, "https://") || strings.HasPrefix(u, "//") {
+			return media("https:" + strings.TrimPrefix(u, "https:")), true
+		}
 	case "tweet", "twitter", "x", "tweet-simple", "twitter-simple", "x-simple":
 		id, user := n.get(0, "id", "url"), n.get(-1, "user")
 		if strings.Contains(id, "/") {
-			return "[" + mdText(id) + "](" + mdURL(id) + ")", true
+			return n.link(mdText(id), id), true
 		}
 		if user == "" && n.get(1) != "" {
 			user, id = id, n.get(1)
@@ -40,12 +47,12 @@ func (t *translator) known(n *node, before string) (string, bool) {
 				user = "i/web"
 			}
 			u := "https://x.com/" + user + "/status/" + url.PathEscape(id)
-			return "[" + mdText(u) + "](" + mdURL(u) + ")", true
+			return n.link(mdText(u), u), true
 		}
 	case "instagram", "instagram-simple":
 		if id := n.get(0, "id"); id != "" {
 			u := "https://www.instagram.com/p/" + url.PathEscape(id) + "/"
-			return "[" + u + "](" + u + ")", true
+			return n.link(mdText(u), u), true
 		}
 	case "gist":
 		u := n.get(-1, "url")
@@ -57,7 +64,7 @@ func (t *translator) known(n *node, before string) (string, bool) {
 			}
 		}
 		if u != "" {
-			return "[" + mdText(u) + "](" + mdURL(u) + ")", true
+			return n.link(mdText(u), u), true
 		}
 	case "figure", "image", "img", "picture", "imgproc", "resize-image", "fig", "responsive-image", "lazyimg", "screenshot", "blogimage", "zoom":
 		return t.figure(n, before)
@@ -85,7 +92,7 @@ func (t *translator) known(n *node, before string) (string, bool) {
 	case "toc", "table-of-contents", "tableofcontents":
 		return "", true
 	case "highlight", "code", "codeblock", "code-block", "prism", "command", "console", "terminal", "sourcecode":
-		if n.paired {
+		if n.paired && n.syntax != directive {
 			lang := n.get(0, "lang", "language", "type")
 			if n.syntax == fencedDiv {
 				lang = ""
@@ -93,7 +100,7 @@ func (t *translator) known(n *node, before string) (string, bool) {
 			return t.codeFence(n, lang, before), true
 		}
 	case "mermaid", "plantuml", "graphviz", "dot":
-		if n.paired {
+		if n.paired && n.syntax != directive {
 			return t.codeFence(n, name, before), true
 		}
 	case "details", "expand", "collapse", "collapsible", "spoiler", "accordion", "accordion-item", "toggle", "dropdown", "solution", "hint-box", "discussion":
@@ -132,8 +139,8 @@ func (t *translator) known(n *node, before string) (string, bool) {
 		if strings.Contains(label, "\n\n") {
 			return label + "\n\n[" + mdText(href) + "](" + mdURL(href) + ")", true
 		}
-		return "[" + label + "](" + mdURL(href) + ")", true
-	case "kbd", "mark", "sub", "sup", "small", "abbr", "u":
+		return n.link(label, href), true
+	case "kbd", "mark", "sub", "sup", "small", "abbr", "u", "del", "ins", "em", "strong", "q":
 		in := n.get(0)
 		if n.paired {
 			in = t.inner(n.inner)
@@ -142,6 +149,9 @@ func (t *translator) known(n *node, before string) (string, bool) {
 	case "br", "newline", "linebreak":
 		return "<br>", true
 	case "hr", "divider":
+		if n.place != inText {
+			return "<hr>", true
+		}
 		return "\n---\n", true
 	case "katex", "math", "latex":
 		if n.paired {
@@ -169,6 +179,31 @@ func (t *translator) known(n *node, before string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// textDirective translates :name[text]{…}: its text stays.
+func (t *translator) textDirective(n *node) (string, bool) {
+	in := t.inner(n.inner)
+	switch name := n.base(); name {
+	case "kbd", "mark", "sub", "sup", "small", "abbr", "u", "del", "ins", "em", "strong", "q":
+		return "<" + name + ">" + in + "</" + name + ">", true
+	case "a", "link", "button", "btn":
+		if href := n.get(-1, "href", "url", "to", "link"); href != "" {
+			return n.link(in, href), true
+		}
+	case "span", "text":
+		return in, true
+	}
+	t.dropped(n.label(), n.start, n.remedy())
+	return in, true
+}
+
+// link is a link as Markdown, or as HTML where Markdown is not read. label is Markdown.
+func (n *node) link(label, href string) string {
+	if n.place == inHTML {
+		return `<a href="` + attr(href) + `">` + spanHTML(label) + "</a>"
+	}
+	return "[" + label + "](" + mdURL(href) + ")"
 }
 
 // alertKind maps the boxes of themes to the five alerts of Markdown.
@@ -214,8 +249,29 @@ func (t *translator) sub(s string) string {
 	return strings.Join(strings.Fields(strings.NewReplacer("{{", "", "}}", "", "{%", "", "%}", "").Replace(s)), " ")
 }
 
+// block puts Markdown where n stands: apart from the HTML around it.
+func (t *translator) block(n *node, md string) string {
+	if n.place == inHTML {
+		return "\n\n" + strings.Trim(md, "\n") + "\n\n"
+	}
+	return md
+}
+
 // quote makes a quote of what a tag holds. Lines stay lines where the tags have lines of their own.
 func (t *translator) quote(n *node, head, author, before string) string {
+	switch n.place {
+	case inCell:
+		inner := strings.TrimSpace(t.inner(n.inner))
+		if kind, rest, ok := strings.Cut(strings.TrimPrefix(head, "[!"), "]"); ok {
+			head = "**" + kind[:1] + strings.ToLower(kind[1:]) + ":** " + strings.TrimSpace(rest)
+		}
+		return strings.TrimSpace(strings.TrimSpace(head) + " " + inner)
+	case inHTML:
+		t.splitHTML(n)
+		inside := *n
+		inside.place = inText
+		return t.block(n, t.quote(&inside, head, author, ""))
+	}
 	inner := strings.Trim(t.inner(n.inner), " \t")
 	margin := strings.TrimRight(before, " \t>") // what is no margin: a list marker, text
 	prefix := before + "> "
@@ -266,6 +322,13 @@ func (t *translator) quote(n *node, head, author, before string) string {
 }
 
 func (t *translator) details(n *node, summary, before string) string {
+	if n.place == inCell {
+		return "**" + summary + "** " + strings.TrimSpace(t.inner(n.inner))
+	}
+	if n.place == inHTML {
+		t.splitHTML(n)
+		before = ""
+	}
 	inner := t.inner(n.inner)
 	if !strings.HasPrefix(strings.TrimLeft(inner, " \t"), "\n") {
 		inner = "\n" + before + inner
@@ -292,15 +355,21 @@ func blankMargin(before string) string {
 
 // codeFence makes a fence around code, longer than any inside.
 func (t *translator) codeFence(n *node, lang, before string) string {
-	inner := t.src[n.end:n.closing.start] // as written: it is code
+	inner := t.held(n)
+	if lang != "" && !identifier(strings.NewReplacer("+", "p", "#", "s").Replace(lang)) {
+		lang = ""
+	}
+	switch n.place {
+	case inHTML:
+		return preHTML(inner, lang)
+	case inCell:
+		return "<code>" + html.EscapeString(strings.Join(strings.Fields(inner), " ")) + "</code>"
+	}
 	mark := "```"
 	for strings.Contains(inner, mark) {
 		mark += "`"
 	}
 	margin := blankMargin(before)
-	if lang != "" && !identifier(strings.NewReplacer("+", "p", "#", "s").Replace(lang)) {
-		lang = ""
-	}
 	if !strings.HasPrefix(strings.TrimLeft(inner, " \t"), "\n") {
 		inner = "\n" + margin + strings.TrimLeft(inner, " ")
 	} else {
@@ -326,6 +395,15 @@ func (t *translator) tab(n *node, before string) string {
 	if label != "" && !strings.ContainsAny(label, "<>\n") {
 		head = "**" + strings.Trim(mdText(label), "*") + "**"
 	}
+	if n.place == inCell {
+		return head + " " + strings.TrimSpace(t.inner(n.inner))
+	}
+	if n.place == inHTML {
+		t.splitHTML(n)
+		inside := *n
+		inside.place = inText
+		return t.block(n, t.tab(&inside, ""))
+	}
 	written := t.src[n.end:n.closing.start]
 	if (lang != "" && lang != "markdown" || n.base() == "codetab") && !strings.Contains(written, "```") {
 		return head + "\n\n" + blankMargin(before) + t.codeFence(n, lang, blankMargin(before))
@@ -339,7 +417,7 @@ func (t *translator) tab(n *node, before string) string {
 
 // figure makes a <figure> on one line, or a plain <img> where there is no caption.
 func (t *translator) figure(n *node, before string) (string, bool) {
-	src := n.get(0, "src", "source", "url", "path", "file", "link_src", "name")
+	src := n.get(0, "src", "image_path", "filename", "image", "source", "url", "path", "file", "link_src", "name")
 	if src == "" {
 		return "", false
 	}
@@ -398,10 +476,23 @@ func media(u string) string {
 
 // argHTML renders the little Markdown that captions have: links, code, bold and italic.
 func argHTML(s string) string {
-	s = html.EscapeString(strings.Join(strings.Fields(s), " "))
+	return spanHTML(html.EscapeString(strings.Join(strings.Fields(s), " ")))
+}
+
+// spanHTML renders the same in HTML, whose tags stay.
+func spanHTML(s string) string {
+	if !strings.ContainsAny(s, "[`*_") {
+		return s
+	}
 	var b strings.Builder
 	for i := 0; i < len(s); {
 		switch s[i] {
+		case '<':
+			if end := tagEndHTML(s, i); end > 0 {
+				b.WriteString(s[i:end])
+				i = end
+				continue
+			}
 		case '[':
 			if mid := strings.Index(s[i:], "]("); mid > 0 {
 				if end := strings.IndexByte(s[i+mid:], ')'); end > 0 && !strings.Contains(s[i+1:i+mid], "[") {
@@ -491,23 +582,30 @@ func (t *translator) expression(n *node) string {
 	if strings.HasPrefix(s, "/*") {
 		return ""
 	}
+	if out, ok := t.goLiteral(n); ok {
+		return out
+	}
 	head, filters, _ := strings.Cut(s, "|")
 	head = strings.TrimSpace(head)
 	switch {
 	case len(head) >= 2 && (head[0] == '"' || head[0] == '\'') && head[len(head)-1] == head[0] && !strings.Contains(head[1:len(head)-1], head[:1]):
 		// {{ "/x" | relative_url }}
 		return head[1 : len(head)-1]
-	case strings.HasPrefix(head, "."), strings.HasPrefix(head, "page."), strings.HasPrefix(head, "frontmatter."), strings.HasPrefix(head, "$."):
-		name := strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(head, "$"), "page"), "frontmatter"), ".")
-		name = strings.TrimPrefix(strings.TrimPrefix(name, "Page."), "Params.")
-		if v, ok := t.value(name); ok && !strings.ContainsAny(name, " (") {
+	case strings.EqualFold(head, "toc"), strings.EqualFold(head, ">toc"), head == ".TableOfContents", head == ".Page.TableOfContents", head == "page.toc", head == "content", head == ".Content":
+		return ""
+	case head == "site.baseurl", head == "site.url", head == "site.base_url", head == "config.base_url", head == ".Site.BaseURL", head == "$site.base":
+		return ""
+	}
+	if name, ok := pageValue(head); ok {
+		if v, ok := t.value(name); ok {
 			return v
 		}
-		if head[0] == '.' || head[0] == '$' {
+		if head[0] == '.' || strings.HasPrefix(head, "$.") {
 			t.dropped("Go template action", n.start, n.remedy())
 			return ""
 		}
-	case head == "site.baseurl", head == "site.url", head == "site.base_url", head == "config.base_url", strings.HasPrefix(head, "site.baseurl"):
+	} else if head[0] == '.' {
+		t.dropped("Go template action", n.start, n.remedy())
 		return ""
 	}
 	word, _, _ := strings.Cut(head, " ")
@@ -523,6 +621,54 @@ func (t *translator) expression(n *node) string {
 	}
 	t.dropped("template expression", n.start, n.remedy())
 	return ""
+}
+
+// pageValue is the front-matter key that an expression names: page.x (Liquid, Zola), .Params.x and .Page.Title (Go),
+// $frontmatter.x (Vue), frontmatter.x (MDX).
+func pageValue(s string) (string, bool) {
+	s = strings.TrimPrefix(s, "$")
+	rest := s
+	for _, p := range [...]string{"page.", "frontmatter.", ".Page.", ".Params.", ".", "Page."} {
+		if after, ok := strings.CutPrefix(rest, p); ok {
+			rest = after
+		}
+	}
+	for _, p := range [...]string{"frontmatter.", "Params.", "params.", "data."} {
+		rest = strings.TrimPrefix(rest, p)
+	}
+	if rest == s || !identifier(rest) {
+		return "", false
+	}
+	return rest, true
+}
+
+// goLiteral translates actions of Go whose arguments are all written out: {{raw `…`}} shows what it holds, and
+// {{image "a.png" 300 200}} what the shortcode of that name would.
+func (t *translator) goLiteral(n *node) (string, bool) {
+	word, rest, _ := strings.Cut(n.raw, " ")
+	if word == "" || !identifier(word) || strings.Contains(word, ".") {
+		word, rest, _ = strings.Cut(n.raw, "`")
+		if rest == "" || !identifier(strings.TrimSpace(word)) {
+			return "", false
+		}
+		word, rest = strings.TrimSpace(word), "`"+rest
+	}
+	rest = strings.TrimSpace(rest)
+	if rest == "" || strings.IndexByte("\"`", rest[0]) < 0 {
+		return "", false
+	}
+	args := parseArgs(rest, 0)
+	switch word {
+	case "raw", "print", "println", "safeHTML", "safe", "html", "noescape", "unsafe":
+		var b strings.Builder
+		for _, a := range args {
+			b.WriteString(a.val)
+		}
+		return shown(b.String()), true
+	case "image", "figure", "img", "video", "audio", "youtube", "vimeo", "iframe", "gist", "tweet", "link":
+		return t.known(&node{piece: piece{syntax: shortcode, name: word, args: args, start: n.start, end: n.end, place: n.place}}, "x")
+	}
+	return "", false
 }
 
 // liquid translates the statements that only Liquid has; ok false leaves a statement to the common names.

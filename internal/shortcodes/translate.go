@@ -45,37 +45,59 @@ type translator struct {
 	param func(name string) (string, bool) // front-matter values
 	uses  []Use
 	src   string
-	next  map[string]int // for within
+	next  map[string]Span // for within: from where, and the next one from there, -1: none
+	layout
+	attrs     Span           // the HTML tag that was entered last
+	url       Span           // the address of a link that was entered last
+	noTag     int            // before it, no HTML tag ends that begins after the last that did not
+	labels    map[int]int    // by the offset of the bracket that ends a directive's label: where its attributes end
+	elements  map[string]int // by name: open elements, while one of them asks for Markdown
+	undentEnd int            // up to here, lines of an HTML block lose their indentation, since Markdown stands among them
+	undent    int            // as many columns at most
 	// noModule is where imports and exports may be looked for again after one that did not end.
 	noModule int
 	line0    int // line of the file at which src begins
 }
 
-// Needed reports whether a text has anything to translate, cheaply.
+// Needed reports whether a text may have anything to translate, cheaply.
 func Needed(s string, mdx bool) bool {
 	if mdx {
 		return true
 	}
 	for i := 0; ; {
-		j := strings.IndexByte(s[i:], '{')
+		j := strings.IndexAny(s[i:], "{:[@m$")
 		if j < 0 {
-			break
+			return false
 		}
 		i += j + 1
-		if i < len(s) {
-			switch s[i] {
-			case '{', '%', '#', ':':
+		rest := s[i:]
+		switch s[i-1] {
+		case '{':
+			if rest != "" && strings.IndexByte("{%#:", rest[0]) >= 0 || i == 1 || strings.IndexByte("\n )]*_`>", s[i-2]) >= 0 {
+				return true
+			}
+		case ':':
+			if strings.HasPrefix(rest, ":") && (i == 1 || strings.IndexByte("\n >", s[i-2]) >= 0) || directiveName(s, i-1) > 0 {
+				return true
+			}
+		case '[':
+			if contentsMark(s, i-1) > 0 {
+				return true
+			}
+		case '@':
+			if strings.HasPrefix(rest, "/") || strings.HasPrefix(rest, "[") {
+				return true
+			}
+		case 'm':
+			if strings.HasPrefix(rest, "arkdown=") {
+				return true
+			}
+		case '$':
+			if strings.HasPrefix(rest, "toc$") {
 				return true
 			}
 		}
-		if i == 1 || s[i-2] == '\n' || s[i-2] == ' ' {
-			return true
-		}
-		if i > 1 && (s[i-2] == ')' || s[i-2] == ']') {
-			return true
-		}
 	}
-	return strings.Contains(s, ":::") || strings.Contains(s, "@/") || strings.Contains(s, "[[_TOC_]]") || strings.Contains(s, "[TOC]")
 }
 
 // translate returns the text with all template syntax gone.
@@ -83,18 +105,34 @@ func (t *translator) translate(src string, line0 int) string {
 	if !Needed(src, t.mdx) {
 		return src
 	}
-	t.src, t.line0, t.next, t.noModule = src, line0, nil, 0
+	for range maxPasses {
+		out, changed := t.pass(src, line0)
+		if !changed || !Needed(out, t.mdx) {
+			return out
+		}
+		src = out // what was left out may have brought two halves of a tag together
+	}
+	return src
+}
+
+// maxPasses bounds how often a text is translated again.
+const maxPasses = 4
+
+// pass translates the tags of a text and reports whether there were any.
+func (t *translator) pass(src string, line0 int) (string, bool) {
+	*t = translator{mdx: t.mdx, param: t.param, uses: t.uses, src: src, line0: line0}
+	t.layout = scan(src, t.opaqueTag)
 	toks := t.tokens()
 	nodes := pair(toks)
 	var b strings.Builder
 	b.Grow(len(src) + 64)
 	t.render(&b, nodes)
-	return b.String()
+	return b.String(), len(toks) > 1 || len(toks) == 1 && toks[0].syntax != literal
 }
 
 // inline translates one line of text, such as a title.
 func (t *translator) inline(s string, line int) string {
-	if !strings.Contains(s, "{{") && !strings.Contains(s, "{%") && !strings.Contains(s, "{:") {
+	if !strings.Contains(s, "{{") && !strings.Contains(s, "{%") && !strings.Contains(s, "{:") && !strings.Contains(s, "]{") {
 		return s
 	}
 	out := t.translate(s, line)
@@ -149,6 +187,19 @@ const (
 	statement                // {% x %}
 	fencedDiv                // ::: x
 	component                // <X>
+	element                  // an HTML element inside one that asks for Markdown, or that one
+	directive                // :x[text]{…}, and ::x[text]{…} on a line
+)
+
+// A place is where a tag stands, which decides what may stand instead of it.
+type place uint8
+
+const (
+	inText place = iota // Markdown
+	inHTML              // an HTML block: Markdown is not read
+	inCell              // a cell of a table: all is on one line
+	inTag               // an HTML tag: an attribute's value
+	inURL               // the address of a link or picture
 )
 
 // A piece is a piece of the source.
@@ -162,6 +213,8 @@ type piece struct {
 	close, self bool
 	markdown    bool // {{% x %}}: the content is Markdown
 	call        bool // x(…): Zola
+	place       place
+	indent      int // columns before it, if nothing else stands before it on its line
 }
 
 type arg struct{ name, val string }
@@ -215,17 +268,18 @@ const (
 // within reports whether closer follows at from within a distance. It remembers where the next one is, so that tags
 // that nothing closes cost nothing.
 func (t *translator) within(closer string, from, distance int) bool {
-	next, ok := t.next[closer]
-	if !ok || next >= 0 && next < from {
-		if next = strings.Index(t.src[from:], closer); next >= 0 {
-			next += from
+	known, ok := t.next[closer]
+	if !ok || from < known.Start || known.End >= 0 && known.End < from {
+		known = Span{from, strings.Index(t.src[from:], closer)}
+		if known.End >= 0 {
+			known.End += from
 		}
 		if t.next == nil {
-			t.next = map[string]int{}
+			t.next = map[string]Span{}
 		}
-		t.next[closer] = next
+		t.next[closer] = known
 	}
-	return next >= 0 && next-from <= distance
+	return known.End >= 0 && known.End-from <= distance
 }
 
 // tokens cuts the source into text, code and tags.
@@ -239,12 +293,12 @@ func (t *translator) tokens() []piece {
 		}
 	}
 	add := func(tok piece) {
+		t.locate(&tok)
 		flush(tok.start)
 		toks = append(toks, tok)
 		lit = tok.end
 	}
-	code := CodeBlocks(src)
-	code = append(code, Span{len(src), len(src)})
+	code := append(slices.Clone(t.code), Span{len(src), len(src)})
 	at := 0
 	for _, c := range code {
 		for at < c.Start {
@@ -255,6 +309,10 @@ func (t *translator) tokens() []piece {
 				if end := spanEnd(src[i+n:c.Start], n); end >= 0 {
 					t.unescape(i, i+n+end, add)
 					at = i + n + end
+					if tok, ok := t.spanAttributes(at); ok {
+						add(tok)
+						at = max(tok.end, at+1)
+					}
 				} else {
 					at = i + n
 				}
@@ -265,11 +323,14 @@ func (t *translator) tokens() []piece {
 			case '{':
 				if tok, ok := t.tag(i); ok {
 					if tok.syntax == statement && tok.name == "raw" {
-						at = t.rawBlock(tok, code, add)
+						at = t.rawBlock(tok, add)
 						continue
 					}
 					add(tok)
 					at = max(tok.end, at+1)
+					if held, ok := t.opaque[i]; ok && held.Start == tok.end {
+						at = held.End
+					}
 					continue
 				}
 				if n := run(src[i:], '{'); n > 1 {
@@ -283,11 +344,10 @@ func (t *translator) tokens() []piece {
 						continue
 					}
 				}
-				if low := strings.ToLower(src[i:min(len(src), i+6)]); (low == "<code>" || strings.HasPrefix(low, "<code ")) && t.within("</", i, maxTagBytes) {
-					if e := strings.Index(strings.ToLower(src[i:min(c.Start, i+maxTagBytes)]), "</code>"); e >= 0 {
-						at = i + e + 7
-						continue
-					}
+				if end := t.inlineCode(i, c.Start); end > 0 {
+					t.unescape(i, end, add)
+					at = end
+					continue
 				}
 				if t.mdx && t.within(">", i, maxTagBytes) {
 					if tok, ok := t.jsx(i); ok {
@@ -296,8 +356,21 @@ func (t *translator) tokens() []piece {
 						continue
 					}
 				}
+				if i >= t.attrs.End && i >= t.noTag && tagName(src[i:min(len(src), i+32)]) != "" && t.within(">", i, maxTagBytes) {
+					end := tagEndHTML(src, i)
+					if end == 0 {
+						t.noTag = i + maxTagBytes/8
+						break
+					}
+					if tok, ok := t.element(i, end); ok {
+						add(tok)
+						at = end
+						continue
+					}
+					t.attrs = Span{i, end}
+				}
 			case ':':
-				if lineStart(src, i) && strings.HasPrefix(src[i:], ":::") {
+				if t.begins(i) && strings.HasPrefix(src[i:], ":::") {
 					if tok, ok := divTag(src, i); ok {
 						add(tok)
 						at = max(tok.end, at+1)
@@ -306,7 +379,20 @@ func (t *translator) tokens() []piece {
 					at += run(src[i:], ':')
 					continue
 				}
+				if tok, ok := t.directive(i); ok {
+					add(tok)
+					at = max(tok.end, at+1)
+					continue
+				}
 			case ']':
+				if end, ok := t.labels[i]; ok {
+					add(piece{syntax: directive, start: i, end: end, close: true})
+					at = end
+					continue
+				}
+				if i+1 < len(src) && src[i+1] == '(' && i >= t.url.End {
+					t.url = Span{i + 1, t.urlEnd(i + 1)}
+				}
 				// Zola's internal links begin at the content folder: [x](@/blog/y.md).
 				for _, open := range [...]string{"](@/", "](<@/", "]: @/"} {
 					if strings.HasPrefix(src[i:], open) {
@@ -316,32 +402,28 @@ func (t *translator) tokens() []piece {
 					}
 				}
 			case ')':
-				if i+1 < len(src) && src[i+1] == '{' && t.within("}", i, maxAttrBytes) {
-					if tok, ok := attributes(src, i+1); ok {
-						add(tok)
-						at = max(tok.end, at+1)
-						continue
-					}
+				if tok, ok := t.spanAttributes(i + 1); ok {
+					add(tok)
+					at = max(tok.end, at+1)
+					continue
 				}
-			case '*', '-', '1':
-				// A list item followed by {:toc} is where kramdown puts a table of contents.
-				if lineStart(src, i) && ListMarker(src[i:min(len(src), i+16)]) > 0 {
-					line, rest, _ := strings.Cut(src[i:min(len(src), i+200)], "\n")
-					if trimmed := strings.TrimLeft(rest, " "); strings.HasPrefix(trimmed, "{:toc") || strings.HasPrefix(trimmed, "{: toc") || strings.HasPrefix(trimmed, "{:.toc") {
-						add(piece{syntax: replaced, start: i, end: i + len(line)})
-						at = i + len(line)
-						continue
-					}
+			case '@', '$', '%', '_':
+				if end := t.contents(i); end > 0 {
+					add(piece{syntax: replaced, start: i, end: end})
+					at = end
+					continue
+				}
+			case '*', '-', '+', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+				if end := t.contentsItem(i); end > 0 {
+					add(piece{syntax: replaced, start: i, end: end})
+					at = end
+					continue
 				}
 			case '[':
-				if lineStart(src, i) {
-					for _, toc := range [...]string{"[[_TOC_]]", "[TOC]"} {
-						if strings.HasPrefix(src[i:], toc) && (i+len(toc) == len(src) || src[i+len(toc)] == '\n') {
-							add(piece{syntax: replaced, start: i, end: i + len(toc)})
-							at = i + len(toc) - 1
-							break
-						}
-					}
+				if end := t.contents(i); end > 0 {
+					add(piece{syntax: replaced, start: i, end: end})
+					at = end
+					continue
 				}
 				if tok, ok := t.bracketed(i); ok {
 					add(tok)
@@ -377,11 +459,94 @@ func (t *translator) tokens() []piece {
 	return toks
 }
 
-func lineStart(src string, i int) bool {
-	for i > 0 && (src[i-1] == ' ' || src[i-1] == '>') {
+// begins reports whether the content of a line begins at i, after the marks of its quotes and list items.
+func (t *translator) begins(i int) bool {
+	if i == 0 || t.content(i) == i {
+		return true
+	}
+	for i > 0 && strings.IndexByte(" \t>", t.src[i-1]) >= 0 {
 		i--
 	}
-	return i == 0 || src[i-1] == '\n'
+	return i == 0 || t.src[i-1] == '\n'
+}
+
+// alone reports whether nothing follows on the line of i.
+func (t *translator) alone(i int) bool {
+	rest, _, _ := strings.Cut(t.src[i:min(len(t.src), i+maxAttrBytes)], "\n")
+	return strings.TrimSpace(rest) == ""
+}
+
+// locate notes where a tag stands.
+func (t *translator) locate(tok *piece) {
+	if tok.syntax == literal || tok.syntax == replaced {
+		return
+	}
+	_, html := in(t.html, tok.start)
+	_, cell := in(t.table, tok.start)
+	switch {
+	case tok.start > t.attrs.Start && tok.start < t.attrs.End:
+		tok.place = inTag
+	case tok.start > t.url.Start && tok.start < t.url.End:
+		tok.place = inURL
+	case html:
+		tok.place = inHTML
+		line := t.src[strings.LastIndexByte(t.src[:tok.start], '\n')+1 : tok.start]
+		if strings.TrimLeft(line, " ") == "" {
+			tok.indent = len(line)
+		}
+	case cell:
+		tok.place = inCell
+	}
+}
+
+// urlEnd returns the end of the address in parentheses that begins at i, over tags in it.
+func (t *translator) urlEnd(i int) int {
+	depth := 0
+	for j, most := i, min(len(t.src), i+maxAttrBytes); j < most; j++ {
+		switch c := t.src[j]; {
+		case c == '{' && j+1 < most && (t.src[j+1] == '{' || t.src[j+1] == '%'):
+			closer := map[byte]string{'{': "}}", '%': "%}"}[t.src[j+1]]
+			if e := strings.Index(t.src[j+2:most], closer); e >= 0 {
+				j += e + 3
+			}
+		case c == '(':
+			depth++
+		case c == ')':
+			if depth--; depth == 0 {
+				return j
+			}
+		case c == '\n':
+			return i
+		}
+	}
+	return i
+}
+
+// inlineCode returns the end of the code element that begins at i; 0: none does. Such code ends before most.
+func (t *translator) inlineCode(i, most int) int {
+	name := tagName(t.src[i:min(len(t.src), i+16)])
+	switch name {
+	case "code", "pre", "samp", "tt", "textarea", "script", "style":
+	default:
+		return 0
+	}
+	if t.src[i+1] == '/' || !t.within("</", i, maxTagBytes) {
+		return 0
+	}
+	text := t.src[i:min(most, i+maxTagBytes)]
+	for at := 0; ; {
+		e := strings.Index(text[at:], "</")
+		if e < 0 {
+			return 0
+		}
+		if at += e; tagName(text[at:min(len(text), at+16)]) == name {
+			if end := strings.IndexByte(text[at:], '>'); end >= 0 {
+				return i + at + end + 1
+			}
+			return 0
+		}
+		at += 2
+	}
 }
 
 // spanEnd finds the end of a code span opened by n backticks, within its paragraph; -1: it has none.
@@ -448,67 +613,58 @@ func showBraces(s string) string {
 }
 
 // rawBlock takes {% raw %} … {% endraw %}: what is inside is text. It returns where to go on.
-func (t *translator) rawBlock(open piece, code []Span, add func(piece)) int {
+func (t *translator) rawBlock(open piece, add func(piece)) int {
 	src := t.src
-	rest := src[open.end:]
-	end, endLen := -1, 0
-	for i := 0; i < len(rest); {
-		j := strings.Index(rest[i:], "{%")
-		if j < 0 {
-			break
-		}
-		i += j
-		if tok, ok := t.tag(open.end + i); ok && tok.name == "endraw" {
-			end, endLen = i, tok.end-tok.start
-			break
-		}
-		i += 2
-	}
+	held, end := t.opaqueTag(open.start)
 	open.syntax, open.text = replaced, ""
 	add(open)
-	if end < 0 {
+	if end == 0 {
 		return open.end
 	}
-	// Code inside stays as it is, text shows its braces.
-	at, stop := open.end, open.end+end
-	show := func(to int) {
-		if at < to {
-			add(piece{syntax: replaced, start: at, end: to, text: strings.NewReplacer("{{", "&#123;&#123;", "{%", "&#123;%").Replace(src[at:to])})
+	add(piece{syntax: replaced, start: held.Start, end: held.End, text: shown(src[held.Start:held.End])})
+	add(piece{syntax: replaced, start: held.End, end: end})
+	return end
+}
+
+// shown is a text in which template syntax is no syntax: outside code its braces are written as entities.
+func shown(s string) string {
+	braces := strings.NewReplacer("{{", "&#123;&#123;", "{%", "&#123;%")
+	var b strings.Builder
+	at := 0
+	text := func(to int) {
+		for at < to {
+			i := strings.IndexByte(s[at:to], '`')
+			if i < 0 {
+				break
+			}
+			b.WriteString(braces.Replace(s[at : at+i]))
+			at += i
+			n := run(s[at:to], '`')
+			if e := spanEnd(s[at+n:to], n); e >= 0 {
+				n += e
+			}
+			b.WriteString(s[at : at+n])
+			at += n
 		}
-		at = to
+		b.WriteString(braces.Replace(s[at:max(at, to)]))
+		at = max(at, to)
 	}
-	for _, c := range code {
-		if c.Start >= stop || c.End <= at {
-			continue
-		}
-		show(max(c.Start, at))
-		to := min(c.End, stop)
-		add(piece{syntax: replaced, start: at, end: to, text: src[at:to]})
-		at = to
+	for _, c := range CodeBlocks(s) {
+		text(c.Start)
+		b.WriteString(s[c.Start:c.End])
+		at = c.End
 	}
-	for at < stop {
-		i := strings.IndexByte(src[at:stop], '`')
-		if i < 0 {
-			break
-		}
-		n := run(src[at+i:stop], '`')
-		e := spanEnd(src[at+i+n:stop], n)
-		if e < 0 {
-			break
-		}
-		show(at + i)
-		add(piece{syntax: replaced, start: at, end: at + n + e, text: src[at : at+n+e]})
-		at += n + e
-	}
-	show(stop)
-	add(piece{syntax: replaced, start: stop, end: stop + endLen})
-	return stop + endLen
+	text(len(s))
+	return b.String()
 }
 
 // tag reads the tag that begins with the brace at i.
 func (t *translator) tag(i int) (piece, bool) {
 	src := t.src
 	s := src[i:min(len(src), i+maxTagBytes)]
+	if end := rawString(src, i); end > len(s) {
+		s = src[i : i+end]
+	}
 	switch {
 	case strings.HasPrefix(s, "{{<"), strings.HasPrefix(s, "{{%"):
 		if tok, ok := escaped(src, i); ok {
@@ -526,11 +682,11 @@ func (t *translator) tag(i int) (piece, bool) {
 		if end < 0 {
 			return piece{}, false
 		}
-		tok := piece{syntax: shortcode, start: i, end: i + 3 + end + 3, raw: s[3 : 3+end], markdown: s[2] == '%'}
+		tok := piece{syntax: shortcode, start: i, end: i + 3 + end + 3, raw: t.expand(s[3 : 3+end]), markdown: s[2] == '%'}
 		tok.parse(true)
 		return tok, true
 	case strings.HasPrefix(s, "{{"):
-		if !t.within("}}", i, maxTagBytes) {
+		if !t.within("}}", i, len(s)) {
 			return piece{}, false
 		}
 		if strings.HasPrefix(s, "{{{") {
@@ -545,9 +701,10 @@ func (t *translator) tag(i int) (piece, bool) {
 		}
 		raw := s[2 : 2+end]
 		inner := strings.TrimSpace(strings.Trim(raw, "-~"))
-		if inner == "" || strings.Contains(raw, "\n\n") {
+		if inner == "" || strings.Contains(raw, "\n\n") && !strings.HasPrefix(inner, "/*") && !strings.Contains(raw, "`") {
 			return piece{}, false
 		}
+		inner = t.expand(inner)
 		if i > 0 && !strings.ContainsAny(raw, " .$\"'(") && (src[i-1] == '_' || src[i-1] == '^' || afterCommand(src, i)) {
 			return piece{}, false // TeX: x_{{ab}}, \frac{{a}}{b}
 		}
@@ -566,7 +723,7 @@ func (t *translator) tag(i int) (piece, bool) {
 		if end < 0 {
 			return piece{}, false
 		}
-		raw := strings.TrimSpace(strings.Trim(s[2:2+end], "-~"))
+		raw := t.expand(strings.TrimSpace(strings.Trim(s[2:2+end], "-~")))
 		tok := piece{syntax: statement, start: i, end: i + 2 + end + 2, raw: raw}
 		if name, ok := callName(raw); ok {
 			tok.call, tok.name = true, name
@@ -586,16 +743,20 @@ func (t *translator) tag(i int) (piece, bool) {
 		if e := strings.Index(s[2:], "#}"); e >= 0 {
 			return piece{syntax: replaced, start: i, end: i + 4 + e, text: strings.Repeat("\n", strings.Count(s[:e+4], "\n"))}, true
 		}
-	case lineStart(src, i) && t.within("}", i, maxAttrBytes) && attributeLine(s) > 0:
-		// Attributes of the block before, as Hugo has them.
+	case strings.HasPrefix(s, "{::"):
+		return t.extension(i)
+	case t.begins(i) && t.within("}", i, maxAttrBytes) && attributeLine(s) > 0:
+		// Attributes of the block before, as kramdown and Hugo have them.
 		return piece{syntax: replaced, start: i, end: i + attributeLine(s)}, true
-	case strings.HasPrefix(s, "{:"):
+	case t.contents(i) > 0:
+		return piece{syntax: replaced, start: i, end: t.contents(i)}, true
+	case strings.HasPrefix(s, "{:") && t.within("}", i, maxAttrBytes):
 		// An attribute list of kramdown; no result has a place for it.
-		if e := strings.IndexByte(s, '}'); e > 2 && !strings.Contains(s[:e], "\n") && strings.ContainsAny(s[2:3], " .#:tnca") || strings.HasPrefix(s, "{:toc}") || strings.HasPrefix(s, "{:/") {
-			if e > 0 {
-				return piece{syntax: replaced, start: i, end: i + e + 1}, true
-			}
+		if n := attributeEnd(s, i > 0 && strings.IndexByte(")]*_`>}", src[i-1]) >= 0 || t.begins(i)); n > 0 {
+			return piece{syntax: replaced, start: i, end: i + n}, true
 		}
+	case i > 0 && strings.IndexByte("*_`", src[i-1]) >= 0:
+		return t.spanAttributes(i)
 	}
 	if t.mdx && s[0] == '{' && !strings.HasPrefix(s, "{{") && t.within("}", i, maxTagBytes) {
 		if e := braceEnd(s); e > 0 {
@@ -815,7 +976,7 @@ func attributes(src string, i int) (piece, bool) {
 		return piece{}, false
 	}
 	end := tagEnd(s[1:], "}")
-	if end < 0 || !attributeList(s[1:1+end]) {
+	if end < 0 || !attributeList(s[1:1+end], false) {
 		return piece{}, false
 	}
 	return piece{syntax: replaced, start: i, end: i + end + 2, text: strings.Repeat("\n", strings.Count(s[:end+2], "\n"))}, true
@@ -825,26 +986,86 @@ func attributes(src string, i int) (piece, bool) {
 func attributeLine(s string) int {
 	line, _, _ := strings.Cut(s[:min(len(s), maxAttrBytes)], "\n")
 	line = strings.TrimRight(line, " \t\r")
-	if len(line) < 3 || line[len(line)-1] != '}' || !attributeList(line[1:len(line)-1]) {
+	if len(line) < 3 || line[len(line)-1] != '}' || !attributeList(line[1:len(line)-1], line[1] == ':') {
 		return 0
 	}
 	return len(line)
 }
 
-func attributeList(s string) bool {
+// attributeEnd returns the length of the {:…} that s begins with; 0: it is text. Names of other lists, such as the toc
+// of {:toc}, are known from text such as {:ok} only where a list may stand.
+func attributeEnd(s string, names bool) int {
+	line, _, _ := strings.Cut(s[:min(len(s), maxAttrBytes)], "\n")
+	e := tagEnd(line[1:], "}")
+	if e < 1 || !attributeList(line[1:1+e], names) {
+		return 0
+	}
+	return e + 2
+}
+
+// attributeList reports whether s is a list of attributes: .class, #id, name=value, and for kramdown names of lists.
+func attributeList(s string, names bool) bool {
 	s = strings.TrimSpace(strings.TrimPrefix(s, ":"))
 	if s == "" {
-		return false
+		return names
+	}
+	if s == "/" || strings.HasPrefix(s, "/") && identifier(s[1:]) {
+		return names
 	}
 	for _, a := range parseArgs(s, 0) {
-		if a.name == "" && (a.val == "" || a.val[0] != '.' && a.val[0] != '#' && a.val != "-") {
+		switch {
+		case a.name != "":
+			if !identifier(a.name) {
+				return false
+			}
+		case a.val == "":
 			return false
-		}
-		if a.name != "" && !identifier(a.name) {
+		case a.val[0] == '.' || a.val[0] == '#' || a.val == "-":
+			if strings.ContainsAny(a.val, ",;(){}") {
+				return false
+			}
+		case !names || !identifier(a.val):
 			return false
 		}
 	}
 	return true
+}
+
+// spanAttributes reads the {.class} or {:.class} that follows a link, a picture, code or emphasis at i.
+func (t *translator) spanAttributes(i int) (piece, bool) {
+	if i >= len(t.src) || t.src[i] != '{' || !t.within("}", i, maxAttrBytes) {
+		return piece{}, false
+	}
+	if strings.HasPrefix(t.src[i:], "{:") {
+		n := attributeEnd(t.src[i:], true)
+		return piece{syntax: replaced, start: i, end: i + n}, n > 0
+	}
+	return attributes(t.src, i)
+}
+
+// An extension of kramdown: {::comment} … {:/comment}, {::nomarkdown} … {:/}, {::options x="y" /}.
+func (t *translator) extension(i int) (piece, bool) {
+	s := t.src[i:min(len(t.src), i+maxAttrBytes)]
+	e := strings.IndexByte(s, '}')
+	if e < 4 || strings.Contains(s[:e], "\n") {
+		return piece{}, false
+	}
+	name, _, _ := strings.Cut(strings.TrimSuffix(s[3:e], "/"), " ")
+	if !identifier(name) {
+		return piece{}, false
+	}
+	tok := piece{syntax: replaced, start: i, end: i + e + 1}
+	if name == "comment" && s[e-1] != '/' {
+		for _, closer := range [...]string{"{:/comment}", "{:/}"} {
+			if t.within(closer, tok.end, maxSpanBytes) {
+				n := strings.Index(t.src[tok.end:], closer)
+				tok.end += n + len(closer)
+				tok.text = strings.Repeat("\n", strings.Count(t.src[i:tok.end], "\n"))
+				break
+			}
+		}
+	}
+	return tok, true
 }
 
 // bracketed reads Pandoc's [text]{#id .class}: the text, with its id.
@@ -959,6 +1180,10 @@ func (t *piece) closers() []string {
 		return []string{"%end" + t.name}
 	case shortcode:
 		return []string{"{" + strings.ToLower(t.name)}
+	case element:
+		return []string{"</" + t.name}
+	case directive:
+		return []string{":]"}
 	}
 	return []string{"<" + t.name}
 }
@@ -972,13 +1197,17 @@ func (t *piece) closer() string {
 		return "%" + t.name
 	case shortcode:
 		return "{" + strings.ToLower(t.name)
+	case element:
+		return "</" + t.name
+	case directive:
+		return ":]"
 	}
 	return "<" + t.name
 }
 
 func (t *piece) opens() bool {
 	switch t.syntax {
-	case shortcode, fencedDiv, component:
+	case shortcode, fencedDiv, component, element, directive:
 		return !t.close && !t.self
 	case statement:
 		return !t.close && t.name != "else" && t.name != "elsif" && t.name != "when"
@@ -988,7 +1217,7 @@ func (t *piece) opens() bool {
 
 func (t *piece) closes() bool {
 	switch t.syntax {
-	case shortcode, fencedDiv, component:
+	case shortcode, fencedDiv, component, element, directive:
 		return t.close
 	case statement:
 		return strings.HasPrefix(t.name, "end")
@@ -1000,12 +1229,38 @@ func (t *translator) render(b *strings.Builder, nodes []node) {
 	for i := range nodes {
 		n := &nodes[i]
 		switch n.syntax {
-		case literal, replaced:
+		case literal:
+			b.WriteString(t.outdented(n.start, n.text))
+		case replaced:
 			b.WriteString(n.text)
 		default:
-			out := t.node(n, lineBefore(b))
-			b.WriteString(out)
+			b.WriteString(t.node(n, lineBefore(b)))
 		}
+	}
+}
+
+// outdented is text of the source without the indentation that would make code of it, where Markdown was put into the
+// HTML block around it.
+func (t *translator) outdented(start int, text string) string {
+	if t.undent == 0 || start >= t.undentEnd {
+		return text
+	}
+	most := min(len(text), t.undentEnd-start)
+	lines := strings.SplitAfter(text[:most], "\n")
+	for i, l := range lines {
+		if i > 0 || start == 0 || t.src[start-1] == '\n' {
+			w := len(l) - len(strings.TrimLeft(l, " "))
+			lines[i] = l[min(w, t.undent):]
+		}
+	}
+	return strings.Join(lines, "") + text[most:]
+}
+
+// splitHTML prepares for Markdown in the middle of the HTML block that n stands in: from here on its lines are read as
+// Markdown does, which takes four blanks for code.
+func (t *translator) splitHTML(n *node) {
+	if block, ok := in(t.html, n.start); ok && n.indent > 0 {
+		t.undentEnd, t.undent = max(block.End, n.closing.end), n.indent
 	}
 }
 
@@ -1030,27 +1285,63 @@ func newlines(out string, want int) string {
 	return out
 }
 
-// node translates one tag, with what it holds. before is the beginning of its line.
+// node translates one tag, with what it holds, for where it stands. before is the beginning of its line.
 func (t *translator) node(n *node, before string) string {
 	lines := strings.Count(t.src[n.start:n.end], "\n")
+	switch n.place {
+	case inTag:
+		return newlines(html.EscapeString(t.plain(n)), lines)
+	case inURL:
+		return strings.NewReplacer(" ", "%20", "(", "%28", ")", "%29", "<", "%3C", ">", "%3E", "\n", "").Replace(t.plain(n))
+	case inHTML:
+		before = strings.TrimRight(before, " \t")
+	}
+	out := t.markdown(n, before, lines)
+	if n.place == inCell {
+		out = strings.ReplaceAll(strings.Trim(out, "\n"), "\n", " ")
+		if !n.paired {
+			out = strings.ReplaceAll(out, "|", "\\|")
+		}
+		return out
+	}
+	return newlines(out, lines)
+}
+
+// plain is a tag's result where only text may stand: the address it leads to, a value, the text that it holds.
+func (t *translator) plain(n *node) string {
+	out := strings.TrimSpace(t.markdown(n, "", 0))
+	if !strings.ContainsAny(out, "<\n") && !strings.Contains(out, "](") {
+		return html.UnescapeString(out)
+	}
+	for _, k := range [...]string{"src", "href", "url", "link", "id"} {
+		if v := n.get(-1, k); v != "" {
+			return v
+		}
+	}
+	return plainArg(strings.Join(strings.Fields(out), " "))
+}
+
+func (t *translator) markdown(n *node, before string, lines int) string {
 	switch n.syntax {
 	case expression:
-		return newlines(t.expression(n), lines)
+		return t.expression(n)
 	case statement:
 		if out, ok := t.liquid(n); ok {
-			return newlines(out, lines)
+			return out
 		}
 	case component:
 		if n.name == "{" {
-			return newlines(t.jsExpression(n), lines)
+			return t.jsExpression(n)
 		}
 	case fencedDiv:
 		if n.close && !n.paired {
 			return ""
 		}
+	case element:
+		return t.elementNode(n)
 	}
 	if out, ok := t.known(n, before); ok {
-		return newlines(out, lines)
+		return out
 	}
 	if !n.closes() {
 		t.dropped(n.label(), n.start, n.remedy())
@@ -1074,6 +1365,8 @@ func (n *node) label() string {
 		return fmt.Sprintf("Liquid tag %q", n.name)
 	case fencedDiv:
 		return fmt.Sprintf("fenced div %q", n.name)
+	case directive:
+		return fmt.Sprintf("directive %q", n.name)
 	case component:
 		return "MDX component <" + n.name + ">"
 	}

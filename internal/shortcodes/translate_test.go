@@ -117,6 +117,8 @@ func TestHostileText(t *testing.T) {
 	for _, unit := range []string{
 		"{{<", "{{< a >}}", "{{< /a >}}", "{{< a \"", "{{ a", "{{", "{%", "{% a %}", "{% raw %}", "{#", "{:", "{", "`", "` `` ", "``` ", "[", "](", "[a](", "![", "<!--", "<a ='", "<", "<code>",
 		":::", ":::a\n", ":::\n", "> ", "- ", "1. ", "    ", "\t", "<pre>", "import a from 'b'\n", "export {\n", "<A {", "<A>", "*", "_", "&", "\\", "|", "a\n", "#", "=\n", "\n", "![](a){b=\"", "){",
+		"{{a `", "{{ `", "{% highlight %}", "{{< highlight >}}", "{% comment %}{% endcomment", "<div markdown=1>", "<div markdown=1></div>", ":a[", ":a[]{", ":a{", "[toc]", "[[toc", "@[toc](", "<a \"", "<div>\n",
+		"<div>\n{{< note >}}\n", "|a|\n|-|\n", "{{< note >}}", "{::comment}", "{:/", "<div>{{ x", "](({{", "{% raw %}`", "{{/*", "endhighlight{% highlight %}", "{% raw %}{% endraw",
 	} {
 		text := strings.Repeat(unit, size/len(unit))
 		for _, name := range []string{"a.md", "a.mdx"} {
