@@ -73,9 +73,13 @@ func (t *translator) opaqueTag(i int) (content Span, end int) {
 			break
 		}
 		at += strings.Index(src[at:], closer)
-		start := strings.LastIndexByte(src[max(tag.end, at-12):at], '{') - 1
+		from := max(tag.end, at-12)
+		start := strings.LastIndexByte(src[from:at], '{')
+		if tag.syntax == shortcode {
+			start-- // its second brace
+		}
 		if start >= 0 {
-			start += max(tag.end, at-12)
+			start += from
 			if c, ok := t.tag(start); ok && c.syntax == tag.syntax && c.closes() && strings.HasSuffix(closer, c.name) {
 				return Span{tag.end, start}, c.end
 			}
