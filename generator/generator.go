@@ -449,6 +449,11 @@ func (g *Generator) report(rep *Report) {
 				Message: fmt.Sprintf("the address %s", reason), Remedy: "give one of them another slug"})
 		}
 	}
+	for at, f := range plan.InTheWay(g.snap) {
+		reason := fmt.Sprintf("the address %s is one that freshet makes itself", at)
+		rep.Skipped = append(rep.Skipped, site.Skip{ID: f.ID, Field: "path", Reason: reason})
+		rep.Problems = append(rep.Problems, diag.Problem{Severity: diag.Error, File: g.shown(f.Name), Message: reason, Remedy: "give the file another name; robots.txt, llms.txt and site.webmanifest may be replaced"})
+	}
 	for _, ps := range g.noted {
 		for _, p := range ps {
 			p.File = g.shown(p.File)

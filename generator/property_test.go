@@ -130,7 +130,7 @@ func (g *garden) edit() string {
 	p := *g.any()
 	body := g.bodies[p.ID]
 	what := ""
-	switch k := g.r.IntN(16); k {
+	switch k := g.r.IntN(18); k {
 	case 0, 1:
 		g.add()
 		return "add"
@@ -174,6 +174,17 @@ func (g *garden) edit() string {
 		}
 		g.course(i)
 		return "course"
+	case 16: // a file of its own, perhaps where a page, a list or a folder is
+		at := []string{"notes", "img/x.png", "blog", "blog/" + string(p.Slug), "topic/go", "feed.xml", "old/1", "assets/pic.png", "blog/" + string(p.Slug) + "/pic.png"}[g.r.IntN(9)]
+		if g.r.IntN(3) == 0 {
+			g.source.drop(site.ID("static/" + at))
+			return "delete static/" + at
+		}
+		g.source.putFile("static/"+at, bytes.Repeat([]byte("y"), 1+g.r.IntN(9)), site.Path("/"+at))
+		return "static/" + at
+	case 17:
+		p.Draft, p.Hidden = !p.Draft, "draft is true"
+		what = "hide"
 	case 15:
 		p.Lang, p.Group = []string{"", "hi", "ar", "en"}[g.r.IntN(4)], digest.Sum(g.r.IntN(4))
 		what = "translate"

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"iter"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,24 +19,57 @@ var hashedAsset = regexp.MustCompile(`^/assets/[^/]+\.[0-9a-f]{16}(\.[a-z0-9]+)?
 // /assets/weir.0123456789abcdef.png. Other files in static/assets/ are the site's own.
 func HashedAsset(path site.Path) bool { return hashedAsset.MatchString(string(path)) }
 
-// Own reports whether freshet itself makes what is at path, so that no document and no alias can have it.
+// ownPaths are the addresses that freshet makes itself on every site, and ownTrees what those begin with that it may make.
+var (
+	ownPaths = []site.Path{"/", "/blog/", "/topic/", "/courses/", "/search/", "/404.html", "/feed.xml", "/atom.xml", "/feed.json", "/sitemap.xml",
+		"/feed", "/_headers", "/_redirects", "/livez", "/readyz"}
+	ownTrees = []site.Path{"/search/index", "/api/", "/sitemap-", "/.freshet", "/assets/"}
+	ownLists = []site.Path{"/blog/page/", "/topic/", "/author/"}
+)
+
+// Own reports whether freshet itself makes what is at path, or a folder there, so that no document and no alias can have it.
 func Own(path site.Path) bool {
-	switch path {
-	case "/", "/blog/", "/topic/", "/courses/", "/search/", "/404.html", "/feed.xml", "/atom.xml", "/feed.json", "/sitemap.xml",
-		"/feed", "/_headers", "/_redirects", "/livez", "/readyz":
-		return true
-	}
-	for _, prefix := range []string{"/search/index", "/api/", "/sitemap-", "/.freshet"} {
-		if strings.HasPrefix(string(path), prefix) {
+	for _, own := range ownPaths {
+		if path == own || path+"/" == own {
 			return true
 		}
 	}
-	for _, lists := range []string{"/blog/page/", "/topic/", "/author/"} { // pictures beside them are the site's own
-		if strings.HasPrefix(string(path), lists) && (strings.HasSuffix(string(path), "/") || strings.HasSuffix(string(path), "/feed.xml")) {
+	for _, prefix := range ownTrees {
+		if prefix != "/assets/" && strings.HasPrefix(string(path), string(prefix)) || path+"/" == prefix {
+			return true
+		}
+	}
+	for _, lists := range ownLists { // pictures beside them are the site's own
+		rest, below := strings.CutPrefix(string(path), string(lists))
+		if path+"/" == lists || below && (strings.HasSuffix(rest, "/") || strings.HasSuffix(rest, "/feed.xml") || !strings.Contains(rest, ".")) {
 			return true
 		}
 	}
 	return HashedAsset(path)
+}
+
+// InTheWay yields the files of the content tree that are not published because freshet makes what is at their address.
+func InTheWay(s *site.Snapshot) iter.Seq2[site.Path, *site.File] {
+	return func(yield func(site.Path, *site.File) bool) {
+		look := func(f *site.File) bool {
+			at := site.PathOf(f)
+			return !Own(at) || yield(at, f)
+		}
+		for _, own := range slices.Concat(ownPaths, ownTrees, ownLists) {
+			for _, at := range slices.Compact([]site.Path{own, site.Path(strings.TrimSuffix(string(own), "/"))}) {
+				if f, ok := s.At(at).(*site.File); ok && !look(f) {
+					return
+				}
+			}
+		}
+		for _, prefix := range slices.Concat(ownTrees, ownLists) {
+			for f := range s.FilesIn(prefix) {
+				if site.PathOf(f) != prefix && !slices.Contains(ownPaths, site.PathOf(f)) && !look(f) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // planOf plans whatever the snapshot's documents have at path; nil: nothing.

@@ -3,6 +3,7 @@ package site
 import (
 	"cmp"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +15,8 @@ import (
 // one at a cost proportional to what changed.
 //
 // A document is visible when it is published at the snapshot's time and no visible document with a lower ID claims
-// the same address. Only visible documents are in the indexes.
+// the same address. A file whose address other documents lie below, as /notes and /notes/a/, is not visible: in a public
+// tree a path cannot be both a file and a folder. Only visible documents are in the indexes.
 type Snapshot struct {
 	now    time.Time
 	drafts bool
@@ -229,14 +231,28 @@ func (s *Snapshot) NamesIn(space NameSpace) iter.Seq[string] {
 
 // Visible returns the document with that ID if readers may see it, or nil.
 func (s *Snapshot) Visible(id ID) Document {
-	if d := s.Doc(id); d != nil && winner(s.claims, claimOf(d)) == d {
+	if d := s.Doc(id); d != nil && holder(s.claims, claimOf(d)) == d {
 		return d
 	}
 	return nil
 }
 
 // At returns the visible document that has the address, or nil.
-func (s *Snapshot) At(p Path) Document { return winner(s.claims, p) }
+func (s *Snapshot) At(p Path) Document { return holder(s.claims, p) }
+
+// FilesIn yields the files that are to be published at addresses which begin with prefix, by address.
+func (s *Snapshot) FilesIn(prefix Path) iter.Seq[*File] {
+	return func(yield func(*File) bool) {
+		for item := range s.claims.From(claim{path: prefix}) {
+			if !strings.HasPrefix(string(item.path), string(prefix)) {
+				return
+			}
+			if f, ok := item.doc.(*File); ok && !yield(f) {
+				return
+			}
+		}
+	}
+}
 
 // Section returns the text of the page that freshet makes at p, or nil.
 func (s *Snapshot) Section(p Path) *Page {
@@ -244,7 +260,7 @@ func (s *Snapshot) Section(p Path) *Page {
 	return d
 }
 
-// A Contest is an address that several documents claim; the first of them has it.
+// A Contest is an address that several documents claim; the first of them has it, or lies below it.
 type Contest struct {
 	Path Path
 	Docs []Document
@@ -260,6 +276,9 @@ func (s *Snapshot) Contests() iter.Seq[Contest] {
 					break
 				}
 				c.Docs = append(c.Docs, item.doc)
+			}
+			if below := blocker(s.claims, p); below != nil {
+				c.Docs = slices.Insert(c.Docs, 0, below)
 			}
 			if !yield(c) {
 				return
@@ -340,6 +359,13 @@ func (s *Snapshot) Apply(ch *Changes, now time.Time) (*Snapshot, []Change) {
 			paths[p] = struct{}{}
 		}
 	}
+	for p := range maps.Clone(paths) {
+		for file := range above(p) {
+			if _, is := winner(n.claims, file).(*File); is {
+				paths[file] = struct{}{}
+			}
+		}
+	}
 	type change struct {
 		Change
 		path Path // claimed
@@ -351,7 +377,7 @@ func (s *Snapshot) Apply(ch *Changes, now time.Time) (*Snapshot, []Change) {
 		} else {
 			n.contests.t.Delete(p)
 		}
-		if was, is := winner(s.claims, p), winner(n.claims, p); was != is {
+		if was, is := holder(s.claims, p), holder(n.claims, p); was != is {
 			changes = append(changes, change{Change{was, is}, p})
 		}
 	}
@@ -405,7 +431,44 @@ func (s *Snapshot) contested(p Path) bool {
 		}
 		n++
 	}
-	return n > 1
+	return n > 1 || blocker(s.claims, p) != nil
+}
+
+// holder is the document that has an address.
+func holder(claims Order[claim], p Path) Document {
+	if blocker(claims, p) != nil {
+		return nil
+	}
+	return winner(claims, p)
+}
+
+// blocker is a document that keeps the files which claim p from having it, because it lies below p; nil: none does.
+func blocker(claims Order[claim], p Path) Document {
+	if _, is := winner(claims, p).(*File); !is || strings.HasSuffix(string(p), "/") || !strings.HasPrefix(string(p), "/") {
+		return nil
+	}
+	for item := range claims.From(claim{path: p + "/"}) {
+		if strings.HasPrefix(string(item.path), string(p)+"/") {
+			return item.doc
+		}
+		break
+	}
+	return nil
+}
+
+// above yields the paths that are folders because there is something at p: /a/b and /a for /a/b/, /a for /a/x.png.
+func above(p Path) iter.Seq[Path] {
+	return func(yield func(Path) bool) {
+		for s := string(p); ; {
+			i := strings.LastIndexByte(s, '/')
+			if i <= 0 {
+				return
+			}
+			if s = s[:i]; !yield(Path(s)) {
+				return
+			}
+		}
+	}
 }
 
 func winner(claims Order[claim], p Path) Document {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,6 +71,16 @@ func TestApplyEqualsFresh(t *testing.T) {
 				if r.IntN(4) == 0 {
 					delete(docs, id)
 					ch.Drop = append(ch.Drop, id)
+					continue
+				}
+				if r.IntN(5) == 0 {
+					at := []string{"/blog/s%02d", "/blog/s%02d/x.png", "/blog", "/x/s%02d"}[r.IntN(4)]
+					if strings.Contains(at, "%") {
+						at = fmt.Sprintf(at, r.IntN(25))
+					}
+					f := &site.File{ID: id, Name: string(id), Revision: site.Revision(1 + r.IntN(1000)), Public: site.Path(at)}
+					docs[id] = f
+					ch.Put = append(ch.Put, f)
 					continue
 				}
 				tags := []string{"a", "A", "b", "c d"}[:r.IntN(5)]
