@@ -58,16 +58,32 @@ func (m *mends) due(path site.Path, now time.Time) bool {
 	return true
 }
 
-// run tells the daemon until ctx ends.
+// run tells the daemon until ctx ends, and then, for a second at most, of what still waits.
 func (m *mends) run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
-		case path := <-m.queue:
-			if err := m.tell(ctx, path); err != nil && ctx.Err() == nil {
-				m.logger.Warn("no daemon makes a damaged page again", "path", path, "error", err, "remedy", "run freshet build")
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			defer cancel()
+			for {
+				select {
+				case path := <-m.queue:
+					m.ask(last, path)
+				default:
+					return nil
+				}
 			}
+		case path := <-m.queue:
+			// What a reader met just before a stop is told as well.
+			asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			m.ask(asking, path)
+			cancel()
 		}
+	}
+}
+
+func (m *mends) ask(ctx context.Context, path site.Path) {
+	if err := m.tell(ctx, path); err != nil {
+		m.logger.Warn("no daemon makes a damaged page again", "path", path, "error", err, "remedy", "run freshet build")
 	}
 }

@@ -468,7 +468,9 @@ func (t *transform) embed(n *html.Node) {
 	if title == "" {
 		title = get(n, "aria-label")
 	}
-	t.embedURL(n, src, title)
+	if !t.play(n, src, title) {
+		t.embedURL(n, src, title)
+	}
 }
 
 // embedURL replaces n by the frame of the page at src, or by a link to it.

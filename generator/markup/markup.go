@@ -39,7 +39,7 @@ import (
 )
 
 // format is the number of our own output: it changes whenever the same body would be written differently.
-const format = 3
+const format = 4
 
 // Bounds of what is rendered as markup; beyond them a body becomes plain text.
 const (

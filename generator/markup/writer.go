@@ -380,6 +380,10 @@ func (w *writer) image(im img) {
 		w.text([]byte(im.alt))
 		return
 	}
+	if player := playerOf(url); player != "" && class == urlRelative {
+		w.player(player, ref, im)
+		return
+	}
 	if w.picture == "" {
 		w.picture = url
 	}

@@ -22,6 +22,8 @@ var contentTypes = map[string]string{
 	".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif",
 	".webp": "image/webp", ".avif": "image/avif", ".ico": "image/x-icon", ".pdf": "application/pdf",
 	".zip": "application/zip", ".mp4": "video/mp4", ".webm": "video/webm", ".mp3": "audio/mpeg", ".ogg": "audio/ogg",
+	".m4v": "video/mp4", ".ogv": "video/ogg", ".mov": "video/quicktime", ".m4a": "audio/mp4", ".aac": "audio/aac", ".oga": "audio/ogg", ".opus": "audio/ogg",
+	".wav": "audio/wav", ".flac": "audio/flac", ".vtt": "text/vtt; charset=utf-8",
 	".woff": "font/woff", ".woff2": "font/woff2", ".webmanifest": "application/manifest+json", ".csv": "text/csv; charset=utf-8",
 	".md": "text/markdown; charset=utf-8", ".wasm": "application/wasm",
 }
