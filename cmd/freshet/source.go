@@ -6,6 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -34,9 +36,57 @@ type source struct {
 // copied as it is, and the text of the front page.
 func besideMongo() []string { return []string{"pages", "static", "_index.md"} }
 
+// besideContent are the folders beside the content tree whose files other tools publish as they are: static/ (Hugo, Zola)
+// and public/ (Astro), also beside src/ where the tree is src/content. What freshet writes itself is none of them, nor is a
+// public/ that is a built site.
+func besideContent(cfg *config) []string {
+	parent := filepath.Dir(filepath.Clean(cfg.Content))
+	parents := []string{parent}
+	if filepath.Base(parent) == "src" {
+		parents = append(parents, filepath.Dir(parent))
+	}
+	var out []string
+	for _, p := range parents {
+		for _, name := range [...]string{"static", "public"} {
+			dir := filepath.Join(p, name)
+			own := slices.ContainsFunc([]string{cfg.Public, cfg.State, cfg.Templates, cfg.Content}, func(o string) bool { return o != "" && sameFolder(o, dir) })
+			if info, err := os.Stat(dir); own || err != nil || !info.IsDir() || name == "public" && isBuilt(dir) {
+				continue
+			}
+			out = append(out, dir)
+		}
+	}
+	return out
+}
+
+// sameFolder reports whether two paths are one folder, or one of them lies in the other.
+func sameFolder(a, b string) bool {
+	real := func(p string) string {
+		if abs, err := filepath.Abs(p); err == nil {
+			p = abs
+		}
+		if target, err := filepath.EvalSymlinks(p); err == nil {
+			p = target
+		}
+		return p + string(filepath.Separator)
+	}
+	a, b = real(a), real(b)
+	return strings.HasPrefix(a, b) || strings.HasPrefix(b, a)
+}
+
+// isBuilt reports whether a folder is a site that some tool has built.
+func isBuilt(dir string) bool {
+	for _, name := range [...]string{"index.html", ".freshet"} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // openSource opens the source that the settings name. MongoDB is not asked yet.
 func openSource(ctx context.Context, cfg *config, memo contentdir.Memo, logger *slog.Logger) (*source, error) {
-	files := contentdir.Config{Dir: cfg.Content, Language: cfg.Site.Language, Memo: memo, Zone: cfg.zone(), Logger: logger}
+	files := contentdir.Config{Dir: cfg.Content, Beside: besideContent(cfg), Language: cfg.Site.Language, Memo: memo, Zone: cfg.zone(), Logger: logger}
 	s := &source{folder: cfg.Content}
 	var err error
 	if cfg.fromMongo() {

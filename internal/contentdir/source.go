@@ -37,6 +37,7 @@ type Memo interface {
 type Config struct {
 	Dir      string         // the tree; problems name files beneath it as it is written here
 	Only     []string       // names of files and folders at the top of the tree: the rest is not looked at, and the tree need not exist; nil: all of it
+	Beside   []string       // folders beside the tree whose files count as those of its static/; they need not exist
 	Language string         // the site's, BCP 47; documents in others are translations
 	Memo     Memo           // nil: nothing is kept between processes
 	Zone     *time.Location // of dates without one; nil: UTC
@@ -47,6 +48,7 @@ type Config struct {
 type Source struct {
 	dir      string
 	only     []string
+	beside   []string
 	language string
 	memo     Memo
 	log      *slog.Logger
@@ -85,7 +87,7 @@ func New(cfg Config) (*Source, error) {
 	if zone == nil {
 		zone = time.UTC
 	}
-	return &Source{dir: cfg.Dir, zone: zone, only: cfg.Only, language: cmpOr(cfg.Language, "en"), memo: cfg.Memo, log: log.With("part", "contentdir"), now: time.Now,
+	return &Source{dir: cfg.Dir, zone: zone, only: cfg.Only, beside: cfg.Beside, language: cmpOr(cfg.Language, "en"), memo: cfg.Memo, log: log.With("part", "contentdir"), now: time.Now,
 		strings: map[string]string{}}, nil
 }
 
@@ -233,6 +235,14 @@ func (s *Source) open(name string) (*os.File, error) {
 // openIn opens a file of the tree in its open folder, which refuses links that name their targets in full: those that
 // stay within the tree are followed.
 func (s *Source) openIn(root *os.Root, name string) (*os.File, error) {
+	if folder, rest := s.besideOf(name); folder != "" {
+		beside, err := os.OpenRoot(folder)
+		if err != nil {
+			return nil, err
+		}
+		defer beside.Close()
+		return beside.Open(filepath.FromSlash(rest))
+	}
 	f, err := root.Open(filepath.FromSlash(name))
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return f, err
@@ -258,11 +268,19 @@ func absent(err error) error {
 
 // file is where a path of the tree lies on disk.
 func (s *Source) file(name string) string {
+	if folder, rest := s.besideOf(name); folder != "" {
+		return filepath.Join(folder, filepath.FromSlash(rest))
+	}
 	return filepath.Join(s.dir, filepath.FromSlash(name))
 }
 
 // shown is a path of the tree as messages have it.
-func (s *Source) shown(name string) string { return path.Join(filepath.ToSlash(s.dir), name) }
+func (s *Source) shown(name string) string {
+	if folder, rest := s.besideOf(name); folder != "" {
+		return path.Join(filepath.ToSlash(folder), rest)
+	}
+	return path.Join(filepath.ToSlash(s.dir), name)
+}
 
 // A stat is what tells whether a file may have changed.
 type stat struct {
@@ -322,7 +340,11 @@ func (s *Source) walk(ctx context.Context, dirs ...string) (*walk, error) {
 		return nil, err
 	}
 	for _, d := range dirs {
-		if err := w.dir(d, nil); err != nil {
+		err := w.dir(d, nil)
+		if err == nil {
+			err = w.besideFiles(d)
+		}
+		if err != nil {
 			_ = g.Wait() // the first error is the one to report
 			return nil, err
 		}

@@ -367,6 +367,9 @@ func (t *tree) look(ctx context.Context, changed []string, doubts map[string]boo
 			}
 		}
 	}
+	if len(t.s.beside) > 0 && !full {
+		dirs = append(dirs, staticFolder) // the folders beside the tree are not watched
+	}
 	if len(dirs) > 0 {
 		w, err := t.s.walk(ctx, dirs...)
 		if err != nil {
