@@ -20,7 +20,7 @@ func main() {
 	if onTerminal(os.Stderr) {
 		ends = append(ends, syscall.SIGHUP) // the terminal is closed
 	} else {
-		signal.Ignore(syscall.SIGHUP) // elsewhere it asks to read files again, and what may change while freshet runs is
+		signal.Ignore(syscall.SIGHUP) // elsewhere it asks to read the settings again, which commands that go on do
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once

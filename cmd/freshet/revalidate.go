@@ -42,7 +42,9 @@ with --wait it waits until the pages are live and prints which have changed, and
 			case dryRun || wait || inv.json:
 				return misuse("name what to look at with --doc, --tag, --path or --all", "--dry-run, --wait and --json ask a daemon that runs")
 			}
-			return inv.keepFresh(ctx, eff, workshopOptions{adopt: adopt, patient: true, logger: inv.logger(eff.Log)})
+			return inv.reloading(ctx, cmd, eff, func(ctx context.Context, eff *effective) error {
+				return inv.keepFresh(ctx, eff, workshopOptions{adopt: adopt, patient: true, logger: inv.logger(eff.Log)})
+			})
 		}),
 	}
 	inv.jsonFlag(cmd)

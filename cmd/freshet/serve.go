@@ -67,7 +67,7 @@ With --public and without --state it serves the files of that folder, whoever ma
 			if f := cmd.Flags(); f.Changed("public") && !f.Changed("state") {
 				return inv.serveFolder(ctx, eff)
 			}
-			return inv.serveState(ctx, eff)
+			return inv.reloading(ctx, cmd, eff, inv.serveState)
 		}),
 	}
 	addSettingFlags(cmd, "listen", "admin", "public", "state", "log")
@@ -265,7 +265,13 @@ func serverConfig(eff *effective, pages server.Site, extra map[string]http.Handl
 
 // listen opens the address that the site is served at.
 func (inv *invocation) listen(ctx context.Context, address string) (net.Listener, error) {
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	listen := func(ctx context.Context, address string) (net.Listener, error) {
+		return new(net.ListenConfig).Listen(ctx, "tcp", address)
+	}
+	if inv.kept != nil {
+		listen = inv.kept.listen
+	}
+	ln, err := listen(ctx, address)
 	if err != nil {
 		return nil, failed(fmt.Errorf("listen at %s: %w", address, err), "choose another address with --listen; port 0 takes any free one")
 	}

@@ -36,7 +36,9 @@ there is none yet freshet is alive but not ready, and tries again until the docu
 			if err != nil {
 				return err
 			}
-			return inv.up(ctx, eff, workshopOptions{adopt: adopt, patient: true, logger: inv.logger(eff.Log)}, nil)
+			return inv.reloading(ctx, cmd, eff, func(ctx context.Context, eff *effective) error {
+				return inv.up(ctx, eff, workshopOptions{adopt: adopt, patient: true, logger: inv.logger(eff.Log)}, nil)
+			})
 		}),
 	}
 	addSettingFlags(cmd, append(buildFlags(), "listen", "admin")...)
