@@ -65,7 +65,7 @@ func Needed(s string, mdx bool) bool {
 		return true
 	}
 	for i := 0; ; {
-		j := strings.IndexAny(s[i:], "{:[@m$")
+		j := strings.IndexAny(s[i:], "{:[@m$%_<")
 		if j < 0 {
 			return false
 		}
@@ -80,7 +80,7 @@ func Needed(s string, mdx bool) bool {
 			if strings.HasPrefix(rest, ":") && (i == 1 || strings.IndexByte("\n >", s[i-2]) >= 0) || directiveName(s, i-1) > 0 {
 				return true
 			}
-		case '[':
+		case '[', '$', '%', '_', '<':
 			if contentsMark(s, i-1) > 0 {
 				return true
 			}
@@ -90,10 +90,6 @@ func Needed(s string, mdx bool) bool {
 			}
 		case 'm':
 			if strings.HasPrefix(rest, "arkdown=") {
-				return true
-			}
-		case '$':
-			if strings.HasPrefix(rest, "toc$") {
 				return true
 			}
 		}
