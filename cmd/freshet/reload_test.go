@@ -9,31 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/spf13/cobra"
 )
-
-// A logBuffer may be written and read at once.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
 
 // TestSettingsAreReadAgain hangs up with settings that are the same, that have a mistake, and that are others: only the last
 // ones are taken, and secrets are not named by what they are.
@@ -45,7 +26,7 @@ func TestSettingsAreReadAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	log := &logBuffer{}
+	log := &lockedBuffer{}
 	inv := &invocation{config: file, stderr: log, stdout: io.Discard}
 	cmd := &cobra.Command{}
 	put("site: {title: One}\nlog: {level: debug}\n")
