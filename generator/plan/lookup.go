@@ -20,15 +20,25 @@ type base struct {
 	source  string    // the document's path in the content tree; empty: it is in a database
 	at      site.Path // its address; empty: it has no page of its own
 	aliases []string  // its former addresses
+	near    string    // the path that its addresses may start from; empty: they name no files of the tree
 }
 
 func baseOf(d site.Document) base {
 	m := site.MetaOf(d)
-	return base{m.ID, m.Source, site.PathOf(d), m.Aliases}
+	return base{m.ID, m.Source, site.PathOf(d), m.Aliases, near(m, m.Source)}
 }
 
 func lessonBase(c *site.Course, l *site.Lesson) base {
-	return base{c.ID, l.Source, site.LessonPath(c.Slug, l.Slug), l.Aliases}
+	return base{c.ID, l.Source, site.LessonPath(c.Slug, l.Slug), l.Aliases, near(&c.Meta, l.Source)}
+}
+
+// near is where a document's addresses start from in the content tree. A stored document was not written for files, and
+// leads to the same places whether it is in a database or in a file.
+func near(m *site.Meta, source string) string {
+	if m.Stored {
+		return ""
+	}
+	return source
 }
 
 // shown is where the document is, as messages have it.
@@ -104,8 +114,8 @@ func (l *lookup) find(name string) found {
 		}
 		return l.fromRoots(name)
 	}
-	if l.base.source != "" {
-		if f := l.bySource(path.Join(path.Dir(l.base.source), name)); !f.missing {
+	if l.base.near != "" {
+		if f := l.bySource(path.Join(path.Dir(l.base.near), name)); !f.missing {
 			return f
 		}
 	}
@@ -139,10 +149,10 @@ func (l *lookup) origins() []string {
 // fromRoots looks from the content folder, or from the root of a repository that lies in a folder of it: the
 // outermost folder above the document that has the name wins.
 func (l *lookup) fromRoots(name string) found {
-	if l.base.source == "" {
+	if l.base.near == "" {
 		return l.bySource(name)
 	}
-	dirs := strings.Split(path.Dir(l.base.source), "/")
+	dirs := strings.Split(path.Dir(l.base.near), "/")
 	for n := range len(dirs) + 1 {
 		if n == 1 && dirs[0] == "." {
 			break
@@ -182,7 +192,7 @@ func (l *lookup) reference(name string) found {
 		if k := h.key(); k != key && !strings.HasSuffix(k, "/"+key) {
 			continue
 		}
-		if n := shared(h.source, l.base.source); n > most {
+		if n := shared(h.source, l.base.near); n > most {
 			best, most = h, n
 		}
 	}

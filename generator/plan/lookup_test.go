@@ -47,7 +47,7 @@ func TestLookup(t *testing.T) {
 	p := New(Config{})
 	p.snap = linkTree()
 	from := func(source string, at site.Path, aliases ...string) base {
-		return base{id: site.ID(source), source: source, at: at, aliases: aliases}
+		return base{id: site.ID(source), source: source, near: source, at: at, aliases: aliases}
 	}
 	l, lesson, db := from("blog/l.md", "/blog/l/", "/posts/l/"), from("book/ch01-00-start.md", "/courses/book/start/"), base{id: "blogs:1", at: "/blog/db/"}
 	deep := from("site/posts/deep.md", "/blog/deep/")
@@ -96,7 +96,7 @@ func TestLookup(t *testing.T) {
 func TestLookupIsRemembered(t *testing.T) {
 	p := New(Config{})
 	p.snap = linkTree()
-	b := base{id: "blog/l.md", source: "blog/l.md", at: "/blog/l/"}
+	b := base{id: "blog/l.md", source: "blog/l.md", near: "blog/l.md", at: "/blog/l/"}
 	for _, raw := range []string{"m", "m.md", "bundle/", "/guides/setup.md", "@2024-01-05-first", "caf\u00e9.md", "/posts/m", "weir.png", "../", "ch01-02-loops.html"} {
 		b.id = site.ID(raw)
 		got := p.resolve(b, raw)
@@ -126,7 +126,7 @@ func FuzzLookup(f *testing.F) {
 	f.Fuzz(func(t *testing.T, source, raw string) {
 		p := New(Config{})
 		p.snap = snap
-		b := base{id: "d", source: source, at: "/blog/l/"}
+		b := base{id: "d", source: source, near: source, at: "/blog/l/"}
 		got := p.resolve(b, raw)
 		if again := p.resolve(b, raw); again.target != got.target || again.missing != got.missing {
 			t.Fatalf("%q in %q leads to %v, then to %v", raw, source, got.target, again.target)

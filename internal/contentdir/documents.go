@@ -152,7 +152,7 @@ func (b *builder) meta(r *record, names ...string) site.Meta {
 		b.more = append(b.more, f)
 	}
 	m := site.Meta{
-		ID: site.ID(r.path), Source: r.path, Title: p.title, Excerpt: p.excerpt, Tags: p.tags, Cover: p.cover, SEO: p.seo, Draft: p.draft, Deleted: p.deleted, Hidden: p.hidden,
+		ID: site.ID(r.path), Source: r.path, Stored: p.stored, Title: p.title, Excerpt: p.excerpt, Tags: p.tags, Cover: p.cover, SEO: p.seo, Draft: p.draft, Deleted: p.deleted, Hidden: p.hidden,
 		Published: p.published, Modified: p.modified, Expires: p.expires, Minutes: p.minutes, Lang: b.t.lang(r), Group: b.t.group(r),
 	}
 	if m.Title == "" && !p.stored {

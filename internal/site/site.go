@@ -91,6 +91,7 @@ type Meta struct {
 	ID        ID
 	Revision  Revision
 	Source    string // path in the content tree, slash-separated, for links and messages; may be empty
+	Stored    bool   // a document of a database, though it may lie in a file
 	Slug      Slug
 	Title     string
 	Excerpt   string     // plain text
