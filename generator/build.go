@@ -56,6 +56,8 @@ type planned struct {
 	source digest.Sum
 	kind   site.Kind
 	fresh  bool // was not there before, or was something else
+	was    bool // a page was there before; a file of static/ is none
+	wasDoc bool // it was a document's
 	moved  bool // its document was not there before
 }
 
@@ -149,7 +151,8 @@ func (b *build) target(ctx context.Context, t *plan.Target) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.pages = append(b.pages, planned{path: pg.Path, kind: pg.Kind, doc: pg.Doc, source: pg.Source, fresh: fresh,
+	was := had && old.Remembered.IsZero() && isPage(old)
+	b.pages = append(b.pages, planned{path: pg.Path, kind: pg.Kind, doc: pg.Doc, source: pg.Source, fresh: fresh, was: was, wasDoc: was && old.Doc != "",
 		moved: fresh || old.Doc != pg.Doc})
 	for _, path := range pg.Also {
 		b.pages = append(b.pages, planned{path: path, kind: site.KindHidden})

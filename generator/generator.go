@@ -443,10 +443,16 @@ func (g *Generator) report(rep *Report) {
 	for c := range g.snap.Contests() {
 		first := c.Docs[0]
 		for _, d := range c.Docs[1:] {
-			reason := fmt.Sprintf("%s already belongs to %s", c.Path, first.DocID())
-			rep.Skipped = append(rep.Skipped, site.Skip{ID: d.DocID(), Field: "slug", Reason: reason})
-			rep.Problems = append(rep.Problems, diag.Problem{Severity: diag.Error, File: g.shown(sourceOf(d)), ID: string(d.DocID()), Field: "slug",
-				Message: fmt.Sprintf("the address %s", reason), Remedy: "give one of them another slug"})
+			reason, field, remedy := fmt.Sprintf("%s already belongs to %s", c.Path, first.DocID()), "slug", "give one of them another slug"
+			if _, is := d.(*site.File); is {
+				field, remedy = "path", "give the file another name, or the document another address"
+				if at := site.PathOf(first); at != c.Path {
+					reason = fmt.Sprintf("%s is in the way of a page of %s", c.Path, first.DocID())
+				}
+			}
+			rep.Skipped = append(rep.Skipped, site.Skip{ID: d.DocID(), Field: field, Reason: reason})
+			rep.Problems = append(rep.Problems, diag.Problem{Severity: diag.Error, File: g.shown(sourceOf(d)), ID: string(d.DocID()), Field: field,
+				Message: fmt.Sprintf("the address %s", reason), Remedy: remedy})
 		}
 	}
 	for at, f := range plan.InTheWay(g.snap) {

@@ -93,6 +93,14 @@ func (m *memory) count(e *site.Entry, n int) {
 	}
 }
 
+// ones is 1 for true.
+func ones(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
+}
+
 func isPage(e *site.Entry) bool {
 	return e.Status == 200 && e.Kind != site.KindAsset && e.Kind != site.KindHidden
 }
@@ -170,15 +178,9 @@ func (d *departure) decide() (removed int, err error) {
 		if pg.kind == site.KindRedirect && m.redirects[pg.path] != b.redirects[pg.path] || pg.fresh && m.redirects[pg.path] != "" {
 			d.redirects = true
 		}
-		if !pg.fresh {
-			continue
-		}
-		if pg.kind == site.KindPage || pg.kind == site.KindList || pg.kind == site.KindFeed {
-			d.pagesDelta++
-		}
-		if pg.doc != "" {
-			d.docsDelta++
-		}
+		is := pg.kind == site.KindPage || pg.kind == site.KindList || pg.kind == site.KindFeed
+		d.pagesDelta += ones(is) - ones(pg.was)
+		d.docsDelta += ones(is && pg.doc != "") - ones(pg.wasDoc)
 	}
 
 	var leaving []*site.Entry

@@ -130,7 +130,7 @@ func (g *garden) edit() string {
 	p := *g.any()
 	body := g.bodies[p.ID]
 	what := ""
-	switch k := g.r.IntN(18); k {
+	switch k := g.r.IntN(21); k {
 	case 0, 1:
 		g.add()
 		return "add"
@@ -174,16 +174,25 @@ func (g *garden) edit() string {
 		}
 		g.course(i)
 		return "course"
-	case 16: // a file of its own, perhaps where a page, a list or a folder is
-		at := []string{"notes", "img/x.png", "blog", "blog/" + string(p.Slug), "topic/go", "feed.xml", "old/1", "assets/pic.png", "blog/" + string(p.Slug) + "/pic.png"}[g.r.IntN(9)]
+	case 16, 18, 19: // a file of its own, perhaps where a page, a list or a folder is
+		places := []string{"notes", "img/x.png", "blog", "blog/" + string(p.Slug), "topic/go", "feed.xml", "old/1", "assets/pic.png", "blog/" + string(p.Slug) + "/pic.png",
+			"blog/" + string(p.Slug) + "/index.html", "courses/c1/lesson-1", "courses/c2/lesson-0/index.html", "courses/c3", "feed.xml/a.png", "blog/index.html/a.png", "myindex.html"}
+		at := places[g.r.IntN(len(places))]
 		if g.r.IntN(3) == 0 {
 			g.source.drop(site.ID("static/" + at))
 			return "delete static/" + at
 		}
 		g.source.putFile("static/"+at, bytes.Repeat([]byte("y"), 1+g.r.IntN(9)), site.Path("/"+at))
 		return "static/" + at
+	case 20: // content moves to another file, with another slug
+		g.n++
+		delete(g.posts, p.ID)
+		g.source.drop(p.ID)
+		p.ID = site.ID(fmt.Sprintf("zz/posts/m%03d.md", g.n)) // behind static/
+		p.Source, p.Slug = string(p.ID), site.Slug(fmt.Sprintf("m%03d", g.n))
+		what = "move"
 	case 17:
-		p.Draft, p.Hidden = !p.Draft, "draft is true"
+		p.Draft, p.Hidden, p.Deleted = !p.Draft, "draft is true", g.r.IntN(2) == 0
 		what = "hide"
 	case 15:
 		p.Lang, p.Group = []string{"", "hi", "ar", "en"}[g.r.IntN(4)], digest.Sum(g.r.IntN(4))
@@ -200,7 +209,7 @@ func (g *garden) edit() string {
 // TestIncrementalEqualsClean edits a site at random. After each step the incremental generation and its public tree
 // must be byte for byte those of a clean build, and the pages rendered those whose bytes changed.
 func TestIncrementalEqualsClean(t *testing.T) {
-	seeds, steps := uint64(3), 15
+	seeds, steps := uint64(4), 15
 	if testing.Short() {
 		seeds, steps = 2, 10
 	}

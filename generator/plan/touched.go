@@ -45,15 +45,20 @@ func Own(path site.Path) bool {
 			return true
 		}
 	}
-	return HashedAsset(path)
+	return HashedAsset(path) || site.FolderIsFile(path) != ""
 }
 
 // InTheWay yields the files of the content tree that are not published because freshet makes what is at their address.
 func InTheWay(s *site.Snapshot) iter.Seq2[site.Path, *site.File] {
 	return func(yield func(site.Path, *site.File) bool) {
+		told := map[site.ID]bool{}
 		look := func(f *site.File) bool {
 			at := site.PathOf(f)
-			return !Own(at) || yield(at, f)
+			if told[f.ID] || !Own(at) {
+				return true
+			}
+			told[f.ID] = true
+			return yield(at, f)
 		}
 		for _, own := range slices.Concat(ownPaths, ownTrees, ownLists) {
 			for _, at := range slices.Compact([]site.Path{own, site.Path(strings.TrimSuffix(string(own), "/"))}) {

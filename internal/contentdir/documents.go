@@ -141,6 +141,12 @@ func (b *builder) file(r *record) site.Document {
 	f := &site.File{ID: site.ID(r.path), Revision: r.asset.sum, Name: r.path, Size: r.stat.size, Width: r.asset.width, Height: r.asset.height}
 	if rest, ok := strings.CutPrefix(r.path, "static/"); ok {
 		f.Public = site.Path("/" + site.FileKey(rest))
+		if folder := site.FolderIsFile(f.Public); folder != "" {
+			reason := fmt.Sprintf("%s is a file in a site, so nothing can be published below it", folder)
+			b.skip = &site.Skip{ID: f.ID, Field: "path", Reason: reason}
+			b.problems = append(b.problems, diag.Problem{Severity: diag.Error, File: b.t.s.shown(r.path), Message: reason, Remedy: "give the folder another name"})
+			return nil
+		}
 	}
 	return f
 }

@@ -181,6 +181,24 @@ func TopicPath(tag Slug) Path { return Path("/topic/" + string(tag) + "/") }
 // AuthorPath is the address of an author's list.
 func AuthorPath(author Slug) Path { return Path("/author/" + string(author) + "/") }
 
+// ownFiles are the files at the top of a public tree that freshet writes, or may.
+var ownFiles = map[string]bool{
+	"feed": true, "feed.xml": true, "atom.xml": true, "feed.json": true, "sitemap.xml": true, "404.html": true, "robots.txt": true, "llms.txt": true,
+	"site.webmanifest": true, "_headers": true, "_redirects": true, ".freshet": true, "livez": true, "readyz": true,
+}
+
+// FolderIsFile returns the folder of a file's address that is a file in public trees, so that nothing can lie in it: one of
+// freshet's own, the feed of a topic, or the index.html of a page; "" where none is.
+func FolderIsFile(p Path) Path {
+	parts := strings.Split(strings.Trim(string(p), "/"), "/")
+	for i, name := range parts[:len(parts)-1] {
+		if name == "index.html" || i == 0 && ownFiles[name] || i == 2 && parts[0] == "topic" && name == "feed.xml" {
+			return Path("/" + strings.Join(parts[:i+1], "/"))
+		}
+	}
+	return ""
+}
+
 // CleanExt is a file name's extension as it may stand in an address: a dot and up to eight ASCII letters and digits,
 // else nothing.
 func CleanExt(ext string) string {

@@ -15,7 +15,7 @@ import (
 // one at a cost proportional to what changed.
 //
 // A document is visible when it is published at the snapshot's time and no visible document with a lower ID claims
-// the same address. A file whose address other documents lie below, as /notes and /notes/a/, is not visible: in a public
+// the same address; of a file, no other document at all. A file whose address other documents lie below, as /notes and /notes/a/, is not visible: in a public
 // tree a path cannot be both a file and a folder. Only visible documents are in the indexes.
 type Snapshot struct {
 	now    time.Time
@@ -23,6 +23,7 @@ type Snapshot struct {
 
 	docs     Order[docItem]           // every document by ID
 	claims   Order[claim]             // addresses that documents published now claim; the first of an address has it
+	lessons  Order[claim]             // addresses of the lessons of courses published now, which keep files away
 	names    [nameSpaces]Order[claim] // what links can find visible documents by
 	schedule Order[flip]              // when documents appear or expire
 	posts    Order[*Post]             // visible, oldest first
@@ -63,7 +64,15 @@ func firstClaim(a, b claim) bool {
 	if a.path != b.path || b.doc == nil {
 		return a.path < b.path
 	}
-	return a.doc == nil || a.doc.DocID() < b.doc.DocID()
+	if a.doc == nil {
+		return true
+	}
+	_, aFile := a.doc.(*File)
+	_, bFile := b.doc.(*File)
+	if aFile != bFile {
+		return bFile // a document never loses its address to a file
+	}
+	return a.doc.DocID() < b.doc.DocID()
 }
 
 // A Name is something a link, an alias or a section can find a document by.
@@ -122,7 +131,7 @@ func NewSnapshot(now time.Time, drafts bool) *Snapshot {
 	s := &Snapshot{
 		now: now, drafts: drafts,
 		docs:   newOrder(func(a, b docItem) bool { return a.id < b.id }),
-		claims: newOrder(firstClaim),
+		claims: newOrder(firstClaim), lessons: newOrder(firstClaim),
 		schedule: newOrder(func(a, b flip) bool {
 			if !a.at.Equal(b.at) {
 				return a.at.Before(b.at)
@@ -231,14 +240,14 @@ func (s *Snapshot) NamesIn(space NameSpace) iter.Seq[string] {
 
 // Visible returns the document with that ID if readers may see it, or nil.
 func (s *Snapshot) Visible(id ID) Document {
-	if d := s.Doc(id); d != nil && holder(s.claims, claimOf(d)) == d {
+	if d := s.Doc(id); d != nil && s.holder(claimOf(d)) == d {
 		return d
 	}
 	return nil
 }
 
 // At returns the visible document that has the address, or nil.
-func (s *Snapshot) At(p Path) Document { return holder(s.claims, p) }
+func (s *Snapshot) At(p Path) Document { return s.holder(p) }
 
 // FilesIn yields the files that are to be published at addresses which begin with prefix, by address.
 func (s *Snapshot) FilesIn(prefix Path) iter.Seq[*File] {
@@ -277,7 +286,7 @@ func (s *Snapshot) Contests() iter.Seq[Contest] {
 				}
 				c.Docs = append(c.Docs, item.doc)
 			}
-			if below := blocker(s.claims, p); below != nil {
+			if below := s.blocker(p); below != nil {
 				c.Docs = slices.Insert(c.Docs, 0, below)
 			}
 			if !yield(c) {
@@ -300,7 +309,7 @@ func (s *Snapshot) NextFlip() time.Time {
 func (s *Snapshot) Apply(ch *Changes, now time.Time) (*Snapshot, []Change) {
 	n := *s
 	n.now = now
-	n.docs, n.claims, n.schedule = s.docs.edit(), s.claims.edit(), s.schedule.edit()
+	n.docs, n.claims, n.lessons, n.schedule = s.docs.edit(), s.claims.edit(), s.lessons.edit(), s.schedule.edit()
 	for space := range n.names {
 		n.names[space] = s.names[space].edit()
 	}
@@ -347,19 +356,32 @@ func (s *Snapshot) Apply(ch *Changes, now time.Time) (*Snapshot, []Change) {
 
 	// Who claims which address, and who has it before and after.
 	paths := map[Path]struct{}{}
+	near := map[Path]struct{}{} // addresses of lessons that came or went: files there, or above, may have to go or come
 	for id := range affected {
 		if old := s.Doc(id); old != nil && visibleAt(old, s.now, s.drafts) {
 			p := claimOf(old)
 			n.claims.t.Delete(claim{p, old})
 			paths[p] = struct{}{}
+			for at := range lessonPaths(old) {
+				n.lessons.t.Delete(claim{at, old})
+				near[at] = struct{}{}
+			}
 		}
 		if d := n.Doc(id); d != nil && visibleAt(d, now, s.drafts) {
 			p := claimOf(d)
 			n.claims.t.Set(claim{p, d})
 			paths[p] = struct{}{}
+			for at := range lessonPaths(d) {
+				n.lessons.t.Set(claim{at, d})
+				near[at] = struct{}{}
+			}
 		}
 	}
-	for p := range maps.Clone(paths) {
+	maps.Copy(near, paths)
+	for p := range near {
+		if _, is := winner(n.claims, p).(*File); is {
+			paths[p] = struct{}{}
+		}
 		for file := range above(p) {
 			if _, is := winner(n.claims, file).(*File); is {
 				paths[file] = struct{}{}
@@ -377,7 +399,7 @@ func (s *Snapshot) Apply(ch *Changes, now time.Time) (*Snapshot, []Change) {
 		} else {
 			n.contests.t.Delete(p)
 		}
-		if was, is := holder(s.claims, p), holder(n.claims, p); was != is {
+		if was, is := s.holder(p), n.holder(p); was != is {
 			changes = append(changes, change{Change{was, is}, p})
 		}
 	}
@@ -413,7 +435,7 @@ func (s *Snapshot) Apply(ch *Changes, now time.Time) (*Snapshot, []Change) {
 
 // trim frees what is left over of a great change.
 func (s *Snapshot) trim() {
-	s.docs, s.claims, s.schedule = s.docs.trim(), s.claims.trim(), s.schedule.trim()
+	s.docs, s.claims, s.lessons, s.schedule = s.docs.trim(), s.claims.trim(), s.lessons.trim(), s.schedule.trim()
 	for space := range s.names {
 		s.names[space] = s.names[space].trim()
 	}
@@ -431,27 +453,36 @@ func (s *Snapshot) contested(p Path) bool {
 		}
 		n++
 	}
-	return n > 1 || blocker(s.claims, p) != nil
+	return n > 1 || s.blocker(p) != nil
 }
 
 // holder is the document that has an address.
-func holder(claims Order[claim], p Path) Document {
-	if blocker(claims, p) != nil {
+func (s *Snapshot) holder(p Path) Document {
+	if s.blocker(p) != nil {
 		return nil
 	}
-	return winner(claims, p)
+	return winner(s.claims, p)
 }
 
-// blocker is a document that keeps the files which claim p from having it, because it lies below p; nil: none does.
-func blocker(claims Order[claim], p Path) Document {
-	if _, is := winner(claims, p).(*File); !is || strings.HasSuffix(string(p), "/") || !strings.HasPrefix(string(p), "/") {
+// blocker is a document that keeps the file which claims p from having it: a course with a lesson there, or whatever lies
+// below p; nil: none does.
+func (s *Snapshot) blocker(p Path) Document {
+	if _, is := winner(s.claims, p).(*File); !is || !strings.HasPrefix(string(p), "/") {
 		return nil
 	}
-	for item := range claims.From(claim{path: p + "/"}) {
-		if strings.HasPrefix(string(item.path), string(p)+"/") {
-			return item.doc
+	if d := winner(s.lessons, p); d != nil {
+		return d
+	}
+	if strings.HasSuffix(string(p), "/") {
+		return nil
+	}
+	for _, claims := range [...]Order[claim]{s.claims, s.lessons} {
+		for item := range claims.From(claim{path: p + "/"}) {
+			if strings.HasPrefix(string(item.path), string(p)+"/") {
+				return item.doc
+			}
+			break
 		}
-		break
 	}
 	return nil
 }
@@ -531,7 +562,10 @@ func PathOf(d Document) Path {
 			return d.Path
 		}
 	case *File:
-		return Path(strings.TrimSuffix(string(d.Public), "index.html"))
+		if folder, is := strings.CutSuffix(string(d.Public), "/index.html"); is {
+			return Path(folder + "/")
+		}
+		return d.Public
 	}
 	return ""
 }
@@ -551,6 +585,19 @@ func claimOf(d Document) Path {
 		return "file:" + Path(d.Name)
 	}
 	return Path(d.DocID())
+}
+
+// lessonPaths yields the addresses of a course's lessons that have a page.
+func lessonPaths(d Document) iter.Seq[Path] {
+	return func(yield func(Path) bool) {
+		if c, ok := d.(*Course); ok {
+			for l := range c.OpenLessons() {
+				if !yield(LessonPath(c.Slug, l.Slug)) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func visibleAt(d Document, now time.Time, drafts bool) bool {

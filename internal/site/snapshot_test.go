@@ -73,8 +73,17 @@ func TestApplyEqualsFresh(t *testing.T) {
 					ch.Drop = append(ch.Drop, id)
 					continue
 				}
-				if r.IntN(5) == 0 {
-					at := []string{"/blog/s%02d", "/blog/s%02d/x.png", "/blog", "/x/s%02d"}[r.IntN(4)]
+				if r.IntN(6) == 0 {
+					c := &site.Course{Meta: site.Meta{ID: id, Source: string(id), Slug: site.Slug(fmt.Sprintf("s%02d", r.IntN(4))), Revision: site.Revision(1 + r.IntN(1000)), Draft: r.IntN(4) == 0}}
+					for l := range r.IntN(3) {
+						c.Modules = append(c.Modules, site.Module{Lessons: []site.Lesson{{Slug: site.Slug(fmt.Sprint("l", l)), Open: r.IntN(3) > 0, Body: site.BodyRef{Hash: 1}}}})
+					}
+					docs[id] = c
+					ch.Put = append(ch.Put, c)
+					continue
+				}
+				if r.IntN(4) == 0 {
+					at := []string{"/blog/s%02d", "/blog/s%02d/x.png", "/blog", "/x/s%02d", "/blog/s%02d/index.html", "/courses/s00/l1", "/courses/s01/l0/index.html", "/courses/s02", "/courses/s01/l1/x.png"}[r.IntN(9)]
 					if strings.Contains(at, "%") {
 						at = fmt.Sprintf(at, r.IntN(25))
 					}
