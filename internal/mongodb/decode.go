@@ -262,7 +262,7 @@ func (r *reader) meta(m *site.Meta, body bodyFields) {
 	if own, _ := fields.Meaning(b.Field, false); b.Found() && (own == "description" || own == "excerpt" || b.Field == "description" || b.Field == "excerpt") {
 		m.Excerpt = "" // it is the text, and too long to stand above it
 	}
-	m.Lang = r.lang()
+	m.Lang, m.Stored = r.lang(), true
 	m.Tags = r.tags()
 	m.Cover = r.cover()
 	m.SEO = r.seo()
