@@ -165,6 +165,14 @@ func (w *blockWriter) node(n extjson.Doc, depth int) {
 	children := value(n, "children").Items
 	kind, level := childKind(n)
 	switch kind {
+	case "text", "img", "br", "tab", "hr", "frame", "formula", "":
+	default: // Payload's blocks have their text in fields instead of children
+		if len(children) == 0 && looseText(extjson.Embedded(n), 0) != "" {
+			w.unknownNode(n, nil, depth)
+			return
+		}
+	}
+	switch kind {
 	case "box":
 		w.blocks(children, depth+1)
 	case "p":

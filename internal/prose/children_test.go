@@ -40,6 +40,16 @@ func TestChildren(t *testing.T) {
 			"<p><code>a</code></p><hr><p>b</p>", ""},
 		{"a kind nobody knows", `[{"type":"paragraph","children":[{"text":"a"}]},{"type":"banner","children":[{"text":"b"}]},{"type":"promo","data":{"title":"c"},"children":[]}]`,
 			"<p>a</p><p>b</p><p>c</p>", `of the kind "banner\", \"promo" only their text`},
+		{"a block with fields instead of children", `{"root":{"type":"root","children":[{"type":"paragraph","children":[{"type":"text","text":"a"}]},{"type":"block","fields":{"blockType":"cta","body":"b"}}]}}`,
+			"<p>a</p><p>b</p>", `of the kind "block" only their text`},
+		{"Notion's blocks", `[{"object":"block","type":"paragraph","paragraph":{"rich_text":[{"type":"text","plain_text":"a","text":{"content":"a"}}]}},{"type":"quote","quote":{"rich_text":[{"plain_text":"b","text":{"content":"b"}}]}}]`,
+			"<p>a</p><p>b</p>", "no editor that freshet knows, of which the texts are shown"},
+		{"Quill's operations", `{"ops":[{"insert":"Ti"},{"insert":"tle","attributes":{"italic":true}},{"insert":"\n","attributes":{"header":2}},{"insert":"a < b "},{"insert":"c","attributes":{"bold":true,"link":"https://e.com/"}},` +
+			`{"insert":"\nx"},{"insert":"\n","attributes":{"list":"bullet"}},{"insert":"y"},{"insert":"\n","attributes":{"list":"bullet","indent":1}},{"insert":"code"},{"insert":"\n","attributes":{"code-block":true}},` +
+			`{"insert":"q"},{"insert":"\n","attributes":{"blockquote":true}},{"insert":{"image":"/a.png"}},{"insert":"\n"}]}`,
+			`<h2>Ti<em>tle</em></h2><p>a &lt; b <a href="https://e.com/"><strong>c</strong></a></p><ol><li data-list="bullet">x</li><li data-list="bullet" class="ql-indent-1">y</li></ol>` +
+				`<pre>code</pre><blockquote><p>q</p></blockquote><p><img src="/a.png" alt=""></p>`, "blocks of Quill"},
+		{"Quill's operations as a list", `[{"insert":"a\nb\n"}]`, "<p>a</p><p>b</p>", "blocks of Quill"},
 		{"an editor nobody knows", `{"version":3,"sections":[{"paragraphs":[{"text":"a"}]},{"paragraphs":[{"text":"b"}]}]}`, "<p>a</p><p>b</p>", "of no editor that freshet knows, of which the texts are shown"},
 		{"Draft.js", `{"blocks":[{"key":"1","text":"a","type":"unstyled"}],"entityMap":{}}`, "<p>a</p>", "the texts are shown"},
 	} {

@@ -284,6 +284,9 @@ func editor(name string, v extjson.Value) Text {
 		return out
 	}
 	tiptap := func(doc extjson.Doc) Text {
+		if in := extjson.Embedded(doc); !isTipTap(in, 0) && looseText(in, 0) != "" {
+			return loose("a document") // nodes of another editor that has a type for each too
+		}
 		if !showsAny(extjson.Embedded(doc), 0) {
 			out.Reason = "the text is an empty document"
 			return out
@@ -304,7 +307,10 @@ func editor(name string, v extjson.Value) Text {
 		root, _ := v.Doc.Get("root")
 		document, _ := v.Doc.Get("document")
 		children, _ := v.Doc.Get("children")
+		ops, _ := v.Doc.Get("ops")
 		switch {
+		case ops.Type == extjson.Array:
+			return blocks("Quill", quillDelta, ops.Items)
 		case root.Type == extjson.Object:
 			return nodes([]extjson.Value{root})
 		case children.Type == extjson.Array:
@@ -339,6 +345,8 @@ func editor(name string, v extjson.Value) Text {
 			continue
 		}
 		switch {
+		case !value(it.Doc, "insert").IsNull():
+			kinds["delta"]++
 		case !value(it.Doc, "_type").IsNull():
 			kinds["portable"]++
 		case value(it.Doc, "children").Type == extjson.Array || hasText(it.Doc) && str(it.Doc, "type") == "":
@@ -362,6 +370,8 @@ func editor(name string, v extjson.Value) Text {
 		}
 		out = plain(name, strings.Join(texts, "\n\n"))
 		out.Note, out.Remedy = "is a list of texts, which are shown one below the other", "store one text"
+	case kinds["delta"]:
+		return blocks("Quill", quillDelta, v.Items)
 	case kinds["portable"]:
 		return blocks("Portable Text", portableText, v.Items)
 	case kinds["editorjs"]:
@@ -372,6 +382,15 @@ func editor(name string, v extjson.Value) Text {
 		return loose("a list of blocks")
 	}
 	return out
+}
+
+// isTipTap reports whether a node has what only TipTap's have: attributes, or text in its content.
+func isTipTap(v extjson.Value, depth int) bool {
+	if depth > 2*maxDepth || hasText(v.Doc) || value(v.Doc, "attrs").Type == extjson.Object {
+		return true
+	}
+	content := value(v.Doc, "content")
+	return slices.ContainsFunc(content.Items, func(it extjson.Value) bool { return isTipTap(it, depth+1) })
 }
 
 // showsAny reports whether an editor's document shows anything: text, or a node other than an empty paragraph.
