@@ -455,7 +455,7 @@ func (g *Generator) report(rep *Report) {
 				Message: fmt.Sprintf("the address %s", reason), Remedy: remedy})
 		}
 	}
-	for at, f := range plan.InTheWay(g.snap) {
+	for at, f := range g.planner.On(g.snap).InTheWay() {
 		reason := fmt.Sprintf("the address %s is one that freshet makes itself", at)
 		rep.Skipped = append(rep.Skipped, site.Skip{ID: f.ID, Field: "path", Reason: reason})
 		rep.Problems = append(rep.Problems, diag.Problem{Severity: diag.Error, File: g.shown(f.Name), Message: reason, Remedy: "give the file another name; robots.txt, llms.txt and site.webmanifest may be replaced"})

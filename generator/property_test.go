@@ -176,7 +176,8 @@ func (g *garden) edit() string {
 		return "course"
 	case 16, 18, 19: // a file of its own, perhaps where a page, a list or a folder is
 		places := []string{"notes", "img/x.png", "blog", "blog/" + string(p.Slug), "topic/go", "feed.xml", "old/1", "assets/pic.png", "blog/" + string(p.Slug) + "/pic.png",
-			"blog/" + string(p.Slug) + "/index.html", "courses/c1/lesson-1", "courses/c2/lesson-0/index.html", "courses/c3", "feed.xml/a.png", "blog/index.html/a.png", "myindex.html"}
+			"blog/" + string(p.Slug) + "/index.html", "courses/c1/lesson-1", "courses/c2/lesson-0/index.html", "courses/c3", "feed.xml/a.png", "blog/index.html/a.png", "myindex.html",
+			"topic/rare", "topic/rare/index.html", "topic/rare/feed.xml", "topic/ops/x.png", "author/dev", "author/dev/index.html", "blog/page/8/index.html", "topic/go/page/1", "topic/nosuch/index.html"}
 		at := places[g.r.IntN(len(places))]
 		if g.r.IntN(3) == 0 {
 			g.source.drop(site.ID("static/" + at))

@@ -27,8 +27,9 @@ var (
 	ownLists = []site.Path{"/blog/page/", "/topic/", "/author/"}
 )
 
-// Own reports whether freshet itself makes what is at path, or a folder there, so that no document and no alias can have it.
-func Own(path site.Path) bool {
+// own reports whether freshet itself makes what is at path, or needs a folder there, so that no document, file or alias can have
+// it. Of lists it has those that the snapshot gives rise to: an address below /topic/ is free while there is no such topic.
+func (p *Planner) own(path site.Path) bool {
 	for _, own := range ownPaths {
 		if path == own || path+"/" == own {
 			return true
@@ -39,22 +40,24 @@ func Own(path site.Path) bool {
 			return true
 		}
 	}
-	for _, lists := range ownLists { // pictures beside them are the site's own
-		rest, below := strings.CutPrefix(string(path), string(lists))
-		if path+"/" == lists || below && (strings.HasSuffix(rest, "/") || strings.HasSuffix(rest, "/feed.xml") || !strings.Contains(rest, ".")) {
+	for _, lists := range ownLists {
+		if path+"/" == lists {
 			return true
+		}
+		if rest, below := strings.CutPrefix(string(path), string(lists)); below {
+			return p.made(string(path)) || p.made(string(path)+"/") || strings.HasSuffix(rest, "/page")
 		}
 	}
 	return HashedAsset(path) || site.FolderIsFile(path) != ""
 }
 
 // InTheWay yields the files of the content tree that are not published because freshet makes what is at their address.
-func InTheWay(s *site.Snapshot) iter.Seq2[site.Path, *site.File] {
+func (p *Planner) InTheWay() iter.Seq2[site.Path, *site.File] {
 	return func(yield func(site.Path, *site.File) bool) {
-		told := map[site.ID]bool{}
+		s, told := p.snap, map[site.ID]bool{}
 		look := func(f *site.File) bool {
 			at := site.PathOf(f)
-			if told[f.ID] || !Own(at) {
+			if told[f.ID] || !p.own(at) {
 				return true
 			}
 			told[f.ID] = true
@@ -199,18 +202,19 @@ func (t *touch) add(path site.Path, plan func(context.Context) (*Page, error)) {
 		return
 	}
 	t.seen[path] = struct{}{}
-	t.out = append(t.out, Target{Path: path, Cause: t.cause, Of: t.of, plan: plan})
+	target := Target{Path: path, Cause: t.cause, Of: t.of, plan: plan}
+	if plan == nil && !t.p.own(path) {
+		target.docs = t.p // where freshet has nothing any more, a file may be
+	}
+	t.out = append(t.out, target)
 }
 
 // at plans what documents have at path, unless freshet has something of its own there.
 func (t *touch) at(path site.Path) {
-	if path == "" || Own(path) {
+	if path == "" || t.p.own(path) {
 		return
 	}
-	if _, ok := t.seen[path]; !ok {
-		t.add(path, nil)
-		t.out[len(t.out)-1].docs = t.p
-	}
+	t.add(path, nil)
 }
 
 // doc plans the pages and former addresses of a document.
@@ -303,6 +307,20 @@ func (t *touch) listPage(g pager, n int, list func(context.Context, int) (*Page,
 		plan = func(ctx context.Context) (*Page, error) { return list(ctx, n) }
 	}
 	t.add(g.path(n), plan)
+	// A file where the list has a folder comes and goes against it.
+	t.fileAt(site.Path(strings.TrimSuffix(string(g.path(n)), "/")))
+}
+
+// fileAt plans a path that a file has, before or after.
+func (t *touch) fileAt(path site.Path) {
+	for _, p := range []*Planner{t.p, t.old} {
+		if p == nil {
+			continue
+		}
+		if _, is := p.snap.At(path).(*site.File); is {
+			t.add(path, nil)
+		}
+	}
 }
 
 func (t *touch) topicPages(term *site.Term) {
