@@ -77,6 +77,9 @@ type Config struct {
 
 	DrainDelay   time.Duration // how long Run tells /readyz's readers, and all who keep connections, that it will stop before it does; 0: not at all
 	DrainTimeout time.Duration // how long requests under way may still take; 0: 15 seconds
+	// Leave is called by Run with a drain that is not over a second after it took the last connection. drained is closed when it is;
+	// Run returns when Leave does. Nil: Run waits.
+	Leave func(drained <-chan struct{})
 }
 
 // A Server answers readers. It is safe for concurrent use.
@@ -155,66 +158,104 @@ const (
 	writeTimeout      = time.Minute // and more for large bodies: see slowestBytes
 	maxHeaderBytes    = 32 << 10
 	lookAtDrain       = 20 * time.Millisecond
-	maxStreams        = 128 // of one HTTP/2 connection at once; browsers ask for about a hundred
+	hearTime          = time.Second // for the first request of a connection to come, once no more connections are taken
+	leaveAfter        = time.Second // a page that is being made is done by then, see Late
+	maxStreams        = 128         // of one HTTP/2 connection at once; browsers ask for about a hundred
 )
 
 // Run serves connections from ln, and from the Upgrade's listener, until ctx ends, then drains: /readyz answers 503, and every
 // answer ends its connection, or tells that it will end. After DrainDelay, or once no connection is left, no more are
 // taken, and requests under way have DrainTimeout to finish. It closes both. It returns nil after a
-// drain, cut short or not, and an error when it could not go on serving. All access records are written by then.
+// drain, cut short or not, and an error when it could not go on serving. All access records are written by then, unless Leave
+// has not waited for the drain.
 func (s *Server) Run(ctx context.Context, ln net.Listener) error {
+	ended := func() {}
 	if s.cfg.Access != nil {
 		logging, stop := context.WithCancel(context.WithoutCancel(ctx))
 		var wg sync.WaitGroup
 		wg.Go(func() { s.cfg.Access.Run(logging) })
-		defer wg.Wait()
-		defer stop()
+		ended = func() {
+			stop()
+			wg.Wait()
+		}
 	}
 	srv := newHTTP(s.handler, s.log)
-	srv.ConnState = func(_ net.Conn, state http.ConnState) {
+	var unheard unheard
+	srv.ConnState = func(c net.Conn, state http.ConnState) {
 		switch state {
 		case http.StateNew:
+			unheard.add(c)
 			s.metrics.open.Add(1)
+		case http.StateActive:
+			unheard.remove(c)
 		case http.StateClosed, http.StateHijacked:
+			unheard.remove(c)
 			s.metrics.open.Add(-1)
 		}
 	}
 	if s.cfg.Dev != nil {
 		srv.RegisterOnShutdown(s.cfg.Dev.Close) // its streams end only when told to
 	}
+	sockets := []net.Listener{ln}
 	listeners := []*wire.Listener{s.wrap(ln, s.cfg.TLS, s.plain)}
 	if s.cfg.Upgrade != nil {
+		sockets = append(sockets, s.cfg.Upgrade.Listener)
 		listeners = append(listeners, s.wrap(s.cfg.Upgrade.Listener, nil, nil))
 	}
-	failed := make(chan error, len(listeners))
+	failed, served := make(chan error, len(listeners)), make(chan struct{})
+	var serving sync.WaitGroup
 	for _, l := range listeners {
-		go func() { failed <- fmt.Errorf("serve on %s: %w", l.Addr(), srv.Serve(l)) }()
+		serving.Go(func() { failed <- fmt.Errorf("serve on %s: %w", l.Addr(), srv.Serve(l)) })
 	}
+	go func() {
+		serving.Wait()
+		close(served)
+	}()
 	select {
 	case err := <-failed:
 		for _, l := range listeners {
 			_ = l.Close() // Serve has closed its own, unless it could not begin
 		}
+		ended()
 		return err
 	case <-ctx.Done():
 	}
 	s.draining.Store(true)
 	s.log.Info("draining", "delay", s.cfg.DrainDelay, "timeout", s.cfg.DrainTimeout)
 	if err := s.linger(failed); err != nil {
+		ended()
 		return fmt.Errorf("while draining: %w", err)
 	}
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.DrainTimeout)
-	defer cancel()
-	if err := srv.Shutdown(limit); err != nil {
-		s.log.Warn("requests were cut off", "error", err)
-		_ = srv.Close() // closes what is left; there is nobody to tell
-	}
-	for _, l := range listeners {
-		<-failed
-		if n := l.Drain(limit); n > 0 {
-			s.log.Warn("requests were cut off", "requests", n)
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		defer ended()
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.DrainTimeout)
+		defer cancel()
+		for _, l := range sockets {
+			_ = l.Close() // it was open
 		}
+		unheard.wait(served)
+		if err := srv.Shutdown(limit); err != nil {
+			s.log.Warn("requests were cut off", "error", err)
+			_ = srv.Close() // closes what is left; there is nobody to tell
+		}
+		<-served
+		for _, l := range listeners {
+			if n := l.Drain(limit); n > 0 {
+				s.log.Warn("requests were cut off", "requests", n)
+			}
+		}
+	}()
+	if s.cfg.Leave != nil {
+		select {
+		case <-drained:
+		case <-time.After(leaveAfter):
+			s.cfg.Leave(drained)
+		}
+		return nil
 	}
+	<-drained
 	return nil
 }
 
@@ -233,6 +274,52 @@ func (s *Server) linger(failed <-chan error) error {
 		}
 	}
 	return nil
+}
+
+// unheard are the connections whose first request has not been read. Once it shuts down, net/http drops what it reads.
+type unheard struct {
+	mu    sync.Mutex // protects conns
+	conns map[net.Conn]struct{}
+}
+
+func (u *unheard) add(c net.Conn) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.conns == nil {
+		u.conns = map[net.Conn]struct{}{}
+	}
+	u.conns[c] = struct{}{}
+}
+
+func (u *unheard) remove(c net.Conn) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.conns, c)
+}
+
+// wait gives connections hearTime for their first request, once served says that no more come.
+func (u *unheard) wait(served <-chan struct{}) {
+	end := time.After(hearTime)
+	select {
+	case <-served:
+	case <-end:
+		return
+	}
+	look := time.NewTicker(lookAtDrain)
+	defer look.Stop()
+	for none := 0; none < 2; { // net/http tells a moment before it has taken the request
+		select {
+		case <-end:
+			return
+		case <-look.C:
+		}
+		u.mu.Lock()
+		none++
+		if len(u.conns) > 0 {
+			none = 0
+		}
+		u.mu.Unlock()
+	}
 }
 
 // newHTTP is net/http's server with the limits of a connection.

@@ -3,6 +3,7 @@ package server_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -597,6 +598,104 @@ func TestDrain(t *testing.T) {
 	if _, err := net.Dial("tcp", ln.Addr().String()); err == nil {
 		t.Error("the listener still takes connections")
 	}
+}
+
+// Who has connected before the last connection is taken is heard: net/http would drop a request that it reads later, and closing
+// the listener would end a handshake.
+func TestDrainHears(t *testing.T) {
+	for name, speak := range map[string]*tls.Config{"plain": nil, "TLS": newCertificate(t)} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, server.Config{Site: serving(built()), TLS: speak, DrainDelay: time.Millisecond})
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			addr := ln.Addr().String()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			ran := make(chan error, 1)
+			go func() { ran <- s.Run(ctx, ln) }()
+			ask := func(conn net.Conn) {
+				t.Helper()
+				if speak != nil {
+					conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+				}
+				if _, err := io.WriteString(conn, "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"); err != nil {
+					t.Fatal(err)
+				}
+				answer, err := io.ReadAll(conn)
+				if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 200 ") {
+					t.Errorf("%q, %v", answer, err)
+				}
+			}
+			early, err := net.Dial("tcp", addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer early.Close()
+			late, err := net.Dial("tcp", addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer late.Close()
+			ask(late) // so both were taken
+			cancel()
+			for {
+				conn, err := net.Dial("tcp", addr)
+				if err != nil {
+					break
+				}
+				conn.Close()
+			}
+			ask(early)
+			if err := <-ran; err != nil {
+				t.Errorf("Run = %v", err)
+			}
+		})
+	}
+}
+
+// A drain that takes longer is left to who waits for it, and goes on.
+func TestLeave(t *testing.T) {
+	left, finish := make(chan (<-chan struct{})), make(chan struct{})
+	s := newServer(t, server.Config{
+		Site: serving(built()),
+		Extra: map[string]http.Handler{"/slow": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(200)
+			_ = http.NewResponseController(w).Flush()
+			<-finish
+			_, _ = io.WriteString(w, "finished")
+		})},
+		Leave: func(drained <-chan struct{}) { left <- drained },
+	})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ran := make(chan error, 1)
+	go func() { ran <- s.Run(ctx, ln) }()
+	res, err := http.Get("http://" + ln.Addr().String() + "/slow")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	cancel()
+	drained := <-left
+	if err := <-ran; err != nil {
+		t.Errorf("Run = %v", err)
+	}
+	select {
+	case <-drained:
+		t.Error("it says that it has drained, with a request under way")
+	default:
+	}
+	close(finish)
+	if body, err := io.ReadAll(res.Body); err != nil || string(body) != "finished" {
+		t.Errorf("the request under way got %q, %v", body, err)
+	}
+	<-drained
 }
 
 func TestRunFails(t *testing.T) {

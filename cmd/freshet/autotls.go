@@ -19,7 +19,7 @@ import (
 // openCertificates lets the server of cfg, which will answer on ln, speak TLS with automatic certificates, and send on who
 // comes without. They are kept in the state folder, which all servers of a site on one machine share. What is returned is to
 // be closed, also with an error; plain is nil where nobody may come without TLS.
-func openCertificates(ctx context.Context, eff *effective, ln net.Listener, cfg *server.Config) (m *acme.Manager, plain net.Listener, err error) {
+func (inv *invocation) openCertificates(ctx context.Context, eff *effective, ln net.Listener, cfg *server.Config) (m *acme.Manager, plain net.Listener, err error) {
 	u, err := url.Parse(eff.Site.URL)
 	if err != nil {
 		return nil, nil, err
@@ -29,7 +29,7 @@ func openCertificates(ctx context.Context, eff *effective, ln net.Listener, cfg 
 		Hosts: hosts, Dir: filepath.Join(eff.State, "certificates"), CA: eff.TLS.CA, Email: eff.TLS.Email, TLS: ln.Addr(), Logger: cfg.Logger,
 	}
 	if eff.TLS.HTTP != "" {
-		if plain, err = new(net.ListenConfig).Listen(ctx, "tcp", eff.TLS.HTTP); err != nil {
+		if plain, err = inv.open(ctx, "tls.http", eff.TLS.HTTP); err != nil {
 			return nil, nil, failed(fmt.Errorf("listen at %s for readers without TLS: %w", eff.TLS.HTTP, err),
 				"allow freshet ports below 1024 (CAP_NET_BIND_SERVICE), or choose another address: tls.http; an empty one is none")
 		}

@@ -22,6 +22,8 @@ import (
 // effective is the settings in force and where each came from.
 type effective struct {
 	config
+	file string // that they were read from; empty: there is none
+	read []byte // what it held
 	cdns []cdn.CDN
 	from map[string]string // by key: default, freshet.yaml:3, FRESHET_SITE_URL, --url
 }
@@ -88,6 +90,7 @@ func loadConfig(file string, env []string, flags *pflag.FlagSet) (*effective, []
 	if err != nil {
 		return nil, nil, err
 	}
+	l.eff.file, l.eff.read = name, data
 	base := "."
 	if name != "" {
 		base = filepath.Dir(name)

@@ -55,6 +55,9 @@ func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Lis
 	}
 	registry := telemetry.NewRegistry()
 	cfg.Metrics = registry
+	if inv.handover != nil {
+		cfg.Leave = inv.handover.leave
+	}
 	if eff.TLS.Cert != "" {
 		pair, err := server.OpenKeyPair(eff.TLS.Cert, eff.TLS.Key, cfg.Logger)
 		if err != nil {
@@ -64,7 +67,7 @@ func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Lis
 		registry.MustRegister(pair)
 	}
 	if eff.TLS.Auto {
-		if f.certs, f.plain, err = openCertificates(ctx, eff, ln, &cfg); err != nil {
+		if f.certs, f.plain, err = inv.openCertificates(ctx, eff, ln, &cfg); err != nil {
 			return nil, err
 		}
 		registry.MustRegister(f.certs)
@@ -93,7 +96,7 @@ func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Lis
 	if eff.Admin == "" {
 		return f, nil
 	}
-	f.operators, err = new(net.ListenConfig).Listen(ctx, "tcp", eff.Admin)
+	f.operators, err = inv.open(ctx, "admin", eff.Admin)
 	if err != nil && eff.from["admin"] == "default" {
 		// A second server on one machine is no mistake; that nobody can look into it is worth a word.
 		cfg.Logger.Warn("there is no listener for operators", "error", err, "remedy", "give this one an address of its own: admin")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -124,19 +123,32 @@ func storePost(t *testing.T, uri, name, slug, text string) {
 }
 
 // A runningSite is freshet serving in this process.
-type runningSite struct{ address string }
+type runningSite struct {
+	address string
+	stderr  *lockedBuffer
+}
+
+// said waits until a text is in the log.
+func (s *runningSite) said(t *testing.T, text string) {
+	t.Helper()
+	for end := time.Now().Add(patience); !strings.Contains(s.stderr.String(), text); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%q was not logged:\n%s", text, s.stderr)
+		}
+	}
+}
 
 func runSite(t *testing.T, args []string, env ...string) *runningSite {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	out, in := io.Pipe()
-	var stderr bytes.Buffer
+	stderr := &lockedBuffer{}
 	done := make(chan int, 1)
-	go func() { done <- run(ctx, args, env, in, &stderr) }()
+	go func() { done <- run(ctx, args, env, in, stderr) }()
 	t.Cleanup(func() {
 		cancel()
 		if code := <-done; code != exitDone {
-			t.Errorf("freshet %q exits %d\n%s", args, code, &stderr)
+			t.Errorf("freshet %q exits %d\n%s", args, code, stderr)
 		}
 	})
 	line, err := bufio.NewReader(out).ReadString('\n')
@@ -144,7 +156,7 @@ func runSite(t *testing.T, args []string, env ...string) *runningSite {
 		t.Fatalf("freshet %q: %v", args, err)
 	}
 	go func() { _, _ = io.Copy(io.Discard, out) }()
-	return &runningSite{strings.TrimSuffix(strings.TrimSpace(line), "/")}
+	return &runningSite{strings.TrimSuffix(strings.TrimSpace(line), "/"), stderr}
 }
 
 // await waits until a page shows a text, and returns how long that took.

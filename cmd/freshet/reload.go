@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/signal"
 	"reflect"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -21,46 +23,66 @@ import (
 // it, and it is taken when two looks in a row find the same.
 const settingsPoll = 500 * time.Millisecond
 
-// reloading runs a command until ctx ends, and anew whenever the settings have changed and have no mistake. The sockets that
-// readers come to stay open meanwhile, so that they wait for a moment and nobody is refused.
+// provenAfter is how long a command has to run with changed settings until they count as good.
+const provenAfter = time.Minute
+
+// reloading runs a command until ctx ends, and anew whenever the settings have changed and have no mistake. Settings that it
+// cannot run with are given up for those before. The sockets stay open meanwhile: who comes waits for a moment and is not refused.
 func (inv *invocation) reloading(ctx context.Context, cmd *cobra.Command, eff *effective, run func(context.Context, *effective) error) error {
-	inv.kept = &keptListeners{}
-	defer inv.kept.Close()
+	h := &handover{sockets: map[socket]*net.TCPListener{}}
+	inv.handover = h
+	defer h.Close()
 	hangUp := make(chan os.Signal, 1)
 	signal.Notify(hangUp, syscall.SIGHUP)
 	defer signal.Stop(hangUp)
+	good, judged := eff, eff.read
 	for {
+		logger := inv.logger(eff.Log)
+		h.keep(eff)
 		running, stop := context.WithCancel(ctx)
-		next := make(chan *effective, 1)
+		var next *effective
 		watched := make(chan struct{})
 		go func() {
 			defer close(watched)
-			if changed := inv.awaitSettings(running, cmd, eff, hangUp); changed != nil {
-				next <- changed
+			if next = inv.awaitSettings(running, cmd, eff, &judged, hangUp); next != nil {
+				h.goOn()
 				stop()
 			}
 		}()
+		began := time.Now()
 		err := run(running, eff)
+		proven := time.Since(began) >= provenAfter
 		stop()
 		<-watched
-		select {
-		case changed := <-next:
-			if ctx.Err() != nil || err != nil {
-				return err
-			}
-			eff = changed
-		default:
+		switch {
+		case ctx.Err() != nil:
 			return err
+		case next != nil:
+			if err == nil || proven {
+				good = eff
+			}
+			if err != nil {
+				logger.Error("freshet did not end as it should before it begins anew", "error", err)
+			}
+			eff = next
+		case err == nil || proven || eff == good:
+			return err
+		default:
+			attrs := []any{"error", err}
+			if f, ok := errors.AsType[*failure](err); ok && f.hint != "" {
+				attrs = append(attrs, "remedy", f.hint)
+			}
+			logger.Error("freshet cannot run with the changed settings: it goes on with those before", attrs...)
+			eff = good
 		}
 	}
 }
 
 // awaitSettings returns the settings once they are others than eff and have no mistake; nil when ctx ends. Mistakes are
-// logged, once for each state of the file.
-func (inv *invocation) awaitSettings(ctx context.Context, cmd *cobra.Command, eff *effective, hangUp <-chan os.Signal) *effective {
+// logged, once for each state of the file. judged is what the file held when it was last taken or found to be wrong.
+func (inv *invocation) awaitSettings(ctx context.Context, cmd *cobra.Command, eff *effective, judged *[]byte, hangUp <-chan os.Signal) *effective {
 	logger := inv.logger(eff.Log)
-	_, taken, _ := readSettingsFile(inv.config)
-	seen := taken
+	seen := *judged
 	tick := time.NewTicker(settingsPoll)
 	defer tick.Stop()
 	for {
@@ -72,19 +94,29 @@ func (inv *invocation) awaitSettings(ctx context.Context, cmd *cobra.Command, ef
 			asked = true
 		case <-tick.C:
 		}
-		_, data, err := readSettingsFile(inv.config)
-		settled := err == nil && bytes.Equal(data, seen)
+		name, data, err := readSettingsFile(inv.config)
+		settled := bytes.Equal(data, seen)
 		seen = data
-		if !asked && (!settled || bytes.Equal(data, taken)) {
+		if !asked && (!settled || bytes.Equal(data, *judged)) {
 			continue
 		}
-		taken = data
-		changed, problems, err := loadConfig(inv.config, inv.env, cmd.Flags())
+		if err == nil && name == "" && eff.file != "" {
+			err = fmt.Errorf("%s is gone", eff.file) // the defaults are not what anybody has written
+		}
+		var changed *effective
+		var problems []diag.Problem
+		if err == nil {
+			changed, problems, err = loadConfig(inv.config, inv.env, cmd.Flags())
+		}
+		if changed != nil {
+			data = changed.read
+		}
+		*judged = data
 		if err == nil && len(problems) == 0 {
 			problems = changed.checkFiles()
 		}
-		if err == nil && changed.Listen != eff.Listen {
-			err = canListen(ctx, changed.Listen)
+		if err == nil && len(problems) == 0 {
+			err = canListen(ctx, eff, changed)
 		}
 		switch {
 		case err != nil:
@@ -106,13 +138,22 @@ func (inv *invocation) awaitSettings(ctx context.Context, cmd *cobra.Command, ef
 	}
 }
 
-// canListen reports why an address cannot be listened at; nil: it can.
-func canListen(ctx context.Context, address string) error {
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+// canListen reports why changed settings name an address that cannot be listened at; nil: all can.
+func canListen(ctx context.Context, eff, changed *effective) error {
+	had := eff.sockets()
+	for _, s := range changed.sockets() {
+		if slices.Contains(had, s) || changed.from[s.key] == "default" {
+			continue
+		}
+		ln, err := new(net.ListenConfig).Listen(ctx, "tcp", s.address)
+		if err == nil {
+			err = ln.Close()
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.key, err)
+		}
 	}
-	return ln.Close()
+	return nil
 }
 
 // differences are the names of the settings that differ. Values that are secret are compared and not shown.
@@ -129,20 +170,37 @@ func (e *effective) differences(other *effective) []string {
 	return names
 }
 
-// keptListeners are sockets that outlive the servers which accept on them, by address.
-type keptListeners struct {
-	mu  sync.Mutex // protects what follows
-	all map[string]*net.TCPListener
+// A socket is an address that is listened at, and the setting that names it.
+type socket struct{ key, address string }
+
+// sockets are those that the settings ask for.
+func (e *effective) sockets() []socket {
+	all := []socket{{"listen", e.Listen}}
+	if e.Admin != "" {
+		all = append(all, socket{"admin", e.Admin})
+	}
+	if e.TLS.Auto && e.TLS.HTTP != "" {
+		all = append(all, socket{"tls.http", e.TLS.HTTP})
+	}
+	return all
 }
 
-// listen returns a listener on the socket for an address. Closing it leaves the socket open; sockets of other addresses
-// are closed.
-func (k *keptListeners) listen(ctx context.Context, address string) (net.Listener, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	kept := k.all[address]
+// A handover is what goes on when a command ends with its settings and begins anew with others.
+type handover struct {
+	left sync.WaitGroup // drains that servers have left
+
+	mu      sync.Mutex // protects what follows
+	sockets map[socket]*net.TCPListener
+	next    bool // there are other settings
+}
+
+// listen returns a listener on a socket. Closing it leaves the socket open.
+func (h *handover) listen(ctx context.Context, s socket) (net.Listener, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	kept := h.sockets[s]
 	if kept == nil {
-		ln, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+		ln, err := new(net.ListenConfig).Listen(ctx, "tcp", s.address)
 		if err != nil {
 			return nil, err
 		}
@@ -150,13 +208,8 @@ func (k *keptListeners) listen(ctx context.Context, address string) (net.Listene
 		if kept, ok = ln.(*net.TCPListener); !ok {
 			return ln, nil
 		}
+		h.sockets[s] = kept
 	}
-	for other, ln := range k.all {
-		if other != address {
-			ln.Close()
-		}
-	}
-	k.all = map[string]*net.TCPListener{address: kept}
 	file, err := kept.File()
 	if err != nil {
 		return nil, fmt.Errorf("keep the socket: %w", err)
@@ -165,12 +218,46 @@ func (k *keptListeners) listen(ctx context.Context, address string) (net.Listene
 	return net.FileListener(file)
 }
 
-// Close closes the sockets.
-func (k *keptListeners) Close() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, ln := range k.all {
+// keep closes the sockets that eff, which a command begins with, does not ask for.
+func (h *handover) keep(eff *effective) {
+	wanted := eff.sockets()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.next = false
+	for s, ln := range h.sockets {
+		if !slices.Contains(wanted, s) {
+			ln.Close()
+			delete(h.sockets, s)
+		}
+	}
+}
+
+// goOn says that the command ends to begin anew.
+func (h *handover) goOn() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.next = true
+}
+
+// leave is what a server calls whose drain takes longer, see server.Config: where the command begins anew, that does not wait for it.
+func (h *handover) leave(drained <-chan struct{}) {
+	h.mu.Lock()
+	next := h.next
+	h.mu.Unlock()
+	if !next {
+		<-drained
+		return
+	}
+	h.left.Go(func() { <-drained })
+}
+
+// Close closes the sockets, once servers have drained.
+func (h *handover) Close() {
+	h.left.Wait()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, ln := range h.sockets {
 		ln.Close()
 	}
-	k.all = nil
+	h.sockets = nil
 }

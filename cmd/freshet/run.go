@@ -46,10 +46,10 @@ func failed(err error, hint string) error {
 type invocation struct {
 	env            []string
 	stdout, stderr io.Writer
-	config         string         // --config
-	json           bool           // --json
-	kept           *keptListeners // sockets that outlive a change of the settings; nil: there are none
-	started        bool           // a command has been reached: what fails from here on is no misuse
+	config         string    // --config
+	json           bool      // --json
+	handover       *handover // what outlives a change of the settings; nil: the command does not follow them
+	started        bool      // a command has been reached: what fails from here on is no misuse
 }
 
 // run executes one command line and returns the exit status.

@@ -34,6 +34,8 @@ func TestMain(m *testing.M) {
 //	start NAME args…            runs freshet with args in the background; the address that it prints is $NAME
 //	port NAME                   makes $NAME a port that is free
 //	[!] end NAME SIGNAL         sends it INT, TERM or KILL and waits for it to end; its output is then stdout and stderr
+//	hangup NAME                 sends it HUP
+//	logged NAME REGEXP          waits until its stderr matches
 //	fetch URL STATUS [REGEXP]   asks for URL until the answer has the status and matches, at most some seconds
 //	once URL STATUS [REGEXP]    asks for URL, and once only
 //	send URL STATUS BODY [NAME: VALUE]…   posts the body with the headers, and checks the status
@@ -101,7 +103,7 @@ func scripts(setup func(*testscript.Env), p testscript.Params) testscript.Params
 		return nil
 	}
 	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){
-		"start": start, "end": end, "fetch": fetch, "once": once, "await": await, "send": send, "post": post, "port": port,
+		"start": start, "end": end, "fetch": fetch, "once": once, "await": await, "hangup": hangup, "logged": logged, "send": send, "post": post, "port": port,
 		"flip": flip,
 	}
 	return p
@@ -111,10 +113,11 @@ func scripts(setup func(*testscript.Env), p testscript.Params) testscript.Params
 type running struct{}
 
 type process struct {
-	cmd            *exec.Cmd
-	stdout, stderr strings.Builder
-	done           chan struct{}
-	err            error
+	cmd    *exec.Cmd
+	stdout strings.Builder
+	stderr lockedBuffer
+	done   chan struct{}
+	err    error
 }
 
 // patience is how long scripts wait for what takes a moment. It only has to be long enough.
@@ -168,7 +171,7 @@ func end(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: end NAME SIGNAL")
 	}
-	p := ts.Value(running{}).(map[string]*process)[args[0]]
+	p := started(ts, args)
 	signal, ok := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill}[args[1]]
 	if p == nil || !ok {
 		ts.Fatalf("end %q: no such process or signal", args)
@@ -185,6 +188,32 @@ func end(ts *testscript.TestScript, neg bool, args []string) {
 	if (p.err != nil) != neg {
 		ts.Fatalf("%s ended with %v", args[0], p.err)
 	}
+}
+
+func hangup(ts *testscript.TestScript, neg bool, args []string) {
+	p := started(ts, args)
+	if neg || p == nil || len(args) != 1 {
+		ts.Fatalf("usage: hangup NAME")
+	}
+	ts.Check(p.cmd.Process.Signal(syscall.SIGHUP))
+}
+
+func logged(ts *testscript.TestScript, neg bool, args []string) {
+	p := started(ts, args)
+	if neg || p == nil || len(args) != 2 {
+		ts.Fatalf("usage: logged NAME REGEXP")
+	}
+	want := regexp.MustCompile(args[1])
+	for end := time.Now().Add(patience); !want.MatchString(p.stderr.String()); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			ts.Fatalf("%s has not logged %q:\n%s", args[0], args[1], p.stderr.String())
+		}
+	}
+}
+
+// started is the process that the first argument names; nil: there is none.
+func started(ts *testscript.TestScript, args []string) *process {
+	return ts.Value(running{}).(map[string]*process)[strings.Join(args[:min(1, len(args))], "")]
 }
 
 // await FILE [REGEXP] waits until the file is there and matches: the public folder follows a commit that readers may already

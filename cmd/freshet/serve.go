@@ -265,17 +265,19 @@ func serverConfig(eff *effective, pages server.Site, extra map[string]http.Handl
 
 // listen opens the address that the site is served at.
 func (inv *invocation) listen(ctx context.Context, address string) (net.Listener, error) {
-	listen := func(ctx context.Context, address string) (net.Listener, error) {
-		return new(net.ListenConfig).Listen(ctx, "tcp", address)
-	}
-	if inv.kept != nil {
-		listen = inv.kept.listen
-	}
-	ln, err := listen(ctx, address)
+	ln, err := inv.open(ctx, "listen", address)
 	if err != nil {
 		return nil, failed(fmt.Errorf("listen at %s: %w", address, err), "choose another address with --listen; port 0 takes any free one")
 	}
 	return ln, nil
+}
+
+// open listens at the address that a setting names.
+func (inv *invocation) open(ctx context.Context, key, address string) (net.Listener, error) {
+	if inv.handover != nil {
+		return inv.handover.listen(ctx, socket{key, address})
+	}
+	return new(net.ListenConfig).Listen(ctx, "tcp", address)
 }
 
 // announce prints the address that the site is served at: its own where certificates are for that alone.

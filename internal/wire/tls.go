@@ -17,7 +17,8 @@ const handshakeTime = 10 * time.Second
 // TLS returns a listener whose connections have shaken hands, so that what they agreed on is known. Handshakes that
 // fail are told to log at level Debug: anybody can make them fail. A connection that agreed on something other than HTTP,
 // such as the challenge of a certificate authority (acme-tls/1), has served its purpose with that, and is closed: net/http
-// would read HTTP/1 from it. Closing the listener ends handshakes under way.
+// would read HTTP/1 from it. Closing the listener ends handshakes under way; when ln is closed they still finish, and Accept returns them
+// before it fails.
 func TLS(ln net.Listener, cfg *tls.Config, log *slog.Logger) net.Listener {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &tlsListener{Listener: ln, cfg: cfg, log: log, end: cancel, ready: make(chan net.Conn), failed: make(chan error, 1)}
@@ -32,7 +33,9 @@ type tlsListener struct {
 	end    context.CancelFunc
 	ready  chan net.Conn
 	failed chan error // why no more come; holds one
-	under  sync.WaitGroup
+
+	under   sync.WaitGroup // accept
+	shaking sync.WaitGroup
 }
 
 // Accept implements net.Listener.
@@ -69,10 +72,11 @@ func (l *tlsListener) accept(ctx context.Context) {
 			}
 		}
 		if err != nil {
+			l.shaking.Wait()
 			l.failed <- err
 			return
 		}
-		l.under.Go(func() { l.shake(ctx, c) })
+		l.shaking.Go(func() { l.shake(ctx, c) })
 	}
 }
 
