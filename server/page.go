@@ -23,6 +23,10 @@ type question struct {
 
 	// Headers; several lines of one are joined by commas.
 	AcceptEncoding, IfNoneMatch, IfModifiedSince string
+
+	// Set by look.
+	gen   Generation  // nil: there is none
+	entry *site.Entry // at Path; nil: nothing is
 }
 
 // A field is a header of an answer: its canonical name and its values, both shared, so not to be changed.
@@ -71,9 +75,26 @@ type numbered struct {
 // attempts bounds how often an answer begins again because a plain folder's file changed under it.
 const attempts = 4
 
-// answer answers ask at now. It asks the site for its generation once, so all it says is of one generation.
+// look asks the site for its generation, and that for what is at the path: all that answer says is of one generation.
+func (p *pages) look(ask *question) {
+	if ask.gen = p.site.Current(); ask.gen != nil {
+		ask.again()
+	}
+}
+
+// again asks the generation once more.
+func (ask *question) again() {
+	ask.entry = nil
+	if len(ask.Path) <= maxPathBytes && !hasDots(ask.Path) {
+		if e, ok := ask.gen.Lookup(site.Path(ask.Path)); ok {
+			ask.entry = e
+		}
+	}
+}
+
+// answer answers ask, once looked for, at now.
 func (p *pages) answer(ask *question, now time.Time) answer {
-	gen := p.site.Current()
+	gen := ask.gen
 	if gen == nil {
 		return answer{Status: 503, Message: "the site is being built", RetryAfter: 5 * time.Second, Outcome: miss[0]}
 	}
@@ -96,6 +117,7 @@ func (p *pages) answer(ask *question, now time.Time) answer {
 		if !errors.Is(a.Err, site.ErrChanged) {
 			break
 		}
+		ask.again()
 	}
 	if a.Outcome == "" {
 		a.Outcome = miss[0]
@@ -104,40 +126,9 @@ func (p *pages) answer(ask *question, now time.Time) answer {
 	return a
 }
 
-// mostPlain is the largest body of a plain answer: it goes to the slowest reader, see slowestBytes, in half of writeTimeout,
-// which is the least that such an answer has.
-const mostPlain = 256 << 10
-
-// ready is answer where that is a page whose bytes are in memory, and which has come in time; it reports whether it is.
-func (p *pages) ready(ask *question, now time.Time) (a answer, ok bool) {
-	gen := p.site.Current()
-	if gen == nil {
-		return a, false
-	}
-	m := p.fresh.at(now)
-	if m.expired || len(ask.Path) > maxPathBytes || !vetPath(ask.Path, ask.RawPath) || hasDots(ask.Path) {
-		return a, false
-	}
-	e, ok := gen.Lookup(site.Path(ask.Path))
-	if !ok || e.Status != 200 || hiddenPath(e.Path) {
-		return a, false
-	}
-	v := p.store.ready(e, ask.AcceptEncoding)
-	if v == nil || v.stream || len(v.body) > mostPlain {
-		return a, false
-	}
-	a = p.send(gen, m, ask, v)
-	a.Generation = gen.Number()
-	return a, true
-}
-
 func (p *pages) find(gen Generation, m *moment, ask *question) answer {
-	var e *site.Entry
-	ok := false
-	if !hasDots(ask.Path) {
-		e, ok = gen.Lookup(site.Path(ask.Path))
-	}
-	if !ok {
+	e := ask.entry
+	if e == nil {
 		c, ok := canonical(gen, ask.Path)
 		switch {
 		case !ok:

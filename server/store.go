@@ -124,23 +124,6 @@ func (s *store) keyOf(e *site.Entry, acceptEncoding string, as role) (versionKey
 	return key, nil
 }
 
-// ready is what page returns if that is in memory; nil: it is not.
-func (s *store) ready(e *site.Entry, acceptEncoding string) *version {
-	key, err := s.keyOf(e, acceptEncoding, asPage)
-	if err != nil {
-		return nil
-	}
-	v, ok := s.cache.GetIfPresent(key)
-	if ok && v.pointless && sameEntry(v.entry, e) {
-		key.encoding = encoding.Identity
-		v, ok = s.cache.GetIfPresent(key)
-	}
-	if !ok || v.entry != e && !sameEntry(v.entry, e) {
-		return nil
-	}
-	return v
-}
-
 func (s *store) get(gen Generation, e *site.Entry, key versionKey) (*version, error) {
 	old, ok := s.cache.GetIfPresent(key)
 	if ok && (old.entry == e || sameEntry(old.entry, e)) {
