@@ -30,6 +30,7 @@ var exchanges = sync.Pool{New: func() any { return &exchange{head: make([]byte, 
 func (s *Server) answer(p *wire.Request) (answered bool) {
 	ask := question{AcceptEncoding: p.AcceptEncoding, IfNoneMatch: p.IfNoneMatch, IfModifiedSince: p.IfModifiedSince}
 	ask.Path, ask.Query, _ = strings.Cut(p.Target, "?")
+	ask.target = ask.Path
 	if strings.IndexByte(ask.Path, '%') >= 0 {
 		ask.RawPath = ask.Path
 		var err error
@@ -63,20 +64,23 @@ func (s *Server) answer(p *wire.Request) (answered bool) {
 	if s.draining.Load() {
 		p.Last = true
 	}
-	s.pages.look(&ask)
+	if !s.pages.recall(&ask, p.Now) {
+		s.pages.look(&ask)
+	}
 	x.facts.Built = ask.entry != nil
 	if e := s.admit(res, &x.arrival); e != nil {
 		s.refuse(p, x, e)
 		return true
 	}
 	res.Route = pageRoute
-	s.send(p, x, s.find(context.Background(), &ask, res))
+	a := s.find(context.Background(), &ask, res)
+	s.send(p, x, &a)
 	s.answered(res, &x.arrival)
 	return true
 }
 
 // send sends the answer for a page.
-func (s *Server) send(p *wire.Request, x *exchange, a answer) {
+func (s *Server) send(p *wire.Request, x *exchange, a *answer) {
 	if a.Fields == nil {
 		s.refuse(p, x, &web.Error{Status: a.Status, Message: a.Message, RetryAfter: a.RetryAfter})
 		return
@@ -92,8 +96,10 @@ func (s *Server) send(p *wire.Request, x *exchange, a answer) {
 	}
 	x.res.Status = a.Status
 	head := s.begin(p, x, a.Status)
-	head = appendFields(head, a.Fields)
-	head = appendFields(head, a.Moving[:])
+	head = append(append(head, a.Fields.sent...), a.Moving.sent...)
+	if a.Number != nil {
+		head = append(head, a.Number.sent...)
+	}
 	head = appendFields(head, a.Extra)
 	head = x.end(head)
 	switch { // a reader who has gone is in the access record
@@ -113,7 +119,7 @@ func (s *Server) begin(p *wire.Request, x *exchange, status int) []byte {
 	head = append(head, "X-Request-Id: "...)
 	head = append(head, x.res.ID()...)
 	head = append(head, "\r\nDate: "...)
-	head = x.res.Start.UTC().AppendFormat(head, httpTime)
+	head = append(head, s.pages.fresh.at(x.res.Start).date...)
 	head = append(head, "\r\n"...)
 	if p.Last {
 		head = append(head, "Connection: close\r\n"...)
@@ -186,10 +192,8 @@ func statusLine(status int) string {
 
 func appendFields(head []byte, fields []field) []byte {
 	for i := range fields {
-		if fields[i].Name != "" {
-			for _, value := range fields[i].Values {
-				head = appendField(head, fields[i].Name, value)
-			}
+		for _, value := range fields[i].Values {
+			head = appendField(head, fields[i].Name, value)
 		}
 	}
 	return head

@@ -20,8 +20,8 @@ import (
 	"freshet/internal/site"
 )
 
-// A Folder is any static tree as a Site: the public folder of freshet or of another generator. Files that change are
-// seen at once. Hidden files are not served, .well-known excepted, nor is anything outside of the folder, whatever
+// A Folder is any static tree as a Site: the public folder of freshet or of another generator. A file that changes is
+// seen within a second, and at once if it had changed in the seconds before. Hidden files are not served, .well-known excepted, nor is anything outside of the folder, whatever
 // symbolic links say. A file called _redirects holds redirects as Netlify and Cloudflare read them.
 //
 // A Folder is one Generation that never ends; it promises no more consistency than the file system does.
@@ -274,6 +274,17 @@ func (f *Folder) Object(ref site.ObjectRef) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", name, site.ErrChanged)
 	}
 	return buf.Bytes(), nil
+}
+
+// Settled implements Changing.
+func (f *Folder) Settled(e *site.Entry) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := e.Object.Offset; n >= 0 && n < int64(len(f.names)) {
+		known := f.files[f.names[n]]
+		return known.settled && known.sum == e.Object.ID
+	}
+	return false
 }
 
 // Open implements Opener.

@@ -56,12 +56,11 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) error {
 		return &web.Error{Status: a.Status, Message: a.Message, RetryAfter: a.RetryAfter}
 	}
 	head := w.Header()
-	for i := range a.Fields {
-		head[a.Fields[i].Name] = a.Fields[i].Values
-	}
-	for i := range a.Moving {
-		if a.Moving[i].Name != "" {
-			head[a.Moving[i].Name] = a.Moving[i].Values
+	for _, b := range []*block{a.Fields, a.Moving, a.Number} {
+		if b != nil {
+			for i := range b.fields {
+				head[b.fields[i].Name] = b.fields[i].Values
+			}
 		}
 	}
 	for i := range a.Extra {

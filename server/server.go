@@ -20,6 +20,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"net"
 	"net/http"
@@ -139,7 +140,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	st.unreadable = cfg.Unreadable
 	s.pages = &pages{
-		site: cfg.Site, store: st,
+		site: cfg.Site, store: st, hot: &hot{seed: maphash.MakeSeed()},
 		fresh: &freshness{
 			revalidate: cfg.Revalidate, maxStale: cfg.MaxStale, refuse: cfg.Refuse, purged: cfg.Purged, verified: cfg.Verified, log: s.log,
 		},

@@ -33,5 +33,11 @@ type Opener interface {
 	Open(site.ObjectRef) (io.ReadSeekCloser, error)
 }
 
+// A Changing is a Generation of number 0 whose pages change.
+type Changing interface {
+	// Settled reports whether an entry has been as it is for a while: then it is asked for once a second at most.
+	Settled(*site.Entry) bool
+}
+
 // notFoundPath is where a site keeps the page that says there is no such page.
 const notFoundPath site.Path = "/404.html"

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +31,7 @@ type conn struct {
 	net.Conn              // for the loop: of TLS, say; nil once HTTP has it
 	tcp      *net.TCPConn // for writing without TLS; nil: Conn is something else
 	state    atomic.Int32
+	remote   netip.Addr // not valid where the connection has none
 
 	buf    []byte // what was read is buf[r:w]
 	r, w   int
@@ -71,21 +74,17 @@ func (c *conn) serve() {
 		}
 		now := time.Now()
 		c.req = Request{Now: now, Secure: c.secure(), conn: c}
-		if why != "" {
-			c.req.Refused, c.req.Last = why, true
-			c.srv.cfg.Answer(&c.req)
-			discard(c.Conn)
-			return
+		var h head
+		if why == "" {
+			h, why = vetHead(c.buf[c.r:c.r+n], &c.req)
 		}
-		raw := c.buf[c.r : c.r+n]
-		h, why := vetHead(raw)
 		switch {
 		case why != "":
-			c.req.Refused, c.req.Last = why, true
+			c.req = Request{Now: now, Secure: c.secure(), conn: c, Refused: why, Last: true}
 			c.srv.cfg.Answer(&c.req)
 			discard(c.Conn)
 			return
-		case h.chunked || h.length > 0 || !c.req.parse(string(raw)) || !c.srv.cfg.Answer(&c.req):
+		case h.chunked || h.length > 0 || !c.req.plain || !c.srv.cfg.Answer(&c.req):
 			c.hand()
 			return
 		case c.failed != nil || c.req.Last:
@@ -145,6 +144,9 @@ func (c *conn) meet() bool {
 		c.tcp = tcp
 	} else if p, ok := c.Conn.(*proxyConn); ok {
 		c.tcp, _ = p.Conn.(*net.TCPConn)
+	}
+	if a, ok := c.Conn.RemoteAddr().(*net.TCPAddr); ok {
+		c.remote = a.AddrPort().Addr()
 	}
 	if c.how.Direct || c.srv.cfg.Answer == nil {
 		c.hand()
@@ -215,6 +217,11 @@ func (c *conn) head() (n int, why Reason, err error) {
 		}
 		if c.w == len(c.buf) {
 			c.room()
+		}
+		if c.w == 0 {
+			// Others have their turn first. On a busy server the request has come by then, and one read finds it; else reading
+			// finds nothing, waits, and is done again: twice the system calls.
+			runtime.Gosched()
 		}
 		m, err := c.Conn.Read(c.buf[c.w:])
 		if c.w += m; m == 0 && err != nil {

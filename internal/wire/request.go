@@ -31,17 +31,13 @@ type Request struct {
 	Secure bool // the connection speaks TLS
 
 	conn  *conn
+	plain bool      // see vetHead
 	begun bool      // an answer has been
 	lines [3]string // of the headers with slices
 }
 
 // Remote is the other end of the connection; not valid where it has no address.
-func (p *Request) Remote() netip.Addr {
-	if a, ok := p.conn.RemoteAddr().(*net.TCPAddr); ok {
-		return a.AddrPort().Addr()
-	}
-	return netip.Addr{}
-}
+func (p *Request) Remote() netip.Addr { return p.conn.remote }
 
 // Begun reports whether some of an answer may have been sent.
 func (p *Request) Begun() bool { return p.begun }
@@ -105,117 +101,105 @@ func (p *Request) begin(size int64) error {
 	return c.failed
 }
 
-// parse reads a head that vetHead has found sound and without a body. It reports false where the request is none
-// that a Request can stand for.
-func (p *Request) parse(head string) bool {
-	line, rest, _ := strings.Cut(head, "\r\n")
-	method, target, _ := strings.Cut(line, " ")
-	if method != "GET" && method != "HEAD" || target[0] != '/' {
-		return false
+// take takes a header of the request. It reports false where the request is none that a Request can stand for.
+func (p *Request) take(name []byte, value string) bool {
+	for value != "" && (value[0] == ' ' || value[0] == '\t') {
+		value = value[1:]
 	}
-	p.Method = method
-	var ok bool
-	if p.Target, ok = strings.CutSuffix(target, " HTTP/1.1"); !ok {
-		return false
+	for value != "" && (value[len(value)-1] == ' ' || value[len(value)-1] == '\t') {
+		value = value[:len(value)-1]
 	}
-	for {
-		line, rest, _ = strings.Cut(rest, "\r\n")
-		if line == "" {
-			return true
-		}
-		name, value, _ := strings.Cut(line, ":")
-		value = strings.Trim(value, " \t")
-		var field *string
-		switch len(name) { // most names are known not to matter by their length
-		case 2:
-			if strings.EqualFold(name, "TE") {
-				return false
-			}
-		case 4:
-			if strings.EqualFold(name, "Host") {
-				field = &p.Host
-			}
-		case 5:
-			if strings.EqualFold(name, "Range") {
-				return false
-			}
-		case 6:
-			switch {
-			case strings.EqualFold(name, "Accept"):
-				field = &p.Accept
-			case strings.EqualFold(name, "Origin"):
-				p.Referred = true
-			case strings.EqualFold(name, "Expect"):
-				return false
-			}
-		case 7:
-			switch {
-			case strings.EqualFold(name, "Referer"):
-				p.Referred = true
-			case strings.EqualFold(name, "Upgrade"), strings.EqualFold(name, "Trailer"):
-				return false
-			}
-		case 8:
-			if strings.EqualFold(name, "If-Match") || strings.EqualFold(name, "If-Range") {
-				return false
-			}
-		case 9:
-			if strings.EqualFold(name, "Forwarded") {
-				field, p.Forwarded = &p.lines[0], p.lines[0:1:1]
-			}
-		case 10:
-			switch {
-			case strings.EqualFold(name, "User-Agent"):
-				field = &p.UserAgent
-			case strings.EqualFold(name, "Connection"):
-				switch {
-				case strings.EqualFold(value, "close"):
-					p.Last = true
-				case !strings.EqualFold(value, "keep-alive"):
-					return false
-				}
-			}
-		case 12:
-			if strings.EqualFold(name, "X-Request-Id") {
-				field = &p.RequestID
-			}
-		case 13:
-			if strings.EqualFold(name, "If-None-Match") {
-				field = &p.IfNoneMatch
-			}
-		case 14:
-			if strings.EqualFold(name, "Content-Length") {
-				return false
-			}
-		case 15:
-			switch {
-			case strings.EqualFold(name, "Accept-Encoding"):
-				field = &p.AcceptEncoding
-			case strings.EqualFold(name, "Accept-Language"):
-				field = &p.AcceptLanguage
-			case strings.EqualFold(name, "X-Forwarded-For"):
-				field, p.ForwardedFor = &p.lines[1], p.lines[1:2:2]
-			}
-		case 17:
-			switch {
-			case strings.EqualFold(name, "If-Modified-Since"):
-				field = &p.IfModifiedSince
-			case strings.EqualFold(name, "X-Forwarded-Proto"):
-				field, p.ForwardedProto = &p.lines[2], p.lines[2:3:3]
-			case strings.EqualFold(name, "Transfer-Encoding"):
-				return false
-			}
-		case 19:
-			if strings.EqualFold(name, "If-Unmodified-Since") {
-				return false
-			}
-		}
-		if field == nil {
-			continue
-		}
-		if *field != "" || value == "" {
+	var field *string
+	switch len(name) { // most names are known not to matter by their length
+	case 2:
+		if equalFold(name, "te") {
 			return false
 		}
-		*field = value
+	case 4:
+		if equalFold(name, "host") {
+			field = &p.Host
+		}
+	case 5:
+		if equalFold(name, "range") {
+			return false
+		}
+	case 6:
+		switch {
+		case equalFold(name, "accept"):
+			field = &p.Accept
+		case equalFold(name, "origin"):
+			p.Referred = true
+		case equalFold(name, "expect"):
+			return false
+		}
+	case 7:
+		switch {
+		case equalFold(name, "referer"):
+			p.Referred = true
+		case equalFold(name, "upgrade"), equalFold(name, "trailer"):
+			return false
+		}
+	case 8:
+		if equalFold(name, "if-match") || equalFold(name, "if-range") {
+			return false
+		}
+	case 9:
+		if equalFold(name, "forwarded") {
+			field, p.Forwarded = &p.lines[0], p.lines[0:1:1]
+		}
+	case 10:
+		switch {
+		case equalFold(name, "user-agent"):
+			field = &p.UserAgent
+		case equalFold(name, "connection"):
+			switch {
+			case strings.EqualFold(value, "close"):
+				p.Last = true
+			case !strings.EqualFold(value, "keep-alive"):
+				return false
+			}
+		}
+	case 12:
+		if equalFold(name, "x-request-id") {
+			field = &p.RequestID
+		}
+	case 13:
+		if equalFold(name, "if-none-match") {
+			field = &p.IfNoneMatch
+		}
+	case 14:
+		if equalFold(name, "content-length") {
+			return false
+		}
+	case 15:
+		switch {
+		case equalFold(name, "accept-encoding"):
+			field = &p.AcceptEncoding
+		case equalFold(name, "accept-language"):
+			field = &p.AcceptLanguage
+		case equalFold(name, "x-forwarded-for"):
+			field, p.ForwardedFor = &p.lines[1], p.lines[1:2:2]
+		}
+	case 17:
+		switch {
+		case equalFold(name, "if-modified-since"):
+			field = &p.IfModifiedSince
+		case equalFold(name, "x-forwarded-proto"):
+			field, p.ForwardedProto = &p.lines[2], p.lines[2:3:3]
+		case equalFold(name, "transfer-encoding"):
+			return false
+		}
+	case 19:
+		if equalFold(name, "if-unmodified-since") {
+			return false
+		}
 	}
+	if field == nil {
+		return true
+	}
+	if *field != "" || value == "" {
+		return false
+	}
+	*field = value
+	return true
 }

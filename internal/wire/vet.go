@@ -224,7 +224,7 @@ func (c *vetConn) vet(b []byte, looked int) (ok, left int) {
 			if n < 0 {
 				return at, len(b)
 			}
-			h, why := vetHead(b[at : at+n])
+			h, why := vetHead(b[at:at+n], nil)
 			if why != "" {
 				return c.refuse(b, at, why), len(b)
 			}

@@ -1,0 +1,84 @@
+package server
+
+import (
+	"hash/maphash"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"time"
+	"weak"
+
+	"freshet/internal/site"
+)
+
+// hotSlots is how many questions are remembered: twice the pages of a large blog that are asked for again and again.
+const hotSlots = 8192
+
+// A hot remembers which version answered a question, so that asking again costs one look. It decides nothing: a question that it
+// does not know, or whose generation has passed, is looked for as the first time. Two questions of one slot displace each
+// other.
+//
+// For example: "GET /blog/rivers/" with "Accept-Encoding: gzip" has been answered from generation 7 by the gzip version of that page.
+// As long as 7 is current, the same question gets the same version. When generation 8 is current it is looked for again.
+type hot struct {
+	seed  maphash.Seed
+	slots [hotSlots]atomic.Pointer[remembered]
+}
+
+// A remembered question.
+type remembered struct {
+	target, acceptEncoding string // as they were sent; the target without its query
+	generation             uint64
+	second                 int64 // Unix time in which it holds, of a Generation that changes; 0: at any time
+	entry                  *site.Entry
+	key                    versionKey
+	version                weak.Pointer[version] // the store alone decides how long it is kept
+}
+
+func (h *hot) slot(target, acceptEncoding string) *atomic.Pointer[remembered] {
+	sum := maphash.String(h.seed, target) + 31*maphash.String(h.seed, acceptEncoding)
+	return &h.slots[sum%hotSlots]
+}
+
+// recall does for ask what look does, and finds the version that is the answer, if it remembers that. It reports whether it does.
+func (p *pages) recall(ask *question, now time.Time) bool {
+	r := p.hot.slot(ask.target, ask.AcceptEncoding).Load()
+	if r == nil || r.target != ask.target || r.acceptEncoding != ask.AcceptEncoding || r.second != 0 && r.second != now.Unix() {
+		return false
+	}
+	gen := p.site.Current()
+	if gen == nil || gen.Number() != r.generation {
+		return false
+	}
+	v := r.version.Value()
+	if v == nil {
+		return false
+	}
+	if rand.Uint32()%64 == 0 { // now and then the store is told that it is used
+		p.store.cache.GetIfPresent(r.key)
+	}
+	ask.gen, ask.entry, ask.version = gen, r.entry, v
+	return true
+}
+
+// mostHot bounds what is remembered of a client's words.
+const mostHot = 512
+
+// remember keeps which version answered ask.
+func (p *pages) remember(ask *question, v *version, now time.Time) {
+	if len(ask.target)+len(ask.AcceptEncoding) > mostHot {
+		return
+	}
+	r := &remembered{ // clones, because they are parts of the whole head
+		target: strings.Clone(ask.target), acceptEncoding: strings.Clone(ask.AcceptEncoding), generation: ask.gen.Number(), entry: ask.entry,
+		key: versionKey{path: v.entry.Path, encoding: v.encoding}, version: weak.Make(v),
+	}
+	if r.generation == 0 {
+		changing, ok := ask.gen.(Changing)
+		if !ok || !changing.Settled(ask.entry) {
+			return
+		}
+		r.second = now.Unix()
+	}
+	p.hot.slot(ask.target, ask.AcceptEncoding).Store(r)
+}
