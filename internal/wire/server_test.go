@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -336,5 +338,140 @@ func TestCuts(t *testing.T) {
 			t.Errorf("Shutdown = %d after %v, want 2 after 10 s", n, time.Since(began))
 		}
 		close(hang)
+	})
+}
+
+// A oneConn is a listener with one connection, which sends what it has, in pieces, and then ends; what is written to it is forgotten.
+type oneConn struct {
+	conn  chan net.Conn
+	ended chan struct{}
+}
+
+func (l *oneConn) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conn:
+		return c, nil
+	case <-l.ended:
+		return nil, net.ErrClosed
+	}
+}
+func (l *oneConn) Close() error {
+	select {
+	case <-l.ended:
+	default:
+		close(l.ended)
+	}
+	return nil
+}
+func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
+
+// A mute connection is pieces that can be written to and closed.
+type mute struct {
+	*pieces
+	closed chan struct{}
+	once   *sync.Once
+}
+
+func (c mute) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return nil
+}
+func (mute) Write(p []byte) (int, error)        { return len(p), nil }
+func (mute) LocalAddr() net.Addr                { return &net.TCPAddr{} }
+func (mute) RemoteAddr() net.Addr               { return &net.TCPAddr{} }
+func (mute) SetDeadline(time.Time) error        { return nil }
+func (mute) SetWriteDeadline(t time.Time) error { return nil }
+
+// seen is what a request means to who answers it.
+func seen(method, target, host string, h http.Header, body []byte) string {
+	one := func(name string) string { return strings.Trim(h.Get(name), " \t") }
+	return fmt.Sprintf("%s %q %q %q %q %q %q %q", method, target, strings.ToLower(host), one("User-Agent"), one("Accept-Encoding"), one("If-None-Match"),
+		one("X-Forwarded-For"), body)
+}
+
+// FuzzLoop compares what the loop, and net/http after it, make of a connection with what net/http alone reads from it: the same requests
+// with the same meaning, in the same order, up to one that is refused or ends the connection. Nothing is read as a request that net/http
+// takes for the body of another.
+func FuzzLoop(f *testing.F) {
+	const h = " HTTP/1.1\r\nHost: h\r\n"
+	for _, raw := range []string{
+		"GET /" + h + "\r\nHEAD /a?b" + h + "User-Agent: u\r\nAccept-Encoding: gzip\r\n\r\n",
+		"\r\nGET /%41" + h + "If-None-Match: \"x\"\r\nX-Forwarded-For: 192.0.2.1\r\n\r\nPOST /" + h + "Content-Length: 3\r\n\r\nabcGET /c" + h + "\r\n",
+		"GET /" + h + "Range: bytes=0-1\r\n\r\nPOST /" + h + "Transfer-Encoding: chunked\r\n\r\n3\r\nGET\r\n0\r\n\r\nGET /" + h + "Connection: close\r\n\r\nGET /x" + h + "\r\n",
+		"GET http://h/ HTTP/1.1\r\nHost: i\r\n\r\nGET / HTTP/1.0\r\n\r\n", "GET /" + h + "Content-Length: 4\r\n\r\nGET /smuggled" + h + "\r\n",
+		"GET /" + h + "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "GET /" + h + "User-Agent: a\r\nUser-Agent: b\r\n\r\n",
+	} {
+		f.Add([]byte(raw), []byte{200})
+		f.Add([]byte(raw), []byte{0, 3, 17})
+	}
+	f.Fuzz(func(t *testing.T, data, sizes []byte) {
+		var mu sync.Mutex
+		var got []string
+		refused := false
+		see := func(s string) {
+			mu.Lock()
+			defer mu.Unlock()
+			got = append(got, s)
+		}
+		srv := wire.New(wire.Config{
+			HeadBytes: 1 << 10,
+			HTTP: &http.Server{ErrorLog: log.New(io.Discard, "", 0), Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if _, is := wire.RefusedFor(r); is {
+					mu.Lock()
+					refused = true
+					mu.Unlock()
+					return
+				}
+				body, err := io.ReadAll(r.Body)
+				if err == nil {
+					see(seen(r.Method, r.RequestURI, r.Host, r.Header, body))
+				}
+			})},
+			Answer: func(p *wire.Request) bool {
+				if p.Refused != "" {
+					mu.Lock()
+					refused = true
+					mu.Unlock()
+					return true
+				}
+				see(seen(p.Method, p.Target, p.Host, http.Header{"User-Agent": {p.UserAgent}, "Accept-Encoding": {p.AcceptEncoding},
+					"If-None-Match": {p.IfNoneMatch}, "X-Forwarded-For": append([]string(nil), p.ForwardedFor...)}, nil))
+				_, _ = p.Send([]byte("HTTP/1.1 204 No Content\r\n\r\n"), nil)
+				return true
+			},
+		})
+		l := &oneConn{conn: make(chan net.Conn, 1), ended: make(chan struct{})}
+		c := mute{&pieces{data: bytes.Clone(data), sizes: sizes}, make(chan struct{}), new(sync.Once)}
+		l.conn <- c
+		served := make(chan error, 1)
+		go func() { served <- srv.Serve(l, wire.Listen{}) }()
+		<-c.closed
+		now, cancel := context.WithCancel(t.Context())
+		cancel()
+		srv.Shutdown(now)
+		<-served
+		mu.Lock()
+		defer mu.Unlock()
+
+		var want []string
+		for br := bufio.NewReaderSize(bytes.NewReader(data), 1<<16); len(want) <= len(got); {
+			if b, _ := br.Peek(2); string(b) == "\r\n" {
+				_, _ = br.Discard(2)
+			}
+			r, err := http.ReadRequest(br)
+			if err != nil {
+				break
+			}
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				break
+			}
+			want = append(want, seen(r.Method, r.RequestURI, r.Host, r.Header, body))
+		}
+		for i := range got {
+			if i >= len(want) || got[i] != want[i] {
+				t.Fatalf("%q in pieces of %v: request %d is %s, to net/http alone the requests are %q (refused: %v)", data, sizes, i, got[i], want, refused)
+			}
+		}
 	})
 }
