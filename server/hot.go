@@ -11,8 +11,8 @@ import (
 	"freshet/internal/site"
 )
 
-// hotSlots is how many questions are remembered: twice the pages of a large blog that are asked for again and again.
-const hotSlots = 8192
+// hotSlots is how many questions are remembered. Of 2,000 that are asked again and again, one in thirty then shares its slot with another.
+const hotSlots = 1 << 15
 
 // A hot remembers which version answered a question, so that asking again costs one look. It decides nothing: a question that it
 // does not know, or whose generation has passed, is looked for as the first time. Two questions of one slot displace each
@@ -29,7 +29,7 @@ type hot struct {
 type remembered struct {
 	target, acceptEncoding string // as they were sent; the target without its query
 	generation             uint64
-	second                 int64 // Unix time in which it holds, of a Generation that changes; 0: at any time
+	second                 atomic.Int64 // Unix time in which it holds, of a Generation that changes; 0: at any time
 	entry                  *site.Entry
 	key                    versionKey
 	version                weak.Pointer[version] // the store alone decides how long it is kept
@@ -43,7 +43,7 @@ func (h *hot) slot(target, acceptEncoding string) *atomic.Pointer[remembered] {
 // recall does for ask what look does, and finds the version that is the answer, if it remembers that. It reports whether it does.
 func (p *pages) recall(ask *question, now time.Time) bool {
 	r := p.hot.slot(ask.target, ask.AcceptEncoding).Load()
-	if r == nil || r.target != ask.target || r.acceptEncoding != ask.AcceptEncoding || r.second != 0 && r.second != now.Unix() {
+	if r == nil || r.target != ask.target || r.acceptEncoding != ask.AcceptEncoding {
 		return false
 	}
 	gen := p.site.Current()
@@ -53,6 +53,12 @@ func (p *pages) recall(ask *question, now time.Time) bool {
 	v := r.version.Value()
 	if v == nil {
 		return false
+	}
+	if second := r.second.Load(); second != 0 && second != now.Unix() {
+		if !settled(gen, r.entry) {
+			return false
+		}
+		r.second.Store(now.Unix())
 	}
 	if rand.Uint32()%64 == 0 { // now and then the store is told that it is used
 		p.store.cache.GetIfPresent(r.key)
@@ -66,7 +72,7 @@ const mostHot = 512
 
 // remember keeps which version answered ask.
 func (p *pages) remember(ask *question, v *version, now time.Time) {
-	if len(ask.target)+len(ask.AcceptEncoding) > mostHot {
+	if len(ask.target)+len(ask.AcceptEncoding) > mostHot || string(ask.entry.Path) != ask.Path { // the entry of another path: a rule says so, which may change
 		return
 	}
 	r := &remembered{ // clones, because they are parts of the whole head
@@ -74,11 +80,16 @@ func (p *pages) remember(ask *question, v *version, now time.Time) {
 		key: versionKey{path: v.entry.Path, encoding: v.encoding}, version: weak.Make(v),
 	}
 	if r.generation == 0 {
-		changing, ok := ask.gen.(Changing)
-		if !ok || !changing.Settled(ask.entry) {
+		if !settled(ask.gen, ask.entry) {
 			return
 		}
-		r.second = now.Unix()
+		r.second.Store(now.Unix())
 	}
 	p.hot.slot(ask.target, ask.AcceptEncoding).Store(r)
+}
+
+// settled reports whether an entry of a generation of number 0 is worth remembering, or as it was.
+func settled(gen Generation, e *site.Entry) bool {
+	changing, ok := gen.(Changing)
+	return ok && changing.Settled(e)
 }

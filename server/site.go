@@ -35,7 +35,8 @@ type Opener interface {
 
 // A Changing is a Generation of number 0 whose pages change.
 type Changing interface {
-	// Settled reports whether an entry has been as it is for a while: then it is asked for once a second at most.
+	// Settled reports whether Lookup would give an entry for its path as it did, and has for a while: then it is looked up once a second
+	// at most.
 	Settled(*site.Entry) bool
 }
 

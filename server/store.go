@@ -130,7 +130,12 @@ func (s *store) get(gen Generation, e *site.Entry, key versionKey) (*version, er
 		s.metrics.inMemory.Inc()
 		return old, nil
 	}
-	got, err, _ := s.flights.Do(flightName(e, key), func() (any, error) { return s.load(gen, e, key) })
+	got, err, _ := s.flights.Do(flightName(e, key), func() (any, error) {
+		if v, ok := s.cache.GetIfPresent(key); ok && sameEntry(v.entry, e) { // another flight has landed meanwhile
+			return v, nil
+		}
+		return s.load(gen, e, key)
+	})
 	if err == nil {
 		return got.(*version), nil
 	}
