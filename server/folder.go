@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,8 +21,8 @@ import (
 	"freshet/internal/site"
 )
 
-// A Folder is any static tree as a Site: the public folder of freshet or of another generator. Files that change are
-// seen at once. Hidden files are not served, .well-known excepted, nor is anything outside of the folder, whatever
+// A Folder is any static tree as a Site: the public folder of freshet or of another generator. A file that changes is
+// seen within a second, and at once if it had changed in the seconds before. Hidden files are not served, .well-known excepted, nor is anything outside of the folder, whatever
 // symbolic links say. A file called _redirects holds redirects as Netlify and Cloudflare read them.
 //
 // A Folder is one Generation that never ends; it promises no more consistency than the file system does.
@@ -35,6 +36,7 @@ type Folder struct {
 	files     map[string]*folderFile
 	names     []string // by number; a file's number never changes, and only files that were there have one
 	redirects *redirects
+	looked    int64 // Unix time at which the file of redirects was
 }
 
 // A folderFile is what is known of a file.
@@ -112,13 +114,16 @@ func (f *Folder) file(p site.Path) (*site.Entry, bool) {
 		return nil, false
 	}
 	e := &site.Entry{Path: p, Kind: site.KindPage, Status: 200, Type: contentType(name)}
-	info, err := f.root.Stat(name)
-	if err == nil && !info.Mode().IsRegular() {
-		return nil, false
-	}
-	var known *folderFile
-	if err == nil {
-		known, err = f.hash(name, info)
+	known, err := f.same(name), error(nil)
+	if known == nil {
+		var info fs.FileInfo
+		info, err = f.root.Stat(name)
+		if err == nil && !info.Mode().IsRegular() {
+			return nil, false
+		}
+		if err == nil {
+			known, err = f.hash(name, info)
+		}
 	}
 	switch {
 	case err == nil:
@@ -135,6 +140,21 @@ func (f *Folder) file(p site.Path) (*site.Entry, bool) {
 		e.Object.Offset = unreadable
 		return e, true
 	}
+}
+
+// same returns what is known of a file that has not changed; nil: it may have. One system call tells, where looking through the root takes one
+// for each folder: what is the same file was found inside, however it is reached.
+func (f *Folder) same(name string) *folderFile {
+	f.mu.Lock()
+	known := f.files[name]
+	f.mu.Unlock()
+	if known == nil || !known.settled {
+		return nil
+	}
+	if info, err := os.Stat(filepath.Join(f.root.Name(), filepath.FromSlash(name))); err != nil || !unchanged(known.info, info) {
+		return nil
+	}
+	return known
 }
 
 // fileName is the file for a path: index.html in folders. Hidden files, the files that configure a host, and other
@@ -276,6 +296,19 @@ func (f *Folder) Object(ref site.ObjectRef) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// Settled implements Changing.
+func (f *Folder) Settled(e *site.Entry) bool {
+	if r, ok := f.rules().match(string(e.Path)); ok && r.force {
+		return false
+	}
+	name, ok := fileName(string(e.Path))
+	if !ok {
+		return false
+	}
+	known := f.same(name)
+	return known != nil && known.sum == e.Object.ID
+}
+
 // Open implements Opener.
 func (f *Folder) Open(ref site.ObjectRef) (io.ReadSeekCloser, error) {
 	name, err := f.name(ref)
@@ -300,10 +333,15 @@ func (f *Folder) Open(ref site.ObjectRef) (io.ReadSeekCloser, error) {
 	return file, nil
 }
 
-// rules returns the redirects as the file has them now.
+// rules returns the redirects as the file had them within the last second, or has them now if it was changed just before.
 func (f *Folder) rules() *redirects {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	second := time.Now().Unix()
+	if second == f.looked && (f.redirects == nil || f.redirects.settled) {
+		return f.redirects
+	}
+	f.looked = second
 	info, err := f.root.Stat("_redirects")
 	if err != nil {
 		if trulyMissing(err) {

@@ -3,6 +3,7 @@ package server_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -96,6 +97,60 @@ func TestFolderSeesQuickChanges(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestFolderIsFollowed changes what was answered from memory, over a connection: files, and rules that take their places, are seen
+// within a second or two.
+func TestFolderIsFollowed(t *testing.T) {
+	dir, f := openFolder(t, map[string]string{"a.txt": "one", "b.txt": "target", "c.txt": "gone soon"})
+	old := time.Now().Add(-time.Hour)
+	for _, name := range []string{"a.txt", "b.txt", "c.txt"} {
+		if err := os.Chtimes(filepath.Join(dir, name), old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	addr := listening(t, newServer(t, server.Config{Site: f}))
+	ask := func(target string) string {
+		res, err := http.Get("http://" + addr + target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(res.StatusCode, " ", string(body))
+	}
+	await := func(target, want string) {
+		t.Helper()
+		for end := time.Now().Add(20 * time.Second); !strings.HasPrefix(ask(target), want); time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("GET %s = %q, want %q", target, ask(target), want)
+			}
+		}
+	}
+	for range 3 {
+		await("/a.txt", "200 one")
+		await("/c.txt", "200 gone soon")
+	}
+	write(t, dir, "a.txt", "two")
+	await("/a.txt", "200 two")
+	if err := os.Chtimes(filepath.Join(dir, "a.txt"), old.Add(time.Minute), old.Add(time.Minute)); err != nil { // old again, as after a restore
+		t.Fatal(err)
+	}
+	await("/a.txt", "200 two")
+	write(t, dir, "_redirects", "/a.txt /b.txt 200!\n/c.txt /b.txt 200\n")
+	await("/a.txt", "200 target")
+	if err := os.Remove(filepath.Join(dir, "c.txt")); err != nil {
+		t.Fatal(err)
+	}
+	await("/c.txt", "200 target")
+	if err := os.Remove(filepath.Join(dir, "_redirects")); err != nil {
+		t.Fatal(err)
+	}
+	await("/a.txt", "200 two")
+	await("/c.txt", "404")
 }
 
 // A file that changes between look-up and reading is never served under the other's entity tag.

@@ -41,12 +41,12 @@ type freshness struct {
 
 // A moment is what holds for one second.
 type moment struct {
-	second   int64 // Unix time
+	second   int64  // Unix time
+	date     string // the same, for the Date header
 	fresh    bool
-	expired  bool // too stale to be served
-	cdn      [jitters][]string
-	status   []string // Cache-Status
-	cache    []string // X-Cache
+	expired  bool            // too stale to be served
+	cache    []string        // X-Cache
+	moving   [jitters]*block // what answers for built pages say about the moment
 	verified time.Time
 }
 
@@ -98,7 +98,7 @@ func (f *freshness) tell(was, is *moment) {
 }
 
 func (f *freshness) moment(now time.Time) *moment {
-	m := &moment{second: now.Unix(), fresh: true, cache: hit}
+	m := &moment{second: now.Unix(), date: now.UTC().Format(httpTime), fresh: true, cache: hit}
 	left := f.revalidate
 	if f.verified != nil {
 		m.verified = f.verified()
@@ -108,12 +108,13 @@ func (f *freshness) moment(now time.Time) *moment {
 		m.expired = f.refuse && age >= f.maxStale
 	}
 	seconds := int64(left / time.Second)
+	var status []string
 	if m.fresh {
-		m.status = value("freshet; hit; ttl=" + strconv.FormatInt(seconds, 10))
+		status = value("freshet; hit; ttl=" + strconv.FormatInt(seconds, 10))
 	} else {
 		// RFC 9211 has no word for a stale hit: it is a hit whose ttl is negative. The limit keeps "never verified"
 		// within the 15 digits of a structured integer.
-		m.status = value("freshet; hit; ttl=" + strconv.FormatInt(min(max(seconds, -maxTTL), -1), 10) + "; detail=stale")
+		status = value("freshet; hit; ttl=" + strconv.FormatInt(min(max(seconds, -maxTTL), -1), 10) + "; detail=stale")
 		m.cache = stale
 	}
 	age := left
@@ -121,12 +122,13 @@ func (f *freshness) moment(now time.Time) *moment {
 		age = min(age, unpurgedAge)
 	}
 	rest := fmt.Sprintf(", stale-while-revalidate=%d, stale-if-error=%d", whileRevalidate/time.Second, ifError/time.Second)
-	for i := range m.cdn {
+	for i := range m.moving {
 		n := int64((age - age*time.Duration(i)/(4*jitters)) / time.Second)
 		if !m.fresh {
 			n = 0
 		}
-		m.cdn[i] = value("max-age=" + strconv.FormatInt(max(n, 1), 10) + rest)
+		m.moving[i] = newBlock(field{"Cdn-Cache-Control", value("max-age=" + strconv.FormatInt(max(n, 1), 10) + rest)},
+			field{"Cache-Status", status}, field{"X-Cache", m.cache})
 	}
 	return m
 }

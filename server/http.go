@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 
 	"freshet/internal/site"
 	"freshet/internal/web"
+	"freshet/internal/wire"
 )
 
 // allowed are the methods that pages take.
@@ -48,30 +50,17 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) error {
 	if byParts {
 		ask.IfNoneMatch, ask.IfModifiedSince = "", ""
 	}
-	res := web.ResponseOf(w)
-	a := s.pages.answer(&ask, res.Start)
-	if a.Status == http.StatusNotFound && s.cfg.Late != nil {
-		a = s.late(r.Context(), &ask, a)
-	}
-	res.Note(slog.String("cache", a.Outcome), slog.Uint64("generation", a.Generation), slog.String("encoding", a.Encoding.Token()))
-	s.metrics.outcomes[a.Outcome].Inc()
-	if a.Err != nil {
-		s.metrics.unreadable.Inc()
-		// A page that cannot be read stays so, request after request, until somebody acts: once a second is enough.
-		if s.trouble.worth(res.Start, time.Second) {
-			s.log.Error("page cannot be read", "request_id", res.ID(), "page", ask.Path, "status", a.Status, "error", a.Err)
-		}
-	}
+	s.pages.look(&ask)
+	a := s.find(r.Context(), &ask, web.ResponseOf(w))
 	if a.Fields == nil {
 		return &web.Error{Status: a.Status, Message: a.Message, RetryAfter: a.RetryAfter}
 	}
 	head := w.Header()
-	for i := range a.Fields {
-		head[a.Fields[i].Name] = a.Fields[i].Values
-	}
-	for i := range a.Moving {
-		if a.Moving[i].Name != "" {
-			head[a.Moving[i].Name] = a.Moving[i].Values
+	for _, b := range []*block{a.Fields, a.Moving, a.Number} {
+		if b != nil {
+			for i := range b.fields {
+				head[b.fields[i].Name] = b.fields[i].Values
+			}
 		}
 	}
 	for i := range a.Extra {
@@ -90,6 +79,24 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// find finds the answer for a page, waits for it if it is being made, and notes what it is for the access record and the metrics.
+func (s *Server) find(ctx context.Context, ask *question, res *web.Response) answer {
+	a := s.pages.answer(ask, res.Start)
+	if a.Status == http.StatusNotFound && s.cfg.Late != nil {
+		a = s.late(ctx, ask, a)
+	}
+	res.Note(slog.String("cache", a.Outcome), slog.Uint64("generation", a.Generation), slog.String("encoding", a.Encoding.Token()))
+	s.metrics.outcomes[a.Outcome].Inc()
+	if a.Err != nil {
+		s.metrics.unreadable.Inc()
+		// A page that cannot be read stays so, request after request, until somebody acts: once a second is enough.
+		if s.trouble.worth(res.Start, time.Second) {
+			s.log.Error("page cannot be read", "request_id", res.ID(), "page", ask.Path, "status", a.Status, "error", a.Err)
+		}
+	}
+	return a
+}
+
 // line joins the lines of a header.
 func line(values []string) string {
 	switch len(values) {
@@ -106,13 +113,9 @@ func (s *Server) parts(w http.ResponseWriter, r *http.Request, a *answer) error 
 	var body io.ReadSeeker = bytes.NewReader(a.Body)
 	size := int64(len(a.Body))
 	if a.Stream != nil {
-		f, err := a.Opener.Open(a.Stream.Object)
+		f, err := a.open()
 		if err != nil {
-			retry := &web.Error{Status: http.StatusServiceUnavailable, RetryAfter: time.Second}
-			if !errors.Is(err, site.ErrChanged) {
-				retry.Err = fmt.Errorf("open %s: %w", a.Stream.Path, err)
-			}
-			return retry
+			return unopened(err)
 		}
 		defer f.Close()
 		body, size = f, a.Stream.Object.Size
@@ -131,13 +134,28 @@ func (s *Server) parts(w http.ResponseWriter, r *http.Request, a *answer) error 
 	return nil
 }
 
-// slowestBytes is the rate, a second, of the slowest reader who gets all of a large body.
-const slowestBytes = 16 << 10
+// open opens the body that is not in memory.
+func (a *answer) open() (io.ReadSeekCloser, error) {
+	f, err := a.Opener.Open(a.Stream.Object)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", a.Stream.Path, err)
+	}
+	return f, nil
+}
+
+// unopened is the answer when a body cannot be opened.
+func unopened(err error) *web.Error {
+	e := &web.Error{Status: http.StatusServiceUnavailable, RetryAfter: time.Second}
+	if !errors.Is(err, site.ErrChanged) {
+		e.Err = err
+	}
+	return e
+}
 
 // patience gives a large answer the time it needs.
 func patience(w http.ResponseWriter, size int64) {
-	if size > slowestBytes*int64(writeTimeout/time.Second)/2 {
-		limit := writeTimeout + time.Duration(size/slowestBytes)*time.Second
+	if size > wire.SlowestBytes*int64(writeTimeout/time.Second)/2 {
+		limit := writeTimeout + time.Duration(size/wire.SlowestBytes)*time.Second
 		// A writer without deadlines, as in tests, has nothing to extend.
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(limit))
 	}

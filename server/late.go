@@ -27,10 +27,12 @@ func (s *Server) late(ctx context.Context, ask *question, missed answer) answer 
 		case err != nil:
 			return answer{Status: 503, Message: "this page is being made", RetryAfter: 5 * time.Second, Outcome: miss[0], Generation: missed.Generation}
 		case left:
+			s.pages.look(ask)
 			return s.pages.answer(ask, time.Now())
 		}
 	}
 	if gen := s.cfg.Site.Current(); gen != nil && gen.Number() != missed.Generation {
+		s.pages.look(ask)
 		return s.pages.answer(ask, time.Now()) // it has been made since
 	}
 	return missed

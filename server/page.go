@@ -23,6 +23,13 @@ type question struct {
 
 	// Headers; several lines of one are joined by commas.
 	AcceptEncoding, IfNoneMatch, IfModifiedSince string
+
+	// Set by look.
+	gen   Generation  // nil: there is none
+	entry *site.Entry // at Path; nil: nothing is
+
+	target  string   // as it was sent, without the query, where the answer is worth remembering; else empty
+	version *version // that is the answer, see recall; nil: it is not known yet
 }
 
 // A field is a header of an answer: its canonical name and its values, both shared, so not to be changed.
@@ -31,13 +38,22 @@ type field struct {
 	Values []string
 }
 
-// An answer is a whole response but for its date and request id. Its fields and body are shared and not to be
+// A block is headers that many answers share, as they are and as they are sent. It is not to be changed.
+type block struct {
+	fields []field
+	sent   []byte
+}
+
+func newBlock(fields ...field) *block { return &block{fields, appendFields(nil, fields)} }
+
+// An answer is a whole response but for its date and request id. What it points to is shared and not to be
 // changed.
 type answer struct {
 	Status     int
-	Fields     []field  // prepared with the page
-	Moving     [4]field // what depends on the moment and the generation; an empty name ends them
-	Extra      []field  // made for this request alone
+	Fields     *block  // prepared with the page
+	Moving     *block  // what depends on the moment
+	Number     *block  // of the generation; nil: it has none
+	Extra      []field // made for this request alone
 	Body       []byte
 	Stream     *site.Entry // not nil: the body is too big for memory, and Opener opens it
 	Opener     Opener
@@ -59,21 +75,39 @@ type pages struct {
 	site       Site
 	fresh      *freshness
 	store      *store
+	hot        *hot
 	generation atomic.Pointer[numbered]
 }
 
-// numbered is the header value of the newest generation's number.
+// numbered is the header of the newest generation's number.
 type numbered struct {
 	n     uint64
-	value []string
+	block *block
 }
 
 // attempts bounds how often an answer begins again because a plain folder's file changed under it.
 const attempts = 4
 
-// answer answers ask at now. It asks the site for its generation once, so all it says is of one generation.
+// look asks the site for its generation, and that for what is at the path: all that answer says is of one generation.
+func (p *pages) look(ask *question) {
+	if ask.gen = p.site.Current(); ask.gen != nil {
+		ask.again()
+	}
+}
+
+// again asks the generation once more.
+func (ask *question) again() {
+	ask.entry = nil
+	if len(ask.Path) <= maxPathBytes && !hasDots(ask.Path) {
+		if e, ok := ask.gen.Lookup(site.Path(ask.Path)); ok {
+			ask.entry = e
+		}
+	}
+}
+
+// answer answers ask, once looked for, at now.
 func (p *pages) answer(ask *question, now time.Time) answer {
-	gen := p.site.Current()
+	gen := ask.gen
 	if gen == nil {
 		return answer{Status: 503, Message: "the site is being built", RetryAfter: 5 * time.Second, Outcome: miss[0]}
 	}
@@ -84,6 +118,12 @@ func (p *pages) answer(ask *question, now time.Time) answer {
 			Outcome: miss[0], Generation: gen.Number(),
 		}
 	}
+	if ask.version != nil {
+		p.store.metrics.inMemory.Inc()
+		a := p.send(gen, m, ask, ask.version)
+		a.Generation = gen.Number()
+		return a
+	}
 	if len(ask.Path) > maxPathBytes {
 		return answer{Status: 414, Message: "this address is too long", Outcome: miss[0], Generation: gen.Number()}
 	}
@@ -92,10 +132,11 @@ func (p *pages) answer(ask *question, now time.Time) answer {
 	}
 	var a answer
 	for range attempts {
-		a = p.find(gen, m, ask)
+		a = p.find(gen, m, ask, now)
 		if !errors.Is(a.Err, site.ErrChanged) {
 			break
 		}
+		ask.again()
 	}
 	if a.Outcome == "" {
 		a.Outcome = miss[0]
@@ -104,40 +145,9 @@ func (p *pages) answer(ask *question, now time.Time) answer {
 	return a
 }
 
-// mostPlain is the largest body of a plain answer: it goes to the slowest reader, see slowestBytes, in half of writeTimeout,
-// which is the least that such an answer has.
-const mostPlain = 256 << 10
-
-// ready is answer where that is a page whose bytes are in memory, and which has come in time; it reports whether it is.
-func (p *pages) ready(ask *question, now time.Time) (a answer, ok bool) {
-	gen := p.site.Current()
-	if gen == nil {
-		return a, false
-	}
-	m := p.fresh.at(now)
-	if m.expired || len(ask.Path) > maxPathBytes || !vetPath(ask.Path, ask.RawPath) || hasDots(ask.Path) {
-		return a, false
-	}
-	e, ok := gen.Lookup(site.Path(ask.Path))
-	if !ok || e.Status != 200 || hiddenPath(e.Path) {
-		return a, false
-	}
-	v := p.store.ready(e, ask.AcceptEncoding)
-	if v == nil || v.stream || len(v.body) > mostPlain {
-		return a, false
-	}
-	a = p.send(gen, m, ask, v)
-	a.Generation = gen.Number()
-	return a, true
-}
-
-func (p *pages) find(gen Generation, m *moment, ask *question) answer {
-	var e *site.Entry
-	ok := false
-	if !hasDots(ask.Path) {
-		e, ok = gen.Lookup(site.Path(ask.Path))
-	}
-	if !ok {
+func (p *pages) find(gen Generation, m *moment, ask *question, now time.Time) answer {
+	e := ask.entry
+	if e == nil {
 		c, ok := canonical(gen, ask.Path)
 		switch {
 		case !ok:
@@ -151,7 +161,7 @@ func (p *pages) find(gen Generation, m *moment, ask *question) answer {
 	case e.Status == 200 && hiddenPath(e.Path):
 		return p.notFound(gen, m, ask)
 	case e.Status == 200:
-		return p.page(gen, m, ask, e)
+		return p.page(gen, m, ask, e, now)
 	case e.Status == 410:
 		return p.gone(gen, m, ask, e)
 	case e.Status >= 300 && e.Status < 400 && e.Location != "":
@@ -161,7 +171,7 @@ func (p *pages) find(gen Generation, m *moment, ask *question) answer {
 }
 
 // page answers with a built page, or tells that the client has it.
-func (p *pages) page(gen Generation, m *moment, ask *question, e *site.Entry) answer {
+func (p *pages) page(gen Generation, m *moment, ask *question, e *site.Entry, now time.Time) answer {
 	v, err := p.store.page(gen, e, ask.AcceptEncoding, asPage)
 	if v == nil {
 		return failed(err)
@@ -169,11 +179,14 @@ func (p *pages) page(gen Generation, m *moment, ask *question, e *site.Entry) an
 	a := p.send(gen, m, ask, v)
 	if err != nil { // v is the last one that could be read
 		a.Outcome, a.Err = stale[0], err
-		a.Moving = [4]field{{"Cdn-Cache-Control", noAge}, {"Cache-Status", hitStale}, {"X-Cache", stale}, p.number(gen)}
+		a.Moving = movingUnreadable
 	}
 	if v.stream && a.Status == 200 {
 		a.Stream = e
 		a.Opener, _ = gen.(Opener) // or there would be no such version
+	}
+	if err == nil && ask.target != "" && e == ask.entry && !v.stream {
+		p.remember(ask, v, now)
 	}
 	return a
 }
@@ -187,13 +200,13 @@ func hiddenPath(path site.Path) bool {
 // send answers with a version of a page, or tells that the client has it.
 func (p *pages) send(gen Generation, m *moment, ask *question, v *version) answer {
 	a := answer{
-		Status: 200, Fields: v.fields, Body: v.body, Encoding: v.encoding, Modified: v.entry.Changed, Ranges: true, Outcome: m.cache[0],
+		Status: 200, Fields: v.full, Number: p.number(gen), Body: v.body, Encoding: v.encoding, Modified: v.entry.Changed, Ranges: true, Outcome: m.cache[0],
 	}
 	if v.immutable {
 		a.Outcome = hit[0]
-		a.Moving = [4]field{{"Cache-Status", hitForever}, {"X-Cache", hit}, p.number(gen)}
+		a.Moving = movingForever
 	} else {
-		a.Moving = p.moving(gen, m, v.jitter)
+		a.Moving = m.moving[v.jitter]
 	}
 	if v.unchanged(ask) {
 		a.Status, a.Fields, a.Body, a.Ranges = 304, v.brief, nil, false
@@ -201,30 +214,24 @@ func (p *pages) send(gen Generation, m *moment, ask *question, v *version) answe
 	return a
 }
 
+// What answers say about the moment that does not depend on it.
 var (
-	hitForever = []string{"freshet; hit"}
-	hitStale   = []string{"freshet; hit; ttl=-1; detail=unreadable"}
-	noAge      = []string{"max-age=1"}
+	movingForever    = newBlock(field{"Cache-Status", value("freshet; hit")}, field{"X-Cache", hit})
+	movingUnreadable = newBlock(field{"Cdn-Cache-Control", value("max-age=1")}, field{"Cache-Status", value("freshet; hit; ttl=-1; detail=unreadable")}, field{"X-Cache", stale})
+	movingUnknown    = newBlock(field{"Cache-Status", value("freshet; detail=unknown-path")}, field{"X-Cache", miss})
 )
 
-// moving is what answers for built pages say about the moment.
-func (p *pages) moving(gen Generation, m *moment, jitter uint8) [4]field {
-	return [4]field{
-		{"Cdn-Cache-Control", m.cdn[jitter]}, {"Cache-Status", m.status}, {"X-Cache", m.cache}, p.number(gen),
-	}
-}
-
-func (p *pages) number(gen Generation) field {
+func (p *pages) number(gen Generation) *block {
 	n := gen.Number()
 	if n == 0 {
-		return field{}
+		return nil
 	}
 	v := p.generation.Load()
 	if v == nil || v.n != n {
-		v = &numbered{n, value(strconv.FormatUint(n, 10))}
+		v = &numbered{n, newBlock(field{"X-Freshet-Generation", value(strconv.FormatUint(n, 10))})}
 		p.generation.Store(v)
 	}
-	return field{"X-Freshet-Generation", v.value}
+	return v.block
 }
 
 // notFound answers with the built 404 page. It is never cached: the path may have a page in the next generation.
@@ -236,14 +243,12 @@ func (p *pages) notFound(gen Generation, m *moment, ask *question) answer {
 	if e, ok := gen.Lookup(notFoundPath); ok && e.Status == 200 {
 		if v, err := p.store.page(gen, e, ask.AcceptEncoding, asNotFound); v != nil && !v.stream {
 			a.Err = err
-			a.Fields, a.Body, a.Encoding = v.fields, v.body, v.encoding
-			a.Moving = [4]field{{"Cache-Status", unknown}, {"X-Cache", miss}, p.number(gen)}
+			a.Fields, a.Body, a.Encoding = v.full, v.body, v.encoding
+			a.Moving, a.Number = movingUnknown, p.number(gen)
 		}
 	}
 	return a
 }
-
-var unknown = []string{"freshet; detail=unknown-path"}
 
 // gone answers for a page that was here, with the look of the 404 page. It is cacheable like a page.
 func (p *pages) gone(gen Generation, m *moment, ask *question, e *site.Entry) answer {
@@ -251,8 +256,8 @@ func (p *pages) gone(gen Generation, m *moment, ask *question, e *site.Entry) an
 	if nf, ok := gen.Lookup(notFoundPath); ok && nf.Status == 200 {
 		if v, err := p.store.page(gen, nf, ask.AcceptEncoding, asGone); v != nil && !v.stream {
 			a.Err = err
-			a.Fields, a.Body, a.Encoding = v.fields, v.body, v.encoding
-			a.Moving = p.moving(gen, m, jitter(e.Path))
+			a.Fields, a.Body, a.Encoding = v.full, v.body, v.encoding
+			a.Moving, a.Number = m.moving[jitter(e.Path)], p.number(gen)
 			a.Extra = tagFields(e)
 		}
 	}
@@ -261,14 +266,12 @@ func (p *pages) gone(gen Generation, m *moment, ask *question, e *site.Entry) an
 
 // redirect answers with another address. It is cacheable like a page.
 func (p *pages) redirect(gen Generation, m *moment, e *site.Entry, status int, target, query string) answer {
-	a := answer{Status: status, Fields: redirectFields, Outcome: m.cache[0], Moving: p.moving(gen, m, jitter(e.Path))}
+	a := answer{Status: status, Fields: redirectFields, Outcome: m.cache[0], Moving: m.moving[jitter(e.Path)], Number: p.number(gen)}
 	a.Extra = append(tagFields(e), field{"Location", value(location(target, query))})
 	return a
 }
 
-var redirectFields = []field{
-	{"Content-Length", []string{"0"}}, {"Cache-Control", revalidated}, {"X-Content-Type-Options", nosniff},
-}
+var redirectFields = newBlock(field{"Content-Length", value("0")}, field{"Cache-Control", revalidated}, field{"X-Content-Type-Options", nosniff})
 
 func failed(err error) answer {
 	if errors.Is(err, errNotAcceptable) {

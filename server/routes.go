@@ -8,8 +8,10 @@ import (
 	"slices"
 	"strings"
 
+	"freshet/internal/site"
 	"freshet/internal/web"
 	"freshet/internal/wire"
+	"freshet/server/guard"
 )
 
 // Numbers of routes. Those of Config.Extra follow.
@@ -28,39 +30,63 @@ func routeNames(extra map[string]http.Handler) []string {
 }
 
 // install lists what is served where. The order of the chain matters: the request's id is in every answer and log
-// line, also of a panic; the panic is caught inside the access record, so that the record tells its status. Probes
-// come by address, from the machine or the balancer, so they pass neither the host check nor the guard. Who comes without
-// TLS, where there is an Upgrade, gets no further than to be sent on. The guard is asked before anything that costs something.
+// line, also of a panic; the panic is caught inside the access record, so that the record tells its status. See admit for the rest.
 func (s *Server) install() http.Handler {
-	probes := routes{
+	r := routes{
 		{"/livez", probeRoute, s.handle(s.livez)},
 		{"/readyz", probeRoute, s.handle(s.readyz)},
 	}
-	var r routes
 	if s.cfg.Dev != nil {
 		r = append(r, route{DevPath, devRoute, s.cfg.Dev})
 	}
 	for i, path := range slices.Sorted(maps.Keys(s.cfg.Extra)) {
 		r = append(r, route{path, extraRoutes + i, bounded(s.cfg.Extra[path])})
 	}
-	for _, other := range slices.Concat(probes, r) {
-		s.taken = append(s.taken, other.path)
-	}
 	slices.SortStableFunc(r, func(a, b route) int { return cmp.Compare(len(b.path), len(a.path)) }) // most specific first
-	pages := s.handle(s.page)
-	return web.Chain(r.or(pageRoute, pages),
+	s.routes, s.pageRoute, s.upgradeRoute = r, route{"", pageRoute, s.handle(s.page)}, route{"", upgradeRoute, s.handle(s.upgrade)}
+	return web.Chain(s.handle(s.admitted),
 		s.counted,
 		web.Record(web.RecordConfig{Proxies: s.cfg.Proxies, Done: func(res *web.Response, r *http.Request) {
 			s.done(res, r.Method, r.URL.Path, first(r.Header["User-Agent"]))
 		}}),
 		web.Recover(s.log),
-		s.secured,
-		s.sound,
-		s.upgraded,
-		func(next http.Handler) http.Handler { return probes.or(noRoute, next) },
-		s.hosted,
-		s.guarded,
 	)
+}
+
+// admitted serves a request that net/http has read, once it is admitted.
+func (s *Server) admitted(w http.ResponseWriter, r *http.Request) error {
+	if r.URL.Path == "" && r.URL.Host != "" { // http://example.com is http://example.com/
+		r.URL.Path = "/"
+	}
+	to := &s.pageRoute
+	if s.cfg.Upgrade != nil && r.TLS == nil {
+		to = &s.upgradeRoute
+	} else if other := s.routes.find(r.URL.Path); other != nil {
+		to = other
+	}
+	res, h := web.ResponseOf(w), r.Header
+	a := arrival{host: r.Host, hostless: hostless(r), open: to.number == upgradeRoute || to.number == probeRoute}
+	a.refused, _ = wire.RefusedFor(r)
+	a.facts = guard.Facts{
+		Now: res.Start, ID: res.ID(), Client: res.Client.Addr, Undeclared: res.Client.Undeclared, Method: r.Method, Path: r.URL.Path,
+		UserAgent: first(h["User-Agent"]), Accept: line(h["Accept"]), AcceptLanguage: line(h["Accept-Language"]),
+		AcceptEncoding: line(h["Accept-Encoding"]), Referer: h["Referer"] != nil || h["Origin"] != nil,
+	}
+	if gen := s.cfg.Site.Current(); gen != nil && !a.open {
+		_, a.facts.Built = gen.Lookup(site.Path(a.facts.Path))
+	}
+	refused := s.admit(res, &a)
+	var room [standingFields]guard.Field
+	for _, f := range s.standing(room[:0], res, &a) {
+		w.Header()[f.Name] = []string{f.Value}
+	}
+	if refused != nil {
+		return refused
+	}
+	res.Route = to.number
+	to.handler.ServeHTTP(w, r)
+	s.answered(res, &a)
+	return nil
 }
 
 func (s *Server) handle(h web.HandlerFunc) http.Handler { return web.Handle(s.log, h) }
@@ -77,43 +103,6 @@ func (s *Server) counted(next http.Handler) http.Handler {
 }
 
 var closing = []string{"close"}
-
-// transport tells browsers to come by TLS alone, for a year.
-var transport = []string{"max-age=31536000"}
-
-// secured marks answers that go to the client by TLS.
-func (s *Server) secured(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if web.ResponseOf(w).Client.Secure {
-			w.Header()["Strict-Transport-Security"] = transport
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// sound answers requests that were refused before net/http read them, see package wire.
-func (s *Server) sound(next http.Handler) http.Handler {
-	return s.handle(func(w http.ResponseWriter, r *http.Request) error {
-		if why, refused := wire.RefusedFor(r); refused {
-			rule := vetRule(why)
-			web.ResponseOf(w).Rule = rule
-			s.metrics.refused(rule)
-			msg := "this request is not well formed"
-			switch why {
-			case wire.TooLarge:
-				msg = "the headers of this request are too large"
-			case wire.TargetTooLong:
-				msg = "this address is too long"
-			}
-			return &web.Error{Status: why.Status(), Message: msg, Close: true}
-		}
-		if r.URL.Path == "" && r.URL.Host != "" { // http://example.com is http://example.com/
-			r.URL.Path = "/"
-		}
-		next.ServeHTTP(w, r)
-		return nil
-	})
-}
 
 // mostIgnored is the largest body of a request for a page that is read and dropped, so that the connection goes on behind it.
 const mostIgnored = 64 << 10
@@ -161,17 +150,12 @@ type route struct {
 
 type routes []route
 
-// or serves the routes, and next, which has a number as well, what none of them takes.
-func (rs routes) or(number int, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h, n := next, number
-		for i := range rs {
-			if p := rs[i].path; r.URL.Path == p || p[len(p)-1] == '/' && strings.HasPrefix(r.URL.Path, p) {
-				h, n = rs[i].handler, rs[i].number
-				break
-			}
+// find returns the route that takes a path; nil: none does, it is that of a page.
+func (rs routes) find(path string) *route {
+	for i := range rs {
+		if p := rs[i].path; path == p || p[len(p)-1] == '/' && strings.HasPrefix(path, p) {
+			return &rs[i]
 		}
-		web.ResponseOf(w).Route = n
-		h.ServeHTTP(w, r)
-	})
+	}
+	return nil
 }

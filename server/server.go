@@ -20,6 +20,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"net"
 	"net/http"
@@ -84,12 +85,15 @@ type Config struct {
 
 // A Server answers readers. It is safe for concurrent use.
 type Server struct {
-	cfg      Config
-	log      *slog.Logger
-	pages    *pages
-	taken    []string // paths of routes that are no pages, see route
-	targets  []target // of the Upgrade
-	handler  http.Handler
+	cfg     Config
+	log     *slog.Logger
+	pages   *pages
+	targets []target // of the Upgrade
+	handler http.Handler
+
+	routes                  routes // of what is no page
+	pageRoute, upgradeRoute route
+
 	metrics  *metrics
 	draining atomic.Bool
 
@@ -136,7 +140,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	st.unreadable = cfg.Unreadable
 	s.pages = &pages{
-		site: cfg.Site, store: st,
+		site: cfg.Site, store: st, hot: &hot{seed: maphash.MakeSeed()},
 		fresh: &freshness{
 			revalidate: cfg.Revalidate, maxStale: cfg.MaxStale, refuse: cfg.Refuse, purged: cfg.Purged, verified: cfg.Verified, log: s.log,
 		},
@@ -158,7 +162,6 @@ const (
 	writeTimeout      = time.Minute // and more for large bodies: see slowestBytes
 	maxHeaderBytes    = 32 << 10
 	lookAtDrain       = 20 * time.Millisecond
-	hearTime          = time.Second // for the first request of a connection to come, once no more connections are taken
 	leaveAfter        = time.Second // a page that is being made is done by then, see Late
 	maxStreams        = 128         // of one HTTP/2 connection at once; browsers ask for about a hundred
 )
@@ -179,74 +182,46 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 			wg.Wait()
 		}
 	}
-	srv := newHTTP(s.handler, s.log)
-	var unheard unheard
-	srv.ConnState = func(c net.Conn, state http.ConnState) {
-		switch state {
-		case http.StateNew:
-			unheard.add(c)
-			s.metrics.open.Add(1)
-		case http.StateActive:
-			unheard.remove(c)
-		case http.StateClosed, http.StateHijacked:
-			unheard.remove(c)
-			s.metrics.open.Add(-1)
-		}
-	}
-	if s.cfg.Dev != nil {
-		srv.RegisterOnShutdown(s.cfg.Dev.Close) // its streams end only when told to
-	}
-	sockets := []net.Listener{ln}
-	listeners := []*wire.Listener{s.wrap(ln, s.cfg.TLS, s.plain)}
-	if s.cfg.Upgrade != nil {
-		sockets = append(sockets, s.cfg.Upgrade.Listener)
-		listeners = append(listeners, s.wrap(s.cfg.Upgrade.Listener, nil, nil))
-	}
-	failed, served := make(chan error, len(listeners)), make(chan struct{})
+	conns := s.connections()
+	failed := make(chan error, 2)
 	var serving sync.WaitGroup
-	for _, l := range listeners {
-		serving.Go(func() { failed <- fmt.Errorf("serve on %s: %w", l.Addr(), srv.Serve(l)) })
+	serve := func(ln net.Listener, how wire.Listen) {
+		serving.Go(func() { failed <- fmt.Errorf("serve on %s: %w", ln.Addr(), conns.Serve(crowdedListener{ln, s}, how)) })
 	}
-	go func() {
-		serving.Wait()
-		close(served)
-	}()
+	trusts := s.cfg.Proxies.Trusts
+	serve(ln, wire.Listen{TLS: s.cfg.TLS, Trusts: trusts})
+	if s.cfg.Upgrade != nil {
+		serve(s.cfg.Upgrade.Listener, wire.Listen{Trusts: trusts, Direct: true})
+	}
+	end := func(ctx context.Context) (cut int) {
+		defer ended()
+		defer serving.Wait()
+		return conns.Shutdown(ctx)
+	}
 	select {
 	case err := <-failed:
-		for _, l := range listeners {
-			_ = l.Close() // Serve has closed its own, unless it could not begin
-		}
-		ended()
+		now, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		cancel()
+		end(now)
 		return err
 	case <-ctx.Done():
 	}
 	s.draining.Store(true)
 	s.log.Info("draining", "delay", s.cfg.DrainDelay, "timeout", s.cfg.DrainTimeout)
-	if err := s.linger(failed); err != nil {
-		ended()
-		return fmt.Errorf("while draining: %w", err)
-	}
+	failure := s.linger(failed)
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
-		defer ended()
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.DrainTimeout)
 		defer cancel()
-		for _, l := range sockets {
-			_ = l.Close() // it was open
-		}
-		unheard.wait(served)
-		if err := srv.Shutdown(limit); err != nil {
-			s.log.Warn("requests were cut off", "error", err)
-			_ = srv.Close() // closes what is left; there is nobody to tell
-		}
-		<-served
-		for _, l := range listeners {
-			if n := l.Drain(limit); n > 0 {
-				s.log.Warn("requests were cut off", "requests", n)
-			}
+		if n := end(limit); n > 0 {
+			s.log.Warn("requests were cut off", "requests", n)
 		}
 	}()
+	if failure != nil {
+		<-drained
+		return fmt.Errorf("while draining: %w", failure)
+	}
 	if s.cfg.Leave != nil {
 		select {
 		case <-drained:
@@ -276,50 +251,16 @@ func (s *Server) linger(failed <-chan error) error {
 	return nil
 }
 
-// unheard are the connections whose first request has not been read. Once it shuts down, net/http drops what it reads.
-type unheard struct {
-	mu    sync.Mutex // protects conns
-	conns map[net.Conn]struct{}
-}
-
-func (u *unheard) add(c net.Conn) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.conns == nil {
-		u.conns = map[net.Conn]struct{}{}
+// connections makes what owns the server's connections.
+func (s *Server) connections() *wire.Server {
+	srv := newHTTP(s.handler, s.log)
+	if s.cfg.Dev != nil {
+		srv.RegisterOnShutdown(s.cfg.Dev.Close) // its streams end only when told to
 	}
-	u.conns[c] = struct{}{}
-}
-
-func (u *unheard) remove(c net.Conn) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	delete(u.conns, c)
-}
-
-// wait gives connections hearTime for their first request, once served says that no more come.
-func (u *unheard) wait(served <-chan struct{}) {
-	end := time.After(hearTime)
-	select {
-	case <-served:
-	case <-end:
-		return
-	}
-	look := time.NewTicker(lookAtDrain)
-	defer look.Stop()
-	for none := 0; none < 2; { // net/http tells a moment before it has taken the request
-		select {
-		case <-end:
-			return
-		case <-look.C:
-		}
-		u.mu.Lock()
-		none++
-		if len(u.conns) > 0 {
-			none = 0
-		}
-		u.mu.Unlock()
-	}
+	return wire.New(wire.Config{
+		HTTP: srv, Answer: s.answer, HeadBytes: maxHeaderBytes, HeadTime: readHeaderTimeout, IdleTime: idleTimeout, WriteTime: writeTimeout,
+		Open: &s.metrics.open, Log: s.log,
+	})
 }
 
 // newHTTP is net/http's server with the limits of a connection.
@@ -336,18 +277,4 @@ func newHTTP(h http.Handler, log *slog.Logger) *http.Server {
 
 		DisableGeneralOptionsHandler: true,
 	}
-}
-
-// wrap puts before net/http what it does not do: PROXY headers come first on a connection, then TLS, then requests.
-func (s *Server) wrap(ln net.Listener, speak *tls.Config, plain func(*wire.Plain) bool) *wire.Listener {
-	ln = crowdedListener{ln, s}
-	if s.cfg.Proxies != nil {
-		ln = wire.Proxied(ln, s.cfg.Proxies.Trusts)
-	}
-	if speak != nil {
-		ln = wire.TLS(ln, speak, s.log)
-	}
-	return wire.Vet(ln, wire.Limits{
-		HeadBytes: maxHeaderBytes, HeadTime: readHeaderTimeout, IdleTime: idleTimeout, WriteTime: writeTimeout, Plain: plain,
-	})
 }

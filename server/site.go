@@ -33,5 +33,12 @@ type Opener interface {
 	Open(site.ObjectRef) (io.ReadSeekCloser, error)
 }
 
+// A Changing is a Generation of number 0 whose pages change.
+type Changing interface {
+	// Settled reports whether Lookup would give an entry for its path as it did, and has for a while: then it is looked up once a second
+	// at most.
+	Settled(*site.Entry) bool
+}
+
 // notFoundPath is where a site keeps the page that says there is no such page.
 const notFoundPath site.Path = "/404.html"

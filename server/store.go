@@ -31,8 +31,8 @@ type version struct {
 	encoding  encoding.Coding
 	etag      string // strong, with its quotes
 	modified  string // Last-Modified; empty: unknown
-	fields    []field
-	brief     []field // of a 304
+	full      *block
+	brief     *block // of a 304
 	body      []byte
 	jitter    uint8
 	immutable bool // a hashed asset
@@ -124,30 +124,18 @@ func (s *store) keyOf(e *site.Entry, acceptEncoding string, as role) (versionKey
 	return key, nil
 }
 
-// ready is what page returns if that is in memory; nil: it is not.
-func (s *store) ready(e *site.Entry, acceptEncoding string) *version {
-	key, err := s.keyOf(e, acceptEncoding, asPage)
-	if err != nil {
-		return nil
-	}
-	v, ok := s.cache.GetIfPresent(key)
-	if ok && v.pointless && sameEntry(v.entry, e) {
-		key.encoding = encoding.Identity
-		v, ok = s.cache.GetIfPresent(key)
-	}
-	if !ok || v.entry != e && !sameEntry(v.entry, e) {
-		return nil
-	}
-	return v
-}
-
 func (s *store) get(gen Generation, e *site.Entry, key versionKey) (*version, error) {
 	old, ok := s.cache.GetIfPresent(key)
 	if ok && (old.entry == e || sameEntry(old.entry, e)) {
 		s.metrics.inMemory.Inc()
 		return old, nil
 	}
-	got, err, _ := s.flights.Do(flightName(e, key), func() (any, error) { return s.load(gen, e, key) })
+	got, err, _ := s.flights.Do(flightName(e, key), func() (any, error) {
+		if v, ok := s.cache.GetIfPresent(key); ok && sameEntry(v.entry, e) { // another flight has landed meanwhile
+			return v, nil
+		}
+		return s.load(gen, e, key)
+	})
 	if err == nil {
 		return got.(*version), nil
 	}
@@ -266,17 +254,18 @@ func (s *store) prepare(v *version, key versionKey) {
 	}
 	both = append(both, field{"Vary", byEncoding}) // also of pictures: a client may refuse the plain form
 	both = append(both, s.security(e.Type)...)
-	v.brief = both[:len(both):len(both)]
-	v.fields = append(v.brief, field{"Content-Length", value(strconv.FormatInt(size, 10))})
+	v.brief = newBlock(both[:len(both):len(both)]...)
+	full := append(v.brief.fields, field{"Content-Length", value(strconv.FormatInt(size, 10))})
 	if e.Type != "" {
-		v.fields = append(v.fields, field{"Content-Type", value(e.Type)})
+		full = append(full, field{"Content-Type", value(e.Type)})
 	}
 	if v.encoding != encoding.Identity {
-		v.fields = append(v.fields, field{"Content-Encoding", value(v.encoding.Token())})
+		full = append(full, field{"Content-Encoding", value(v.encoding.Token())})
 	}
 	if key.role == asPage {
-		v.fields = append(v.fields, field{"Accept-Ranges", byteRanges})
+		full = append(full, field{"Accept-Ranges", byteRanges})
 	}
+	v.full = newBlock(full...)
 }
 
 // hashed reports whether a path names its content, as /assets/style.0123456789abcdef.css does: another content

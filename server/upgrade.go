@@ -45,23 +45,7 @@ func (u *Upgrade) targets() (list []target, err error) {
 	return list, nil
 }
 
-// upgraded keeps who comes without TLS from next. The guard is not asked: it would count each reader twice, for it is asked
-// where they are sent; no refusal is cheaper than this answer; and authorities do not say where they look from.
-func (s *Server) upgraded(next http.Handler) http.Handler {
-	if s.cfg.Upgrade == nil {
-		return next
-	}
-	upgrade := s.handle(s.upgrade)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.TLS != nil {
-			next.ServeHTTP(w, r)
-			return
-		}
-		web.ResponseOf(w).Route = upgradeRoute
-		upgrade.ServeHTTP(w, r)
-	})
-}
-
+// upgrade sends who comes without TLS to the same address with it.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) error {
 	for _, t := range s.targets {
 		if !t.is.Has(r.Host) && !hostless(r) {
@@ -80,5 +64,5 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusPermanentRedirect)
 		return nil
 	}
-	return s.misdirected(w, r)
+	return s.misdirected(web.ResponseOf(w), r.Host)
 }

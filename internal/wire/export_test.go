@@ -1,9 +1,14 @@
 package wire
 
-import "net"
+import (
+	"net"
+	"time"
+)
 
 // VetConn makes a vetted connection of c.
-func VetConn(c net.Conn, limits Limits) net.Conn { return &vetConn{Conn: c, limits: limits} }
+func VetConn(c net.Conn, headBytes int, headTime time.Duration) net.Conn {
+	return &vetConn{Conn: c, limits: limits{headBytes, headTime}}
+}
 
 // BetweenRequests reports whether a connection made by VetConn has handed on whole requests and holds nothing.
 func BetweenRequests(c net.Conn) bool {

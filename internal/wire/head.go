@@ -15,8 +15,8 @@ type head struct {
 // maxBodyDigits bounds a Content-Length: nobody sends an exabyte.
 const maxBodyDigits = 17
 
-// vetHead judges the head of a request: everything up to and with its empty line.
-func vetHead(b []byte) (head, Reason) {
+// vetHead judges the head of a request: everything up to and with its empty line. It fills req, which may be nil, and sets its plain.
+func vetHead(b []byte, req *Request) (head, Reason) {
 	var h head
 	line, rest, ok := cutLine(b)
 	if !ok {
@@ -29,8 +29,14 @@ func vetHead(b []byte) (head, Reason) {
 	if !vetTarget(method, target) {
 		return h, BadTarget
 	}
+	text := ""
+	if req != nil && minor == '1' && target[0] == '/' && (string(method) == "GET" || string(method) == "HEAD") {
+		text = string(b)
+		req.plain, req.Method, req.Target = true, text[:len(method)], text[len(method)+1:len(method)+1+len(target)]
+	}
 	hosts, lengths, codings := 0, 0, 0
 	for {
+		at := len(b) - len(rest)
 		if line, rest, ok = cutLine(rest); !ok {
 			return h, BareLF
 		}
@@ -75,6 +81,9 @@ func vetHead(b []byte) (head, Reason) {
 				}
 				codings++
 			}
+		}
+		if text != "" && req.plain {
+			req.plain = req.take(line[:colon], text[at+colon+1:at+len(line)])
 		}
 	}
 	switch {

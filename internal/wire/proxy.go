@@ -13,35 +13,14 @@ import (
 	"time"
 )
 
-// Proxied returns a listener whose connections from trusted peers may begin with a header of the PROXY protocol,
-// version 1 or 2, and then have the client's address. A trusted peer need not send one; others cannot.
-func Proxied(ln net.Listener, trusts func(netip.Addr) bool) net.Listener {
-	return &proxyListener{ln, trusts}
-}
-
-type proxyListener struct {
-	net.Listener
-	trusts func(netip.Addr) bool
-}
-
-// Accept implements net.Listener.
-func (l *proxyListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	if peer, ok := c.RemoteAddr().(*net.TCPAddr); !ok || !l.trusts(peer.AddrPort().Addr()) {
-		return c, nil
-	}
-	return &proxyConn{Conn: c, client: c.RemoteAddr()}, nil
-}
-
 // headerTime bounds how long the header may take to come: it is the first that a proxy sends.
 const headerTime = 5 * time.Second
 
-// A proxyConn reads the header when it is first asked for what that says, in the goroutine that serves it.
+// A proxyConn is a connection from a trusted peer. It may begin with a header of the PROXY protocol, version 1 or 2, and then has
+// the client's address. It reads the header when it is first asked for what that says.
 type proxyConn struct {
 	net.Conn
+	until  time.Time // the read deadline behind the header
 	once   sync.Once
 	client net.Addr
 	rest   []byte // read with the header
@@ -69,12 +48,7 @@ func (c *proxyConn) Read(p []byte) (int, error) {
 }
 
 // CloseWrite ends the connection in one direction.
-func (c *proxyConn) CloseWrite() error {
-	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return w.CloseWrite()
-	}
-	return nil
-}
+func (c *proxyConn) CloseWrite() error { return closeWrite(c.Conn) }
 
 func (c *proxyConn) read() {
 	if c.err = c.Conn.SetReadDeadline(time.Now().Add(headerTime)); c.err != nil {
@@ -102,7 +76,7 @@ func (c *proxyConn) read() {
 			c.client = net.TCPAddrFromAddrPort(h.client)
 		}
 		c.rest = b[h.length:]
-		c.err = c.Conn.SetReadDeadline(time.Time{})
+		c.err = c.Conn.SetReadDeadline(c.until)
 		return
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
@@ -57,11 +56,11 @@ func TestProxied(t *testing.T) {
 		_, _ = io.WriteString(w, r.RemoteAddr)
 	})
 	for _, trusted := range []bool{true, false} {
-		srv := httptest.NewUnstartedServer(said)
-		srv.Listener = wire.Vet(wire.Proxied(srv.Listener, func(a netip.Addr) bool { return trusted && a.IsLoopback() }), wire.Limits{})
-		srv.Start()
+		ln := listen(t)
+		run(t, ln, wire.Config{HTTP: &http.Server{Handler: said}, Answer: func(p *wire.Request) bool { return p.Refused != "" && answerAs(p) }},
+			wire.Listen{Trusts: func(a netip.Addr) bool { return trusted && a.IsLoopback() }})
 		for _, row := range proxyRows {
-			conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+			conn, err := net.Dial("tcp", ln.Addr().String())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -83,7 +82,6 @@ func TestProxied(t *testing.T) {
 				t.Errorf("%s: answer %q, want %q", row.name, answer, want)
 			}
 		}
-		srv.Close()
 	}
 }
 

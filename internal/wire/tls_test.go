@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -27,16 +26,15 @@ func TestTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := wire.New(wire.Config{HTTP: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := wire.RefusedFor(r); ok {
 			w.WriteHeader(400)
 			return
 		}
 		_, _ = io.WriteString(w, r.Proto+" "+tls.VersionName(r.TLS.Version))
-	})}
+	})}, Answer: func(p *wire.Request) bool { return (p.Refused != "" || p.Target == "/loop") && p.Secure && answerAs(p) }})
 	served := make(chan error, 1)
-	tl := wire.TLS(ln, cfg, slog.New(slog.DiscardHandler))
-	go func() { served <- srv.Serve(wire.Vet(tl, wire.Limits{})) }()
+	go func() { served <- srv.Serve(ln, wire.Listen{TLS: cfg}) }()
 	addr := ln.Addr().String()
 
 	for _, row := range []struct {
@@ -57,6 +55,18 @@ func TestTLS(t *testing.T) {
 		if string(body) != row.want {
 			t.Errorf("HTTP/2 %v: %q, want %q", row.h2, body, row.want)
 		}
+	}
+
+	// The loop answers within TLS, in pieces of any size.
+	pair, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: pool, ServerName: "example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(pair, "GET /loop HTTP/1.1\r\nHost: h\r\n\r\nGET /loop HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+	both, err := io.ReadAll(pair)
+	pair.Close()
+	if err != nil || strings.Count(string(both), `GET /loop ""`) != 2 {
+		t.Errorf("two requests within TLS: %q, %v", both, err)
 	}
 
 	// HTTP/1 within TLS is vetted.
@@ -102,7 +112,7 @@ func TestTLS(t *testing.T) {
 	}
 	defer silent.Close()
 	began := time.Now()
-	srv.Close()
+	srv.Shutdown(t.Context())
 	if err := <-served; err != http.ErrServerClosed {
 		t.Errorf("Serve = %v", err)
 	}

@@ -6,63 +6,14 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"sync"
 	"time"
 )
 
-// Limits bound the heads of requests, and say who answers plain ones.
-type Limits struct {
-	HeadBytes int           // 0: 32 KiB
-	HeadTime  time.Duration // from the first byte of a head to its last; 0: 10 seconds
-
-	// Plain answers a request with [Plain.Send], or reports that it did not, and has sent nothing. It is not asked for the
-	// first request of a connection. Nil: net/http has all requests.
-	Plain     func(*Plain) bool
-	IdleTime  time.Duration // that a connection may wait for its next request after such an answer; 0: 2 minutes
-	WriteTime time.Duration // that such an answer may take; 0: 1 minute
-}
-
-// Vet returns a listener whose connections hand requests of HTTP/1 on only when their heads are whole and sound. TLS
-// connections must have shaken hands, see [TLS]; those of HTTP/2, whose framing leaves no doubt, are left alone.
-func Vet(ln net.Listener, limits Limits) *Listener {
-	if limits.HeadBytes == 0 {
-		limits.HeadBytes = 32 << 10
-	}
-	if limits.HeadTime == 0 {
-		limits.HeadTime = 10 * time.Second
-	}
-	if limits.IdleTime == 0 {
-		limits.IdleTime = 2 * time.Minute
-	}
-	if limits.WriteTime == 0 {
-		limits.WriteTime = time.Minute
-	}
-	return &Listener{Listener: ln, limits: limits, late: late{conns: map[*vetConn]struct{}{}, left: make(chan struct{}, 1)}}
-}
-
-// A Listener vets the requests of its connections: see [Vet].
-type Listener struct {
-	net.Listener
-	limits Limits
-	late   late
-}
-
-// Accept implements net.Listener.
-func (l *Listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	v := &vetConn{Conn: c, limits: l.limits, listener: l}
-	if t, ok := c.(*tls.Conn); ok {
-		if t.ConnectionState().NegotiatedProtocol == "h2" {
-			return c, nil
-		}
-		v.secure = true
-		return &vetTLSConn{v, t}, nil
-	}
-	return v, nil
+// limits bound the heads of requests.
+type limits struct {
+	headBytes int
+	headTime  time.Duration // from the first byte of a head to its last
 }
 
 // A vetTLSConn lets net/http see the state of TLS.
@@ -96,9 +47,7 @@ const (
 // meanwhile.
 type vetConn struct {
 	net.Conn
-	limits   Limits
-	secure   bool // by TLS
-	listener *Listener
+	limits limits
 
 	place  place
 	blank  bool  // an empty line before the head was left out
@@ -112,24 +61,12 @@ type vetConn struct {
 	refused bool // buf ends in the request that stands for the refused one; nothing is read after it
 	broken  bool // the framing of a body is: after what was vetted, Read fails
 
-	out joiner
-	plainer
-
-	watcher *time.Timer   // see watch; nil: never watched
-	aborted chan struct{} // of one; likewise
-
 	mu       sync.Mutex // protects what follows
 	deadline time.Time  // of reading, as the owner set it
 	patience time.Time  // not zero: a head has begun and must be whole by then
-	watching bool
 }
 
 var errFraming = errors.New("wire: a body's chunks are malformed")
-
-// heldBytes is the usual size of what holds a head.
-const heldBytes = 4 << 10
-
-var buffers = sync.Pool{New: func() any { return new([heldBytes]byte) }}
 
 // Read implements net.Conn.
 func (c *vetConn) Read(p []byte) (int, error) {
@@ -149,17 +86,7 @@ func (c *vetConn) Read(p []byte) (int, error) {
 		case c.refused:
 			return 0, io.EOF
 		case c.buf == nil:
-			if len(p) == 1 && !c.watch() {
-				return 0, os.ErrDeadlineExceeded
-			}
 			n, err := c.Conn.Read(p)
-			if n > 0 && c.mayAnswer(len(p)) {
-				done, failed := c.answer(p[:n])
-				if failed != nil {
-					return 0, failed
-				}
-				n = copy(p, p[done:n])
-			}
 			if n > 0 {
 				ok := 0
 				ok, n = c.vet(p[:n], 0)
@@ -193,9 +120,24 @@ func (c *vetConn) more() error {
 		return err
 	}
 	c.w += n
+	c.judge()
+	return nil
+}
+
+// preload makes b what the connection has sent so far.
+func (c *vetConn) preload(b []byte) {
+	if len(b) > 0 {
+		c.resize(len(b))
+		c.w = copy(c.buf, b)
+		c.judge()
+	}
+}
+
+// judge vets what is held.
+func (c *vetConn) judge() {
 	ok, left := c.vet(c.buf[:c.w], c.looked)
 	if c.refused {
-		return nil // refuse has set what is held
+		return // refuse has set what is held
 	}
 	c.w = left
 	c.ok, c.looked = ok, c.w-ok
@@ -209,7 +151,6 @@ func (c *vetConn) more() error {
 		c.finished() // of a head nothing has come but an empty line
 		c.release()
 	}
-	return nil
 }
 
 // hold keeps b, of which nothing may be handed on yet.
@@ -226,8 +167,8 @@ func (c *vetConn) resize(n int) {
 		return
 	}
 	var next []byte
-	if n <= heldBytes {
-		next = buffers.Get().(*[heldBytes]byte)[:]
+	if n <= readBytes {
+		next = buffers.Get().(*[readBytes]byte)[:]
 	} else {
 		next = make([]byte, n)
 	}
@@ -244,8 +185,8 @@ func (c *vetConn) release() {
 
 // put gives the buffer back. Big ones are for the collector.
 func (c *vetConn) put() {
-	if len(c.buf) == heldBytes {
-		buffers.Put((*[heldBytes]byte)(c.buf))
+	if len(c.buf) == readBytes {
+		buffers.Put((*[readBytes]byte)(c.buf))
 	}
 }
 
@@ -273,9 +214,9 @@ func (c *vetConn) vet(b []byte, looked int) (ok, left int) {
 			}
 			n := endOfHead(b[at:], looked)
 			looked = 0
-			if n > c.limits.HeadBytes || n < 0 && len(b)-at > c.limits.HeadBytes {
+			if n > c.limits.headBytes || n < 0 && len(b)-at > c.limits.headBytes {
 				why := TooLarge
-				if bytes.IndexByte(b[at:at+c.limits.HeadBytes], '\n') < 0 {
+				if bytes.IndexByte(b[at:at+c.limits.headBytes], '\n') < 0 {
 					why = TargetTooLong
 				}
 				return c.refuse(b, at, why), len(b)
@@ -283,13 +224,12 @@ func (c *vetConn) vet(b []byte, looked int) (ok, left int) {
 			if n < 0 {
 				return at, len(b)
 			}
-			h, why := vetHead(b[at : at+n])
+			h, why := vetHead(b[at:at+n], nil)
 			if why != "" {
 				return c.refuse(b, at, why), len(b)
 			}
 			c.finished()
 			c.blank = false
-			c.given = true
 			at += n
 			switch {
 			case h.chunked:
@@ -383,7 +323,7 @@ func (c *vetConn) refuse(b []byte, at int, why Reason) int {
 func (c *vetConn) begin() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.patience = time.Now().Add(c.limits.HeadTime)
+	c.patience = time.Now().Add(c.limits.headTime)
 	_ = c.Conn.SetReadDeadline(earlier(c.deadline, c.patience)) // a connection that has gone says so when read
 }
 
@@ -400,51 +340,11 @@ func (c *vetConn) finished() {
 	}
 }
 
-// watchDelay is how long a handler runs before anybody looks whether its client has gone.
-const watchDelay = 50 * time.Millisecond
-
-// watch waits before a read of one byte. net/http does one while a handler runs, to see the connection end, and breaks
-// it off when the handler is done: for a page that would be a system call and two wake-ups of the poller in vain. It
-// reports whether the handler is still at it, and the read is worth its cost.
-func (c *vetConn) watch() bool {
-	c.mu.Lock()
-	if !c.deadline.IsZero() && time.Until(c.deadline) <= 0 {
-		c.mu.Unlock()
-		return false
-	}
-	c.watching = true
-	if c.watcher == nil {
-		c.watcher, c.aborted = time.NewTimer(watchDelay), make(chan struct{}, 1)
-	} else {
-		c.watcher.Reset(watchDelay)
-	}
-	c.mu.Unlock()
-	select {
-	case <-c.aborted:
-		c.watcher.Stop()
-		return false
-	case <-c.watcher.C:
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.watching { // broken off at the same moment
-		<-c.aborted
-		return false
-	}
-	c.watching = false
-	return true
-}
-
 // SetReadDeadline implements net.Conn.
 func (c *vetConn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.deadline = t
-	if c.watching && !t.IsZero() && time.Until(t) <= 0 {
-		c.watching = false
-		c.aborted <- struct{}{} // has room: nothing is sent but here, once for each watch
-		return nil              // the connection itself is not being read
-	}
 	return c.Conn.SetReadDeadline(earlier(t, c.patience))
 }
 
@@ -462,29 +362,12 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // CloseWrite ends the connection in one direction.
-func (c *vetConn) CloseWrite() error {
-	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return w.CloseWrite()
-	}
-	return nil
-}
-
-const (
-	// drainBytes and drainTime bound how much of what follows a refused request is read and forgotten: closing a
-	// connection with bytes unread may take the answer away from its reader.
-	drainBytes = 256 << 10
-	drainTime  = 500 * time.Millisecond
-)
+func (c *vetConn) CloseWrite() error { return closeWrite(c.Conn) }
 
 // Close implements net.Conn.
 func (c *vetConn) Close() error {
-	if c.closeLater() {
-		return nil
-	}
 	if c.refused || c.broken {
-		if c.CloseWrite() == nil && c.Conn.SetReadDeadline(time.Now().Add(drainTime)) == nil {
-			_, _ = io.CopyN(io.Discard, c.Conn, drainBytes) // whatever ends it, the connection ends now
-		}
+		discard(c.Conn)
 	}
 	return c.Conn.Close()
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -33,14 +32,68 @@ var echo = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%s %s %q", r.Method, r.RequestURI, body)
 })
 
-func serve(t *testing.T, limits wire.Limits) (addr string) {
+// answerAs answers as echo does.
+func answerAs(p *wire.Request) bool {
+	status, body := 200, fmt.Sprintf("%s %s %q", p.Method, p.Target, "")
+	if p.Refused != "" {
+		status, body = p.Refused.Status(), string(p.Refused)
+	}
+	head := fmt.Sprintf("HTTP/1.1 %d %s\r\nContent-Length: %d\r\n", status, http.StatusText(status), len(body))
+	if p.Last {
+		head += "Connection: close\r\n"
+	}
+	if p.Method == "HEAD" {
+		body = ""
+	}
+	_, _ = p.Send([]byte(head+"\r\n"), []byte(body))
+	return true
+}
+
+// run serves what comes to a listener until the test, or the bubble that it is in, ends.
+func run(t *testing.T, ln net.Listener, cfg wire.Config, how wire.Listen) *wire.Server {
 	t.Helper()
-	srv := httptest.NewUnstartedServer(echo)
-	srv.Config.MaxHeaderBytes = 64 << 10
-	srv.Listener = wire.Vet(srv.Listener, limits)
-	srv.Start()
-	t.Cleanup(srv.Close)
-	return srv.Listener.Addr().String()
+	if cfg.HTTP == nil {
+		cfg.HTTP = &http.Server{MaxHeaderBytes: 64 << 10}
+	}
+	if cfg.HTTP.Handler == nil {
+		cfg.HTTP.Handler = echo
+	}
+	s := wire.New(cfg)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ln, how) }()
+	t.Cleanup(func() {
+		now, cancel := context.WithCancel(context.Background())
+		cancel()
+		s.Shutdown(now)
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("Serve = %v", err)
+		}
+	})
+	return s
+}
+
+// listen listens on loopback.
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln
+}
+
+// serve serves with answer, by the loop and net/http together, or by net/http alone where that is nil.
+func serve(t *testing.T, answer func(*wire.Request) bool) (addr string) {
+	t.Helper()
+	ln := listen(t)
+	run(t, ln, wire.Config{Answer: answer}, wire.Listen{})
+	return ln.Addr().String()
+}
+
+// ways are those in which a request can be answered.
+var ways = map[string]func(*wire.Request) bool{
+	"net/http": nil, "the loop": answerAs,
+	"net/http after the loop": func(p *wire.Request) bool { return p.Refused != "" && answerAs(p) },
 }
 
 // send sends raw on a connection of its own and returns the answers, "CODE BODY" each, until the connection ends or
@@ -91,7 +144,12 @@ const (
 // TestVet sends each request with one behind it. Where it is sound both are answered; where it is not, it is refused
 // and the one behind it is not read, whatever it was meant to be.
 func TestVet(t *testing.T) {
-	addr := serve(t, wire.Limits{})
+	for name, answer := range ways {
+		t.Run(name, func(t *testing.T) { testVet(t, serve(t, answer)) })
+	}
+}
+
+func testVet(t *testing.T, addr string) {
 	const h = "Host: h\r\n"
 	for _, row := range []struct{ name, raw, want string }{
 		{"plain", "GET / HTTP/1.1\r\n" + h + "\r\n", `200 GET / ""`},
@@ -217,11 +275,15 @@ func TestVet(t *testing.T) {
 			t.Errorf("%s: %.200q: answers %q, want %q", row.name, row.raw, got, want)
 		}
 		// What came before it is answered all the same.
-		before := "POST /before HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n!"
-		got = send(t, addr, before+row.raw+next)
-		want = append([]string{`200 POST /before "!"`}, want...)
-		if strings.Join(got, " | ") != strings.Join(want, " | ") {
-			t.Errorf("%s, behind another: %.200q: answers %q, want %q", row.name, row.raw, got, want)
+		for before, seen := range map[string]string{
+			"GET /before HTTP/1.1\r\nHost: h\r\n\r\n":                        `200 GET /before ""`,
+			"POST /before HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n!": `200 POST /before "!"`,
+		} {
+			got = send(t, addr, before+row.raw+next)
+			want := append([]string{seen}, want...)
+			if strings.Join(got, " | ") != strings.Join(want, " | ") {
+				t.Errorf("%s, behind %s: %.200q: answers %q, want %q", row.name, seen, row.raw, got, want)
+			}
 		}
 	}
 }
@@ -252,7 +314,7 @@ func (c *pieces) SetReadDeadline(time.Time) error { return nil }
 
 // through returns what is handed on of data, read in pieces of the given sizes.
 func through(data, sizes, reads []byte) ([]byte, net.Conn, error) {
-	c := wire.VetConn(&pieces{data: data, sizes: sizes}, wire.Limits{HeadBytes: 1 << 10, HeadTime: time.Second})
+	c := wire.VetConn(&pieces{data: data, sizes: sizes}, 1<<10, time.Second)
 	var out []byte
 	for i := 0; ; i++ {
 		size := 4096
@@ -316,7 +378,7 @@ func TestSlowHeads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, idle := range []time.Duration{0, time.Minute} {
 			client, server := net.Pipe()
-			c := wire.VetConn(server, wire.Limits{HeadBytes: 1 << 10, HeadTime: 10 * time.Second})
+			c := wire.VetConn(server, 1<<10, 10*time.Second)
 			if idle > 0 {
 				if err := c.SetReadDeadline(time.Now().Add(2 * time.Minute)); err != nil {
 					t.Fatal(err)
@@ -348,10 +410,11 @@ func TestSlowHeads(t *testing.T) {
 	})
 }
 
-// A handler that takes long is told that its client has gone; one that does not costs no look.
+// A handler that takes long is told that its client has gone.
 func TestGoneClients(t *testing.T) {
 	told := make(chan bool, 1)
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	ln := listen(t)
+	run(t, ln, wire.Config{HTTP: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/" {
 			return
 		}
@@ -361,11 +424,8 @@ func TestGoneClients(t *testing.T) {
 		case <-time.After(20 * time.Second):
 			told <- false
 		}
-	}))
-	srv.Listener = wire.Vet(srv.Listener, wire.Limits{})
-	srv.Start()
-	defer srv.Close()
-	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+	})}}, wire.Listen{})
+	conn, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -389,7 +449,7 @@ func BenchmarkVet(b *testing.B) {
 		"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\nAccept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n" +
 		"Connection: keep-alive\r\n\r\n")
 	src := &again{data: head}
-	c := wire.VetConn(src, wire.Limits{HeadBytes: 32 << 10, HeadTime: time.Second})
+	c := wire.VetConn(src, 32<<10, time.Second)
 	p := make([]byte, 4096)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -1,19 +1,22 @@
-// Package wire holds listeners that see connections before net/http does: they read PROXY headers, shake hands for
-// TLS, and vet the requests of HTTP/1.
+// Package wire owns connections from accept to close: it reads PROXY headers, shakes hands for TLS, reads and vets the requests of
+// HTTP/1, and has them answered.
+//
+// The loop of a connection reads the head of one request, vets it, and offers it to [Config].Answer as a plain value. When that
+// answers, the loop goes on with the next request; a request is never looked at while the one before it is unanswered. What Answer
+// does not take, and what it is not asked for (bodies, ranges, other methods, HTTP/1.0, absolute targets), net/http gets with all
+// that was read, and the rest of the connection with it. Connections of HTTP/2, whose framing leaves no doubt, are net/http's from the beginning.
+//
+// For example: a browser asks for a page and a style sheet, which the loop answers, and then for part of a film. That request and all
+// that follow it on the connection are net/http's.
 //
 // Vetting keeps us and whatever stands in front of us, a CDN or a balancer, in step: where two programs could differ
 // about where a request ends or whom it is for, it is refused and the connection ends, however harmless it would have
 // been. net/http reads some of these generously (Content-Length beside Transfer-Encoding, folded headers, lines that
-// end in a bare line feed, chunk extensions), and by the time a handler runs nothing of it shows.
+// end in a bare line feed, chunk extensions), and by the time a handler runs nothing of it shows. So requests for net/http are vetted
+// as well. There a refused one reaches the handler as a request with the method [RefusedMethod], in its place among those before
+// it; [RefusedFor] tells why. Of what follows a refused request nothing is read.
 //
-// A refused request reaches the handler as a request with the method [RefusedMethod], in its place among those before
-// it on the connection, so that it is answered, counted and logged like every other; [RefusedFor] tells why. Of what
-// followed it nothing is read.
-//
-// Plain requests may be answered here, see [Limits]: reading them into net/http's maps and writing headers out of such costs
-// more than a page does.
-//
-// Not promised: limits on the number of connections, or on time beyond the heads of requests, which are net/http's.
+// Not promised: limits on the number of connections, and time limits of the connections that net/http has, which are its own.
 package wire
 
 import "net/http"

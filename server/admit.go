@@ -1,0 +1,106 @@
+package server
+
+import (
+	"net/http"
+	"time"
+
+	"freshet/internal/web"
+	"freshet/internal/wire"
+	"freshet/server/guard"
+)
+
+// An arrival is what the checks see of a request, whichever way it came.
+type arrival struct {
+	refused  wire.Reason // not empty: it is malformed
+	host     string
+	hostless bool // it names no host because it need not
+	open     bool // it passes neither the host check nor the guard
+	facts    guard.Facts
+
+	verdict guard.Verdict // set by admit
+}
+
+// admit makes the checks that every request passes, in their order, and returns why it is refused; nil: it is not. The guard comes
+// before anything that costs something. Probes come by address, from the machine or the balancer. Who comes without TLS, where
+// there is an Upgrade, is only sent on: the guard would count each reader twice, for it is asked where they are sent; no refusal is cheaper
+// than that answer; and certificate authorities do not say where they look from.
+func (s *Server) admit(res *web.Response, a *arrival) *web.Error {
+	switch {
+	case a.refused != "":
+		return s.malformed(res, a.refused)
+	case a.open:
+		return nil
+	case s.cfg.Hosts != nil && !s.cfg.Hosts.Has(a.host) && !a.hostless:
+		return s.misdirected(res, a.host)
+	case s.cfg.Guard == nil:
+		return nil
+	}
+	a.verdict = s.cfg.Guard.Decide(&a.facts)
+	res.Rule, res.Shadow, res.Look = a.verdict.Name(), a.verdict.Shadowed(), a.verdict.Fingerprint
+	if a.verdict.Allowed() {
+		return nil
+	}
+	e := &web.Error{Status: a.verdict.Action.Status(), Message: a.verdict.Message()}
+	if a.verdict.Action != guard.Deny { // who is banned is not asked to come again
+		e.RetryAfter = a.verdict.RetryAfter
+	}
+	return e
+}
+
+// answered tells the guard what became of a request that was admitted.
+func (s *Server) answered(res *web.Response, a *arrival) {
+	if s.cfg.Guard != nil && !a.open {
+		s.cfg.Guard.Answered(&a.facts, &a.verdict, res.Status)
+	}
+}
+
+// standingFields is the most that standing appends.
+const standingFields = 9
+
+// standing appends the headers that do not depend on what is answered: what a browser is to know of the site, and a client of its limit.
+func (s *Server) standing(to []guard.Field, res *web.Response, a *arrival) []guard.Field {
+	if res.Client.Secure {
+		to = append(to, guard.Field{Name: "Strict-Transport-Security", Value: "max-age=31536000"}) // by TLS alone, for a year
+	}
+	if a.verdict.Quota.Limit > 0 { // pages have none, unless the settings say so
+		to = a.verdict.AppendFields(to, a.facts.Now)
+	}
+	return to
+}
+
+// malformed notes a request that was refused as it was read, see package wire, and is its answer.
+func (s *Server) malformed(res *web.Response, why wire.Reason) *web.Error {
+	res.Rule = vetRule(why)
+	s.metrics.refused(res.Rule)
+	msg := "this request is not well formed"
+	switch why {
+	case wire.TooLarge:
+		msg = "the headers of this request are too large"
+	case wire.TargetTooLong:
+		msg = "this address is too long"
+	}
+	return &web.Error{Status: why.Status(), Message: msg, Close: true}
+}
+
+// misdirected notes a request for a host that the server does not answer for, and is its answer: a page is the same whatever the Host header
+// says, but what stands in front may keep it under that name.
+func (s *Server) misdirected(res *web.Response, host string) *web.Error {
+	res.Rule = misdirected
+	s.metrics.refused(misdirected)
+	if now := time.Now(); s.strangers.worth(now, time.Minute) {
+		s.log.Warn("a request names a host that this server does not answer for", "host", web.Clip(host, 100),
+			"request_id", res.ID(), "remedy", "name it in guard.hosts if it is yours")
+	}
+	return &web.Error{Status: http.StatusMisdirectedRequest, Message: "this server does not answer for that host"}
+}
+
+// hostless reports whether a request names no host because it need not: HTTP/1.0 has no Host header, and health checks of
+// balancers speak it. OPTIONS / HTTP/1.0 is HAProxy's.
+func hostless(r *http.Request) bool { return r.Host == "" && !r.ProtoAtLeast(1, 1) }
+
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
+}

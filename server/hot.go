@@ -1,0 +1,95 @@
+package server
+
+import (
+	"hash/maphash"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"time"
+	"weak"
+
+	"freshet/internal/site"
+)
+
+// hotSlots is how many questions are remembered. Of 2,000 that are asked again and again, one in thirty then shares its slot with another.
+const hotSlots = 1 << 15
+
+// A hot remembers which version answered a question, so that asking again costs one look. It decides nothing: a question that it
+// does not know, or whose generation has passed, is looked for as the first time. Two questions of one slot displace each
+// other.
+//
+// For example: "GET /blog/rivers/" with "Accept-Encoding: gzip" has been answered from generation 7 by the gzip version of that page.
+// As long as 7 is current, the same question gets the same version. When generation 8 is current it is looked for again.
+type hot struct {
+	seed  maphash.Seed
+	slots [hotSlots]atomic.Pointer[remembered]
+}
+
+// A remembered question.
+type remembered struct {
+	target, acceptEncoding string // as they were sent; the target without its query
+	generation             uint64
+	second                 atomic.Int64 // Unix time in which it holds, of a Generation that changes; 0: at any time
+	entry                  *site.Entry
+	key                    versionKey
+	version                weak.Pointer[version] // the store alone decides how long it is kept
+}
+
+func (h *hot) slot(target, acceptEncoding string) *atomic.Pointer[remembered] {
+	sum := maphash.String(h.seed, target) + 31*maphash.String(h.seed, acceptEncoding)
+	return &h.slots[sum%hotSlots]
+}
+
+// recall does for ask what look does, and finds the version that is the answer, if it remembers that. It reports whether it does.
+func (p *pages) recall(ask *question, now time.Time) bool {
+	r := p.hot.slot(ask.target, ask.AcceptEncoding).Load()
+	if r == nil || r.target != ask.target || r.acceptEncoding != ask.AcceptEncoding {
+		return false
+	}
+	gen := p.site.Current()
+	if gen == nil || gen.Number() != r.generation {
+		return false
+	}
+	v := r.version.Value()
+	if v == nil {
+		return false
+	}
+	if second := r.second.Load(); second != 0 && second != now.Unix() {
+		if !settled(gen, r.entry) {
+			return false
+		}
+		r.second.Store(now.Unix())
+	}
+	if rand.Uint32()%64 == 0 { // now and then the store is told that it is used
+		p.store.cache.GetIfPresent(r.key)
+	}
+	ask.gen, ask.entry, ask.version = gen, r.entry, v
+	return true
+}
+
+// mostHot bounds what is remembered of a client's words.
+const mostHot = 512
+
+// remember keeps which version answered ask.
+func (p *pages) remember(ask *question, v *version, now time.Time) {
+	if len(ask.target)+len(ask.AcceptEncoding) > mostHot || string(ask.entry.Path) != ask.Path { // the entry of another path: a rule says so, which may change
+		return
+	}
+	r := &remembered{ // clones, because they are parts of the whole head
+		target: strings.Clone(ask.target), acceptEncoding: strings.Clone(ask.AcceptEncoding), generation: ask.gen.Number(), entry: ask.entry,
+		key: versionKey{path: v.entry.Path, encoding: v.encoding}, version: weak.Make(v),
+	}
+	if r.generation == 0 {
+		if !settled(ask.gen, ask.entry) {
+			return
+		}
+		r.second.Store(now.Unix())
+	}
+	p.hot.slot(ask.target, ask.AcceptEncoding).Store(r)
+}
+
+// settled reports whether an entry of a generation of number 0 is worth remembering, or as it was.
+func settled(gen Generation, e *site.Entry) bool {
+	changing, ok := gen.(Changing)
+	return ok && changing.Settled(e)
+}
