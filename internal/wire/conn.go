@@ -87,7 +87,12 @@ func (c *conn) serve() {
 		case h.chunked || h.length > 0 || !c.req.plain || !c.srv.cfg.Answer(&c.req):
 			c.hand()
 			return
-		case c.failed != nil || c.req.Last:
+		case c.failed != nil:
+			return
+		case c.req.Last:
+			if c.r+n < c.w {
+				discard(c.Conn) // more has been sent, which is not to take the answer away
+			}
 			return
 		}
 		c.r, c.blank, c.req = c.r+n, false, Request{} // while the connection waits, it need not keep that
