@@ -53,7 +53,7 @@ func TestPlain(t *testing.T) {
 		reg := prometheus.NewRegistry()
 		srv := newServer(t, server.Config{
 			Site: serving(built()), Hosts: hosts(t, "freshet.test"), Proxies: p, Guard: g, Access: access, Metrics: reg,
-			Extra: map[string]http.Handler{"/api/feed": http.NotFoundHandler()},
+			Routes: handlers{"/api/feed": http.NotFoundHandler()}.routes(),
 		})
 		addr := listening(t, srv)
 		for _, target := range []string{"/", "/blog/rivers/", "/small/", "/blog/नदी/", "/gone/", "/nothing/"} {

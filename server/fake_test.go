@@ -2,6 +2,9 @@ package server_test
 
 import (
 	"fmt"
+	"maps"
+	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -118,4 +121,14 @@ func serving(g *memory) *swap {
 	s := new(swap)
 	s.at.Store(g)
 	return s
+}
+
+// handlers are routes by their patterns.
+type handlers map[string]http.Handler
+
+func (hs handlers) routes() (list []server.Route) {
+	for _, pattern := range slices.Sorted(maps.Keys(hs)) {
+		list = append(list, server.Route{Pattern: pattern, Handler: hs[pattern]})
+	}
+	return list
 }

@@ -55,7 +55,7 @@ func inBubble(t *testing.T, cfg guard.Config, test func(*guarded)) {
 			s.posts.Add(1)
 			w.WriteHeader(http.StatusOK)
 		})
-		srv := newServer(t, server.Config{Site: serving(built()), Guard: s.Guard, Extra: map[string]http.Handler{"/api/": taken}})
+		srv := newServer(t, server.Config{Site: serving(built()), Guard: s.Guard, Routes: handlers{"/api/": taken}.routes()})
 		s.handler = srv.Handler()
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
@@ -299,7 +299,7 @@ func TestSignedWebhooks(t *testing.T) {
 		w.WriteHeader(http.StatusAccepted)
 	})
 	g := newGuard(t, guard.Config{Limits: guard.Limits{Webhook: limit.Rate{Requests: 20, Window: time.Hour}}})
-	h := newServer(t, server.Config{Site: serving(built()), Guard: g, Extra: map[string]http.Handler{"/api/revalidate": hooks}}).Handler()
+	h := newServer(t, server.Config{Site: serving(built()), Guard: g, Routes: handlers{"/api/revalidate": hooks}.routes()}).Handler()
 	send := func(secret string) int {
 		r := httptest.NewRequest("POST", "/api/revalidate", strings.NewReader("{}"))
 		r.RemoteAddr = "203.0.113.7:40000"

@@ -2,8 +2,8 @@ package server
 
 import (
 	"cmp"
+	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,19 +14,42 @@ import (
 	"freshet/server/guard"
 )
 
-// Numbers of routes. Those of Config.Extra follow.
+// A Route is a handler beside the pages. Its rate class is the guard's to tell, by method and path: logs are judged without routes.
+type Route struct {
+	Pattern string       // an exact path, or all paths below it when it ends in a slash; the longest one that fits wins
+	Methods []string     // others get 405; nil: the handler sees to that
+	Name    string       // of its metrics; empty: Pattern
+	MaxBody int64        // bytes that the handler can read of a body; 0: 25 MiB, GitHub's largest webhook
+	Handler http.Handler // required
+}
+
+func (r *Route) check() error {
+	switch {
+	case !strings.HasPrefix(r.Pattern, "/") || r.Pattern == "/":
+		return fmt.Errorf("route %q does not begin with a slash or takes all pages", r.Pattern)
+	case r.Handler == nil:
+		return fmt.Errorf("route %q has no handler", r.Pattern)
+	}
+	return nil
+}
+
+// Numbers of routes. Those of Config.Routes follow.
 const (
 	noRoute = iota // refused before one was looked for
 	pageRoute
 	probeRoute
 	devRoute
 	upgradeRoute
-	extraRoutes
+	furtherRoutes
 )
 
 // routeNames are the routes by number, as metrics call them.
-func routeNames(extra map[string]http.Handler) []string {
-	return append([]string{"none", "page", "probe", "dev", "upgrade"}, slices.Sorted(maps.Keys(extra))...)
+func routeNames(further []Route) []string {
+	names := []string{"none", "page", "probe", "dev", "upgrade"}
+	for i := range further {
+		names = append(names, cmp.Or(further[i].Name, further[i].Pattern))
+	}
+	return names
 }
 
 // install lists what is served where. The order of the chain matters: the request's id is in every answer and log
@@ -39,8 +62,9 @@ func (s *Server) install() http.Handler {
 	if s.cfg.Dev != nil {
 		r = append(r, route{DevPath, devRoute, s.cfg.Dev})
 	}
-	for i, path := range slices.Sorted(maps.Keys(s.cfg.Extra)) {
-		r = append(r, route{path, extraRoutes + i, bounded(s.cfg.Extra[path])})
+	for i := range s.cfg.Routes {
+		further := &s.cfg.Routes[i]
+		r = append(r, route{further.Pattern, furtherRoutes + i, s.handle(further.serve)})
 	}
 	slices.SortStableFunc(r, func(a, b route) int { return cmp.Compare(len(b.path), len(a.path)) }) // most specific first
 	s.routes, s.pageRoute, s.upgradeRoute = r, route{"", pageRoute, s.handle(s.page)}, route{"", upgradeRoute, s.handle(s.upgrade)}
@@ -71,6 +95,9 @@ func (s *Server) admitted(w http.ResponseWriter, r *http.Request) error {
 		Now: res.Start, ID: res.ID(), Client: res.Client.Addr, Undeclared: res.Client.Undeclared, Method: r.Method, Path: r.URL.Path,
 		UserAgent: first(h["User-Agent"]), Accept: line(h["Accept"]), AcceptLanguage: line(h["Accept-Language"]),
 		AcceptEncoding: line(h["Accept-Encoding"]), Referer: h["Referer"] != nil || h["Origin"] != nil,
+	}
+	if s.cfg.Session != nil && !a.open {
+		a.facts.SignedIn = s.cfg.Session(r)
 	}
 	if gen := s.cfg.Site.Current(); gen != nil && !a.open {
 		_, a.facts.Built = gen.Lookup(site.Path(a.facts.Path))
@@ -125,17 +152,19 @@ func ignoreBody(r *http.Request) error {
 	return &web.Error{Status: http.StatusRequestEntityTooLarge, Message: "a request for a page has no body of this size", Close: true}
 }
 
-// mostBody is the largest body that any handler is given: GitHub's largest webhook.
-const mostBody = 25 << 20
-
-// bounded keeps a handler from reading more than mostBody.
-func bounded(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Body != nil && r.ContentLength != 0 {
-			r.Body = http.MaxBytesReader(w, r.Body, mostBody)
-		}
-		next.ServeHTTP(w, r)
-	})
+// serve calls the handler for the methods of the route, with a bounded body.
+func (r *Route) serve(w http.ResponseWriter, req *http.Request) error {
+	if r.Methods != nil && !slices.Contains(r.Methods, req.Method) {
+		return &web.Error{Status: http.StatusMethodNotAllowed, Allow: strings.Join(r.Methods, ", ")}
+	}
+	if req.Body != nil && req.ContentLength != 0 {
+		req.Body = http.MaxBytesReader(w, req.Body, cmp.Or(r.MaxBody, 25<<20))
+	}
+	r.Handler.ServeHTTP(w, req)
+	if web.ResponseOf(w).Status == 0 {
+		w.WriteHeader(http.StatusOK) // as net/http would, and the access record is to tell
+	}
+	return nil
 }
 
 // A route is a handler and its path, or what its paths begin with when that ends in a slash.

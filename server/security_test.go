@@ -190,7 +190,7 @@ func talk(t *testing.T, addr, raw string, behind bool) []answer {
 // every error is kept from caches.
 func TestRawCorpus(t *testing.T) {
 	var said sync.Map
-	addr := serve(t, server.Config{Site: serving(built()), Hosts: hosts(t, "freshet.test"), Extra: map[string]http.Handler{
+	addr := serve(t, server.Config{Site: serving(built()), Hosts: hosts(t, "freshet.test"), Routes: handlers{
 		"/api/": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "no-store")
 			b, err := io.ReadAll(r.Body)
@@ -201,7 +201,7 @@ func TestRawCorpus(t *testing.T) {
 			said.Store(r.URL.Path, string(b))
 			_, _ = w.Write(b)
 		}),
-	}})
+	}.routes()})
 	const (
 		h      = "Host: freshet.test\r\n"
 		before = "GET /digits.txt HTTP/1.1\r\n" + h + "\r\n"
@@ -518,7 +518,7 @@ func TestMetrics(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	h := newServer(t, server.Config{
 		Site: serving(built()), Metrics: reg, Hosts: hosts(t, "example.com"),
-		Extra: map[string]http.Handler{"/api/": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(len(r.URL.Path)) })},
+		Routes: handlers{"/api/": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(len(r.URL.Path)) })}.routes(),
 	}).Handler()
 	count := func() (series int, requests, hits, misses float64) {
 		families, err := reg.Gather()
@@ -603,9 +603,9 @@ func TestProxyHeader(t *testing.T) {
 	}
 	for _, p := range []*web.Proxies{trusted, nil} {
 		var client string
-		addr := serve(t, server.Config{Site: serving(built()), Proxies: p, Extra: map[string]http.Handler{
+		addr := serve(t, server.Config{Site: serving(built()), Proxies: p, Routes: handlers{
 			"/who": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { client = web.ResponseOf(w).Client.Addr.String() }),
-		}})
+		}.routes()})
 		answers := talk(t, addr, "PROXY TCP4 203.0.113.7 10.0.0.1 4711 80\r\nGET /who HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", false)
 		switch {
 		case p != nil && (len(answers) != 1 || client != "203.0.113.7"):

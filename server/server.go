@@ -24,7 +24,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,8 +63,8 @@ type Config struct {
 
 	Dev *DevEvents // not nil: the events of freshet dev at DevPath
 
-	// Handlers at further addresses: an exact path, or all below it when it ends in a slash. They come before pages.
-	Extra map[string]http.Handler
+	Routes  []Route                  // beside the pages
+	Session func(*http.Request) bool // whether a request has a session that was checked, for the guard; nil: none has
 
 	Hosts   *web.Hosts   // that are answered for, others 421; nil: all
 	Proxies *web.Proxies // whose headers and PROXY headers tell who the client is; nil: nobody's
@@ -112,9 +111,9 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	for pattern := range cfg.Extra {
-		if !strings.HasPrefix(pattern, "/") || pattern == "/" {
-			return nil, fmt.Errorf("server: Extra %q does not begin with a slash or takes all pages", pattern)
+	for i := range cfg.Routes {
+		if err := cfg.Routes[i].check(); err != nil {
+			return nil, fmt.Errorf("server: %w", err)
 		}
 	}
 	if cfg.Upgrade != nil && cfg.TLS == nil {
@@ -131,7 +130,7 @@ func New(cfg Config) (*Server, error) {
 			return nil, fmt.Errorf("server: %w", err)
 		}
 	}
-	if s.metrics, err = newMetrics(cfg.Metrics, routeNames(cfg.Extra)); err != nil {
+	if s.metrics, err = newMetrics(cfg.Metrics, routeNames(cfg.Routes)); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	st, err := newStore(cfg.CacheBytes, policy, s.metrics)

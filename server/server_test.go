@@ -19,11 +19,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"freshet/internal/digest"
 	"freshet/internal/site"
 	"freshet/internal/telemetry"
 	"freshet/internal/web"
 	"freshet/server"
+	"freshet/server/guard"
 )
 
 func newServer(t testing.TB, cfg server.Config) *server.Server {
@@ -61,8 +64,8 @@ func TestNewRefuses(t *testing.T) {
 		want string
 	}{
 		{server.Config{}, "Site is missing"},
-		{server.Config{Site: new(swap), Extra: map[string]http.Handler{"/": http.NotFoundHandler()}}, `Extra "/"`},
-		{server.Config{Site: new(swap), Extra: map[string]http.Handler{"api": http.NotFoundHandler()}}, `Extra "api"`},
+		{server.Config{Site: new(swap), Routes: handlers{"/": http.NotFoundHandler()}.routes()}, `route "/"`},
+		{server.Config{Site: new(swap), Routes: handlers{"api": http.NotFoundHandler()}.routes()}, `route "api"`},
 	} {
 		if _, err := server.New(row.cfg); err == nil || !strings.Contains(err.Error(), row.want) {
 			t.Errorf("New = %v, want an error about %s", err, row.want)
@@ -476,18 +479,52 @@ func TestFrameSources(t *testing.T) {
 	}
 }
 
-func TestExtra(t *testing.T) {
+func TestRoutes(t *testing.T) {
 	said := func(s string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, s) })
 	}
-	h := newServer(t, server.Config{Site: serving(built()), Extra: map[string]http.Handler{
+	h := newServer(t, server.Config{Site: serving(built()), Routes: handlers{
 		"/api/": said("api"), "/api/revalidate": said("hook"),
 		"/panic": http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("our mistake") }),
-	}}).Handler()
+	}.routes()}).Handler()
 	for target, want := range map[string]string{"/api/blog": "api", "/api/revalidate": "hook", "/api/revalidate/x": "api", "/livez": "ok\n"} {
 		if got := get(h, target).Body.String(); got != want {
 			t.Errorf("GET %s = %q, want %q", target, got, want)
 		}
+	}
+	// A route has its own methods, bound of bodies and name, and the guard learns whether there is a session.
+	var signedIn []bool
+	reg := prometheus.NewRegistry()
+	g := newGuard(t, guard.Config{})
+	h2 := newServer(t, server.Config{
+		Site: serving(built()), Metrics: reg, Guard: g,
+		Session: func(r *http.Request) bool {
+			signedIn = append(signedIn, r.Header.Get("Cookie") != "")
+			return r.Header.Get("Cookie") != ""
+		},
+		Routes: []server.Route{{Pattern: "/api/blog", Methods: []string{"GET", "POST"}, Name: "posts", MaxBody: 4, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := io.ReadAll(r.Body); err != nil {
+				w.WriteHeader(http.StatusRequestEntityTooLarge)
+			}
+		})}},
+	}).Handler()
+	for _, row := range []struct {
+		method, body string
+		want         int
+	}{{"GET", "", 200}, {"POST", "four", 200}, {"POST", "fiver", 413}, {"DELETE", "", 405}} {
+		r := httptest.NewRequest(row.method, "/api/blog", strings.NewReader(row.body))
+		r.Header.Set("Cookie", "session=1")
+		res := httptest.NewRecorder()
+		h2.ServeHTTP(res, r)
+		if res.Code != row.want || row.want == 405 && res.Header().Get("Allow") != "GET, POST" {
+			t.Errorf("%s %q: %d, Allow %q, want %d", row.method, row.body, res.Code, res.Header().Get("Allow"), row.want)
+		}
+	}
+	if len(signedIn) != 4 || !signedIn[0] {
+		t.Errorf("sessions: %v", signedIn)
+	}
+	if n := counts(t, reg)["freshet_server_requests_total 200 posts"]; n != 2 {
+		t.Errorf("requests by the route's name: %v", counts(t, reg))
 	}
 	if res := get(h, "/panic"); res.Code != 500 || strings.Contains(res.Body.String(), "mistake") {
 		t.Errorf("a panic: %d %q", res.Code, res.Body)
@@ -543,11 +580,11 @@ func TestDrain(t *testing.T) {
 	under, finish := make(chan struct{}), make(chan struct{})
 	s := newServer(t, server.Config{
 		Site: serving(built()), Dev: new(server.DevEvents), DrainDelay: 10 * time.Millisecond,
-		Extra: map[string]http.Handler{"/slow": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		Routes: handlers{"/slow": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			close(under)
 			<-finish
 			_, _ = io.WriteString(w, "finished")
-		})},
+		})}.routes(),
 	})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -660,12 +697,12 @@ func TestLeave(t *testing.T) {
 	left, finish := make(chan (<-chan struct{})), make(chan struct{})
 	s := newServer(t, server.Config{
 		Site: serving(built()),
-		Extra: map[string]http.Handler{"/slow": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		Routes: handlers{"/slow": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(200)
 			_ = http.NewResponseController(w).Flush()
 			<-finish
 			_, _ = io.WriteString(w, "finished")
-		})},
+		})}.routes(),
 		Leave: func(drained <-chan struct{}) { left <- drained },
 	})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -208,8 +207,8 @@ func ended(err error) error {
 	return err
 }
 
-// webhooks are the handlers that tell desk of changes.
-func webhooks(eff *effective, desk webhook.Desk, logger *slog.Logger) (map[string]http.Handler, error) {
+// webhooks are the routes that tell desk of changes.
+func webhooks(eff *effective, desk webhook.Desk, logger *slog.Logger) ([]server.Route, error) {
 	hooks, err := webhook.New(webhook.Config{
 		Desk: desk, Profile: eff.Webhook.Profile, Secrets: eff.Webhook.Secrets, Tolerance: eff.Webhook.Tolerance, Token: eff.Webhook.token(),
 		Logger: logger,
@@ -217,15 +216,15 @@ func webhooks(eff *effective, desk webhook.Desk, logger *slog.Logger) (map[strin
 	if err != nil {
 		return nil, err
 	}
-	return map[string]http.Handler{"/api/revalidate": hooks, "/api/revalidate/": hooks}, nil
+	return []server.Route{{Pattern: "/api/revalidate", Handler: hooks}, {Pattern: "/api/revalidate/", Handler: hooks}}, nil
 }
 
 // drainDelay is how long a server that is told to stop goes on answering those who keep connections, and tells them to end
 // them. A program that asks now and then asks within that, and whoever waits for freshet to end hardly notices it.
 const drainDelay = time.Second
 
-// serverConfig is for the server of a site of freshet's own. extra are handlers beside its pages.
-func serverConfig(eff *effective, pages server.Site, extra map[string]http.Handler, logger *slog.Logger, dev *server.DevEvents) server.Config {
+// serverConfig is for the server of a site of freshet's own. routes are beside its pages.
+func serverConfig(eff *effective, pages server.Site, routes []server.Route, logger *slog.Logger, dev *server.DevEvents) server.Config {
 	delay := drainDelay
 	if dev != nil { // pages that reload keep connections, and nobody minds
 		delay = 0
@@ -236,7 +235,7 @@ func serverConfig(eff *effective, pages server.Site, extra map[string]http.Handl
 	}
 	return server.Config{
 		DrainDelay: delay,
-		Extra:      extra,
+		Routes:     routes,
 		Site:       pages,
 		Logger:     logger,
 		Frames:     markup.FrameSources(),
