@@ -2,9 +2,10 @@
 // installed, and beside net/http's ServeContent, in the same run with the same pages.
 //
 //	go run ./load/serve --freshet ./freshet
+//	go run ./load/serve --freshet ./freshet --known
 //	go run ./load/serve --freshet ./freshet --peer 'caddy=caddy file-server --listen {addr} --root {root} --access-log'
 //
-// --peer measures one more server, which serves the files in {root} at {addr}, or at {port} of any address.
+// --known asks for pages that the reader has, which is answered by 304. --peer measures one more server, which serves the files in {root} at {addr}, or at {port} of any address.
 //
 // 2,000 pages of 14 KB, gzip, 64 connections that are kept alive, pages picked at random. Each server is a process of
 // its own on one core, with its access log on; the load comes from another process. nginx has limit_req, a list of
@@ -54,6 +55,7 @@ func main() {
 	flag.IntVar(&b.rounds, "rounds", 10, "how often everything is measured")
 	flag.IntVar(&b.connections, "connections", 64, "connections")
 	flag.IntVar(&b.rate, "rate", 20_000, "requests a second of the rounds at a fixed rate; 0: there are none")
+	flag.BoolVar(&b.known, "known", false, "ask for what the reader knows, which is answered by 304")
 	flag.Func("peer", "a further server, as `name=command` with {addr} or {port}, and {root} (may be repeated)", b.peer)
 	flag.BoolVar(&b.json, "json", false, "print the results as JSON")
 	role := flag.String("role", "", "for the command's own use")
@@ -68,7 +70,7 @@ func main() {
 	case "pages":
 		err = writePages(*target)
 	case "load":
-		err = load(*target, b.connections, b.rate, b.time)
+		err = load(*target, b.connections, b.rate, b.time, b.known)
 	case "content":
 		err = serveContent(*target, flag.Arg(0))
 	}
@@ -83,7 +85,7 @@ type bench struct {
 	time                time.Duration
 	rounds, connections int
 	rate                int
-	json                bool
+	json, known         bool
 	peers               []contender
 }
 
@@ -351,7 +353,7 @@ func (b *bench) press(ctx context.Context, self, addr string, rate int, length t
 	ctx, cancel := context.WithTimeout(ctx, length+30*time.Second) // whatever hangs
 	defer cancel()
 	out, err := exec.CommandContext(ctx, self, "-role", "load", "-target", addr, "-time", length.String(), "-connections",
-		strconv.Itoa(b.connections), "-rate", strconv.Itoa(rate)).Output()
+		strconv.Itoa(b.connections), "-rate", strconv.Itoa(rate), "-known="+strconv.FormatBool(b.known)).Output()
 	if err != nil {
 		return l, fmt.Errorf("load: %w", err)
 	}
@@ -430,7 +432,16 @@ type loaded struct {
 
 // load asks for pages on so many connections for a while, so many a second or, at a rate of 0, as many as are answered,
 // and prints what it saw.
-func load(target string, connections, rate int, length time.Duration) error {
+func load(target string, connections, rate int, length time.Duration, known bool) error {
+	conditions := make([]string, pages)
+	if known {
+		for n := range conditions {
+			var err error
+			if conditions[n], err = conditionOf(target, n); err != nil {
+				return err
+			}
+		}
+	}
 	every := time.Duration(0)
 	if rate > 0 {
 		every = time.Second * time.Duration(connections) / time.Duration(rate)
@@ -441,7 +452,7 @@ func load(target string, connections, rate int, length time.Duration) error {
 	errs := make([]error, connections)
 	var wg sync.WaitGroup
 	for i := range connections {
-		wg.Go(func() { took[i], errs[i] = ask(target, uint64(i), every, end) })
+		wg.Go(func() { took[i], errs[i] = ask(target, conditions, uint64(i), every, end) })
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
@@ -456,9 +467,31 @@ func load(target string, connections, rate int, length time.Duration) error {
 	return json.NewEncoder(os.Stdout).Encode(loaded{len(all), time.Since(began).Seconds(), at(.5), at(.99), at(.999)})
 }
 
+// conditionOf is the header by which a reader who knows the n-th page asks for it.
+func conditionOf(target string, n int) (string, error) {
+	req, err := http.NewRequest(http.MethodGet, "http://"+target+path(n), nil)
+	if err != nil {
+		return "", err
+	}
+	req.Host = "localhost"
+	req.Header.Set("Accept-Encoding", "gzip")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	_, err = io.Copy(io.Discard, res.Body)
+	condition := "If-None-Match: " + res.Header.Get("Etag")
+	if res.Header.Get("Etag") == "" {
+		condition = "If-Modified-Since: " + res.Header.Get("Last-Modified")
+	}
+	return condition + "\r\n", errors.Join(err, res.Body.Close())
+}
+
 // ask asks on one connection until end, every so often, and returns how long each answer took in µs: from when it was to
 // be asked for, if the one before came too late for that.
-func ask(target string, seed uint64, every time.Duration, end time.Time) ([]int32, error) {
+//
+// A page that has a condition is asked for with it.
+func ask(target string, conditions []string, seed uint64, every time.Duration, end time.Time) ([]int32, error) {
 	conn, err := net.Dial("tcp", target)
 	if err != nil {
 		return nil, err
@@ -469,7 +502,7 @@ func ask(target string, seed uint64, every time.Duration, end time.Time) ([]int3
 	requests := make([][]byte, pages)
 	for n := range requests {
 		requests[n] = []byte("GET " + path(n) + " HTTP/1.1\r\nHost: localhost\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n" +
-			"Accept: text/html,application/xhtml+xml\r\nAccept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip\r\nConnection: keep-alive\r\n\r\n")
+			"Accept: text/html,application/xhtml+xml\r\nAccept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip\r\n" + conditions[n] + "Connection: keep-alive\r\n\r\n")
 	}
 	var took []int32
 	now := time.Now()
@@ -484,8 +517,13 @@ func ask(target string, seed uint64, every time.Duration, end time.Time) ([]int3
 			}
 			due = due.Add(every)
 		}
-		if _, err := conn.Write(requests[r.IntN(pages)]); err != nil {
+		n := r.IntN(pages)
+		if _, err := conn.Write(requests[n]); err != nil {
 			return nil, err
+		}
+		want := "HTTP/1.1 200 "
+		if conditions[n] != "" {
+			want = "HTTP/1.1 304 "
 		}
 		length := -1
 		for {
@@ -497,7 +535,7 @@ func ask(target string, seed uint64, every time.Duration, end time.Time) ([]int3
 				break
 			}
 			if length == -1 {
-				if !bytes.HasPrefix(line, []byte("HTTP/1.1 200 ")) {
+				if !bytes.HasPrefix(line, []byte(want)) {
 					return nil, fmt.Errorf("answer %q", line)
 				}
 				length = -2
@@ -508,7 +546,10 @@ func ask(target string, seed uint64, every time.Duration, end time.Time) ([]int3
 				}
 			}
 		}
-		if length < 0 {
+		switch {
+		case conditions[n] != "":
+			length = 0 // whatever the header says of the page
+		case length < 0:
 			return nil, errors.New("an answer without a length")
 		}
 		if _, err := br.Discard(length); err != nil {
