@@ -9,7 +9,7 @@ import (
 	"freshet/server/guard"
 )
 
-// An arrival is what the checks see of a request, whichever way it came.
+// An arrival is what the checks see of a request. The loop of package wire and net/http fill it alike.
 type arrival struct {
 	refused  wire.Reason // not empty: it is malformed
 	host     string
@@ -20,10 +20,10 @@ type arrival struct {
 	verdict guard.Verdict // set by admit
 }
 
-// admit makes the checks that every request passes, in their order, and returns why it is refused; nil: it is not. The guard comes
-// before anything that costs something. Probes come by address, from the machine or the balancer. Who comes without TLS, where
-// there is an Upgrade, is only sent on: the guard would count each reader twice, for it is asked where they are sent; no refusal is cheaper
-// than that answer; and certificate authorities do not say where they look from.
+// admit makes the checks that every request has to pass, in this order, and returns the answer if one fails; nil: all passed. The guard is
+// asked before anything expensive is done. Probes are not checked, because balancers ask by address. Neither are readers without TLS where
+// there is an Upgrade: they are only redirected, which is as cheap as a refusal, and the guard would count them twice; and the addresses of
+// certificate authorities are not known.
 func (s *Server) admit(res *web.Response, a *arrival) *web.Error {
 	switch {
 	case a.refused != "":
@@ -47,7 +47,7 @@ func (s *Server) admit(res *web.Response, a *arrival) *web.Error {
 	return e
 }
 
-// answered tells the guard what became of a request that was admitted.
+// answered tells the guard the status of the answer to an admitted request.
 func (s *Server) answered(res *web.Response, a *arrival) {
 	if s.cfg.Guard != nil && !a.open {
 		s.cfg.Guard.Answered(&a.facts, &a.verdict, res.Status)
@@ -57,7 +57,7 @@ func (s *Server) answered(res *web.Response, a *arrival) {
 // standingFields is the most that standing appends.
 const standingFields = 9
 
-// standing appends the headers that do not depend on what is answered: what a browser is to know of the site, and a client of its limit.
+// standing appends the headers that every answer has: HSTS, and the client's limit.
 func (s *Server) standing(to []guard.Field, res *web.Response, a *arrival) []guard.Field {
 	if res.Client.Secure {
 		to = append(to, guard.Field{Name: "Strict-Transport-Security", Value: "max-age=31536000"}) // by TLS alone, for a year
@@ -68,7 +68,7 @@ func (s *Server) standing(to []guard.Field, res *web.Response, a *arrival) []gua
 	return to
 }
 
-// malformed notes a request that was refused as it was read, see package wire, and is its answer.
+// malformed notes a request that package wire has refused, and returns the answer.
 func (s *Server) malformed(res *web.Response, why wire.Reason) *web.Error {
 	res.Rule = vetRule(why)
 	s.metrics.refused(res.Rule)
@@ -82,8 +82,8 @@ func (s *Server) malformed(res *web.Response, why wire.Reason) *web.Error {
 	return &web.Error{Status: why.Status(), Message: msg, Close: true}
 }
 
-// misdirected notes a request for a host that the server does not answer for, and is its answer: a page is the same whatever the Host header
-// says, but what stands in front may keep it under that name.
+// misdirected notes a request for a host that the server does not answer for, and returns the answer. Pages do not depend on the Host
+// header, but a cache in front of the server could store one under the other name.
 func (s *Server) misdirected(res *web.Response, host string) *web.Error {
 	res.Rule = misdirected
 	s.metrics.refused(misdirected)
@@ -94,8 +94,8 @@ func (s *Server) misdirected(res *web.Response, host string) *web.Error {
 	return &web.Error{Status: http.StatusMisdirectedRequest, Message: "this server does not answer for that host"}
 }
 
-// hostless reports whether a request names no host because it need not: HTTP/1.0 has no Host header, and health checks of
-// balancers speak it. OPTIONS / HTTP/1.0 is HAProxy's.
+// hostless reports whether a request may lack a Host header: HTTP/1.0 has none. Health checks of balancers use it, for example HAProxy's
+// OPTIONS / HTTP/1.0.
 func hostless(r *http.Request) bool { return r.Host == "" && !r.ProtoAtLeast(1, 1) }
 
 func first(values []string) string {

@@ -16,7 +16,7 @@ import (
 	"freshet/server/guard"
 )
 
-// An exchange is what one request of package wire needs. It is used again and again.
+// An exchange is the memory that answering one request needs. It is reused.
 type exchange struct {
 	res web.Response
 	arrival
@@ -25,8 +25,8 @@ type exchange struct {
 
 var exchanges = sync.Pool{New: func() any { return &exchange{head: make([]byte, 0, 4<<10)} }}
 
-// answer answers a request on its connection, without net/http: one for a page, or one that is refused. It leaves those for
-// other routes to net/http, before the guard is asked: the guard is to be asked once.
+// answer answers a request without net/http: one for a page, or a refused one. It leaves requests for other routes to net/http, before it
+// asks the guard, which counts each request once.
 func (s *Server) answer(p *wire.Request) (answered bool) {
 	ask := question{AcceptEncoding: p.AcceptEncoding, IfNoneMatch: p.IfNoneMatch, IfModifiedSince: p.IfModifiedSince}
 	ask.Path, ask.Query, _ = strings.Cut(p.Target, "?")
@@ -113,7 +113,7 @@ func (s *Server) send(p *wire.Request, x *exchange, a *answer) {
 	}
 }
 
-// begin is what every head begins with.
+// begin returns the beginning of a head: what every answer has.
 func (s *Server) begin(p *wire.Request, x *exchange, status int) []byte {
 	head := append(x.head[:0], statusLine(status)...)
 	head = append(head, "X-Request-Id: "...)
@@ -131,13 +131,13 @@ func (s *Server) begin(p *wire.Request, x *exchange, status int) []byte {
 	return head
 }
 
-// end ends a head. Its buffer is kept for the next exchange.
+// end ends a head and keeps its buffer for the next request.
 func (x *exchange) end(head []byte) []byte {
 	x.head = append(head, "\r\n"...)
 	return x.head
 }
 
-// panicked does as web.Recover does.
+// panicked does what web.Recover does.
 func (s *Server) panicked(p *wire.Request, x *exchange, v any) {
 	s.log.Error("handler panicked", "request_id", x.res.ID(), "path", web.Clip(x.facts.Path, 512), "panic", v, "stack", string(debug.Stack()))
 	if p.Begun() {
@@ -147,7 +147,7 @@ func (s *Server) panicked(p *wire.Request, x *exchange, v any) {
 	}
 }
 
-// refuse answers as web.WriteError does.
+// refuse sends what web.WriteError writes.
 func (s *Server) refuse(p *wire.Request, x *exchange, e *web.Error) {
 	p.Last = p.Last || e.Close
 	out := paper{header: http.Header{}}
@@ -170,7 +170,7 @@ func (s *Server) refuse(p *wire.Request, x *exchange, e *web.Error) {
 	x.res.Bytes = int64(sent)
 }
 
-// paper is what an answer is written on that is sent later.
+// A paper is a ResponseWriter that collects an answer to be sent later.
 type paper struct {
 	header http.Header
 	body   bytes.Buffer

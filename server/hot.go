@@ -14,9 +14,8 @@ import (
 // hotSlots is how many questions are remembered. Of 2,000 that are asked again and again, one in thirty then shares its slot with another.
 const hotSlots = 1 << 15
 
-// A hot remembers which version answered a question, so that asking again costs one look. It decides nothing: a question that it
-// does not know, or whose generation has passed, is looked for as the first time. Two questions of one slot displace each
-// other.
+// A hot remembers which version answered a question, so that the same question costs one look-up. If it does not know the question, or if
+// there is a newer generation, the question is answered as if for the first time. Two questions that share a slot displace each other.
 //
 // For example: "GET /blog/rivers/" with "Accept-Encoding: gzip" has been answered from generation 7 by the gzip version of that page.
 // As long as 7 is current, the same question gets the same version. When generation 8 is current it is looked for again.
@@ -40,7 +39,7 @@ func (h *hot) slot(target, acceptEncoding string) *atomic.Pointer[remembered] {
 	return &h.slots[sum%hotSlots]
 }
 
-// recall does for ask what look does, and finds the version that is the answer, if it remembers that. It reports whether it does.
+// recall does what look does, and sets the version that is the answer. It reports whether it knew the question.
 func (p *pages) recall(ask *question, now time.Time) bool {
 	r := p.hot.slot(ask.target, ask.AcceptEncoding).Load()
 	if r == nil || r.target != ask.target || r.acceptEncoding != ask.AcceptEncoding {
@@ -60,7 +59,7 @@ func (p *pages) recall(ask *question, now time.Time) bool {
 		}
 		r.second.Store(now.Unix())
 	}
-	if rand.Uint32()%64 == 0 { // now and then the store is told that it is used
+	if rand.Uint32()%64 == 0 { // tells the store that the version is in use; each time would cost as much as this saves
 		p.store.cache.GetIfPresent(r.key)
 	}
 	ask.gen, ask.entry, ask.version = gen, r.entry, v
@@ -72,10 +71,10 @@ const mostHot = 512
 
 // remember keeps which version answered ask.
 func (p *pages) remember(ask *question, v *version, now time.Time) {
-	if len(ask.target)+len(ask.AcceptEncoding) > mostHot || string(ask.entry.Path) != ask.Path { // the entry of another path: a rule says so, which may change
+	if len(ask.target)+len(ask.AcceptEncoding) > mostHot || string(ask.entry.Path) != ask.Path { // a redirect rule has led to another file, and the rule may change
 		return
 	}
-	r := &remembered{ // clones, because they are parts of the whole head
+	r := &remembered{ // the strings are cloned: each keeps a whole request head in memory
 		target: strings.Clone(ask.target), acceptEncoding: strings.Clone(ask.AcceptEncoding), generation: ask.gen.Number(), entry: ask.entry,
 		key: versionKey{path: v.entry.Path, encoding: v.encoding}, version: weak.Make(v),
 	}
@@ -88,7 +87,7 @@ func (p *pages) remember(ask *question, v *version, now time.Time) {
 	p.hot.slot(ask.target, ask.AcceptEncoding).Store(r)
 }
 
-// settled reports whether an entry of a generation of number 0 is worth remembering, or as it was.
+// settled reports whether an entry of a generation that changes is worth remembering.
 func settled(gen Generation, e *site.Entry) bool {
 	changing, ok := gen.(Changing)
 	return ok && changing.Settled(e)

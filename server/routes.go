@@ -14,7 +14,8 @@ import (
 	"freshet/server/guard"
 )
 
-// A Route is a handler beside the pages. Its rate class is the guard's to tell, by method and path: logs are judged without routes.
+// A Route is a handler beside the pages. The guard finds its rate class by method and path, because it also classifies the lines of access
+// logs.
 type Route struct {
 	Pattern string       // an exact path, or all paths below it when it ends in a slash; the longest one that fits wins
 	Methods []string     // others get 405; nil: the handler sees to that
@@ -52,8 +53,8 @@ func routeNames(further []Route) []string {
 	return names
 }
 
-// install lists what is served where. The order of the chain matters: the request's id is in every answer and log
-// line, also of a panic; the panic is caught inside the access record, so that the record tells its status. See admit for the rest.
+// install builds the routes and the handler for net/http. The order of the chain matters: every answer and log line, also of a panic, has
+// the request's id; panics are caught inside the access record, so that the record has their status. See admit for the checks.
 func (s *Server) install() http.Handler {
 	r := routes{
 		{"/livez", probeRoute, s.handle(s.livez)},
@@ -77,7 +78,7 @@ func (s *Server) install() http.Handler {
 	)
 }
 
-// admitted serves a request that net/http has read, once it is admitted.
+// admitted checks a request that net/http has read, and calls its route.
 func (s *Server) admitted(w http.ResponseWriter, r *http.Request) error {
 	if r.URL.Path == "" && r.URL.Host != "" { // http://example.com is http://example.com/
 		r.URL.Path = "/"

@@ -77,8 +77,8 @@ type Config struct {
 
 	DrainDelay   time.Duration // how long Run tells /readyz's readers, and all who keep connections, that it will stop before it does; 0: not at all
 	DrainTimeout time.Duration // how long requests under way may still take; 0: 15 seconds
-	// Leave is called by Run with a drain that is not over a second after it took the last connection. drained is closed when it is;
-	// Run returns when Leave does. Nil: Run waits.
+	// Run calls Leave if the drain takes longer than a second, and returns when Leave returns, while the drain continues. drained is
+	// closed at its end. Nil: Run waits for the whole drain.
 	Leave func(drained <-chan struct{})
 }
 
@@ -161,7 +161,7 @@ const (
 	writeTimeout      = time.Minute // and more for large bodies: see slowestBytes
 	maxHeaderBytes    = 32 << 10
 	lookAtDrain       = 20 * time.Millisecond
-	leaveAfter        = time.Second // a page that is being made is done by then, see Late
+	leaveAfter        = time.Second // long enough for most answers under way
 	maxStreams        = 128         // of one HTTP/2 connection at once; browsers ask for about a hundred
 )
 
@@ -250,7 +250,7 @@ func (s *Server) linger(failed <-chan error) error {
 	return nil
 }
 
-// connections makes what owns the server's connections.
+// connections makes the owner of the server's connections.
 func (s *Server) connections() *wire.Server {
 	srv := newHTTP(s.handler, s.log)
 	if s.cfg.Dev != nil {

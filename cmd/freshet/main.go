@@ -1,4 +1,4 @@
-// Command freshet turns blogs and courses kept in Markdown files into static pages, keeps the pages true to the files,
+// Command freshet turns blogs and courses, kept in MongoDB or in Markdown files, into static pages, keeps the pages up to date,
 // and serves them.
 //
 // This package is the one place that knows every other: it reads the settings, opens the parts, and joins them. Each

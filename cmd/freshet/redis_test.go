@@ -20,7 +20,7 @@ import (
 )
 
 // TestServersOnRedis: two and four processes of freshet that share one Redis keep to one limit, within the bound of
-// docs/ARCHITECTURE.md, and go on without it. Nothing that they print has its password.
+// docs/failures.md, and go on without it. Nothing that they print has its password.
 func TestServersOnRedis(t *testing.T) {
 	const password = "t0psecret-pa55word"
 	redis := testenv.NewRedis(t, "--requirepass", password)

@@ -19,15 +19,14 @@ import (
 	"freshet/internal/diag"
 )
 
-// settingsPoll is how often the settings file is looked at. It is small, it is read whole through whatever links lead to
-// it, and it is taken when two looks in a row find the same.
+// settingsPoll is how often the settings file is read, through any links. A change is taken when two reads in a row return the same.
 const settingsPoll = 500 * time.Millisecond
 
-// provenAfter is how long a command has to run with changed settings until they count as good.
+// provenAfter is how long a command must run with changed settings before they count as good.
 const provenAfter = time.Minute
 
-// reloading runs a command until ctx ends, and anew whenever the settings have changed and have no mistake. Settings that it
-// cannot run with are given up for those before. The sockets stay open meanwhile: who comes waits for a moment and is not refused.
+// reloading runs a command until ctx ends, and restarts it when the settings change and have no mistake. If the command cannot run with the
+// new settings, it is restarted with the earlier ones. The sockets stay open meanwhile: clients wait and are not refused.
 func (inv *invocation) reloading(ctx context.Context, cmd *cobra.Command, eff *effective, run func(context.Context, *effective) error) error {
 	h := &handover{sockets: map[socket]*net.TCPListener{}}
 	inv.handover = h
@@ -78,8 +77,8 @@ func (inv *invocation) reloading(ctx context.Context, cmd *cobra.Command, eff *e
 	}
 }
 
-// awaitSettings returns the settings once they are others than eff and have no mistake; nil when ctx ends. Mistakes are
-// logged, once for each state of the file. judged is what the file held when it was last taken or found to be wrong.
+// awaitSettings waits for settings that differ from eff and have no mistake, and returns them; nil when ctx ends. It logs mistakes once for
+// each content of the file. judged is the content that was last taken or found to be wrong.
 func (inv *invocation) awaitSettings(ctx context.Context, cmd *cobra.Command, eff *effective, judged *[]byte, hangUp <-chan os.Signal) *effective {
 	logger := inv.logger(eff.Log)
 	seen := *judged
@@ -138,7 +137,7 @@ func (inv *invocation) awaitSettings(ctx context.Context, cmd *cobra.Command, ef
 	}
 }
 
-// canListen reports why changed settings name an address that cannot be listened at; nil: all can.
+// canListen returns an error if changed settings name a new address that cannot be listened at.
 func canListen(ctx context.Context, eff, changed *effective) error {
 	had := eff.sockets()
 	for _, s := range changed.sockets() {
@@ -170,10 +169,10 @@ func (e *effective) differences(other *effective) []string {
 	return names
 }
 
-// A socket is an address that is listened at, and the setting that names it.
+// A socket is a listening address and the setting that names it.
 type socket struct{ key, address string }
 
-// sockets are those that the settings ask for.
+// sockets returns the sockets that the settings name.
 func (e *effective) sockets() []socket {
 	all := []socket{{"listen", e.Listen}}
 	if e.Admin != "" {
@@ -185,13 +184,13 @@ func (e *effective) sockets() []socket {
 	return all
 }
 
-// A handover is what goes on when a command ends with its settings and begins anew with others.
+// A handover keeps what outlives a restart with changed settings: the sockets, and drains of servers.
 type handover struct {
-	left sync.WaitGroup // drains that servers have left
+	left sync.WaitGroup // drains that continue after their server has returned
 
 	mu      sync.Mutex // protects what follows
 	sockets map[socket]*net.TCPListener
-	next    bool // there are other settings
+	next    bool // the command is being restarted
 }
 
 // listen returns a listener on a socket. Closing it leaves the socket open.
@@ -218,7 +217,7 @@ func (h *handover) listen(ctx context.Context, s socket) (net.Listener, error) {
 	return net.FileListener(file)
 }
 
-// keep closes the sockets that eff, which a command begins with, does not ask for.
+// keep prepares for a run with eff: it closes the sockets that eff does not name.
 func (h *handover) keep(eff *effective) {
 	wanted := eff.sockets()
 	h.mu.Lock()
@@ -232,14 +231,14 @@ func (h *handover) keep(eff *effective) {
 	}
 }
 
-// goOn says that the command ends to begin anew.
+// goOn records that the command is being restarted.
 func (h *handover) goOn() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.next = true
 }
 
-// leave is what a server calls whose drain takes longer, see server.Config: where the command begins anew, that does not wait for it.
+// leave is server.Config.Leave: a restart does not wait for the drain, the end of the process does.
 func (h *handover) leave(drained <-chan struct{}) {
 	h.mu.Lock()
 	next := h.next
@@ -251,7 +250,7 @@ func (h *handover) leave(drained <-chan struct{}) {
 	h.left.Go(func() { <-drained })
 }
 
-// Close closes the sockets, once servers have drained.
+// Close waits for the drains and closes the sockets.
 func (h *handover) Close() {
 	h.left.Wait()
 	h.mu.Lock()

@@ -5,7 +5,7 @@
 // key. But a value may be gone at any time: a damaged, torn or foreign file, or one written for another version, is
 // an empty memo and no error; a value that does not match its checksum is not there; nothing is synced to the disk,
 // so a crash of the machine may lose what was put last. A file that another process has open serves what it held
-// when it was opened and keeps nothing new. Delete the file at any time.
+// when it was opened and keeps nothing new. The file may be deleted while no process writes it.
 //
 // Keys are 64-bit digests, so a caller that cannot bear one input in 2^64 being taken for another keeps what it needs
 // to tell inside the value.

@@ -449,7 +449,7 @@ func TestCollidingObjectsStayApart(t *testing.T) {
 	}
 }
 
-// TestEntriesArePacked holds what a page takes in memory to what docs/ARCHITECTURE.md says.
+// TestEntriesArePacked holds what a page takes in memory to what docs/performance.md says.
 func TestEntriesArePacked(t *testing.T) {
 	const n, most = 20_000, 320
 	dir := t.TempDir()

@@ -14,16 +14,16 @@ import (
 	"time"
 )
 
-// What a connection is doing that HTTP has not got. Whoever closes it changes the state first.
+// The states of a connection of the loop. Shutdown closes a connection only after it has changed the state to closed.
 const (
-	fresh     int32 = iota // its first head is not whole
-	waiting                // for its next head
-	answering              // a request
+	fresh     int32 = iota // its first head is not complete
+	waiting                // it waits for the next head
+	answering              // a request is being answered
 	closed
 )
 
-// A conn is a connection until it ends or HTTP gets it. Its loop reads a head, has the request answered, and goes on behind it:
-// nothing of the next request is looked at before that, so answers are in order.
+// A conn is a connection of the loop. The loop reads one head, has the request answered, and only then looks at the next head, so answers
+// are in order.
 type conn struct {
 	srv      *Server
 	how      *Listen
@@ -39,7 +39,7 @@ type conn struct {
 	req    Request
 	failed error // of the last Send
 
-	// Deadlines are moved when half of their time has gone: setting one costs what a page does.
+	// Deadlines are set again when half of their time has passed: to set one costs as much as to answer.
 	readUntil, writeUntil time.Time
 	hurried               bool // the read deadline is that of a head
 }
@@ -49,11 +49,11 @@ const readBytes = 4 << 10
 
 var buffers = sync.Pool{New: func() any { return new([readBytes]byte) }}
 
-// serve answers the requests of the connection until it ends or HTTP gets it.
+// serve answers requests until the connection ends or is handed to HTTP.
 func (c *conn) serve() {
 	defer func() {
 		if v := recover(); v != nil && v != http.ErrAbortHandler {
-			c.srv.cfg.Log.Error("answering panicked", "panic", v) // who answers tells more
+			c.srv.cfg.Log.Error("answering panicked", "panic", v) // Answer is expected to recover and to log more
 			c.failed = net.ErrClosed
 		}
 		if c.Conn != nil {
@@ -91,11 +91,11 @@ func (c *conn) serve() {
 			return
 		case c.req.Last:
 			if c.r+n < c.w {
-				discard(c.Conn) // more has been sent, which is not to take the answer away
+				discard(c.Conn) // the client has sent more requests
 			}
 			return
 		}
-		c.r, c.blank, c.req = c.r+n, false, Request{} // while the connection waits, it need not keep that
+		c.r, c.blank, c.req = c.r+n, false, Request{} // frees the strings while the connection waits
 		c.idle(now)
 		c.state.Store(waiting)
 		if c.srv.ending.Load() {
@@ -123,8 +123,7 @@ func (c *conn) put() {
 	c.buf = nil
 }
 
-// meet does what a connection begins with: a PROXY header, and the handshake of TLS. It reports whether requests follow that are
-// for the loop.
+// meet reads the PROXY header and shakes hands for TLS. It reports whether the loop is to read requests.
 func (c *conn) meet() bool {
 	c.readUntil = time.Now().Add(c.srv.cfg.HeadTime)
 	if err := c.Conn.SetReadDeadline(c.readUntil); err != nil {
@@ -163,8 +162,8 @@ func (c *conn) meet() bool {
 // handshakeTime bounds a handshake: a phone on a bad line needs a few seconds.
 const handshakeTime = 10 * time.Second
 
-// shake shakes hands. Nil: the connection is of no use, which anybody can bring about, or has served its purpose with that, as
-// the challenge of a certificate authority has (acme-tls/1).
+// shake performs the TLS handshake. It returns nil if the handshake fails, or if the connection is the challenge of a certificate authority
+// (acme-tls/1), which ends with the handshake.
 func (c *conn) shake() *tls.Conn {
 	limit, cancel := context.WithTimeout(context.Background(), handshakeTime)
 	defer cancel()
@@ -180,11 +179,11 @@ func (c *conn) shake() *tls.Conn {
 	case "", "h2", "http/1.1":
 		return t
 	}
-	_ = t.Close() // nothing was promised to be read
+	_ = t.Close()
 	return nil
 }
 
-// head reads until the buffer begins with a whole head, and returns its length; or with what cannot become one, and says why.
+// head reads until the buffer begins with a complete head and returns its length. If the bytes cannot become a head, it returns why.
 func (c *conn) head() (n int, why Reason, err error) {
 	limit, looked := c.srv.cfg.HeadBytes, 0
 	for {
@@ -224,8 +223,8 @@ func (c *conn) head() (n int, why Reason, err error) {
 			c.room()
 		}
 		if c.w == 0 {
-			// Others have their turn first. On a busy server the request has come by then, and one read finds it; else reading
-			// finds nothing, waits, and is done again: twice the system calls.
+			// Let other connections run first. On a busy server the next request has arrived by then, and one read returns it. Without this
+			// the read returns nothing, waits for the poller, and is repeated.
 			runtime.Gosched()
 		}
 		m, err := c.Conn.Read(c.buf[c.w:])
@@ -259,7 +258,7 @@ func (c *conn) idle(now time.Time) {
 	}
 }
 
-// hand gives the connection to HTTP, with what was read of it.
+// hand gives the connection and the bytes that were read to HTTP.
 func (c *conn) hand() {
 	v := &vetConn{Conn: c.Conn, limits: limits{c.srv.cfg.HeadBytes, c.srv.cfg.HeadTime}, blank: c.blank}
 	v.preload(c.buf[c.r:c.w])
@@ -272,9 +271,9 @@ func (c *conn) hand() {
 	c.give(nc)
 }
 
-// give gives HTTP the connection as it is to see it.
+// give gives nc, which stands for the connection, to HTTP.
 func (c *conn) give(nc net.Conn) {
-	_ = c.Conn.SetDeadline(time.Time{}) // HTTP sets its own, and meets what is wrong with the connection
+	_ = c.Conn.SetDeadline(time.Time{}) // HTTP sets its own deadlines; it will see any error of the connection
 	c.Conn = nil
 	c.srv.hand(c, nc)
 }
@@ -286,7 +285,7 @@ const (
 	drainTime  = 500 * time.Millisecond
 )
 
-// discard ends a connection of which not all was read.
+// discard reads and drops what the client still sends, so that closing the connection does not destroy the answer.
 func discard(c net.Conn) {
 	if closeWrite(c) == nil && c.SetReadDeadline(time.Now().Add(drainTime)) == nil {
 		_, _ = io.CopyN(io.Discard, c, drainBytes) // whatever ends it, the connection ends now

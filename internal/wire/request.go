@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// A Request is one that asks for nothing but what is at an address: GET or HEAD of HTTP/1.1 without a body, ranges, or
-// conditions beyond the usual ones; or one that was refused. Of the headers it has those that an answer may depend on, each
-// of which came once and says something; empty or nil: it was not sent.
+// A Request is a GET or HEAD of HTTP/1.1 without a body, without a range, and with no conditions but If-None-Match and
+// If-Modified-Since; or it is a request that was refused. It has the headers that an answer may depend on. Each of them was sent at most
+// once; an empty one was not sent.
 type Request struct {
-	Now     time.Time // when its head was whole
-	Refused Reason    // not empty: nothing else is known of it
-	Last    bool      // the connection ends with the answer, which is to say so; whoever answers may set it
+	Now     time.Time // when its head was complete
+	Refused Reason    // not empty: why it was refused; the fields below it are then empty
+	Last    bool      // the connection is closed after the answer, which must contain Connection: close. Answer may set it
 
 	Method    string
 	Target    string // path and query, as they were sent
@@ -39,17 +39,17 @@ type Request struct {
 // Remote is the other end of the connection; not valid where it has no address.
 func (p *Request) Remote() netip.Addr { return p.conn.remote }
 
-// Begun reports whether some of an answer may have been sent.
+// Begun reports whether part of an answer may have been sent.
 func (p *Request) Begun() bool { return p.begun }
 
-// Abort ends the connection once the request counts as answered.
+// Abort closes the connection after Answer has returned.
 func (p *Request) Abort() { p.conn.failed = net.ErrClosed }
 
 // joinBytes is what is copied to be sent as one where the connection cannot send two pieces at once.
 const joinBytes = 32 << 10
 
-// Send sends an answer, whole: its head, with the empty line that ends it, and its body. It returns how much of the body
-// was sent.
+// Send sends a complete answer: the head, including the empty line that ends it, and the body. It returns how many bytes of the body
+// were sent.
 func (p *Request) Send(head, body []byte) (sent int, err error) {
 	c := p.conn
 	if err := p.begin(int64(len(body))); err != nil {
@@ -75,7 +75,7 @@ func (p *Request) Send(head, body []byte) (sent int, err error) {
 	return max(n-len(head), 0), err
 }
 
-// Copy is Send with a body of size bytes that is read from r. An error of r ends the connection as one of the client does.
+// Copy is Send with a body of size bytes that is read from r. An error of r closes the connection.
 func (p *Request) Copy(head []byte, r io.Reader, size int64) (sent int64, err error) {
 	c := p.conn
 	if err := p.begin(size); err != nil {
@@ -88,7 +88,7 @@ func (p *Request) Copy(head []byte, r io.Reader, size int64) (sent int64, err er
 	return sent, err
 }
 
-// begin gives an answer of so many bytes the time it needs.
+// begin sets the deadline for an answer whose body has size bytes.
 func (p *Request) begin(size int64) error {
 	p.begun = true
 	c := p.conn
@@ -101,7 +101,7 @@ func (p *Request) begin(size int64) error {
 	return c.failed
 }
 
-// take takes a header of the request. It reports false where the request is none that a Request can stand for.
+// take stores a header. It reports false if HTTP has to answer the request because of it.
 func (p *Request) take(name []byte, value string) bool {
 	for value != "" && (value[0] == ' ' || value[0] == '\t') {
 		value = value[1:]

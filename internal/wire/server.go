@@ -16,43 +16,43 @@ import (
 
 // Config says how a Server serves.
 type Config struct {
-	// HTTP gets the connections whose next request Answer does not answer, with that request, for the rest of their lives, and
-	// connections that speak HTTP/2. Required. The Server sets its ConnState, serves it and shuts it down.
+	// HTTP gets a connection for good when Answer does not answer one of its requests; it reads that request first. It also gets all
+	// connections of HTTP/2. Required. The Server sets its ConnState, serves it and shuts it down.
 	HTTP *http.Server
 
-	// Answer answers a request with [Request.Send] and reports true, or reports false and has sent nothing. It must answer
-	// requests that have been Refused. Nil: HTTP gets all connections.
+	// Answer sends an answer with [Request.Send] or [Request.Copy] and reports true, or sends nothing and reports false. It must answer a
+	// request whose Refused is set. Nil: HTTP gets all connections.
 	Answer func(*Request) bool
 
 	HeadBytes int           // of a request's head; 0: 32 KiB
-	HeadTime  time.Duration // from the first byte of a head to its last, and for the first head of a connection to come; 0: 10 seconds
-	IdleTime  time.Duration // that a connection may wait for its next request, and half of it that it may at least; 0: 2 minutes
-	WriteTime time.Duration // for an answer, and half of it at least; large ones have more, see [SlowestBytes]; 0: 1 minute
+	HeadTime  time.Duration // from the first byte of a head to its last, and until the first head of a connection is whole; 0: 10 seconds
+	IdleTime  time.Duration // a connection that waits for its next request is closed after half of it to all of it; 0: 2 minutes
+	WriteTime time.Duration // an answer is cut off after half of it to all of it, a large one later, see [SlowestBytes]; 0: 1 minute
 
-	Open *atomic.Int64 // how many connections are open; nil: nobody asks
-	Log  *slog.Logger  // of what clients do to their connections, at level Debug; nil: nobody is told
+	Open *atomic.Int64 // the Server counts open connections here; may be nil
+	Log  *slog.Logger  // gets failed handshakes, at level Debug; may be nil
 }
 
 // SlowestBytes is the rate, in bytes a second, of the slowest client that gets all of a large answer.
 const SlowestBytes = 16 << 10
 
-// Listen says what the connections of one listener begin with.
+// Listen says how the connections of one listener begin.
 type Listen struct {
 	TLS    *tls.Config           // nil: without TLS
-	Trusts func(netip.Addr) bool // peers that may send a PROXY header first; nil: none
-	Direct bool                  // HTTP gets all connections
+	Trusts func(netip.Addr) bool // reports whether a peer may send a PROXY header first; nil: no peer may
+	Direct bool                  // true: HTTP gets all connections
 }
 
 // A Server owns connections from accept to close. Its methods may be called at the same time.
 type Server struct {
 	cfg    Config
 	handed *handed
-	ending atomic.Bool // connections end when they have answered
+	ending atomic.Bool // true: each connection is closed after its current answer
 
 	mu        sync.Mutex // protects what follows
 	listeners map[net.Listener]struct{}
-	conns     map[*conn]struct{} // that HTTP has not got
-	unheard   map[net.Conn]struct{}
+	conns     map[*conn]struct{}    // those of the loop
+	unheard   map[net.Conn]struct{} // those of HTTP that have not sent a request to it
 
 	accepting sync.WaitGroup
 }
@@ -85,8 +85,8 @@ func New(cfg Config) *Server {
 	return s
 }
 
-// Serve takes connections from ln until Shutdown is called or ln fails, and returns why it ended; [http.ErrServerClosed] after
-// Shutdown. It closes ln.
+// Serve accepts connections from ln until Shutdown is called or ln fails. It closes ln. It returns [http.ErrServerClosed] after
+// Shutdown, else the error of ln.
 func (s *Server) Serve(ln net.Listener, how Listen) error {
 	s.mu.Lock()
 	if s.ending.Load() {
@@ -138,7 +138,7 @@ func (s *Server) begin(nc net.Conn, how *Listen) {
 	go c.serve()
 }
 
-// forget takes a connection off the list of those that HTTP has not got.
+// forget removes a connection from those of the loop.
 func (s *Server) forget(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -173,13 +173,13 @@ func (s *Server) follow(nc net.Conn, state http.ConnState) {
 }
 
 const (
-	hearTime = time.Second           // that a connection has for its first request once no more are taken
-	lookTime = 20 * time.Millisecond // between looks at connections that end
+	hearTime = time.Second           // after Shutdown a new connection has this long to send its first request
+	lookTime = 20 * time.Millisecond // Shutdown looks this often whether connections have ended
 )
 
-// Shutdown takes no more connections and closes those that wait for a request, except that those which have not had one
-// have a second for it. It returns once all have been answered. When ctx ends before, it cuts off those that
-// are left, and returns how many that were.
+// Shutdown closes the listeners and the connections that wait for a next request. A connection that has sent no request yet has one
+// second to do so. Shutdown returns when all requests have been answered. If ctx ends earlier, it closes the remaining connections and
+// returns their number.
 func (s *Server) Shutdown(ctx context.Context) (cut int) {
 	s.mu.Lock()
 	s.ending.Store(true)
@@ -203,7 +203,7 @@ func (s *Server) Shutdown(ctx context.Context) (cut int) {
 	end := time.After(hearTime)
 	none := 0
 	await(func() bool {
-		if none++; s.close(waiting)+s.count(fresh) > 0 || s.strange() {
+		if none++; s.close(waiting)+s.count(fresh) > 0 || s.hasUnheard() {
 			none = 0
 		}
 		return none == 2 // net/http says a moment too early that it has read a request, and would drop it
@@ -259,14 +259,14 @@ func (s *Server) remaining() int {
 	return len(s.conns)
 }
 
-// strange reports whether HTTP has connections whose first request it has not read.
-func (s *Server) strange() bool {
+// hasUnheard reports whether HTTP has connections whose first request it has not read.
+func (s *Server) hasUnheard() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.unheard) > 0
 }
 
-// handed is the listener of HTTP.
+// A handed is the listener of HTTP: it returns the connections that the loop hands over.
 type handed struct {
 	conns chan net.Conn
 	ended chan struct{}
