@@ -34,13 +34,19 @@ type archive struct {
 	docs *memo.File // documents by ID and revision
 }
 
+// Files in the state folder.
+const (
+	baselineName  = "baseline"
+	documentsName = "memo/documents"
+)
+
 // openArchive opens the archive in the state folder.
 func openArchive(dir string) (archive, error) {
-	docs, err := memo.Open(filepath.Join(dir, "memo", "documents"), format)
+	docs, err := memo.Open(filepath.Join(dir, documentsName), format)
 	if err != nil {
 		return archive{}, fmt.Errorf("open the memory of documents: %w", err)
 	}
-	return archive{filepath.Join(dir, "baseline"), docs}, nil
+	return archive{filepath.Join(dir, baselineName), docs}, nil
 }
 
 func docKey(id site.ID, rev site.Revision) digest.Sum {
@@ -239,6 +245,9 @@ func (g *Generator) Close() error {
 		return nil
 	}
 	err := g.keep()
+	if err == nil {
+		g.seal()
+	}
 	if err == nil && g.built != nil { // else nobody has asked for what is kept
 		err = g.archive.docs.Trim()
 	}

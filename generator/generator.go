@@ -63,6 +63,7 @@ type Config struct {
 	Prerender  int           // posts that the first generation of a site has at least, the most viewed ones; 0: all
 	KeepAssets time.Duration // how long assets that no page uses any more are still answered; 0: 24 h
 	Folder     string        // of the content tree, as messages name it; empty: messages name files as the source does
+	Inputs     digest.Sum    // of all that builds depend on besides the source: program, settings, theme; 0: unknown, and no process learns from this one that nothing changed
 	Logger     *slog.Logger  // nil: nothing is logged
 }
 
@@ -93,6 +94,7 @@ type Generator struct {
 	held     map[site.ID]held        // documents that may not go
 	refused  *ShrinkError            // why they may not, of the build; nil: all may go
 	unkept   bool                    // the newest generation is not the baseline's
+	settled  *Report                 // of a build that would change nothing now; nil: the last build failed or left something
 	read     bool                    // everything stored was read once, so that the store knows what is damaged
 }
 
@@ -148,7 +150,7 @@ func (g *Generator) newPlanner() *plan.Planner {
 func (g *Generator) SetTheme(t *Theme) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.cfg.Theme = t
+	g.cfg.Theme, g.cfg.Inputs = t, 0
 	g.planner, g.built = g.newPlanner(), nil
 }
 
@@ -228,6 +230,7 @@ const maxAttempts = 5
 func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.settled = nil
 	if opt.Changed == nil {
 		opt.Compared = time.Now() // by the real clock, whatever time the site is built for
 	}
@@ -277,6 +280,9 @@ func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
 	err := errors.Join(g.verified(opt), g.publish(ctx, opt, rep))
 	if rep.Refused = g.refused; err == nil && g.refused != nil {
 		err = g.refused
+	}
+	if err == nil {
+		g.settle(rep)
 	}
 	return rep, err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,7 +82,13 @@ func buildTime(flag, epoch string) (time.Time, error) {
 func (inv *invocation) build(ctx context.Context, eff *effective, opt generator.Options, adopt bool) (err error) {
 	start := time.Now()
 	inv.warnSource(eff)
-	w, err := openWorkshop(ctx, &eff.config, workshopOptions{adopt: adopt, logger: inv.logger(eff.quiet())})
+	logger := inv.logger(eff.quiet())
+	if !opt.Full && !adopt && !opt.AllowShrink {
+		if rep := standing(ctx, &eff.config, opt.Now, logger); rep != nil {
+			return inv.tell(rep, start)
+		}
+	}
+	w, err := openWorkshop(ctx, &eff.config, workshopOptions{adopt: adopt, logger: logger})
 	if err != nil {
 		return inv.printProblems(err)
 	}
@@ -101,17 +108,26 @@ func (inv *invocation) build(ctx context.Context, eff *effective, opt generator.
 	case err != nil:
 		return inv.printProblems(err)
 	}
+	if beside != nil {
+		return cmp.Or(inv.print(rep, start), explainTree(beside.err))
+	}
+	return inv.tell(rep, start)
+}
+
+// print prints the report of a build that began at start.
+func (inv *invocation) print(rep *generator.Report, start time.Time) error {
 	diag.Print(inv.stderr, rep.Problems)
 	if inv.json {
-		err = inv.printJSON(rep)
-	} else {
-		inv.printReport(rep, time.Since(start))
+		return inv.printJSON(rep)
 	}
-	if err != nil {
+	inv.printReport(rep, time.Since(start))
+	return nil
+}
+
+// tell prints the report of a build, and returns the error that ends the command if the build left something.
+func (inv *invocation) tell(rep *generator.Report, start time.Time) error {
+	if err := inv.print(rep, start); err != nil {
 		return err
-	}
-	if beside != nil {
-		return explainTree(beside.err)
 	}
 	if rep.Refused != nil {
 		return failed(fmt.Errorf("%w; they stay as they were", rep.Refused), shrinkRemedy)

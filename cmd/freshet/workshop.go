@@ -47,6 +47,11 @@ type workshopOptions struct {
 	logger     *slog.Logger
 }
 
+// renderedBodies and readFiles are where the memories of both are.
+func (c *config) renderedBodies() string { return filepath.Join(c.State, "memo", "markup") }
+
+func (c *config) readFiles() string { return filepath.Join(c.State, "memo", "content") }
+
 // openWorkshop opens all parts. Mistakes in templates are a *generator.ThemeError.
 func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *workshop, err error) {
 	w := &workshop{cfg: cfg, logger: opt.logger}
@@ -70,13 +75,13 @@ func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *wor
 	// The renderer's version is part of its keys; as the file's version it clears out what nothing asks for any more.
 	rendering := markup.Config{Highlight: cfg.Build.Highlight}
 	version := markup.New(rendering).Version()
-	if w.results, err = memo.Open(filepath.Join(cfg.State, "memo", "markup"), version); err == nil {
+	if w.results, err = memo.Open(cfg.renderedBodies(), version); err == nil {
 		rendering.Memo = w.results
 	} else {
 		opt.logger.Warn("there is no memory of rendered bodies, all are rendered", "error", err)
 	}
 	var reading contentdir.Memo
-	if w.parsed, err = memo.Open(filepath.Join(cfg.State, "memo", "content"), 0); err == nil {
+	if w.parsed, err = memo.Open(cfg.readFiles(), 0); err == nil {
 		reading = w.parsed
 	} else {
 		opt.logger.Warn("there is no memory of read files, all are read", "error", err)
@@ -101,6 +106,10 @@ func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *wor
 			return nil, explainTree(err)
 		}
 	}
+	var inputs digest.Sum
+	if !opt.liveReload && !w.broken {
+		inputs = cfg.inputs(w.theme)
+	}
 	w.gen, err = generator.New(generator.Config{
 		Source:     w.source,
 		Store:      w.store,
@@ -119,6 +128,7 @@ func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *wor
 		State:      cfg.State,
 		KeepAssets: cfg.ISR.MaxStale,
 		Folder:     w.source.folder,
+		Inputs:     inputs,
 		Logger:     opt.logger,
 	})
 	if err != nil {

@@ -96,3 +96,6 @@ func Numbered(name string) (parts []int, rest string, ok bool) {
 	n, ok := numbered(name)
 	return n.parts, n.rest, ok
 }
+
+// SetNow gives a Source another clock.
+func SetNow(s *Source, now func() time.Time) { s.now = now }

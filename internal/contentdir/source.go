@@ -376,7 +376,10 @@ func (w *walk) dir(name string, links []string) error {
 	var files []found
 	for _, e := range entries {
 		base := e.Name()
-		full := path.Join(name, base)
+		full := base
+		if name != "" {
+			full = name + "/" + base
+		}
 		if skipped(base, e.IsDir()) || !w.s.reads(full) {
 			continue
 		}
@@ -578,8 +581,8 @@ func (s *Source) read(r *record, st *stat) (bool, error) {
 	}
 	*st = statOf(before)
 	trusted := s.trusted(*st)
+	var data []byte
 	if r.isMarkdown {
-		var data []byte
 		if st.size > maxBodyBytes {
 			data = make([]byte, maxBodyBytes+1)
 			_, err = io.ReadFull(f, data)
@@ -604,6 +607,9 @@ func (s *Source) read(r *record, st *stat) (bool, error) {
 	}
 	if statOf(after) != *st {
 		return false, errMoving
+	}
+	if !trusted && r.isMarkdown && len(data) <= maxBodyBytes {
+		r.bytes = digest.Bytes(data)
 	}
 	return trusted, nil
 }

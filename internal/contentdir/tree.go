@@ -30,6 +30,7 @@ type record struct {
 	dir        *folder
 	stat       stat
 	trusted    bool
+	bytes      digest.Sum // of a Markdown file whose stat is not trusted, as it was read; 0: unknown
 	isMarkdown bool
 	dated      bool // by front matter, address or name
 	broken     bool
@@ -1021,7 +1022,7 @@ func (t *tree) ensure(unit string) {
 			again.unreadable(err)
 		}
 		if r.p = again.p; again.stat != r.stat {
-			r.trusted = false
+			r.trusted, r.bytes = false, 0
 		}
 	}
 }

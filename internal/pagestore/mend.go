@@ -2,6 +2,7 @@ package pagestore
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"freshet/internal/digest"
 	"freshet/internal/site"
 )
 
@@ -225,30 +227,62 @@ func (w *Writer) Distrusted() []site.Path {
 func (w *Writer) Verify(ctx context.Context) error {
 	gen := w.Current()
 	nodes := slices.SortedFunc(gen.nodes(), func(a, b *node) int { return int(min(max(a.object.Offset-b.object.Offset, -1), 1)) })
-	var buf []byte
-	read := int64(0)
-	for _, n := range nodes {
+	nodes = slices.DeleteFunc(nodes, func(n *node) bool { return n.traits.Status != 200 })
+	nodes = slices.CompactFunc(nodes, func(a, b *node) bool { return a.object.Offset == b.object.Offset })
+	buf := make([]byte, intactBytes)
+	for len(nodes) > 0 {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if n.traits.Status != 200 || n.object.Offset == read {
-			continue
+		// Objects that lie beside each other are read together.
+		from := nodes[0].object.Offset
+		n, end := 1, endOf(nodes[0])
+		for n < len(nodes) && endOf(nodes[n])-from <= intactBytes {
+			end = endOf(nodes[n])
+			n++
 		}
-		read = n.object.Offset
-		if size := objectHead + int(n.object.Size); cap(buf) < size && size <= 1<<20 {
-			buf = make([]byte, 2*size)
+		var read []byte // empty: each is read by itself
+		if size := end - from; from >= headerSize && size > 0 && size <= intactBytes && gen.seg.read(buf[:size], from) == nil {
+			read = buf[:size]
 		}
-		_, err := gen.seg.object(n.object, buf)
-		if isDamage(err) {
-			w.cfg.Logger.Error("page log: a stored page is damaged, and is made again", "path", n.path(), "error", err)
-			w.mu.Lock()
-			if w.current.Load().seg == gen.seg {
-				w.distrust(n.object.Offset)
+		for _, one := range nodes[:n] {
+			if read != nil && gen.seg.isObject(read[one.object.Offset-from:], one.object) {
+				continue
 			}
-			w.mu.Unlock()
-		} else if err != nil {
-			return fmt.Errorf("verify the page log: %w", err)
+			if err := w.verify(gen, one); err != nil {
+				return err
+			}
 		}
+		nodes = nodes[n:]
+	}
+	return nil
+}
+
+// endOf is where the record of an entry's object ends.
+func endOf(n *node) int64 { return n.object.Offset + objectHead + n.object.Size }
+
+// isObject reports whether b begins with the whole record of an object.
+func (s *segment) isObject(b []byte, ref site.ObjectRef) bool {
+	if ref.Size < 0 || int64(len(b)) < objectHead+ref.Size {
+		return false
+	}
+	size, kind, sum := parseHead(b)
+	return kind == typeObject && size == ref.Size+8 && recordSum(s.salt, b, b[headSize:objectHead+ref.Size]) == sum &&
+		digest.Sum(binary.LittleEndian.Uint64(b[headSize:])) == ref.ID
+}
+
+// verify reads the object of a page, and distrusts it if it is damaged.
+func (w *Writer) verify(gen *Generation, n *node) error {
+	_, err := gen.seg.object(n.object, nil)
+	if isDamage(err) {
+		w.cfg.Logger.Error("page log: a stored page is damaged, and is made again", "path", n.path(), "error", err)
+		w.mu.Lock()
+		if w.current.Load().seg == gen.seg {
+			w.distrust(n.object.Offset)
+		}
+		w.mu.Unlock()
+	} else if err != nil {
+		return fmt.Errorf("verify the page log: %w", err)
 	}
 	return nil
 }

@@ -14,7 +14,11 @@ const verifiedName = "verified"
 // SetVerified notes beside the log that the site was compared with its source at t.
 func (w *Writer) SetVerified(t time.Time) error {
 	w.restore()
-	name := filepath.Join(w.dir, verifiedName)
+	return setVerified(w.dir, t)
+}
+
+func setVerified(dir string, t time.Time) error {
+	name := filepath.Join(dir, verifiedName)
 	err := os.WriteFile(name+tmpSuffix, []byte(t.UTC().Format(time.RFC3339Nano)+"\n"), 0o644)
 	if err == nil {
 		err = os.Rename(name+tmpSuffix, name)
