@@ -14,6 +14,7 @@ import (
 
 	"freshet/generator"
 	"freshet/internal/diag"
+	"freshet/internal/settings"
 	"freshet/internal/site"
 )
 
@@ -49,7 +50,7 @@ stay as they were, and the rest is built. The last lines of standard error name 
 		}),
 	}
 	inv.jsonFlag(cmd)
-	addSettingFlags(cmd, buildFlags()...)
+	settings.AddFlags(cmd.Flags(), buildFlags()...)
 	f := cmd.Flags()
 	f.BoolVar(&full, "full", false, "render every page and compare every public file")
 	f.StringVar(&now, "now", "", "`time` that decides what is published: 2026-01-31 or 2026-01-31T12:00:00Z (default SOURCE_DATE_EPOCH, else now)")
@@ -78,10 +79,10 @@ func buildTime(flag, epoch string) (time.Time, error) {
 	return time.Now().UTC(), nil
 }
 
-func (inv *invocation) build(ctx context.Context, eff *effective, opt generator.Options, adopt bool) (err error) {
+func (inv *invocation) build(ctx context.Context, eff *settings.Effective, opt generator.Options, adopt bool) (err error) {
 	start := time.Now()
 	inv.warnSource(eff)
-	w, err := openWorkshop(ctx, &eff.config, workshopOptions{adopt: adopt, logger: inv.logger(eff.quiet())})
+	w, err := openWorkshop(ctx, &eff.Settings, workshopOptions{adopt: adopt, logger: inv.logger(eff.Quiet())})
 	if err != nil {
 		return inv.printProblems(err)
 	}
@@ -120,8 +121,8 @@ func (inv *invocation) build(ctx context.Context, eff *effective, opt generator.
 }
 
 // warnSource says what a build does otherwise than its surroundings let expect.
-func (inv *invocation) warnSource(eff *effective) {
-	if strings.HasPrefix(eff.from["site.url"], "default") {
+func (inv *invocation) warnSource(eff *settings.Effective) {
+	if strings.HasPrefix(eff.From["site.url"], "default") {
 		inv.warn("feeds and search engines will be told %s: set site.url, or --url", eff.Site.URL)
 	}
 }

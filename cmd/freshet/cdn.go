@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"freshet/internal/pagestore"
+	"freshet/internal/settings"
 	"freshet/internal/site"
 	"freshet/revalidator/cdn"
 	"freshet/server"
@@ -22,11 +23,11 @@ type purges struct {
 }
 
 // openPurges opens the outbox of the CDNs that the settings name; nil: there are none.
-func openPurges(eff *effective, store *pagestore.Writer, logger *slog.Logger) (*purges, error) {
-	if len(eff.cdns) == 0 {
+func openPurges(eff *settings.Effective, store *pagestore.Writer, logger *slog.Logger) (*purges, error) {
+	if len(eff.CDNs) == 0 {
 		return nil, nil
 	}
-	p, err := cdn.Open(cdn.Config{CDNs: eff.cdns, State: eff.State, Logger: logger})
+	p, err := cdn.Open(cdn.Config{CDNs: eff.CDNs, State: eff.State, Logger: logger})
 	if err != nil {
 		return nil, err
 	}

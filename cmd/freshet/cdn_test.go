@@ -26,6 +26,7 @@ import (
 
 	"freshet/generator"
 	"freshet/internal/pagestore"
+	"freshet/internal/settings"
 	"freshet/internal/testenv"
 	"freshet/revalidator/cdn"
 	"freshet/server"
@@ -188,7 +189,7 @@ func newOrigin(t *testing.T, purged bool) *origin {
 	t.Helper()
 	dir := t.TempDir()
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-	eff, problems, err := loadConfig("", []string{
+	eff, problems, err := settings.Load("", []string{
 		"FRESHET_CONTENT=" + filepath.Join(dir, "content"), "FRESHET_STATE=" + filepath.Join(dir, "state"), "FRESHET_PUBLIC=",
 		"FRESHET_TEMPLATES=" + filepath.Join(dir, "templates"), "FRESHET_SITE_URL=http://www.example.com",
 	}, flags)
@@ -199,7 +200,7 @@ func newOrigin(t *testing.T, purged bool) *origin {
 	for i := range 5 {
 		o.post(t, i, 0)
 	}
-	if o.workshop, err = openWorkshop(t.Context(), &eff.config, workshopOptions{logger: slog.New(slog.DiscardHandler)}); err != nil {
+	if o.workshop, err = openWorkshop(t.Context(), &eff.Settings, workshopOptions{logger: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -14,6 +14,7 @@ import (
 
 	"freshet/internal/mongodb"
 	"freshet/internal/pagestore"
+	"freshet/internal/settings"
 	"freshet/internal/site"
 	"freshet/revalidator"
 	"freshet/revalidator/webhook"
@@ -30,7 +31,7 @@ var (
 
 // openDaemon makes the revalidator of a workshop, with the purges at the CDNs that the settings name. Whoever opens it
 // closes the purges, and runs both.
-func openDaemon(eff *effective, w *workshop, dev *server.DevEvents, logger *slog.Logger) (*builds, *revalidator.Revalidator, error) {
+func openDaemon(eff *settings.Effective, w *workshop, dev *server.DevEvents, logger *slog.Logger) (*builds, *revalidator.Revalidator, error) {
 	b := &builds{workshop: w, dev: dev, logger: logger, said: map[string]bool{}}
 	var err error
 	if b.purges, err = openPurges(eff, w.store, logger); err != nil {
@@ -43,8 +44,8 @@ func openDaemon(eff *effective, w *workshop, dev *server.DevEvents, logger *slog
 	return b, daemon, nil
 }
 
-func newDaemon(eff *effective, b *builds) (*revalidator.Revalidator, error) {
-	atlas := &atlas{store: b.workshop.store, inFiles: !eff.fromMongo()}
+func newDaemon(eff *settings.Effective, b *builds) (*revalidator.Revalidator, error) {
+	atlas := &atlas{store: b.workshop.store, inFiles: !eff.FromMongo()}
 	cfg := revalidator.Config{
 		Build:       b.build,
 		Unavailable: unavailable,

@@ -64,6 +64,10 @@ var parts = map[string]struct {
 		why: "the guard judges plain facts: it knows neither HTTP nor who keeps what servers share"},
 	"server/guard/replay": {may: []string{"server/guard", "server/guard/accesslog", "server/guard/bots"},
 		why: "replaying a log is asking the guard with facts of a log"},
+	"internal/settings": {may: []string{"generator/plan", "internal/acme", "internal/diag", "internal/mongodb", "internal/redisdb", "internal/web",
+		"revalidator/cdn", "revalidator/webhook", "server", "server/guard", "server/guard/bans", "server/guard/bots", "server/guard/cidr",
+		"server/guard/limit", "server/guard/traffic"},
+		why: "each part says what its settings look like and which values are valid; settings gathers them, and only the wiring imports it"},
 	"internal/acme":      {why: "getting a certificate needs to know its hosts, and nothing of what they serve"},
 	"internal/linelog":   {why: "whether a line is whole depends on nothing that it says"},
 	"internal/web":       {why: "HTTP mechanics hold nothing of the product"},
@@ -83,8 +87,8 @@ var drivers = map[string][]string{
 	"github.com/microcosm-cc/bluemonday":  {"generator/markup"},
 	"github.com/fsnotify/fsnotify":        {"revalidator", "internal/pagestore"},
 	"github.com/cespare/xxhash/v2":        {"internal/digest"},
-	"github.com/goccy/go-yaml":            {"internal/contentdir", wiring},
-	"github.com/pelletier/go-toml/v2":     {"internal/contentdir", wiring},
+	"github.com/goccy/go-yaml":            {"internal/contentdir", "internal/settings"},
+	"github.com/pelletier/go-toml/v2":     {"internal/contentdir", "internal/settings"},
 	"github.com/tidwall/btree":            {"internal/site"},
 	"github.com/andybalholm/brotli":       {"internal/encoding"},
 	"github.com/klauspost/compress":       {"internal/encoding"},
@@ -93,7 +97,7 @@ var drivers = map[string][]string{
 	"github.com/prometheus/client_golang": nil, // the registry is handed to every part, which registers what is its own
 	"github.com/tdewolff/minify/v2":       {"generator"},
 	"github.com/spf13/cobra":              {wiring},
-	"github.com/spf13/pflag":              {wiring},
+	"github.com/spf13/pflag":              {"internal/settings", wiring},
 	"github.com/caddyserver/certmagic":    {"internal/acme"},
 	"github.com/mholt/acmez/v3":           {"internal/acme"}, // certmagic's client: its errors tell what an authority said
 	"go.uber.org/zap":                     {"internal/acme"}, // certmagic's log, which goes into ours

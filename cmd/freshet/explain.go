@@ -15,6 +15,7 @@ import (
 
 	"freshet/internal/diag"
 	"freshet/internal/pagestore"
+	"freshet/internal/settings"
 	"freshet/internal/site"
 )
 
@@ -47,7 +48,7 @@ and _id (blogs:65f0…).`,
 	}
 	inv.jsonFlag(cmd)
 	cmd.Flags().StringVar(&whyNot, "why-not", "", "say why this `document` is on no page: its file, its slug, or collection:_id")
-	addSettingFlags(cmd, "source", "content", "state", "public", "drafts", "log")
+	settings.AddFlags(cmd.Flags(), "source", "content", "state", "public", "drafts", "log")
 	return cmd
 }
 
@@ -93,7 +94,7 @@ func pagePath(arg string) (site.Path, error) {
 	return site.Path(p), nil
 }
 
-func (inv *invocation) explain(eff *effective, arg string) error {
+func (inv *invocation) explain(eff *settings.Effective, arg string) error {
 	p, err := pagePath(arg)
 	if err != nil {
 		return err
@@ -135,7 +136,7 @@ func nearestPath(gen *pagestore.Generation, p site.Path) site.Path {
 	return site.Path(diag.Nearest(string(p), paths))
 }
 
-func explainEntry(eff *effective, gen *pagestore.Generation, e *site.Entry) (*explanation, error) {
+func explainEntry(eff *settings.Effective, gen *pagestore.Generation, e *site.Entry) (*explanation, error) {
 	docs, err := gen.Docs(e)
 	if err != nil {
 		return nil, fmt.Errorf("read what made %s: %w", e.Path, err)
@@ -248,8 +249,8 @@ type wasPage struct {
 	Event    string    `json:"event,omitempty"` // who asked
 }
 
-func (inv *invocation) whyNot(ctx context.Context, eff *effective, name string) (err error) {
-	source, err := openSource(ctx, &eff.config, nil, inv.logger(eff.quiet()))
+func (inv *invocation) whyNot(ctx context.Context, eff *settings.Effective, name string) (err error) {
+	source, err := openSource(ctx, &eff.Settings, nil, inv.logger(eff.Quiet()))
 	if err != nil {
 		return err
 	}
@@ -303,20 +304,21 @@ func (inv *invocation) printReason(ans *reason) {
 	}
 }
 
-// contentName is how the content tree calls the file that somebody named: without the folder's own path.
+// contentName returns the name that the content tree has for a file: its path below the folder. Another name is returned as
+// it is.
 func contentName(folder, name string) string {
-	if abs, err := filepath.Abs(name); err == nil {
-		if rel, ok := relative(abs, folder); ok && filepath.IsLocal(rel) && rel != "." {
-			if within(abs, folder) {
-				return filepath.ToSlash(rel)
-			}
+	top, err := filepath.Abs(folder)
+	file, fileErr := filepath.Abs(name)
+	if err == nil && fileErr == nil {
+		if rel, err := filepath.Rel(top, file); err == nil && rel != "." && filepath.IsLocal(rel) {
+			return filepath.ToSlash(rel)
 		}
 	}
 	return filepath.ToSlash(name)
 }
 
 // addPages lists the pages that the document is on, or was.
-func (inv *invocation) addPages(eff *effective, ans *reason) error {
+func (inv *invocation) addPages(eff *settings.Effective, ans *reason) error {
 	r, err := inv.openReader(eff)
 	if _, none := errors.AsType[*noSiteError](err); none && ans.Reason != "" {
 		return nil

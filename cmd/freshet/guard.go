@@ -13,6 +13,7 @@ import (
 
 	"freshet/internal/mongodb"
 	"freshet/internal/redisdb"
+	"freshet/internal/settings"
 	"freshet/internal/site"
 	"freshet/internal/web"
 	"freshet/server"
@@ -25,7 +26,7 @@ import (
 
 // openGuard makes the guard of the settings, and reads its lists and what it has kept in the state folder; an empty one
 // keeps nothing. What servers share is in redis; nil: each goes by what it sees itself.
-func openGuard(eff *effective, state string, redis *redisdb.DB, logger *slog.Logger) (*guard.Guard, error) {
+func openGuard(eff *settings.Effective, state string, redis *redisdb.DB, logger *slog.Logger) (*guard.Guard, error) {
 	cfg := eff.Guard.Policy
 	cfg.Logger = logger.With("part", "guard")
 	cfg.Resolver = net.DefaultResolver
@@ -38,7 +39,7 @@ func openGuard(eff *effective, state string, redis *redisdb.DB, logger *slog.Log
 		return nil, err
 	}
 	if err := g.Open(time.Now()); err != nil {
-		return nil, failed(err, listRemedy+"; the rest is in the state folder")
+		return nil, failed(err, settings.ListRemedy+"; the rest is in the state folder")
 	}
 	return g, nil
 }

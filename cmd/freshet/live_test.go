@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"freshet/generator"
+	"freshet/internal/settings"
 	"freshet/load/corpus"
 	"freshet/revalidator"
 )
@@ -146,11 +147,11 @@ func manyPosts() int {
 // quietWorkshop opens what makes pages, with the settings that the environment has. It is to be closed.
 func quietWorkshop(b testing.TB, env ...string) *workshop {
 	b.Helper()
-	eff, problems, err := loadConfig("", env, pflag.NewFlagSet("bench", pflag.ContinueOnError))
+	eff, problems, err := settings.Load("", env, pflag.NewFlagSet("bench", pflag.ContinueOnError))
 	if err != nil || len(problems) > 0 {
 		b.Fatal(err, problems)
 	}
-	w, err := openWorkshop(b.Context(), &eff.config, workshopOptions{logger: slog.New(slog.DiscardHandler)})
+	w, err := openWorkshop(b.Context(), &eff.Settings, workshopOptions{logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -262,7 +263,7 @@ func maxMemory(b *testing.B) int64 {
 // rendered for each that changed.
 func BenchmarkBurst(b *testing.B) {
 	w := benchSite(b, 10_000)
-	_, daemon, err := openDaemon(&effective{config: *w.cfg}, w, nil, slog.New(slog.DiscardHandler))
+	_, daemon, err := openDaemon(&settings.Effective{Settings: *w.cfg}, w, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)
 	}

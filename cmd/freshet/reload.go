@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"reflect"
 	"slices"
 	"sync"
 	"syscall"
@@ -17,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"freshet/internal/diag"
+	"freshet/internal/settings"
 )
 
 // settingsPoll is how often the settings file is looked at. It is small, it is read whole through whatever links lead to
@@ -28,19 +28,19 @@ const provenAfter = time.Minute
 
 // reloading runs a command until ctx ends, and anew whenever the settings have changed and have no mistake. Settings that it
 // cannot run with are given up for those before. The sockets stay open meanwhile: who comes waits for a moment and is not refused.
-func (inv *invocation) reloading(ctx context.Context, cmd *cobra.Command, eff *effective, run func(context.Context, *effective) error) error {
+func (inv *invocation) reloading(ctx context.Context, cmd *cobra.Command, eff *settings.Effective, run func(context.Context, *settings.Effective) error) error {
 	h := &handover{sockets: map[socket]*net.TCPListener{}}
 	inv.handover = h
 	defer h.Close()
 	hangUp := make(chan os.Signal, 1)
 	signal.Notify(hangUp, syscall.SIGHUP)
 	defer signal.Stop(hangUp)
-	good, judged := eff, eff.read
+	good, judged := eff, eff.Read
 	for {
 		logger := inv.logger(eff.Log)
 		h.keep(eff)
 		running, stop := context.WithCancel(ctx)
-		var next *effective
+		var next *settings.Effective
 		watched := make(chan struct{})
 		go func() {
 			defer close(watched)
@@ -80,7 +80,7 @@ func (inv *invocation) reloading(ctx context.Context, cmd *cobra.Command, eff *e
 
 // awaitSettings returns the settings once they are others than eff and have no mistake; nil when ctx ends. Mistakes are
 // logged, once for each state of the file. judged is what the file held when it was last taken or found to be wrong.
-func (inv *invocation) awaitSettings(ctx context.Context, cmd *cobra.Command, eff *effective, judged *[]byte, hangUp <-chan os.Signal) *effective {
+func (inv *invocation) awaitSettings(ctx context.Context, cmd *cobra.Command, eff *settings.Effective, judged *[]byte, hangUp <-chan os.Signal) *settings.Effective {
 	logger := inv.logger(eff.Log)
 	seen := *judged
 	tick := time.NewTicker(settingsPoll)
@@ -94,26 +94,26 @@ func (inv *invocation) awaitSettings(ctx context.Context, cmd *cobra.Command, ef
 			asked = true
 		case <-tick.C:
 		}
-		name, data, err := readSettingsFile(inv.config)
+		name, data, err := settings.ReadFile(inv.config)
 		settled := bytes.Equal(data, seen)
 		seen = data
 		if !asked && (!settled || bytes.Equal(data, *judged)) {
 			continue
 		}
-		if err == nil && name == "" && eff.file != "" {
-			err = fmt.Errorf("%s is gone", eff.file) // the defaults are not what anybody has written
+		if err == nil && name == "" && eff.File != "" {
+			err = fmt.Errorf("%s is gone", eff.File) // the defaults are not what anybody has written
 		}
-		var changed *effective
+		var changed *settings.Effective
 		var problems []diag.Problem
 		if err == nil {
-			changed, problems, err = loadConfig(inv.config, inv.env, cmd.Flags())
+			changed, problems, err = settings.Load(inv.config, inv.env, cmd.Flags())
 		}
 		if changed != nil {
-			data = changed.read
+			data = changed.Read
 		}
 		*judged = data
 		if err == nil && len(problems) == 0 {
-			problems = changed.checkFiles()
+			problems = changed.CheckFiles()
 		}
 		if err == nil && len(problems) == 0 {
 			err = canListen(ctx, eff, changed)
@@ -127,7 +127,7 @@ func (inv *invocation) awaitSettings(ctx context.Context, cmd *cobra.Command, ef
 				logger.Error("a mistake in the settings: freshet goes on with those it has", "mistake", problems[i].Error())
 			}
 		default:
-			names := eff.differences(changed)
+			names := eff.Differences(changed)
 			if len(names) == 0 {
 				logger.Debug("the settings were read again and are the same")
 				continue
@@ -139,10 +139,10 @@ func (inv *invocation) awaitSettings(ctx context.Context, cmd *cobra.Command, ef
 }
 
 // canListen reports why changed settings name an address that cannot be listened at; nil: all can.
-func canListen(ctx context.Context, eff, changed *effective) error {
-	had := eff.sockets()
-	for _, s := range changed.sockets() {
-		if slices.Contains(had, s) || changed.from[s.key] == "default" {
+func canListen(ctx context.Context, eff, changed *settings.Effective) error {
+	had := sockets(eff)
+	for _, s := range sockets(changed) {
+		if slices.Contains(had, s) || changed.From[s.key] == "default" {
 			continue
 		}
 		ln, err := new(net.ListenConfig).Listen(ctx, "tcp", s.address)
@@ -156,31 +156,17 @@ func canListen(ctx context.Context, eff, changed *effective) error {
 	return nil
 }
 
-// differences are the names of the settings that differ. Values that are secret are compared and not shown.
-func (e *effective) differences(other *effective) []string {
-	var names []string
-	for _, s := range settings() {
-		if s.get(&e.config) != s.get(&other.config) {
-			names = append(names, s.key)
-		}
-	}
-	if len(names) == 0 && !reflect.DeepEqual(e.config, other.config) {
-		names = append(names, "a secret")
-	}
-	return names
-}
-
 // A socket is an address that is listened at, and the setting that names it.
 type socket struct{ key, address string }
 
 // sockets are those that the settings ask for.
-func (e *effective) sockets() []socket {
-	all := []socket{{"listen", e.Listen}}
-	if e.Admin != "" {
-		all = append(all, socket{"admin", e.Admin})
+func sockets(eff *settings.Effective) []socket {
+	all := []socket{{"listen", eff.Listen}}
+	if eff.Admin != "" {
+		all = append(all, socket{"admin", eff.Admin})
 	}
-	if e.TLS.Auto && e.TLS.HTTP != "" {
-		all = append(all, socket{"tls.http", e.TLS.HTTP})
+	if eff.TLS.Auto && eff.TLS.HTTP != "" {
+		all = append(all, socket{"tls.http", eff.TLS.HTTP})
 	}
 	return all
 }
@@ -219,8 +205,8 @@ func (h *handover) listen(ctx context.Context, s socket) (net.Listener, error) {
 }
 
 // keep closes the sockets that eff, which a command begins with, does not ask for.
-func (h *handover) keep(eff *effective) {
-	wanted := eff.sockets()
+func (h *handover) keep(eff *settings.Effective) {
+	wanted := sockets(eff)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.next = false

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"freshet/internal/diag"
+	"freshet/internal/settings"
 	"freshet/revalidator"
 )
 
@@ -42,13 +43,13 @@ with --wait it waits until the pages are live and prints which have changed, and
 			case dryRun || wait || inv.json:
 				return misuse("name what to look at with --doc, --tag, --path or --all", "--dry-run, --wait and --json ask a daemon that runs")
 			}
-			return inv.reloading(ctx, cmd, eff, func(ctx context.Context, eff *effective) error {
+			return inv.reloading(ctx, cmd, eff, func(ctx context.Context, eff *settings.Effective) error {
 				return inv.keepFresh(ctx, eff, workshopOptions{adopt: adopt, patient: true, logger: inv.logger(eff.Log)})
 			})
 		}),
 	}
 	inv.jsonFlag(cmd)
-	addSettingFlags(cmd, buildFlags()...)
+	settings.AddFlags(cmd.Flags(), buildFlags()...)
 	f := cmd.Flags()
 	f.StringArrayVar(&docs, "doc", nil, "look at a `document`: blog:slug, course:slug, page:path, or its id (may be repeated)")
 	f.StringArrayVar(&tags, "tag", nil, "look at every document with a `tag` (may be repeated)")
@@ -133,8 +134,8 @@ func explainControl(err error) error {
 }
 
 // keepFresh builds and watches until ctx ends, and serves nothing.
-func (inv *invocation) keepFresh(ctx context.Context, eff *effective, opt workshopOptions) (err error) {
-	w, err := openWorkshop(ctx, &eff.config, opt)
+func (inv *invocation) keepFresh(ctx context.Context, eff *settings.Effective, opt workshopOptions) (err error) {
+	w, err := openWorkshop(ctx, &eff.Settings, opt)
 	if err != nil {
 		return inv.printProblems(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"freshet/generator"
 	"freshet/internal/contentdir"
 	"freshet/internal/mongodb"
+	"freshet/internal/settings"
 	"freshet/internal/site"
 )
 
@@ -39,7 +40,7 @@ func besideMongo() []string { return []string{"pages", "static", "_index.md"} }
 // besideContent are the folders beside the content tree whose files other tools publish as they are: static/ (Hugo, Zola)
 // and public/ (Astro), also beside src/ where the tree is src/content. What freshet writes itself is none of them, nor is a
 // public/ that is a built site.
-func besideContent(cfg *config) []string {
+func besideContent(cfg *settings.Settings) []string {
 	parent := filepath.Dir(filepath.Clean(cfg.Content))
 	parents := []string{parent}
 	if filepath.Base(parent) == "src" {
@@ -85,11 +86,11 @@ func isBuilt(dir string) bool {
 }
 
 // openSource opens the source that the settings name. MongoDB is not asked yet.
-func openSource(ctx context.Context, cfg *config, memo contentdir.Memo, logger *slog.Logger) (*source, error) {
-	files := contentdir.Config{Dir: cfg.Content, Beside: besideContent(cfg), Language: cfg.Site.Language, Memo: memo, Zone: cfg.zone(), Logger: logger}
+func openSource(ctx context.Context, cfg *settings.Settings, memo contentdir.Memo, logger *slog.Logger) (*source, error) {
+	files := contentdir.Config{Dir: cfg.Content, Beside: besideContent(cfg), Language: cfg.Site.Language, Memo: memo, Zone: cfg.Zone(), Logger: logger}
 	s := &source{folder: cfg.Content}
 	var err error
-	if cfg.fromMongo() {
+	if cfg.FromMongo() {
 		s.folder, files.Only = "", besideMongo()
 		if s.db, err = openMongo(ctx, cfg, logger); err != nil {
 			return nil, err
@@ -105,9 +106,9 @@ func openSource(ctx context.Context, cfg *config, memo contentdir.Memo, logger *
 }
 
 // openMongo makes the client of MongoDB that the settings name, whatever the source is.
-func openMongo(ctx context.Context, cfg *config, logger *slog.Logger) (*mongodb.DB, error) {
+func openMongo(ctx context.Context, cfg *settings.Settings, logger *slog.Logger) (*mongodb.DB, error) {
 	mc := cfg.Mongo
-	mc.Logger, mc.Zone = logger, cfg.zone()
+	mc.Logger, mc.Zone = logger, cfg.Zone()
 	return mongodb.Open(ctx, mc)
 }
 

@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +13,7 @@ import (
 
 	"freshet/generator"
 	"freshet/internal/diag"
+	"freshet/internal/settings"
 	"freshet/internal/site"
 	"freshet/revalidator"
 	"freshet/server"
@@ -36,18 +34,15 @@ there is none yet freshet is alive but not ready, and tries again until the docu
 			if err != nil {
 				return err
 			}
-			return inv.reloading(ctx, cmd, eff, func(ctx context.Context, eff *effective) error {
+			return inv.reloading(ctx, cmd, eff, func(ctx context.Context, eff *settings.Effective) error {
 				return inv.up(ctx, eff, workshopOptions{adopt: adopt, patient: true, logger: inv.logger(eff.Log)}, nil)
 			})
 		}),
 	}
-	addSettingFlags(cmd, append(buildFlags(), "listen", "admin")...)
+	settings.AddFlags(cmd.Flags(), append(buildFlags(), "listen", "admin")...)
 	cmd.Flags().BoolVar(&adopt, "adopt", false, "take over a public folder that holds files freshet did not write")
 	return cmd
 }
-
-// devListen is where freshet dev serves, beside a freshet up on its usual port.
-const devListen = "localhost:8081"
 
 func (inv *invocation) devCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -55,7 +50,7 @@ func (inv *invocation) devCommand() *cobra.Command {
 		Short: "Write with drafts shown, pages that reload and mistakes shown in the page",
 		Long: `Does what freshet up does, for writing: drafts and what is scheduled are shown, open pages reload when
 something changes, and mistakes are shown in the page with file and line. Nobody is limited or banned.
-It serves at ` + devListen + `, writes no public folder and has a state folder of its own below the site's, whatever the settings say;
+It serves at ` + settings.DevListen + `, writes no public folder and has a state folder of its own below the site's, whatever the settings say;
 only flags change that.`,
 		Example: "  freshet dev",
 		Args:    cobra.NoArgs,
@@ -64,38 +59,16 @@ only flags change that.`,
 			if err != nil {
 				return err
 			}
-			eff.develop(cmd.Flags().Changed)
+			eff.Develop(cmd.Flags().Changed)
 			return inv.up(ctx, eff, workshopOptions{liveReload: true, patient: true, logger: inv.logger(eff.Log)}, &server.DevEvents{})
 		}),
 	}
-	addSettingFlags(cmd, append(buildFlags(), "listen")...)
+	settings.AddFlags(cmd.Flags(), append(buildFlags(), "listen")...)
 	return cmd
 }
 
-// develop makes the settings those of freshet dev, except for what flags say.
-func (e *effective) develop(given func(flag string) bool) {
-	e.cdns = nil // nobody else sees what is written
-	if !given("drafts") {
-		e.Build.Drafts = true
-	}
-	if !given("listen") {
-		e.Listen = devListen
-	}
-	if !given("url") {
-		e.Site.URL = e.localURL(e.Listen)
-	}
-	e.Admin = ""       // freshet up beside it has that address
-	e.TLS.Auto = false // no authority gives certificates for localhost
-	if !given("public") {
-		e.Public = ""
-	}
-	if !given("state") {
-		e.State = filepath.Join(e.State, "dev")
-	}
-}
-
 // up builds, watches and serves until ctx ends.
-func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptions, dev *server.DevEvents) (err error) {
+func (inv *invocation) up(ctx context.Context, eff *settings.Effective, opt workshopOptions, dev *server.DevEvents) (err error) {
 	ln, err := inv.listen(ctx, eff.Listen)
 	if err != nil {
 		return err
@@ -106,7 +79,7 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 			err = errors.Join(err, ln.Close())
 		}
 	}()
-	w, err := openWorkshop(ctx, &eff.config, opt)
+	w, err := openWorkshop(ctx, &eff.Settings, opt)
 	if err != nil {
 		return inv.printProblems(err)
 	}
@@ -152,25 +125,6 @@ func (inv *invocation) up(ctx context.Context, eff *effective, opt workshopOptio
 		g.Go(func() error { return daemon.Run(ctx) })
 	}
 	return ended(g.Wait())
-}
-
-// localURL is the address of a site that is served on this machine only.
-func (e *effective) localURL(listen string) string {
-	if e.TLS.Cert != "" {
-		return strings.Replace(localURL(listen), "http:", "https:", 1)
-	}
-	return localURL(listen)
-}
-
-func localURL(listen string) string {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil || port == "0" {
-		host, port = "", "8080"
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	return "http://" + net.JoinHostPort(host, port)
 }
 
 // builds runs the builds of a daemon and tells people how they went.

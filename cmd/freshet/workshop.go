@@ -19,6 +19,7 @@ import (
 	"freshet/internal/digest"
 	"freshet/internal/memo"
 	"freshet/internal/pagestore"
+	"freshet/internal/settings"
 	"freshet/internal/site"
 	"freshet/server"
 	"freshet/server/guard"
@@ -27,7 +28,7 @@ import (
 
 // A workshop is everything that makes pages, joined: source, page log, public tree and generator.
 type workshop struct {
-	cfg     *config
+	cfg     *settings.Settings
 	source  *source
 	store   *pagestore.Writer
 	gen     *generator.Generator
@@ -48,7 +49,7 @@ type workshopOptions struct {
 }
 
 // openWorkshop opens all parts. Mistakes in templates are a *generator.ThemeError.
-func openWorkshop(ctx context.Context, cfg *config, opt workshopOptions) (_ *workshop, err error) {
+func openWorkshop(ctx context.Context, cfg *settings.Settings, opt workshopOptions) (_ *workshop, err error) {
 	w := &workshop{cfg: cfg, logger: opt.logger}
 	defer func() {
 		if err != nil {
@@ -297,7 +298,7 @@ func loadTheme(folder string) (*generator.Theme, error) {
 }
 
 // openWriter opens the page log for writing.
-func openWriter(cfg *config, logger *slog.Logger) (*pagestore.Writer, error) {
+func openWriter(cfg *settings.Settings, logger *slog.Logger) (*pagestore.Writer, error) {
 	w, err := pagestore.OpenWriter(pagestore.Config{Dir: cfg.State, Keep: cfg.Build.Keep, Logger: logger})
 	if locked, ok := errors.AsType[*pagestore.LockedError](err); ok {
 		hint := "stop it first, or choose another folder with --state"
