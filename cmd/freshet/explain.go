@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"path"
 	"path/filepath"
 	"slices"
@@ -81,23 +80,10 @@ type document struct {
 	Revision string  `json:"revision"`
 }
 
-// pagePath is the path that a URL or path given by hand means.
-func pagePath(arg string) (site.Path, error) {
-	u, err := url.Parse(arg)
-	if err != nil || arg == "" {
-		return "", misuse("a path such as /blog/, or the page's whole address", "%q is no address", arg)
-	}
-	p := u.Path
-	if !strings.HasPrefix(p, "/") {
-		p = "/" + p
-	}
-	return site.Path(p), nil
-}
-
 func (inv *invocation) explain(eff *settings.Effective, arg string) error {
-	p, err := pagePath(arg)
-	if err != nil {
-		return err
+	p, ok := site.PathIn(arg)
+	if !ok {
+		return misuse("a path such as /blog/, or the page's whole address", "%q is no address", arg)
 	}
 	r, err := inv.openReader(eff)
 	if err != nil {
@@ -368,7 +354,7 @@ func whyNot(snap *site.Snapshot, changes *site.Changes, name string, now time.Ti
 			return &reason{Document: string(s.ID), Reason: why, Remedy: "mend it: freshet build says where and how", Pages: []site.Path{}}
 		}
 	}
-	path := pathNamed(name)
+	path := site.PathNamed(name)
 	for d := range snap.Docs() {
 		m := site.MetaOf(d)
 		if c, ok := d.(*site.Course); ok {
@@ -400,7 +386,7 @@ func fileSlug(id site.ID) site.Slug {
 
 // pathsNamed are where the page of a document may be that was named by blog:<slug>, course:<slug>, page:<path> or its slug.
 func pathsNamed(name string) []site.Path {
-	return []site.Path{pathNamed(name), site.PostPath(site.Slug(name)), site.CoursePath(site.Slug(name))}
+	return []site.Path{site.PathNamed(name), site.PostPath(site.Slug(name)), site.CoursePath(site.Slug(name))}
 }
 
 // hidden says why a document is not visible, and what makes it so.

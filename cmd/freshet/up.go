@@ -194,7 +194,7 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (_ revalidator
 		}
 	}
 	return revalidator.Result{
-		Generation: rep.Generation, Pages: pagesChanged(before, b.workshop.store.Current()), Skipped: rep.Skipped, Again: rep.Again, More: rep.Left > 0, Unfinished: unfinished,
+		Generation: rep.Generation, Pages: revalidator.PagesChanged(b.workshop.store.Current().Changes(before)), Skipped: rep.Skipped, Again: rep.Again, More: rep.Left > 0, Unfinished: unfinished,
 	}, nil
 }
 
