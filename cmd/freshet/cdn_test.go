@@ -332,7 +332,7 @@ func (o *origin) behind(t *testing.T, address string, s cdn.Settings, bound time
 			t.Fatal(err)
 		}
 		follow = func() {
-			if err := p.follow(); err != nil {
+			if err := p.Commit(); err != nil {
 				t.Error(err)
 			}
 		}
@@ -499,7 +499,7 @@ func TestPurgedPages(t *testing.T) {
 	o.remove(t, 4)
 	o.rebuild(t)
 	keys := map[string]string{}
-	for _, p := range purgedPages(o.store.Current(), first) {
+	for _, p := range cdn.Stale(o.store.Current(), first, answers()) {
 		keys[string(p.Path)] = p.Key
 		if strings.HasPrefix(string(p.Path), "/assets/") || p.Path == "/404.html" || strings.HasPrefix(string(p.Path), "/_") {
 			t.Errorf("%s is purged", p.Path)
@@ -592,7 +592,7 @@ func TestPurgesCatchUp(t *testing.T) {
 	got := session(func(p *purges) {
 		o.post(t, 1, 1)
 		o.rebuild(t)
-		if err := p.follow(); err != nil {
+		if err := p.Commit(); err != nil {
 			t.Error(err)
 		}
 	})

@@ -50,7 +50,7 @@ func newDaemon(eff *settings.Effective, b *builds) (*revalidator.Revalidator, er
 		Plan:        resolver.Plan,
 		Await:       b.workshop.await,
 		Mend:        b.workshop.store.Distrust,
-		Purged:      b.purges.trusted,
+		Purged:      b.purges.Trusted,
 		NextFlip:    b.workshop.gen.NextFlip,
 		Content:     eff.Content,
 		Theme:       eff.Templates,

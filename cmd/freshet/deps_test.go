@@ -48,7 +48,7 @@ var parts = map[string]struct {
 	"revalidator/webhook": {may: []string{"revalidator", "internal/site", "internal/web"},
 		why: "webhooks are the HTTP end of the daemon's queue: whoever serves HTTP mounts them"},
 	"revalidator/cdn": {may: []string{"internal/linelog", "internal/site", "internal/web"},
-		why: "purging speaks HTTP to others: it knows what keys look like, and neither how pages are made nor how they are served"},
+		why: "purging speaks HTTP to others: it knows what keys look like, and neither how pages are made nor how they are served; the page log and the server's answers are handed in"},
 	"server": {may: []string{"internal/site", "internal/digest", "internal/diag", "internal/encoding", "internal/pagestore", "internal/web",
 		"internal/wire", "internal/telemetry", "server/guard"}, why: "the server follows pages and asks its guard: it never renders and never asks a source"},
 	"server/admin": {may: []string{"internal/web"},

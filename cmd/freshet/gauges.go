@@ -160,13 +160,11 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 		counter(breakerChanges, float64(s.Breaker.Closed), "closed")
 		counter(breakerRefused, float64(s.Breaker.Refused))
 	}
-	if g.purges != nil {
-		for _, c := range g.purges.purger.Stats().CDNs {
-			gauge(cdnPending, float64(c.Pending), c.Name)
-			gauge(cdnAlarmed, float64(c.Alarmed), c.Name)
-			counter(cdnRequests, float64(c.Requests), c.Name)
-			counter(cdnRefused, float64(c.Refused), c.Name)
-			counter(cdnVerified, float64(c.Verified), c.Name)
-		}
+	for _, c := range g.purges.Stats().CDNs {
+		gauge(cdnPending, float64(c.Pending), c.Name)
+		gauge(cdnAlarmed, float64(c.Alarmed), c.Name)
+		counter(cdnRequests, float64(c.Requests), c.Name)
+		counter(cdnRefused, float64(c.Refused), c.Name)
+		counter(cdnVerified, float64(c.Verified), c.Name)
 	}
 }

@@ -151,6 +151,6 @@ func (inv *invocation) keepFresh(ctx context.Context, eff *settings.Effective, o
 	inv.warnSource(eff)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return daemon.Run(ctx) })
-	g.Go(func() error { return b.purges.run(ctx) })
+	g.Go(func() error { return b.purges.Run(ctx) })
 	return ended(g.Wait())
 }

@@ -95,7 +95,7 @@ func (inv *invocation) up(ctx context.Context, eff *settings.Effective, opt work
 	}
 	closeListener = false // the front does
 	cfg := serverConfig(eff, generations{w.store.Current}, hooks, opt.logger, dev)
-	cfg.Late, cfg.Purged = w.gen, b.purges.trusted
+	cfg.Late, cfg.Purged = w.gen, b.purges.Trusted
 	cfg.Refused = func() []server.Refusal { return shownRefusals(daemon.Status().Refused) }
 	mends := newMends(eff.Public, opt.logger, func(_ context.Context, path site.Path) error { daemon.Mend(path); return nil })
 	cfg.Unreadable = mends.unreadable
@@ -116,7 +116,7 @@ func (inv *invocation) up(ctx context.Context, eff *settings.Effective, opt work
 	closeFront = false // Run does
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return front.Run(ctx) })
-	g.Go(func() error { return b.purges.run(ctx) })
+	g.Go(func() error { return b.purges.Run(ctx) })
 	g.Go(func() error { return mends.run(ctx) })
 	if gen := w.store.Current(); gen.Pinned() {
 		opt.logger.Warn("the site is pinned by a rollback and is served as it is", "generation", gen.ID,
@@ -183,7 +183,7 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (_ revalidator
 	}
 	b.tell(rep.Problems)
 	b.tellHeld(rep.Refused)
-	if err := b.purges.follow(); err != nil {
+	if err := b.purges.Commit(); err != nil {
 		b.logger.Error("the CDN outbox cannot be written, the purge is tried all the same", "error", err)
 	}
 	if rep.Committed {
