@@ -19,6 +19,7 @@ import (
 	"freshet/internal/web"
 	"freshet/server"
 	"freshet/server/admin"
+	"freshet/server/desk"
 	"freshet/server/guard"
 )
 
@@ -85,7 +86,7 @@ func (inv *invocation) openFront(ctx context.Context, eff *settings.Effective, l
 			return nil, err
 		}
 		cfg.Guard = f.guard
-		registry.MustRegister(guardGauges{f.guard})
+		registry.MustRegister(desk.Metrics{Guard: f.guard})
 	}
 	if cfg.Logger.Enabled(ctx, slog.LevelInfo) {
 		cfg.Access = telemetry.NewAccessLog(telemetry.AccessConfig{Writer: inv.stderr, Text: !inv.logsJSON(eff.Log)})
@@ -111,11 +112,11 @@ func (inv *invocation) openFront(ctx context.Context, eff *settings.Effective, l
 		Status: func() any { return f.server.Status() }, Logger: cfg.Logger,
 	}
 	if f.guard != nil {
-		desk := &guardDesk{guard: f.guard, site: cfg.Site, traffic: eff.Guard.Policy.HighTraffic.Config}
+		operated := &desk.Guard{Guard: f.guard, Site: cfg.Site, Traffic: eff.Guard.Policy.HighTraffic.Config}
 		if f.mongo != nil {
-			desk.resting = func() bool { return mongoRests(f.mongo) }
+			operated.Resting = func() bool { return mongoRests(f.mongo) }
 		}
-		acfg.Bans, acfg.Switches, acfg.Witness = desk, desk, desk
+		acfg.Bans, acfg.Switches, acfg.Witness = operated, operated, operated
 	}
 	if history != nil {
 		acfg.Generations = func(limit int) (any, error) {
