@@ -2,11 +2,9 @@ package main
 
 import (
 	"errors"
-	"io/fs"
 	"log/slog"
-	"os"
-	"syscall"
 
+	"freshet/internal/documents"
 	"freshet/internal/mongodb"
 	"freshet/internal/pagestore"
 	"freshet/internal/settings"
@@ -16,9 +14,8 @@ import (
 )
 
 var (
-	_ revalidator.Feed   = (*mongodb.Feed)(nil)
-	_ revalidator.Pages  = (*pagestore.Generation)(nil)
-	_ revalidator.Census = (*source)(nil)
+	_ revalidator.Feed  = (*mongodb.Feed)(nil)
+	_ revalidator.Pages = (*pagestore.Generation)(nil)
 
 	_ webhook.Desk = (*revalidator.Revalidator)(nil)
 	_ webhook.Desk = (*revalidator.Control)(nil)
@@ -43,39 +40,32 @@ func newDaemon(eff *settings.Effective, b *builds) (*revalidator.Revalidator, er
 	resolver := &revalidator.Resolver{Current: func() revalidator.Pages { return b.workshop.store.Current() }, InFiles: !eff.FromMongo()}
 	cfg := revalidator.Config{
 		Build:       b.build,
-		Unavailable: unavailable,
-		Why:         b.workshop.source.why,
-		Refused:     b.obstacles.list,
-		Resolve:     resolver.Resolve,
-		Plan:        resolver.Plan,
-		Await:       b.workshop.await,
-		Mend:        b.workshop.store.Distrust,
-		Purged:      b.purges.Trusted,
-		NextFlip:    b.workshop.gen.NextFlip,
-		Content:     eff.Content,
-		Theme:       eff.Templates,
-		State:       eff.State,
-		Control:     eff.State,
-		Verify:      eff.ISR.Revalidate,
-		Census:      b.workshop.source,
-		Logger:      b.logger,
+		Unavailable: documents.Unavailable,
+		Why: func(err error) revalidator.Refusal {
+			o := b.workshop.source.Outage(err)
+			return revalidator.Refusal{By: o.By, Reason: o.Reason, Remedy: o.Remedy}
+		},
+		Refused:  b.obstacles.list,
+		Resolve:  resolver.Resolve,
+		Plan:     resolver.Plan,
+		Await:    b.workshop.await,
+		Mend:     b.workshop.store.Distrust,
+		Purged:   b.purges.Trusted,
+		NextFlip: b.workshop.gen.NextFlip,
+		Content:  eff.Content,
+		Theme:    eff.Templates,
+		State:    eff.State,
+		Control:  eff.State,
+		Verify:   eff.ISR.Revalidate,
+		Census:   b.workshop.source,
+		Logger:   b.logger,
 	}
-	if source := b.workshop.source; source.mongo != nil {
-		feed, err := mongodb.NewFeed(source.db, eff.ISR.Poll)
+	if db := b.workshop.source.DB(); db != nil {
+		feed, err := mongodb.NewFeed(db, eff.ISR.Poll)
 		if err != nil {
 			return nil, err
 		}
 		cfg.Feed = feed
 	}
 	return revalidator.New(cfg)
-}
-
-// unavailable reports whether a build failed because something could not be asked or written, which is not the fault of
-// what was to be built.
-func unavailable(err error) bool {
-	_, mongo := errors.AsType[*mongodb.Error](err)
-	_, file := errors.AsType[*fs.PathError](err)
-	_, link := errors.AsType[*os.LinkError](err)
-	_, system := errors.AsType[syscall.Errno](err)
-	return mongo || file || link || system
 }

@@ -34,6 +34,8 @@ var parts = map[string]struct {
 		why: "adapters know the nouns, never each other"},
 	"internal/mongodb": {may: []string{"internal/site", "internal/digest", "internal/diag", "internal/fields", "internal/extjson", "internal/prose", "internal/datauri"},
 		why: "adapters know the nouns, never each other"},
+	"internal/documents": {may: []string{"internal/contentdir", "internal/mongodb", "internal/site"},
+		why: "the adapters do not know each other: documents joins two of them, and knows nothing of pages"},
 	"internal/redisdb": {may: []string{"internal/site", "internal/digest", "internal/diag"},
 		why: "adapters know the nouns, never each other"},
 	"generator/markup/highlight": {why: "colouring is a function of a language and its code"},

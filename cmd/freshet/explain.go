@@ -250,13 +250,13 @@ func (inv *invocation) whyNot(ctx context.Context, eff *settings.Effective, name
 	ans := whyNot(snap, changes, contentName(eff.Content, name), now)
 	absent := ans == nil
 	if absent {
-		ans = &reason{Document: contentName(eff.Content, name), Reason: "it is not in " + source.where(), Pages: []site.Path{}}
+		ans = &reason{Document: contentName(eff.Content, name), Reason: "it is not in " + source.String(), Pages: []site.Path{}}
 	}
 	if err := inv.addPages(eff, ans); err != nil {
 		return err
 	}
 	if absent && len(ans.Was) == 0 {
-		return failed(fmt.Errorf("there is no document %s in %s", name, source.where()), source.naming())
+		return failed(fmt.Errorf("there is no document %s in %s", name, source.String()), source.Naming())
 	}
 	if inv.json {
 		return inv.printJSON(ans)

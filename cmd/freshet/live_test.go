@@ -233,7 +233,7 @@ func BenchmarkVerification(b *testing.B) {
 			b.Fatal(err)
 		}
 		for slice := range slices.Chunk(names, 500) {
-			w.source.verify(slice)
+			w.source.Verify(slice)
 			rep, err := w.build(b.Context(), generator.Options{Now: time.Now(), Changed: slice})
 			if err != nil {
 				b.Fatal(err)

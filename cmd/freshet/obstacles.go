@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"sync"
-	"syscall"
 	"time"
 
 	"freshet/generator"
-	"freshet/internal/mongodb"
+	"freshet/internal/documents"
 	"freshet/revalidator"
 	"freshet/server"
 )
@@ -21,8 +19,6 @@ const heldRemedy = "put back what is missing; if it is to go, stop this freshet,
 // Who refuses builds, as /readyz names them.
 const (
 	byShrink    = "shrink guard"
-	byBreaker   = "breaker"
-	bySource    = "source"
 	byTemplates = "templates"
 	byBuild     = "build"
 )
@@ -65,7 +61,7 @@ func (r *obstacles) note(ctx context.Context, err error) {
 	shrink, isShrink := errors.AsType[*generator.ShrinkError](err)
 	_, isTheme := errors.AsType[*generator.ThemeError](err)
 	switch {
-	case err == nil, unavailable(err): // of the latter the revalidator knows
+	case err == nil, documents.Unavailable(err): // of the latter the revalidator knows
 		r.last = revalidator.Refusal{}
 	case isShrink:
 		r.held = revalidator.Refusal{}
@@ -104,26 +100,6 @@ func (b *builds) tellHeld(e *generator.ShrinkError) {
 		b.logger.Error("documents that are gone are held back: their pages stay as they were, everything else is built", "lost", e.Before-e.After, "pages", e.Before,
 			"error", e, "remedy", heldRemedy)
 	}
-}
-
-// why says what keeps builds from asking the source. Addresses and folders stay out of it.
-func (s *source) why(err error) revalidator.Refusal {
-	_, isMongo := errors.AsType[*mongodb.Error](err)
-	file, isFile := errors.AsType[*fs.PathError](err)
-	var number syscall.Errno
-	switch {
-	case isMongo && s.db != nil && s.db.Stats().Breaker.State != "closed":
-		return revalidator.Refusal{By: byBreaker, Reason: "MongoDB has failed too often, and is asked again in a while", Remedy: "see whether MongoDB is well; the log says more"}
-	case isMongo:
-		return revalidator.Refusal{By: bySource, Reason: "the documents cannot be read from MongoDB", Remedy: "see whether MongoDB is well; the log says more"}
-	case errors.Is(err, syscall.ENOSPC):
-		return revalidator.Refusal{By: byBuild, Reason: "the disk is full", Remedy: "make room for the state folder"}
-	case isFile && file.Err != nil:
-		return revalidator.Refusal{By: bySource, Reason: "a file or folder cannot be used: " + file.Err.Error(), Remedy: "the log names it"}
-	case errors.As(err, &number):
-		return revalidator.Refusal{By: byBuild, Reason: "builds fail: " + number.Error(), Remedy: "the log says more"}
-	}
-	return revalidator.Refusal{By: bySource, Reason: "the documents cannot be read", Remedy: "the log says why"}
 }
 
 // shownRefusals are refusals as the server tells them.

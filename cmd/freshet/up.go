@@ -99,7 +99,7 @@ func (inv *invocation) up(ctx context.Context, eff *settings.Effective, opt work
 	cfg.Refused = func() []server.Refusal { return shownRefusals(daemon.Status().Refused) }
 	mends := newMends(eff.Public, opt.logger, func(_ context.Context, path site.Path) error { daemon.Mend(path); return nil })
 	cfg.Unreadable = mends.unreadable
-	front, err := inv.openFront(ctx, eff, ln, cfg, eff.State, w.store.History, &gauges{mongo: w.source.db, purges: b.purges, daemon: daemon})
+	front, err := inv.openFront(ctx, eff, ln, cfg, eff.State, w.store.History, &gauges{mongo: w.source.DB(), purges: b.purges, daemon: daemon})
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (b *builds) build(ctx context.Context, c revalidator.Change) (_ revalidator
 		b.tell(problemsOf(err))
 		return revalidator.Result{}, err
 	}
-	b.workshop.source.verify(c.Verify)
+	b.workshop.source.Verify(c.Verify)
 	before := b.workshop.store.Current()
 	rep, err := b.workshop.build(ctx, opt)
 	unfinished := false

@@ -17,6 +17,7 @@ import (
 	"freshet/internal/contentdir"
 	"freshet/internal/diag"
 	"freshet/internal/digest"
+	"freshet/internal/documents"
 	"freshet/internal/memo"
 	"freshet/internal/pagestore"
 	"freshet/internal/settings"
@@ -29,7 +30,7 @@ import (
 // A workshop is everything that makes pages, joined: source, page log, public tree and generator.
 type workshop struct {
 	cfg     *settings.Settings
-	source  *source
+	source  *documents.Source
 	store   *pagestore.Writer
 	gen     *generator.Generator
 	logger  *slog.Logger
@@ -85,14 +86,14 @@ func openWorkshop(ctx context.Context, cfg *settings.Settings, opt workshopOptio
 	if w.source, err = openSource(ctx, cfg, reading, opt.logger); err != nil {
 		return nil, err
 	}
-	if w.source.mongo != nil {
-		w.source.mongo.Must(func(coll string) bool {
+	if mongo := w.source.Mongo(); mongo != nil {
+		mongo.Must(func(coll string) bool {
 			for range w.shown(coll) {
 				return !w.shrink
 			}
 			return false
 		})
-		w.source.mongo.Shown(w.shown)
+		mongo.Shown(w.shown)
 	}
 	var tree *pagestore.Tree
 	if cfg.Public != "" {
@@ -119,7 +120,7 @@ func openWorkshop(ctx context.Context, cfg *settings.Settings, opt workshopOptio
 		Robots:     guard.Robots(cfg.Guard.Policy.Bots.AI),
 		State:      cfg.State,
 		KeepAssets: cfg.ISR.MaxStale,
-		Folder:     w.source.folder,
+		Folder:     w.source.Folder(),
 		Logger:     opt.logger,
 	})
 	if err != nil {
