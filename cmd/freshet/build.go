@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"freshet/generator"
+	"freshet/internal/builder"
 	"freshet/internal/diag"
 	"freshet/internal/settings"
 	"freshet/internal/site"
@@ -82,7 +83,7 @@ func buildTime(flag, epoch string) (time.Time, error) {
 func (inv *invocation) build(ctx context.Context, eff *settings.Effective, opt generator.Options, adopt bool) (err error) {
 	start := time.Now()
 	inv.warnSource(eff)
-	w, err := openWorkshop(ctx, &eff.Settings, workshopOptions{adopt: adopt, logger: inv.logger(eff.Quiet())})
+	w, err := openBuilder(ctx, &eff.Settings, buildOptions{adopt: adopt, logger: inv.logger(eff.Quiet())})
 	if err != nil {
 		return inv.printProblems(err)
 	}
@@ -90,17 +91,17 @@ func (inv *invocation) build(ctx context.Context, eff *settings.Effective, opt g
 	if onTerminal(inv.stderr) {
 		opt.Progress = func(done, total int) { fmt.Fprintf(inv.stderr, "\r\x1b[K%d of %d pages", done, total) }
 	}
-	rep, err := w.whole(ctx, opt)
+	rep, err := w.BuildAll(ctx, opt)
 	if opt.Progress != nil {
 		fmt.Fprint(inv.stderr, "\r\x1b[K")
 	}
-	var beside *besideError
+	var beside *builder.BesideError
 	switch {
 	case errors.As(err, &beside): // the site is built all the same
 	case ctx.Err() != nil:
 		return failed(errors.New("stopped before the build was committed"), "the site is as it was")
 	case err != nil:
-		return inv.printProblems(err)
+		return inv.printProblems(explainBuild(err))
 	}
 	diag.Print(inv.stderr, rep.Problems)
 	if inv.json {
@@ -112,7 +113,7 @@ func (inv *invocation) build(ctx context.Context, eff *settings.Effective, opt g
 		return err
 	}
 	if beside != nil {
-		return explainTree(beside.err)
+		return explainTree(beside.Err)
 	}
 	if rep.Refused != nil {
 		return failed(fmt.Errorf("%w; they stay as they were", rep.Refused), shrinkRemedy)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"freshet/internal/builder"
 	"freshet/internal/documents"
 	"freshet/internal/mongodb"
 	"freshet/internal/pagestore"
@@ -19,48 +20,53 @@ var (
 
 	_ webhook.Desk = (*revalidator.Revalidator)(nil)
 	_ webhook.Desk = (*revalidator.Control)(nil)
+
+	_ builder.Preview = (*server.DevEvents)(nil)
 )
 
-// openDaemon makes the revalidator of a workshop, with the purges at the CDNs that the settings name. Whoever opens it
-// closes the purges, and runs both.
-func openDaemon(eff *settings.Effective, w *workshop, dev *server.DevEvents, logger *slog.Logger) (*builds, *revalidator.Revalidator, error) {
-	b := &builds{workshop: w, dev: dev, logger: logger, said: map[string]bool{}}
-	var err error
-	if b.purges, err = openPurges(eff, w.store, logger); err != nil {
+// openDaemon makes the revalidator of a builder, and the purges at the CDNs that the settings name. The caller closes the
+// purges, and runs both.
+func openDaemon(eff *settings.Effective, b *builder.Builder, dev *server.DevEvents, logger *slog.Logger) (*revalidator.Revalidator, *purges, error) {
+	purges, err := openPurges(eff, b.Store, logger)
+	if err != nil {
 		return nil, nil, err
 	}
-	daemon, err := newDaemon(eff, b)
-	if err != nil {
-		return nil, nil, errors.Join(err, b.purges.Close())
+	var preview builder.Preview
+	if dev != nil {
+		preview = dev
 	}
-	return b, daemon, nil
+	daemon, err := newDaemon(eff, b, builder.NewRebuilder(b, preview, purges.Commit, logger), purges, logger)
+	if err != nil {
+		return nil, nil, errors.Join(err, purges.Close())
+	}
+	return daemon, purges, nil
 }
 
-func newDaemon(eff *settings.Effective, b *builds) (*revalidator.Revalidator, error) {
-	resolver := &revalidator.Resolver{Current: func() revalidator.Pages { return b.workshop.store.Current() }, InFiles: !eff.FromMongo()}
+func newDaemon(eff *settings.Effective, b *builder.Builder, builds *builder.Rebuilder, purges *purges, logger *slog.Logger) (*revalidator.Revalidator, error) {
+	resolver := &revalidator.Resolver{Current: func() revalidator.Pages { return b.Store.Current() }, InFiles: !eff.FromMongo()}
 	cfg := revalidator.Config{
-		Build:       b.build,
+		Build:       builds.Build,
 		Unavailable: documents.Unavailable,
 		Why: func(err error) revalidator.Refusal {
-			o := b.workshop.source.Outage(err)
+			o := b.Source.Outage(err)
 			return revalidator.Refusal{By: o.By, Reason: o.Reason, Remedy: o.Remedy}
 		},
-		Refused:  b.obstacles.list,
+		Refused:  builds.Refused,
 		Resolve:  resolver.Resolve,
 		Plan:     resolver.Plan,
-		Await:    b.workshop.await,
-		Mend:     b.workshop.store.Distrust,
-		Purged:   b.purges.Trusted,
-		NextFlip: b.workshop.gen.NextFlip,
+		Await:    b.Await,
+		Mend:     b.Store.Distrust,
+		Purged:   purges.Trusted,
+		NextFlip: b.Generator().NextFlip,
 		Content:  eff.Content,
 		Theme:    eff.Templates,
 		State:    eff.State,
 		Control:  eff.State,
 		Verify:   eff.ISR.Revalidate,
-		Census:   b.workshop.source,
-		Logger:   b.logger,
+		Census:   b.Source,
+		Logger:   logger,
 	}
-	if db := b.workshop.source.DB(); db != nil {
+	if db := b.Source.DB(); db != nil {
 		feed, err := mongodb.NewFeed(db, eff.ISR.Poll)
 		if err != nil {
 			return nil, err
@@ -68,4 +74,13 @@ func newDaemon(eff *settings.Effective, b *builds) (*revalidator.Revalidator, er
 		cfg.Feed = feed
 	}
 	return revalidator.New(cfg)
+}
+
+// shownRefusals are refusals as the server tells them.
+func shownRefusals(list []revalidator.Refusal) []server.Refusal {
+	var out []server.Refusal
+	for _, r := range list {
+		out = append(out, server.Refusal(r))
+	}
+	return out
 }

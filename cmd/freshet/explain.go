@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"freshet/internal/diag"
+	"freshet/internal/documents"
 	"freshet/internal/pagestore"
 	"freshet/internal/settings"
 	"freshet/internal/site"
@@ -236,7 +237,7 @@ type wasPage struct {
 }
 
 func (inv *invocation) whyNot(ctx context.Context, eff *settings.Effective, name string) (err error) {
-	source, err := openSource(ctx, &eff.Settings, nil, inv.logger(eff.Quiet()))
+	source, err := documents.Open(ctx, documentsConfig(&eff.Settings, inv.logger(eff.Quiet())))
 	if err != nil {
 		return err
 	}

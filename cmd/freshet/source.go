@@ -5,7 +5,6 @@ import (
 	"log/slog"
 
 	"freshet/generator"
-	"freshet/internal/contentdir"
 	"freshet/internal/documents"
 	"freshet/internal/mongodb"
 	"freshet/internal/settings"
@@ -17,15 +16,15 @@ var (
 	_ revalidator.Census = (*documents.Source)(nil)
 )
 
-// openSource opens the source that the settings name. It does not ask MongoDB yet.
-func openSource(ctx context.Context, cfg *settings.Settings, memo contentdir.Memo, logger *slog.Logger) (*documents.Source, error) {
+// documentsConfig is the source that the settings name.
+func documentsConfig(cfg *settings.Settings, logger *slog.Logger) documents.Config {
 	dc := documents.Config{
-		Content: cfg.Content, Own: []string{cfg.Public, cfg.State, cfg.Templates}, Language: cfg.Site.Language, Zone: cfg.Zone(), Memo: memo, Logger: logger,
+		Content: cfg.Content, Own: []string{cfg.Public, cfg.State, cfg.Templates}, Language: cfg.Site.Language, Zone: cfg.Zone(), Logger: logger,
 	}
 	if cfg.FromMongo() {
 		dc.Mongo = &cfg.Mongo
 	}
-	return documents.Open(ctx, dc)
+	return dc
 }
 
 // openMongo makes the client of the MongoDB that the settings name, whatever the source is.

@@ -1,4 +1,4 @@
-package main
+package builder
 
 import (
 	"context"
@@ -10,27 +10,27 @@ import (
 	"freshet/generator"
 	"freshet/internal/documents"
 	"freshet/revalidator"
-	"freshet/server"
 )
 
-// heldRemedy is what operators of a running freshet can do about documents that are held back.
+// heldRemedy tells operators of a running freshet what to do about pages that are held back.
 const heldRemedy = "put back what is missing; if it is to go, stop this freshet, run freshet build --allow-shrink, and start it again"
 
-// Who refuses builds, as /readyz names them.
+// Values of Refusal.By, as /readyz shows them.
 const (
 	byShrink    = "shrink guard"
 	byTemplates = "templates"
 	byBuild     = "build"
 )
 
-// obstacles are why builds are not made, or not whole, besides a source that is away. It is for anybody to read.
+// obstacles holds why builds are refused, in whole or in part. A source that is away is not among them: the revalidator
+// knows of it. Any goroutine may read it.
 type obstacles struct {
-	mu   sync.Mutex // protects what follows
-	held revalidator.Refusal
-	last revalidator.Refusal // of the last build
+	mu   sync.Mutex          // protects what follows
+	held revalidator.Refusal // pages that the last builds held back
+	last revalidator.Refusal // the failure of the last build
 }
 
-// list implements revalidator.Config.Refused.
+// list returns what is in the way now.
 func (r *obstacles) list() (out []revalidator.Refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -42,7 +42,7 @@ func (r *obstacles) list() (out []revalidator.Refusal) {
 	return out
 }
 
-// set says why, since now if it was not said before.
+// set replaces a refusal. It keeps its start if the cause is the same.
 func set(old *revalidator.Refusal, by, reason, remedy string) {
 	since := time.Now().UTC().Truncate(time.Second)
 	if old.By == by {
@@ -51,9 +51,9 @@ func set(old *revalidator.Refusal, by, reason, remedy string) {
 	*old = revalidator.Refusal{By: by, Reason: reason, Remedy: remedy, Since: since}
 }
 
-// note takes in how the last build ended.
+// note records how a build ended.
 func (r *obstacles) note(ctx context.Context, err error) {
-	if ctx.Err() != nil { // it was told to stop
+	if ctx.Err() != nil { // the build was told to stop
 		return
 	}
 	r.mu.Lock()
@@ -61,7 +61,7 @@ func (r *obstacles) note(ctx context.Context, err error) {
 	shrink, isShrink := errors.AsType[*generator.ShrinkError](err)
 	_, isTheme := errors.AsType[*generator.ThemeError](err)
 	switch {
-	case err == nil, documents.Unavailable(err): // of the latter the revalidator knows
+	case err == nil, documents.Unavailable(err): // the revalidator reports a source that is away
 		r.last = revalidator.Refusal{}
 	case isShrink:
 		r.held = revalidator.Refusal{}
@@ -73,7 +73,7 @@ func (r *obstacles) note(ctx context.Context, err error) {
 	}
 }
 
-// hold takes in what a build has held back; nil: nothing. It reports whether that is news.
+// hold records the pages that a build held back; nil: none. It reports whether that differs from the build before.
 func (r *obstacles) hold(e *generator.ShrinkError) (news bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -86,27 +86,7 @@ func (r *obstacles) hold(e *generator.ShrinkError) (news bool) {
 	return was.Reason != r.held.Reason
 }
 
+// lossOf says how many pages would go away.
 func lossOf(e *generator.ShrinkError) string {
 	return fmt.Sprintf("%d of %d pages would go away at once, which is more than build.maxShrink lets", e.Before-e.After, e.Before)
-}
-
-// tellHeld logs what is held back, when it begins, changes and ends.
-func (b *builds) tellHeld(e *generator.ShrinkError) {
-	switch news := b.obstacles.hold(e); {
-	case !news:
-	case e == nil:
-		b.logger.Info("nothing is held back any more")
-	default:
-		b.logger.Error("documents that are gone are held back: their pages stay as they were, everything else is built", "lost", e.Before-e.After, "pages", e.Before,
-			"error", e, "remedy", heldRemedy)
-	}
-}
-
-// shownRefusals are refusals as the server tells them.
-func shownRefusals(list []revalidator.Refusal) []server.Refusal {
-	var out []server.Refusal
-	for _, r := range list {
-		out = append(out, server.Refusal(r))
-	}
-	return out
 }
