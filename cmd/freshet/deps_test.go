@@ -48,6 +48,8 @@ var parts = map[string]struct {
 	"internal/builder": {may: []string{"generator", "generator/markup", "internal/contentdir", "internal/diag", "internal/digest", "internal/documents",
 		"internal/memo", "internal/pagestore", "internal/site", "revalidator", "templates"},
 		why: "the generator and the revalidator do not know each other: the builder runs the one for the other, and knows nothing of how pages are served"},
+	"internal/explain": {may: []string{"internal/diag", "internal/pagestore", "internal/site"},
+		why: "an explanation needs what documents say and what generations hold: not who made them"},
 	"revalidator": {may: []string{"internal/site", "internal/digest", "internal/diag", "internal/linelog", "internal/web"},
 		why: "the daemon drives a generator that it is given"},
 	"revalidator/webhook": {may: []string{"revalidator", "internal/site", "internal/web"},

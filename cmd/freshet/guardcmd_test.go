@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"freshet/internal/explain"
 	"freshet/internal/redisdb"
 	"freshet/internal/site"
 	"freshet/internal/testenv"
@@ -68,15 +69,15 @@ func TestHostileText(t *testing.T) {
 	}
 	var out bytes.Buffer
 	inv := &invocation{stdout: &out}
-	inv.printExplanation(&explanation{
-		Path: hostile, Status: 200, Type: hostile, Template: hostile, Documents: []document{{ID: hostile}, {ID: hostile}}, Keys: []string{hostile}, Cause: hostile, Event: hostile, File: hostile,
+	inv.printExplanation(&explain.Page{
+		Path: hostile, Status: 200, Type: hostile, Template: hostile, Documents: []explain.Document{{ID: hostile}, {ID: hostile}}, Keys: []string{hostile}, Cause: hostile, Event: hostile, File: hostile,
 	})
-	inv.printExplanation(&explanation{Path: hostile, Status: 301, Location: hostile})
+	inv.printExplanation(&explain.Page{Path: hostile, Status: 301, Location: hostile})
 	check("explain", out.String())
 	out.Reset()
-	inv.printReason(&reason{Document: hostile, Reason: hostile, Remedy: hostile})
-	inv.printReason(&reason{Document: hostile})
-	inv.printReason(&reason{Document: hostile, Pages: []site.Path{hostile}})
+	inv.printReason(&explain.Reason{Document: hostile, Reason: hostile, Remedy: hostile})
+	inv.printReason(&explain.Reason{Document: hostile})
+	inv.printReason(&explain.Reason{Document: hostile, Pages: []site.Path{hostile}})
 	check("explain --why-not", out.String())
 	out.Reset()
 	if err := inv.printLog([]shownCommit{{Cause: hostile}}); err != nil {
