@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"iter"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -49,6 +51,37 @@ type Result struct {
 type PageChange struct {
 	Path    site.Path `json:"path"`
 	Outcome string    `json:"outcome"` // added, changed, removed
+}
+
+// maxListed is the greatest number of changed pages in a Result.
+const maxListed = 10_000
+
+// PagesChanged lists the pages in changes, which holds pairs of a path's entries before and after a build; nil: the path
+// had, or has, none. It leaves out assets.
+func PagesChanged(changes iter.Seq2[*site.Entry, *site.Entry]) []PageChange {
+	var out []PageChange
+	for old, now := range changes {
+		if len(out) == maxListed {
+			break
+		}
+		there := func(e *site.Entry) bool { return e != nil && e.Status == 200 }
+		c := PageChange{Outcome: "changed"}
+		switch {
+		case now == nil:
+			c.Path, c.Outcome = old.Path, "removed"
+		case there(old) && !there(now):
+			c.Path, c.Outcome = now.Path, "removed"
+		case !there(old) && there(now):
+			c.Path, c.Outcome = now.Path, "added"
+		default:
+			c.Path = now.Path
+		}
+		if !strings.HasPrefix(string(c.Path), "/assets/") {
+			out = append(out, c)
+		}
+	}
+	slices.SortFunc(out, func(a, b PageChange) int { return strings.Compare(string(a.Path), string(b.Path)) })
+	return out
 }
 
 // A Request names what may have changed. All of it is a hint: documents are read again.

@@ -14,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"freshet/generator"
+	"freshet/internal/builder"
 	"freshet/internal/diag"
+	"freshet/internal/settings"
 	"freshet/internal/site"
 )
 
@@ -50,7 +52,7 @@ stay as they were, and the rest is built. The last lines of standard error name 
 		}),
 	}
 	inv.jsonFlag(cmd)
-	addSettingFlags(cmd, buildFlags()...)
+	settings.AddFlags(cmd.Flags(), buildFlags()...)
 	f := cmd.Flags()
 	f.BoolVar(&full, "full", false, "render every page and compare every public file")
 	f.StringVar(&now, "now", "", "`time` that decides what is published: 2026-01-31 or 2026-01-31T12:00:00Z (default SOURCE_DATE_EPOCH, else now)")
@@ -79,16 +81,17 @@ func buildTime(flag, epoch string) (time.Time, error) {
 	return time.Now().UTC(), nil
 }
 
-func (inv *invocation) build(ctx context.Context, eff *effective, opt generator.Options, adopt bool) (err error) {
+func (inv *invocation) build(ctx context.Context, eff *settings.Effective, opt generator.Options, adopt bool) (err error) {
 	start := time.Now()
 	inv.warnSource(eff)
-	logger := inv.logger(eff.quiet())
+	logger := inv.logger(eff.Quiet())
+	how := buildOptions{adopt: adopt, logger: logger}
 	if !opt.Full && !adopt && !opt.AllowShrink {
-		if rep := standing(ctx, &eff.config, opt.Now, logger); rep != nil {
+		if rep := builder.Standing(ctx, builderConfig(&eff.Settings, how), opt.Now); rep != nil {
 			return inv.tell(rep, start)
 		}
 	}
-	w, err := openWorkshop(ctx, &eff.config, workshopOptions{adopt: adopt, logger: logger})
+	w, err := openBuilder(ctx, &eff.Settings, how)
 	if err != nil {
 		return inv.printProblems(err)
 	}
@@ -96,20 +99,20 @@ func (inv *invocation) build(ctx context.Context, eff *effective, opt generator.
 	if onTerminal(inv.stderr) {
 		opt.Progress = func(done, total int) { fmt.Fprintf(inv.stderr, "\r\x1b[K%d of %d pages", done, total) }
 	}
-	rep, err := w.whole(ctx, opt)
+	rep, err := w.BuildAll(ctx, opt)
 	if opt.Progress != nil {
 		fmt.Fprint(inv.stderr, "\r\x1b[K")
 	}
-	var beside *besideError
+	var beside *builder.BesideError
 	switch {
 	case errors.As(err, &beside): // the site is built all the same
 	case ctx.Err() != nil:
 		return failed(errors.New("stopped before the build was committed"), "the site is as it was")
 	case err != nil:
-		return inv.printProblems(err)
+		return inv.printProblems(explainBuild(err))
 	}
 	if beside != nil {
-		return cmp.Or(inv.print(rep, start), explainTree(beside.err))
+		return cmp.Or(inv.print(rep, start), explainTree(beside.Err))
 	}
 	return inv.tell(rep, start)
 }
@@ -136,8 +139,8 @@ func (inv *invocation) tell(rep *generator.Report, start time.Time) error {
 }
 
 // warnSource says what a build does otherwise than its surroundings let expect.
-func (inv *invocation) warnSource(eff *effective) {
-	if strings.HasPrefix(eff.from["site.url"], "default") {
+func (inv *invocation) warnSource(eff *settings.Effective) {
+	if strings.HasPrefix(eff.From["site.url"], "default") {
 		inv.warn("feeds and search engines will be told %s: set site.url, or --url", eff.Site.URL)
 	}
 }

@@ -25,7 +25,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"freshet/generator"
+	"freshet/internal/builder"
 	"freshet/internal/pagestore"
+	"freshet/internal/settings"
 	"freshet/internal/testenv"
 	"freshet/revalidator/cdn"
 	"freshet/server"
@@ -178,7 +180,7 @@ func runProxy(t *testing.T, address, exe string, args ...string) {
 
 // An origin is a site that is built from files and served, as freshet up does it.
 type origin struct {
-	*workshop
+	*builder.Builder
 	content string
 	address string
 	server  *httptest.Server
@@ -188,7 +190,7 @@ func newOrigin(t *testing.T, purged bool) *origin {
 	t.Helper()
 	dir := t.TempDir()
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-	eff, problems, err := loadConfig("", []string{
+	eff, problems, err := settings.Load("", []string{
 		"FRESHET_CONTENT=" + filepath.Join(dir, "content"), "FRESHET_STATE=" + filepath.Join(dir, "state"), "FRESHET_PUBLIC=",
 		"FRESHET_TEMPLATES=" + filepath.Join(dir, "templates"), "FRESHET_SITE_URL=http://www.example.com",
 	}, flags)
@@ -199,7 +201,7 @@ func newOrigin(t *testing.T, purged bool) *origin {
 	for i := range 5 {
 		o.post(t, i, 0)
 	}
-	if o.workshop, err = openWorkshop(t.Context(), &eff.config, workshopOptions{logger: slog.New(slog.DiscardHandler)}); err != nil {
+	if o.Builder, err = openBuilder(t.Context(), &eff.Settings, buildOptions{logger: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -282,7 +284,7 @@ func (o *origin) remove(t *testing.T, n int) {
 
 func (o *origin) rebuild(t *testing.T) {
 	t.Helper()
-	if _, err := o.build(t.Context(), generator.Options{Now: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)}); err != nil {
+	if _, err := o.Build(t.Context(), generator.Options{Now: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -326,12 +328,12 @@ func (o *origin) behind(t *testing.T, address string, s cdn.Settings, bound time
 				t.Logf("log:\n%s", log.String())
 			}
 		}()
-		p, err := newPurges(purger, o.store)
+		p, err := newPurges(purger, o.Store)
 		if err != nil {
 			t.Fatal(err)
 		}
 		follow = func() {
-			if err := p.follow(); err != nil {
+			if err := p.Commit(); err != nil {
 				t.Error(err)
 			}
 		}
@@ -393,10 +395,10 @@ func (o *origin) behind(t *testing.T, address string, s cdn.Settings, bound time
 				o.post(t, 4, edition) // it returns
 			}
 		}
-		before := o.store.Current()
+		before := o.Store.Current()
 		o.rebuild(t)
 		committed := time.Now()
-		now := o.store.Current()
+		now := o.Store.Current()
 		if now.ID == before.ID {
 			t.Fatal("nothing was published")
 		}
@@ -493,17 +495,17 @@ func look(ctx context.Context, client *http.Client, address, path, encodings str
 // TestPurgedPages names what caches may have, and nothing else.
 func TestPurgedPages(t *testing.T) {
 	o := newOrigin(t, false)
-	first := o.store.Current()
+	first := o.Store.Current()
 	o.post(t, 2, 1)
 	o.remove(t, 4)
 	o.rebuild(t)
 	keys := map[string]string{}
-	for _, p := range purgedPages(o.store.Current(), first) {
+	for _, p := range cdn.Stale(o.Store.Current(), first, answers()) {
 		keys[string(p.Path)] = p.Key
 		if strings.HasPrefix(string(p.Path), "/assets/") || p.Path == "/404.html" || strings.HasPrefix(string(p.Path), "/_") {
 			t.Errorf("%s is purged", p.Path)
 		}
-		e, ok := o.store.Current().Lookup(p.Path)
+		e, ok := o.Store.Current().Lookup(p.Path)
 		if !ok || (p.ETag != "") != (e.Status == 200) {
 			t.Errorf("%+v for %+v", p, e)
 		}
@@ -550,7 +552,7 @@ func TestPurgesCatchUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer purger.Close()
-		p, err := newPurges(purger, o.store)
+		p, err := newPurges(purger, o.Store)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -567,7 +569,7 @@ func TestPurgesCatchUp(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if st := purger.Stats(); st.CDNs[0].Pending > 0 || st.Generation != o.store.Current().ID {
+		if st := purger.Stats(); st.CDNs[0].Pending > 0 || st.Generation != o.Store.Current().ID {
 			t.Errorf("Stats() = %+v", st)
 		}
 		mu.Lock()
@@ -591,7 +593,7 @@ func TestPurgesCatchUp(t *testing.T) {
 	got := session(func(p *purges) {
 		o.post(t, 1, 1)
 		o.rebuild(t)
-		if err := p.follow(); err != nil {
+		if err := p.Commit(); err != nil {
 			t.Error(err)
 		}
 	})

@@ -4,17 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"path"
-	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"freshet/internal/diag"
+	"freshet/internal/documents"
+	"freshet/internal/explain"
 	"freshet/internal/pagestore"
+	"freshet/internal/settings"
 	"freshet/internal/site"
 )
 
@@ -47,74 +46,33 @@ and _id (blogs:65f0…).`,
 	}
 	inv.jsonFlag(cmd)
 	cmd.Flags().StringVar(&whyNot, "why-not", "", "say why this `document` is on no page: its file, its slug, or collection:_id")
-	addSettingFlags(cmd, "source", "content", "state", "public", "drafts", "log")
+	settings.AddFlags(cmd.Flags(), "source", "content", "state", "public", "drafts", "log")
 	return cmd
 }
 
-// An explanation is what is known of a page.
-type explanation struct {
-	Path        site.Path  `json:"path"`
-	Status      int        `json:"status"`
-	Type        string     `json:"type,omitempty"`
-	Bytes       int64      `json:"bytes,omitempty"`
-	ETag        string     `json:"etag,omitempty"`
-	Location    string     `json:"location,omitempty"`
-	Remembered  *time.Time `json:"remembered,omitempty"` // since when a page is no more
-	Template    string     `json:"template,omitempty"`
-	Fingerprint string     `json:"fingerprint,omitempty"`
-	Documents   []document `json:"documents"`
-	Keys        []string   `json:"keys"`
-	Generation  uint64     `json:"generation"` // that last changed it
-	Changed     time.Time  `json:"changed"`
-	Cause       string     `json:"cause"`
-	Event       string     `json:"event,omitempty"` // who asked for that: a command, the file watch, a job with its event and when it was accepted
-	File        string     `json:"file,omitempty"`  // in the public folder
-	Site        uint64     `json:"site"`            // the newest generation
-	Pinned      bool       `json:"pinned"`
-	Verified    *time.Time `json:"verified,omitempty"` // when the site was last compared with its source
-	Fresh       bool       `json:"fresh"`
-}
-
-type document struct {
-	ID       site.ID `json:"id"`
-	Revision string  `json:"revision"`
-}
-
-// pagePath is the path that a URL or path given by hand means.
-func pagePath(arg string) (site.Path, error) {
-	u, err := url.Parse(arg)
-	if err != nil || arg == "" {
-		return "", misuse("a path such as /blog/, or the page's whole address", "%q is no address", arg)
-	}
-	p := u.Path
-	if !strings.HasPrefix(p, "/") {
-		p = "/" + p
-	}
-	return site.Path(p), nil
-}
-
-func (inv *invocation) explain(eff *effective, arg string) error {
-	p, err := pagePath(arg)
-	if err != nil {
-		return err
+func (inv *invocation) explain(eff *settings.Effective, arg string) error {
+	p, ok := site.PathIn(arg)
+	if !ok {
+		return misuse("a path such as /blog/, or the page's whole address", "%q is no address", arg)
 	}
 	r, err := inv.openReader(eff)
 	if err != nil {
 		return err
 	}
 	gen := r.Current()
-	e, ok := gen.Lookup(p)
-	if !ok && !strings.HasSuffix(string(p), "/") && path.Ext(string(p)) == "" {
-		e, ok = gen.Lookup(p + "/")
-	}
+	e, ok := explain.Find(gen, p)
 	if !ok {
 		hint := "freshet explain --why-not DOCUMENT says why a document has no page"
-		if near := nearestPath(gen, p); near != "" {
+		if near := explain.Nearest(gen, p); near != "" {
 			hint = fmt.Sprintf("there is a page at %s", near)
 		}
 		return failed(fmt.Errorf("there is no page at %s in generation %d", diag.Printable(string(p)), gen.ID), hint)
 	}
-	x, err := explainEntry(eff, gen, e)
+	verified, err := pagestore.Verified(eff.State)
+	if err != nil {
+		return err
+	}
+	x, err := explain.NewPage(explain.Site{Public: eff.Public, Verified: verified, Revalidate: eff.ISR.Revalidate}, gen, e)
 	if err != nil {
 		return err
 	}
@@ -125,57 +83,7 @@ func (inv *invocation) explain(eff *effective, arg string) error {
 	return nil
 }
 
-// nearestPath is the path of the generation that p is probably a slip of.
-func nearestPath(gen *pagestore.Generation, p site.Path) site.Path {
-	var paths []string
-	for e := range gen.All() {
-		paths = append(paths, string(e.Path))
-	}
-	slices.Sort(paths)
-	return site.Path(diag.Nearest(string(p), paths))
-}
-
-func explainEntry(eff *effective, gen *pagestore.Generation, e *site.Entry) (*explanation, error) {
-	docs, err := gen.Docs(e)
-	if err != nil {
-		return nil, fmt.Errorf("read what made %s: %w", e.Path, err)
-	}
-	origin, err := gen.Origin(e)
-	if err != nil {
-		return nil, fmt.Errorf("read who asked for %s: %w", e.Path, err)
-	}
-	verified, err := pagestore.Verified(eff.State)
-	if err != nil {
-		return nil, err
-	}
-	x := &explanation{
-		Path: e.Path, Status: e.Status, Type: e.Type, Location: e.Location, Template: e.Template, Documents: []document{},
-		Keys: append([]string{}, e.Keys...), Generation: e.Generation, Changed: e.Changed.UTC(), Cause: e.Cause, Event: origin, Site: gen.ID, Pinned: gen.Pinned(),
-	}
-	if e.Status == 200 {
-		x.Bytes, x.ETag, x.Fingerprint = e.Object.Size, `"`+e.Object.ID.String()+`"`, e.Fingerprint.String()
-		if eff.Public != "" && e.Kind != site.KindHidden {
-			name := string(e.Path)
-			if strings.HasSuffix(name, "/") {
-				name += "index.html"
-			}
-			x.File = filepath.Join(eff.Public, filepath.FromSlash(name))
-		}
-	}
-	if !e.Remembered.IsZero() {
-		since := e.Remembered.UTC()
-		x.Remembered = &since
-	}
-	for _, d := range docs {
-		x.Documents = append(x.Documents, document{d.ID, d.Revision.String()})
-	}
-	if !verified.IsZero() {
-		x.Verified, x.Fresh = &verified, !gen.Pinned() && time.Since(verified) < eff.ISR.Revalidate
-	}
-	return x, nil
-}
-
-func (inv *invocation) printExplanation(x *explanation) {
+func (inv *invocation) printExplanation(x *explain.Page) {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(inv.stdout, "%-12s %s\n", name, diag.Printable(fmt.Sprintf(format, args...)))
 	}
@@ -229,27 +137,8 @@ func (inv *invocation) printExplanation(x *explanation) {
 	}
 }
 
-// A reason is an answer to freshet explain --why-not.
-type reason struct {
-	Document string      `json:"document"`
-	Reason   string      `json:"reason,omitempty"` // why it is on no page; empty: it is
-	Remedy   string      `json:"remedy,omitempty"`
-	Pages    []site.Path `json:"pages"`         // of the newest generation that it is on
-	Was      []wasPage   `json:"was,omitempty"` // pages that it had
-}
-
-// A wasPage is an address at which a document had its page, or still has it: then no build has taken it away.
-type wasPage struct {
-	Path     site.Path `json:"path"`
-	Status   int       `json:"status"` // that it is answered with
-	Location string    `json:"location,omitempty"`
-	Since    time.Time `json:"since"`
-	Cause    string    `json:"cause"`
-	Event    string    `json:"event,omitempty"` // who asked
-}
-
-func (inv *invocation) whyNot(ctx context.Context, eff *effective, name string) (err error) {
-	source, err := openSource(ctx, &eff.config, nil, inv.logger(eff.quiet()))
+func (inv *invocation) whyNot(ctx context.Context, eff *settings.Effective, name string) (err error) {
+	source, err := documents.Open(ctx, documentsConfig(&eff.Settings, inv.logger(eff.Quiet())))
 	if err != nil {
 		return err
 	}
@@ -260,16 +149,22 @@ func (inv *invocation) whyNot(ctx context.Context, eff *effective, name string) 
 	}
 	now := time.Now().UTC()
 	snap, _ := site.NewSnapshot(now, eff.Build.Drafts).Apply(changes, now)
-	ans := whyNot(snap, changes, contentName(eff.Content, name), now)
+	ans := explain.WhyNot(snap, changes, explain.FileName(eff.Content, name), now)
 	absent := ans == nil
 	if absent {
-		ans = &reason{Document: contentName(eff.Content, name), Reason: "it is not in " + source.where(), Pages: []site.Path{}}
+		ans = &explain.Reason{Document: explain.FileName(eff.Content, name), Reason: "it is not in " + source.String(), Pages: []site.Path{}}
 	}
-	if err := inv.addPages(eff, ans); err != nil {
+	r, err := inv.openReader(eff)
+	if _, none := errors.AsType[*noSiteError](err); none && ans.Reason != "" {
+		err = nil
+	} else if err == nil {
+		err = ans.AddPages(r.Current())
+	}
+	if err != nil {
 		return err
 	}
 	if absent && len(ans.Was) == 0 {
-		return failed(fmt.Errorf("there is no document %s in %s", name, source.where()), source.naming())
+		return failed(fmt.Errorf("there is no document %s in %s", name, source.String()), source.Naming())
 	}
 	if inv.json {
 		return inv.printJSON(ans)
@@ -278,7 +173,7 @@ func (inv *invocation) whyNot(ctx context.Context, eff *effective, name string) 
 	return nil
 }
 
-func (inv *invocation) printReason(ans *reason) {
+func (inv *invocation) printReason(ans *explain.Reason) {
 	w := inv.stdout
 	switch {
 	case ans.Reason != "":
@@ -301,146 +196,4 @@ func (inv *invocation) printReason(ans *reason) {
 			fmt.Fprintf(w, "  %s\n", diag.Printable(string(p)))
 		}
 	}
-}
-
-// contentName is how the content tree calls the file that somebody named: without the folder's own path.
-func contentName(folder, name string) string {
-	if abs, err := filepath.Abs(name); err == nil {
-		if rel, ok := relative(abs, folder); ok && filepath.IsLocal(rel) && rel != "." {
-			if within(abs, folder) {
-				return filepath.ToSlash(rel)
-			}
-		}
-	}
-	return filepath.ToSlash(name)
-}
-
-// addPages lists the pages that the document is on, or was.
-func (inv *invocation) addPages(eff *effective, ans *reason) error {
-	r, err := inv.openReader(eff)
-	if _, none := errors.AsType[*noSiteError](err); none && ans.Reason != "" {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	gen := r.Current()
-	former := pathsNamed(ans.Document)
-	for _, e := range gen.Sorted() {
-		if ans.Reason != "" {
-			if e.Doc != "" && (string(e.Doc) == ans.Document || slices.Contains(former, e.Path)) {
-				origin, err := gen.Origin(e)
-				if err != nil {
-					return fmt.Errorf("read who asked for %s: %w", e.Path, err)
-				}
-				since := e.Changed
-				if !e.Remembered.IsZero() {
-					since = e.Remembered
-				}
-				ans.Was = append(ans.Was, wasPage{e.Path, e.Status, e.Location, since.UTC(), e.Cause, origin})
-			}
-			continue
-		}
-		docs, err := gen.Docs(e)
-		if err != nil {
-			return fmt.Errorf("read what made %s: %w", e.Path, err)
-		}
-		if slices.ContainsFunc(docs, func(d site.DocRef) bool { return string(d.ID) == ans.Document }) {
-			ans.Pages = append(ans.Pages, e.Path)
-		}
-	}
-	return nil
-}
-
-// whyNot says why readers cannot see the document that name stands for: its ID, its file or its slug. It returns nil
-// when there is no such document.
-func whyNot(snap *site.Snapshot, changes *site.Changes, name string, now time.Time) *reason {
-	named := pathsNamed(name)
-	for _, s := range changes.Skipped {
-		slug := fileSlug(s.ID)
-		if string(s.ID) == name || slices.Contains(named, site.PostPath(slug)) || slices.Contains(named, site.CoursePath(slug)) {
-			why := s.Reason
-			if s.Field != "" {
-				why = s.Field + ": " + why
-			}
-			return &reason{Document: string(s.ID), Reason: why, Remedy: "mend it: freshet build says where and how", Pages: []site.Path{}}
-		}
-	}
-	path := pathNamed(name)
-	for d := range snap.Docs() {
-		m := site.MetaOf(d)
-		if c, ok := d.(*site.Course); ok {
-			if ans := whyNotLesson(c, name, now, snap); ans != nil {
-				return ans
-			}
-		}
-		if string(d.DocID()) != name && (m == nil || m.Source != name && string(m.Slug) != name) && (path == "" || site.PathOf(d) != path) {
-			continue
-		}
-		ans := &reason{Document: string(d.DocID()), Pages: []site.Path{}}
-		if snap.Visible(d.DocID()) != nil || m == nil {
-			return ans
-		}
-		ans.Reason, ans.Remedy = hidden(snap, d, m, now)
-		return ans
-	}
-	return nil
-}
-
-// fileSlug is the slug that a file gives a document whose front matter cannot be read.
-func fileSlug(id site.ID) site.Slug {
-	base := path.Base(string(id))
-	if base = strings.TrimSuffix(base, path.Ext(base)); base == "index" || base == "_index" {
-		base = path.Base(path.Dir(string(id)))
-	}
-	return site.Slug(base)
-}
-
-// pathsNamed are where the page of a document may be that was named by blog:<slug>, course:<slug>, page:<path> or its slug.
-func pathsNamed(name string) []site.Path {
-	return []site.Path{pathNamed(name), site.PostPath(site.Slug(name)), site.CoursePath(site.Slug(name))}
-}
-
-// hidden says why a document is not visible, and what makes it so.
-func hidden(snap *site.Snapshot, d site.Document, m *site.Meta, now time.Time) (why, remedy string) {
-	switch {
-	case !m.Expires.IsZero() && !m.Expires.After(now):
-		return "it expired at " + m.Expires.Format(time.RFC3339), "move its expiry date, or remove it"
-	case m.Deleted:
-		return m.Hidden, "take that back to publish it"
-	case m.Hidden != "":
-		return "it is a draft: " + m.Hidden, "publish it, or build with --drafts"
-	case m.Draft:
-		return "it is a draft: nothing says that it is published", "write status: published, or build with --drafts"
-	case m.Published.After(now):
-		return "it is scheduled for " + m.Published.Format(time.RFC3339), "wait for its date, or build with --drafts"
-	}
-	p := site.PathOf(d)
-	if other := snap.At(p); other != nil {
-		return fmt.Sprintf("its address %s belongs to %s", p, other.DocID()), "give one of them another slug"
-	}
-	return "another document has its place", "give one of them another slug"
-}
-
-// whyNotLesson is whyNot for the lessons of a course.
-func whyNotLesson(c *site.Course, name string, now time.Time, snap *site.Snapshot) *reason {
-	for _, m := range c.Modules {
-		for _, l := range m.Lessons {
-			if string(l.ID) != name && l.Source != name {
-				continue
-			}
-			ans := &reason{Document: string(l.ID), Pages: []site.Path{}}
-			switch {
-			case snap.Visible(c.ID) == nil:
-				why, remedy := hidden(snap, c, &c.Meta, now)
-				ans.Reason, ans.Remedy = fmt.Sprintf("of its course %s: %s", c.ID, why), remedy
-			case l.Body.IsZero():
-				ans.Reason, ans.Remedy = "it has no text", "the curriculum names it all the same"
-			case !l.Open:
-				ans.Reason, ans.Remedy = "its text may not be shown", "the curriculum names it all the same; set free: true to show it"
-			}
-			return ans
-		}
-	}
-	return nil
 }

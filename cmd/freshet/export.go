@@ -15,6 +15,7 @@ import (
 	"freshet/internal/contentdir"
 	"freshet/internal/diag"
 	"freshet/internal/extjson"
+	"freshet/internal/settings"
 	"freshet/internal/transfer"
 )
 
@@ -55,7 +56,7 @@ The exit status is 1 when a document was left out; the last line of standard err
 		}),
 	}
 	inv.jsonFlag(cmd)
-	addSettingFlags(cmd, "source", "content", "log")
+	settings.AddFlags(cmd.Flags(), "source", "content", "log")
 	f := cmd.Flags()
 	f.StringVar(&flags.collection, "collection", "", "`name` of the only collection to write")
 	f.StringVar(&flags.as, "as", "ndjson", "`form` of the export: ndjson or markdown")
@@ -75,7 +76,7 @@ type exportedPart struct {
 	Documents  int    `json:"documents"`
 }
 
-func (inv *invocation) export(ctx context.Context, eff *effective, name string, flags exportFlags) (err error) {
+func (inv *invocation) export(ctx context.Context, eff *settings.Effective, name string, flags exportFlags) (err error) {
 	from, err := inv.openPlace(ctx, eff, true)
 	if err != nil {
 		return err
@@ -186,11 +187,11 @@ func (inv *invocation) exportFile(ctx context.Context, from *place, coll, file s
 }
 
 // exportTree writes Markdown files: an import into another content tree.
-func (inv *invocation) exportTree(ctx context.Context, eff *effective, from *place, collections []string, dir string) error {
-	if within(dir, eff.Content) || within(eff.Content, dir) {
+func (inv *invocation) exportTree(ctx context.Context, eff *settings.Effective, from *place, collections []string, dir string) error {
+	if settings.Within(dir, eff.Content) || settings.Within(eff.Content, dir) {
 		return misuse("name another folder", "%s is the content folder itself, or part of it", dir)
 	}
-	to, err := openContent(ctx, dir, eff.zone())
+	to, err := openContent(ctx, dir, eff.Zone())
 	if err != nil {
 		return err
 	}

@@ -14,10 +14,12 @@ import (
 	"freshet/internal/mongodb"
 	"freshet/internal/pagestore"
 	"freshet/internal/redisdb"
+	"freshet/internal/settings"
 	"freshet/internal/telemetry"
 	"freshet/internal/web"
 	"freshet/server"
 	"freshet/server/admin"
+	"freshet/server/desk"
 	"freshet/server/guard"
 )
 
@@ -37,7 +39,7 @@ type front struct {
 // openFront makes a server of cfg, with what the settings say of its surroundings, to answer on ln. It owns ln from
 // now on. The guard keeps what it has to in state, which may be empty; who writes a site, and is shown it, needs none.
 // history is nil for a site that has none, more for one that is only served.
-func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Listener, cfg server.Config, state string,
+func (inv *invocation) openFront(ctx context.Context, eff *settings.Effective, ln net.Listener, cfg server.Config, state string,
 	history func() ([]pagestore.Commit, error), more *gauges) (_ *front, err error) {
 	f := &front{readers: ln}
 	defer func() {
@@ -45,7 +47,7 @@ func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Lis
 			err = errors.Join(err, f.Close())
 		}
 	}()
-	if cfg.Hosts, err = web.ParseHosts(eff.hosts()); err != nil {
+	if cfg.Hosts, err = web.ParseHosts(hosts(eff)); err != nil {
 		return nil, fmt.Errorf("guard.hosts: %w", err)
 	}
 	if len(eff.Guard.TrustedProxies) > 0 {
@@ -61,7 +63,7 @@ func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Lis
 	if eff.TLS.Cert != "" {
 		pair, err := server.OpenKeyPair(eff.TLS.Cert, eff.TLS.Key, cfg.Logger)
 		if err != nil {
-			return nil, misuse(keyPairRemedy, "%w", err)
+			return nil, misuse(settings.KeyPairRemedy, "%w", err)
 		}
 		cfg.TLS = pair.Config()
 		registry.MustRegister(pair)
@@ -84,7 +86,7 @@ func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Lis
 			return nil, err
 		}
 		cfg.Guard = f.guard
-		registry.MustRegister(guardGauges{f.guard})
+		registry.MustRegister(desk.Metrics{Guard: f.guard})
 	}
 	if cfg.Logger.Enabled(ctx, slog.LevelInfo) {
 		cfg.Access = telemetry.NewAccessLog(telemetry.AccessConfig{Writer: inv.stderr, Text: !inv.logsJSON(eff.Log)})
@@ -97,7 +99,7 @@ func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Lis
 		return f, nil
 	}
 	f.operators, err = inv.open(ctx, "admin", eff.Admin)
-	if err != nil && eff.from["admin"] == "default" {
+	if err != nil && eff.From["admin"] == "default" {
 		// A second server on one machine is no mistake; that nobody can look into it is worth a word.
 		cfg.Logger.Warn("there is no listener for operators", "error", err, "remedy", "give this one an address of its own: admin")
 		return f, nil
@@ -106,15 +108,15 @@ func (inv *invocation) openFront(ctx context.Context, eff *effective, ln net.Lis
 		return nil, failed(fmt.Errorf("listen at %s for operators: %w", eff.Admin, err), "choose another address: admin; an empty one is none")
 	}
 	acfg := admin.Config{
-		Metrics: registry, Token: eff.AdminToken, Loopback: loopbackAddress(f.operators.Addr().String()),
+		Metrics: registry, Token: eff.AdminToken, Loopback: settings.Loopback(f.operators.Addr().String()),
 		Status: func() any { return f.server.Status() }, Logger: cfg.Logger,
 	}
 	if f.guard != nil {
-		desk := &guardDesk{guard: f.guard, site: cfg.Site, traffic: eff.Guard.Policy.HighTraffic.Config}
+		operated := &desk.Guard{Guard: f.guard, Site: cfg.Site, Traffic: eff.Guard.Policy.HighTraffic.Config}
 		if f.mongo != nil {
-			desk.resting = func() bool { return mongoRests(f.mongo) }
+			operated.Resting = func() bool { return mongoRests(f.mongo) }
 		}
-		acfg.Bans, acfg.Switches, acfg.Witness = desk, desk, desk
+		acfg.Bans, acfg.Switches, acfg.Witness = operated, operated, operated
 	}
 	if history != nil {
 		acfg.Generations = func(limit int) (any, error) {
@@ -176,12 +178,12 @@ func (f *front) Run(ctx context.Context) error {
 }
 
 // hosts are the names that the server answers for.
-func (e *effective) hosts() []string {
-	if len(e.Guard.Hosts) > 0 {
-		return e.Guard.Hosts
+func hosts(eff *settings.Effective) []string {
+	if len(eff.Guard.Hosts) > 0 {
+		return eff.Guard.Hosts
 	}
 	names := []string{web.Loopback}
-	if u, err := url.Parse(e.Site.URL); err == nil && u.Hostname() != "" {
+	if u, err := url.Parse(eff.Site.URL); err == nil && u.Hostname() != "" {
 		names = append(names, u.Hostname())
 	}
 	return names

@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"freshet/internal/diag"
+	"freshet/internal/settings"
 	"freshet/internal/web"
 	"freshet/server/admin"
 	"freshet/server/guard"
@@ -43,7 +44,7 @@ and adminToken). With several servers, name one by --admin.`,
 // atGuard completes a command that asks a running server.
 func (inv *invocation) atGuard(cmd *cobra.Command, do func(ctx context.Context, op *operator, args []string) error) *cobra.Command {
 	inv.jsonFlag(cmd)
-	addSettingFlags(cmd, "admin")
+	settings.AddFlags(cmd.Flags(), "admin")
 	cmd.RunE = inv.start(func(ctx context.Context, cmd *cobra.Command, args []string) error {
 		eff, err := inv.load(cmd)
 		if err != nil {
@@ -72,7 +73,7 @@ ban of scope api keeps from the API, from signing in and from writing; one of sc
 	cmd.Flags().StringVar(&order.Reason, "reason", "", "`text` for other operators")
 	return inv.atGuard(cmd, func(ctx context.Context, op *operator, args []string) error {
 		order.Client, order.By = args[0], op.by
-		long, err := parseDuration(order.For)
+		long, err := settings.ParseDuration(order.For)
 		if err != nil {
 			return misuse("such as --for 6h or --for 7d", "--for: %s", err)
 		}
@@ -311,7 +312,7 @@ guard.highTraffic.mode by true, false or auto; settings takes that back.`,
 		} else {
 			order := switchOrder{State: args[1], Reason: reason, By: op.by}
 			if long != "" {
-				d, err := parseDuration(long)
+				d, err := settings.ParseDuration(long)
 				if err != nil {
 					return misuse("such as --for 30m", "--for: %s", err)
 				}

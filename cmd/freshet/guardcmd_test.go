@@ -14,16 +14,15 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"freshet/internal/explain"
 	"freshet/internal/redisdb"
 	"freshet/internal/site"
 	"freshet/internal/testenv"
 	"freshet/revalidator"
-	"freshet/server"
 	"freshet/server/admin"
+	"freshet/server/desk"
 	"freshet/server/guard"
 	"freshet/server/guard/bans"
-	"freshet/server/guard/limit"
-	"freshet/server/guard/traffic"
 )
 
 // hostile is what a stranger writes to an operator's terminal: its title, an empty screen, a row of his own, an 8-bit escape, and
@@ -70,15 +69,15 @@ func TestHostileText(t *testing.T) {
 	}
 	var out bytes.Buffer
 	inv := &invocation{stdout: &out}
-	inv.printExplanation(&explanation{
-		Path: hostile, Status: 200, Type: hostile, Template: hostile, Documents: []document{{ID: hostile}, {ID: hostile}}, Keys: []string{hostile}, Cause: hostile, Event: hostile, File: hostile,
+	inv.printExplanation(&explain.Page{
+		Path: hostile, Status: 200, Type: hostile, Template: hostile, Documents: []explain.Document{{ID: hostile}, {ID: hostile}}, Keys: []string{hostile}, Cause: hostile, Event: hostile, File: hostile,
 	})
-	inv.printExplanation(&explanation{Path: hostile, Status: 301, Location: hostile})
+	inv.printExplanation(&explain.Page{Path: hostile, Status: 301, Location: hostile})
 	check("explain", out.String())
 	out.Reset()
-	inv.printReason(&reason{Document: hostile, Reason: hostile, Remedy: hostile})
-	inv.printReason(&reason{Document: hostile})
-	inv.printReason(&reason{Document: hostile, Pages: []site.Path{hostile}})
+	inv.printReason(&explain.Reason{Document: hostile, Reason: hostile, Remedy: hostile})
+	inv.printReason(&explain.Reason{Document: hostile})
+	inv.printReason(&explain.Reason{Document: hostile, Pages: []site.Path{hostile}})
 	check("explain --why-not", out.String())
 	out.Reset()
 	if err := inv.printLog([]shownCommit{{Cause: hostile}}); err != nil {
@@ -89,44 +88,6 @@ func TestHostileText(t *testing.T) {
 	inv.printJob(&revalidator.Job{State: revalidator.Done, Pages: []revalidator.PageChange{{Path: hostile}}})
 	check("revalidate", out.String())
 	check("revalidate --wait", leftOut([]site.Skip{{ID: hostile}}).Error())
-}
-
-// TestHighTrafficTold: operators see whether high-traffic mode is on, and why, also when nobody has turned it.
-func TestHighTrafficTold(t *testing.T) {
-	high := traffic.Config{Enter: limit.Rate{Requests: 5, Window: time.Second}, Leave: limit.Rate{Requests: 4, Window: time.Second}, Hold: time.Minute}
-	g, err := guard.New(guard.Config{HighTraffic: guard.TrafficConfig{Config: high}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	resting := false
-	d := &guardDesk{guard: g, site: server.Site(nil), traffic: high, resting: func() bool { return resting }}
-	told := func(wantOn bool, want string) {
-		t.Helper()
-		all := d.Switches()
-		if s := all[1]; s.Name != trafficSwitch || s.On != wantOn || !regexp.MustCompile(want).MatchString(s.Why) {
-			t.Errorf("the switch is %+v, want on %v because of %q", s, wantOn, want)
-		}
-	}
-	told(false, `^0 requests a second, it begins above 5/s$`)
-	resting = true
-	told(false, `breaker is open`)
-	begun := time.Now()
-	for second := range 6 {
-		for range 100 {
-			g.Decide(&guard.Facts{Now: begun.Add(time.Duration(second-5) * time.Second), Client: netip.MustParseAddr("203.0.113.7"), Method: "GET", Path: "/nowhere"})
-		}
-	}
-	if err := g.SetTraffic(traffic.Override{Mode: traffic.Settings, By: "asha"}, time.Now()); err != nil { // judges at once
-		t.Fatal(err)
-	}
-	told(true, `^[0-9]+ requests a second, more than 5/s$`)
-	if err := g.SetTraffic(traffic.Override{Mode: traffic.Never, By: "asha"}, time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	told(false, `^by hand$`)
-	if err := g.Kill(guard.Kill{By: "asha"}, time.Now()); err != nil || !d.Switches()[0].On {
-		t.Errorf("the kill switch is not on: %v", err)
-	}
 }
 
 // TestNothingThere: what an operator names and is not there has a hint of its kind; a switch that is none is a misuse.
@@ -181,7 +142,7 @@ func TestUnbanTold(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		s, err := admin.New(admin.Config{Metrics: prometheus.NewRegistry(), Loopback: true, Bans: &guardDesk{guard: g}})
+		s, err := admin.New(admin.Config{Metrics: prometheus.NewRegistry(), Loopback: true, Bans: &desk.Guard{Guard: g}})
 		if err != nil {
 			t.Fatal(err)
 		}

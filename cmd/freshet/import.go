@@ -16,6 +16,7 @@ import (
 
 	"freshet/internal/diag"
 	"freshet/internal/extjson"
+	"freshet/internal/settings"
 	"freshet/internal/transfer"
 )
 
@@ -51,7 +52,7 @@ The exit status is 1 when a document was not stored; the last line of standard e
 		}),
 	}
 	inv.jsonFlag(cmd)
-	addSettingFlags(cmd, "source", "content", "log")
+	settings.AddFlags(cmd.Flags(), "source", "content", "log")
 	f := cmd.Flags()
 	f.StringVar(&flags.collection, "collection", "", "`name` of the collection of every document")
 	f.StringVar(&flags.uploads, "uploads", "", "`folder` of the files that documents name as /uploads/…; they are copied into the content folder")
@@ -59,12 +60,12 @@ The exit status is 1 when a document was not stored; the last line of standard e
 	return cmd
 }
 
-func (inv *invocation) importPath(ctx context.Context, eff *effective, name string, flags importFlags) (err error) {
+func (inv *invocation) importPath(ctx context.Context, eff *settings.Effective, name string, flags importFlags) (err error) {
 	in, err := findInput(name)
 	if err != nil {
 		return err
 	}
-	if in.tree != "" && (within(in.tree, eff.Content) || within(eff.Content, in.tree)) {
+	if in.tree != "" && (settings.Within(in.tree, eff.Content) || settings.Within(eff.Content, in.tree)) {
 		return misuse("name another folder, or another content folder with --content", "%s is the content folder itself, or part of it", name)
 	}
 	to, err := inv.openPlace(ctx, eff, false)
@@ -103,7 +104,7 @@ func (inv *invocation) importPath(ctx context.Context, eff *effective, name stri
 }
 
 // findUploads says where the files are that documents name. A tree of Markdown files brings its own.
-func findUploads(eff *effective, in input, folder string) (*transfer.Uploads, error) {
+func findUploads(eff *settings.Effective, in input, folder string) (*transfer.Uploads, error) {
 	to := filepath.Join(eff.Content, "static")
 	if folder == "" {
 		if in.tree == "" {
@@ -133,8 +134,8 @@ func findUploads(eff *effective, in input, folder string) (*transfer.Uploads, er
 	return u, nil
 }
 
-func importTree(ctx context.Context, eff *effective, im *transfer.Importer, dir, collection string) error {
-	from, err := openContent(ctx, dir, eff.zone())
+func importTree(ctx context.Context, eff *settings.Effective, im *transfer.Importer, dir, collection string) error {
+	from, err := openContent(ctx, dir, eff.Zone())
 	if err != nil {
 		return err
 	}

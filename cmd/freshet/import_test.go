@@ -46,8 +46,8 @@ func importReport(t *testing.T, want int, args ...string) transfer.Report {
 	return rep
 }
 
-// documents reads the documents of a file as canonical Extended JSON, by _id or, where there is none, by slug.
-func documents(t *testing.T, file string) map[string]string {
+// readDocuments reads the documents of a file as canonical Extended JSON, by _id or, where there is none, by slug.
+func readDocuments(t *testing.T, file string) map[string]string {
 	t.Helper()
 	f, err := os.Open(file)
 	if err != nil {
@@ -117,7 +117,7 @@ func TestRoundTrip(t *testing.T) {
 			}
 			for i, name := range tt.files {
 				file := filepath.Join(exports, name)
-				docs := documents(t, file)
+				docs := readDocuments(t, file)
 				maps.Copy(want, docs)
 				code := exitDone
 				if i == 0 {
@@ -147,7 +147,7 @@ func TestRoundTrip(t *testing.T) {
 				if form != "--as=markdown" {
 					got := map[string]string{}
 					for _, coll := range []string{"blogs", "courses"} {
-						maps.Copy(got, documents(t, filepath.Join(out, coll+".ndjson")))
+						maps.Copy(got, readDocuments(t, filepath.Join(out, coll+".ndjson")))
 					}
 					// Relaxed Extended JSON does not tell a small 64-bit number from a 32-bit one.
 					if form == "--canonical" {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"freshet/internal/mongodb"
+	"freshet/internal/settings"
 )
 
 func (inv *invocation) indexesCommand() *cobra.Command {
@@ -30,16 +31,16 @@ The exit status is 1 when an index could not be created because of what is there
 		}),
 	}
 	inv.jsonFlag(cmd)
-	addSettingFlags(cmd, "source", "log")
+	settings.AddFlags(cmd.Flags(), "source", "log")
 	return cmd
 }
 
-func (inv *invocation) indexes(ctx context.Context, eff *effective) (err error) {
-	if !eff.fromMongo() {
+func (inv *invocation) indexes(ctx context.Context, eff *settings.Effective) (err error) {
+	if !eff.FromMongo() {
 		return failed(fmt.Errorf("the documents come from the content folder %s, which has no indexes", eff.Content),
 			"set mongo.uri, or MONGODB_URI in the environment")
 	}
-	db, err := openMongo(ctx, &eff.config, inv.logger(eff.quiet()))
+	db, err := openMongo(ctx, &eff.Settings, inv.logger(eff.Quiet()))
 	if err != nil {
 		return err
 	}

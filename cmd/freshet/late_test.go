@@ -18,16 +18,16 @@ import (
 func TestLateOverTheSocket(t *testing.T) {
 	t.Chdir(t.TempDir())
 	benchPosts(t, 10)
-	w := quietWorkshop(t, "FRESHET_PUBLIC=", "FRESHET_BUILD_PRERENDER=3")
+	w := openQuiet(t, "FRESHET_PUBLIC=", "FRESHET_BUILD_PRERENDER=3")
 	defer func() {
 		if err := w.Close(); err != nil {
 			t.Error(err)
 		}
 	}()
-	if rep, err := w.build(t.Context(), generator.Options{Now: time.Now()}); err != nil || rep.Left != 7 {
+	if rep, err := w.Build(t.Context(), generator.Options{Now: time.Now()}); err != nil || rep.Left != 7 {
 		t.Fatalf("the first build: %+v, %v, want seven pages left for later", rep, err)
 	}
-	r, err := pagestore.OpenReader(pagestore.Config{Dir: w.cfg.State})
+	r, err := pagestore.OpenReader(pagestore.Config{Dir: w.eff.State})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func TestLateOverTheSocket(t *testing.T) {
 	defer cancel()
 	ended := make(chan error, 2)
 	go func() { ended <- r.Run(ctx) }()
-	l := &late{pages: r, daemon: revalidator.NewControl(w.cfg.State), asking: make(chan struct{}, 2)}
+	l := &late{pages: r, daemon: revalidator.NewControl(w.eff.State), asking: make(chan struct{}, 2)}
 	if left, err := l.Await(ctx, "/blog/none/"); err == nil {
 		t.Errorf("without a daemon: %v, want an error: nobody knows", left)
 	}
@@ -44,7 +44,7 @@ func TestLateOverTheSocket(t *testing.T) {
 		Build: func(context.Context, revalidator.Change) (revalidator.Result, error) {
 			return revalidator.Result{}, nil
 		},
-		Await: w.await, Control: w.cfg.State,
+		Await: w.Await, Control: w.eff.State,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func TestLateOverTheSocket(t *testing.T) {
 	made := 0
 	for n := range 10 {
 		path := site.Path(fmt.Sprintf("/blog/post-%d/", n))
-		if _, has := w.store.Current().Lookup(path); has {
+		if _, has := w.Store.Current().Lookup(path); has {
 			continue
 		}
 		made++
@@ -80,7 +80,7 @@ func TestLateOverTheSocket(t *testing.T) {
 			waited <- err
 		}()
 		for done := false; !done; {
-			if _, err := w.build(ctx, generator.Options{Now: time.Now(), Changed: []string{}}); err != nil {
+			if _, err := w.Build(ctx, generator.Options{Now: time.Now(), Changed: []string{}}); err != nil {
 				t.Fatal(err)
 			}
 			select {

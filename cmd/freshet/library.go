@@ -15,6 +15,7 @@ import (
 	"freshet/internal/diag"
 	"freshet/internal/extjson"
 	"freshet/internal/mongodb"
+	"freshet/internal/settings"
 	"freshet/internal/transfer"
 )
 
@@ -36,9 +37,9 @@ type place struct {
 }
 
 // openPlace opens where the settings say that documents are kept. reading says that there must be something.
-func (inv *invocation) openPlace(ctx context.Context, eff *effective, reading bool) (*place, error) {
-	if eff.fromMongo() {
-		db, err := openMongo(ctx, &eff.config, inv.logger(eff.quiet()))
+func (inv *invocation) openPlace(ctx context.Context, eff *settings.Effective, reading bool) (*place, error) {
+	if eff.FromMongo() {
+		db, err := openMongo(ctx, &eff.Settings, inv.logger(eff.Quiet()))
 		if err != nil {
 			return nil, err
 		}
@@ -49,7 +50,7 @@ func (inv *invocation) openPlace(ctx context.Context, eff *effective, reading bo
 			return nil, failed(fmt.Errorf("there is no content folder %s", eff.Content), "name it with --content")
 		}
 	}
-	return openContent(ctx, eff.Content, eff.zone())
+	return openContent(ctx, eff.Content, eff.Zone())
 }
 
 // mongoPlace is a database, which is closed with the place.

@@ -21,6 +21,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"freshet/generator"
+	"freshet/internal/builder"
+	"freshet/internal/settings"
 	"freshet/load/corpus"
 	"freshet/revalidator"
 )
@@ -124,8 +126,8 @@ func BenchmarkBuild(b *testing.B) {
 	}
 	for b.Loop() {
 		dir := b.TempDir()
-		w := quietWorkshop(b, "FRESHET_CONTENT="+content, "FRESHET_STATE="+filepath.Join(dir, "state"), "FRESHET_PUBLIC="+filepath.Join(dir, "public"))
-		if _, err := w.build(b.Context(), generator.Options{Now: time.Now()}); err != nil {
+		w := openQuiet(b, "FRESHET_CONTENT="+content, "FRESHET_STATE="+filepath.Join(dir, "state"), "FRESHET_PUBLIC="+filepath.Join(dir, "public"))
+		if _, err := w.Build(b.Context(), generator.Options{Now: time.Now()}); err != nil {
 			b.Fatal(err)
 		}
 		if err := w.Close(); err != nil {
@@ -143,27 +145,32 @@ func manyPosts() int {
 	return 10_000
 }
 
-// quietWorkshop opens what makes pages, with the settings that the environment has. It is to be closed.
-func quietWorkshop(b testing.TB, env ...string) *workshop {
+// A quietSite is a builder with its settings. It logs nothing.
+type quietSite struct {
+	*builder.Builder
+	eff *settings.Effective
+}
+
+// openQuiet opens the builder of the settings that the environment has. The caller closes it.
+func openQuiet(b testing.TB, env ...string) *quietSite {
 	b.Helper()
-	eff, problems, err := loadConfig("", env, pflag.NewFlagSet("bench", pflag.ContinueOnError))
+	eff, problems, err := settings.Load("", env, pflag.NewFlagSet("bench", pflag.ContinueOnError))
 	if err != nil || len(problems) > 0 {
 		b.Fatal(err, problems)
 	}
-	w, err := openWorkshop(b.Context(), &eff.config, workshopOptions{logger: slog.New(slog.DiscardHandler)})
+	w, err := openBuilder(b.Context(), &eff.Settings, buildOptions{logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}
-	return w
+	return &quietSite{w, eff}
 }
 
-// benchSite writes a content tree into a folder of its own, which becomes the working directory, and opens what makes
-// pages of it.
-func benchSite(b *testing.B, posts int) *workshop {
+// benchSite writes a content tree into a folder of its own, which becomes the working directory, and opens its builder.
+func benchSite(b *testing.B, posts int) *quietSite {
 	b.Helper()
 	b.Chdir(b.TempDir())
 	benchPosts(b, posts)
-	w := quietWorkshop(b, "FRESHET_PUBLIC=")
+	w := openQuiet(b, "FRESHET_PUBLIC=")
 	b.Cleanup(func() {
 		if err := w.Close(); err != nil {
 			b.Error(err)
@@ -198,7 +205,7 @@ func benchText(i int, word string) []byte {
 func BenchmarkVerification(b *testing.B) {
 	posts := manyPosts()
 	w := benchSite(b, posts)
-	if _, err := w.build(b.Context(), generator.Options{Now: time.Now()}); err != nil {
+	if _, err := w.Build(b.Context(), generator.Options{Now: time.Now()}); err != nil {
 		b.Fatal(err)
 	}
 	processor := func() time.Duration {
@@ -209,7 +216,7 @@ func BenchmarkVerification(b *testing.B) {
 		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 	}
 	written := func() (bytes int64) {
-		err := filepath.WalkDir(w.cfg.State, func(_ string, d fs.DirEntry, err error) error {
+		err := filepath.WalkDir(w.eff.State, func(_ string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err
 			}
@@ -224,16 +231,16 @@ func BenchmarkVerification(b *testing.B) {
 		}
 		return bytes
 	}
-	before, had, held := w.store.Current().ID, written(), maxMemory(b)
+	before, had, held := w.Store.Current().ID, written(), maxMemory(b)
 	rendered, began := 0, processor()
 	for b.Loop() {
-		names, err := w.source.Names(b.Context())
+		names, err := w.Source.Names(b.Context())
 		if err != nil {
 			b.Fatal(err)
 		}
 		for slice := range slices.Chunk(names, 500) {
-			w.source.verify(slice)
-			rep, err := w.build(b.Context(), generator.Options{Now: time.Now(), Changed: slice})
+			w.Source.Verify(slice)
+			rep, err := w.Build(b.Context(), generator.Options{Now: time.Now(), Changed: slice})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -244,7 +251,7 @@ func BenchmarkVerification(b *testing.B) {
 	b.ReportMetric(float64(maxMemory(b))/1e6, "max-MB")
 	b.ReportMetric(float64(maxMemory(b)-held)/1e6, "added-MB")
 	b.ReportMetric(float64(rendered), "rendered")
-	b.ReportMetric(float64(w.store.Current().ID-before), "generations")
+	b.ReportMetric(float64(w.Store.Current().ID-before), "generations")
 	b.ReportMetric(float64(written()-had), "written-B")
 }
 
@@ -262,7 +269,7 @@ func maxMemory(b *testing.B) int64 {
 // rendered for each that changed.
 func BenchmarkBurst(b *testing.B) {
 	w := benchSite(b, 10_000)
-	_, daemon, err := openDaemon(&effective{config: *w.cfg}, w, nil, slog.New(slog.DiscardHandler))
+	daemon, _, err := openDaemon(w.eff, w.Builder, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -286,17 +293,17 @@ func BenchmarkBurst(b *testing.B) {
 	settle()
 	var rendered, changed, generations int
 	for n := 0; b.Loop(); n++ {
-		before := w.store.Current()
+		before := w.Store.Current()
 		for i := range 1000 {
 			if err := os.WriteFile(benchFile(i*10), benchText(i*10, fmt.Sprintf("edition %d", n)), 0o644); err != nil {
 				b.Fatal(err)
 			}
 		}
 		settle()
-		for range w.store.Current().Changes(before) {
+		for range w.Store.Current().Changes(before) {
 			changed++
 		}
-		commits, err := w.store.History()
+		commits, err := w.Store.History()
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"freshet/internal/diag"
 	"freshet/internal/pagestore"
+	"freshet/internal/settings"
 )
 
 func (inv *invocation) logCommand() *cobra.Command {
@@ -28,7 +29,7 @@ func (inv *invocation) logCommand() *cobra.Command {
 		}),
 	}
 	inv.jsonFlag(cmd)
-	addSettingFlags(cmd, "state", "log")
+	settings.AddFlags(cmd.Flags(), "state", "log")
 	return cmd
 }
 
@@ -53,7 +54,7 @@ func shownCommits(history []pagestore.Commit) []shownCommit {
 	return shown
 }
 
-func (inv *invocation) log(eff *effective) error {
+func (inv *invocation) log(eff *settings.Effective) error {
 	r, err := inv.openReader(eff)
 	if err != nil {
 		return err
@@ -88,8 +89,8 @@ type noSiteError struct{ state string }
 func (e *noSiteError) Error() string { return fmt.Sprintf("there is no site in %s yet", e.state) }
 
 // openReader opens the page log for a command that only looks at it; it fails when there is none.
-func (inv *invocation) openReader(eff *effective) (*pagestore.Reader, error) {
-	r, err := pagestore.OpenReader(pagestore.Config{Dir: eff.State, Logger: inv.logger(eff.quiet())})
+func (inv *invocation) openReader(eff *settings.Effective) (*pagestore.Reader, error) {
+	r, err := pagestore.OpenReader(pagestore.Config{Dir: eff.State, Logger: inv.logger(eff.Quiet())})
 	if err != nil {
 		return nil, explainLog(err, eff.State)
 	}

@@ -20,6 +20,7 @@ import (
 	"freshet/generator/plan"
 	"freshet/internal/digest"
 	"freshet/internal/pagestore"
+	"freshet/internal/settings"
 	"freshet/internal/site"
 	"freshet/revalidator"
 	"freshet/server"
@@ -123,7 +124,7 @@ type timedSite struct {
 
 func newTimedSite(t *testing.T, db *database) *timedSite {
 	t.Helper()
-	eff := &effective{}
+	eff := &settings.Effective{}
 	eff.State = t.TempDir()
 	eff.ISR.Revalidate, eff.ISR.MaxStale = time.Duration(revalidated), 24*time.Hour
 	must := func(err error) {

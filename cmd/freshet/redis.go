@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"freshet/internal/redisdb"
+	"freshet/internal/settings"
 	"freshet/server/guard"
 )
 
@@ -11,7 +12,7 @@ var _ guard.Ledger = (*redisdb.Ledger)(nil)
 
 // openRedis makes the client of the Redis that servers share, which asks it nothing yet. It is nil where no Redis is set; else
 // the caller closes it when whoever uses its ledger has ended.
-func openRedis(eff *effective) (*redisdb.DB, error) {
+func openRedis(eff *settings.Effective) (*redisdb.DB, error) {
 	if eff.Redis.URL == "" {
 		return nil, nil
 	}

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"reflect"
 	"slices"
 	"sync"
 	"syscall"
@@ -17,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"freshet/internal/diag"
+	"freshet/internal/settings"
 )
 
 // settingsPoll is how often the settings file is read, through any links. A change is taken when two reads in a row return the same.
@@ -27,19 +27,19 @@ const provenAfter = time.Minute
 
 // reloading runs a command until ctx ends, and restarts it when the settings change and have no mistake. If the command cannot run with the
 // new settings, it is restarted with the earlier ones. The sockets stay open meanwhile: clients wait and are not refused.
-func (inv *invocation) reloading(ctx context.Context, cmd *cobra.Command, eff *effective, run func(context.Context, *effective) error) error {
+func (inv *invocation) reloading(ctx context.Context, cmd *cobra.Command, eff *settings.Effective, run func(context.Context, *settings.Effective) error) error {
 	h := &handover{sockets: map[socket]*net.TCPListener{}}
 	inv.handover = h
 	defer h.Close()
 	hangUp := make(chan os.Signal, 1)
 	signal.Notify(hangUp, syscall.SIGHUP)
 	defer signal.Stop(hangUp)
-	good, judged := eff, eff.read
+	good, judged := eff, eff.Read
 	for {
 		logger := inv.logger(eff.Log)
 		h.keep(eff)
 		running, stop := context.WithCancel(ctx)
-		var next *effective
+		var next *settings.Effective
 		watched := make(chan struct{})
 		go func() {
 			defer close(watched)
@@ -79,7 +79,7 @@ func (inv *invocation) reloading(ctx context.Context, cmd *cobra.Command, eff *e
 
 // awaitSettings waits for settings that differ from eff and have no mistake, and returns them; nil when ctx ends. It logs mistakes once for
 // each content of the file. judged is the content that was last taken or found to be wrong.
-func (inv *invocation) awaitSettings(ctx context.Context, cmd *cobra.Command, eff *effective, judged *[]byte, hangUp <-chan os.Signal) *effective {
+func (inv *invocation) awaitSettings(ctx context.Context, cmd *cobra.Command, eff *settings.Effective, judged *[]byte, hangUp <-chan os.Signal) *settings.Effective {
 	logger := inv.logger(eff.Log)
 	seen := *judged
 	tick := time.NewTicker(settingsPoll)
@@ -93,26 +93,26 @@ func (inv *invocation) awaitSettings(ctx context.Context, cmd *cobra.Command, ef
 			asked = true
 		case <-tick.C:
 		}
-		name, data, err := readSettingsFile(inv.config)
+		name, data, err := settings.ReadFile(inv.config)
 		settled := bytes.Equal(data, seen)
 		seen = data
 		if !asked && (!settled || bytes.Equal(data, *judged)) {
 			continue
 		}
-		if err == nil && name == "" && eff.file != "" {
-			err = fmt.Errorf("%s is gone", eff.file) // the defaults are not what anybody has written
+		if err == nil && name == "" && eff.File != "" {
+			err = fmt.Errorf("%s is gone", eff.File) // the defaults are not what anybody has written
 		}
-		var changed *effective
+		var changed *settings.Effective
 		var problems []diag.Problem
 		if err == nil {
-			changed, problems, err = loadConfig(inv.config, inv.env, cmd.Flags())
+			changed, problems, err = settings.Load(inv.config, inv.env, cmd.Flags())
 		}
 		if changed != nil {
-			data = changed.read
+			data = changed.Read
 		}
 		*judged = data
 		if err == nil && len(problems) == 0 {
-			problems = changed.checkFiles()
+			problems = changed.CheckFiles()
 		}
 		if err == nil && len(problems) == 0 {
 			err = canListen(ctx, eff, changed)
@@ -126,7 +126,7 @@ func (inv *invocation) awaitSettings(ctx context.Context, cmd *cobra.Command, ef
 				logger.Error("a mistake in the settings: freshet goes on with those it has", "mistake", problems[i].Error())
 			}
 		default:
-			names := eff.differences(changed)
+			names := eff.Differences(changed)
 			if len(names) == 0 {
 				logger.Debug("the settings were read again and are the same")
 				continue
@@ -138,10 +138,10 @@ func (inv *invocation) awaitSettings(ctx context.Context, cmd *cobra.Command, ef
 }
 
 // canListen returns an error if changed settings name a new address that cannot be listened at.
-func canListen(ctx context.Context, eff, changed *effective) error {
-	had := eff.sockets()
-	for _, s := range changed.sockets() {
-		if slices.Contains(had, s) || changed.from[s.key] == "default" {
+func canListen(ctx context.Context, eff, changed *settings.Effective) error {
+	had := sockets(eff)
+	for _, s := range sockets(changed) {
+		if slices.Contains(had, s) || changed.From[s.key] == "default" {
 			continue
 		}
 		ln, err := new(net.ListenConfig).Listen(ctx, "tcp", s.address)
@@ -155,31 +155,17 @@ func canListen(ctx context.Context, eff, changed *effective) error {
 	return nil
 }
 
-// differences are the names of the settings that differ. Values that are secret are compared and not shown.
-func (e *effective) differences(other *effective) []string {
-	var names []string
-	for _, s := range settings() {
-		if s.get(&e.config) != s.get(&other.config) {
-			names = append(names, s.key)
-		}
-	}
-	if len(names) == 0 && !reflect.DeepEqual(e.config, other.config) {
-		names = append(names, "a secret")
-	}
-	return names
-}
-
 // A socket is a listening address and the setting that names it.
 type socket struct{ key, address string }
 
 // sockets returns the sockets that the settings name.
-func (e *effective) sockets() []socket {
-	all := []socket{{"listen", e.Listen}}
-	if e.Admin != "" {
-		all = append(all, socket{"admin", e.Admin})
+func sockets(eff *settings.Effective) []socket {
+	all := []socket{{"listen", eff.Listen}}
+	if eff.Admin != "" {
+		all = append(all, socket{"admin", eff.Admin})
 	}
-	if e.TLS.Auto && e.TLS.HTTP != "" {
-		all = append(all, socket{"tls.http", e.TLS.HTTP})
+	if eff.TLS.Auto && eff.TLS.HTTP != "" {
+		all = append(all, socket{"tls.http", eff.TLS.HTTP})
 	}
 	return all
 }
@@ -218,8 +204,8 @@ func (h *handover) listen(ctx context.Context, s socket) (net.Listener, error) {
 }
 
 // keep prepares for a run with eff: it closes the sockets that eff does not name.
-func (h *handover) keep(eff *effective) {
-	wanted := eff.sockets()
+func (h *handover) keep(eff *settings.Effective) {
+	wanted := sockets(eff)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.next = false

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"freshet/internal/settings"
 )
 
 // TestSettingsAreReadAgain hangs up with settings that are the same, that have a mistake, and that are others: only the last
@@ -36,13 +38,13 @@ func TestSettingsAreReadAgain(t *testing.T) {
 	inv := &invocation{config: file, stderr: log, stdout: io.Discard}
 	cmd := &cobra.Command{}
 	put("site: {title: One}\nlog: {level: debug}\n")
-	eff, problems, err := loadConfig(file, nil, cmd.Flags())
+	eff, problems, err := settings.Load(file, nil, cmd.Flags())
 	if err != nil || len(problems) > 0 {
 		t.Fatal(err, problems)
 	}
 	hangUp := make(chan os.Signal)
-	result := make(chan *effective, 1)
-	judged := eff.read
+	result := make(chan *settings.Effective, 1)
+	judged := eff.Read
 	go func() { result <- inv.awaitSettings(t.Context(), cmd, eff, &judged, hangUp) }()
 	said := func(want string) {
 		t.Helper()

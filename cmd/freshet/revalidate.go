@@ -9,7 +9,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"freshet/internal/builder"
 	"freshet/internal/diag"
+	"freshet/internal/settings"
 	"freshet/revalidator"
 )
 
@@ -42,13 +44,13 @@ with --wait it waits until the pages are live and prints which have changed, and
 			case dryRun || wait || inv.json:
 				return misuse("name what to look at with --doc, --tag, --path or --all", "--dry-run, --wait and --json ask a daemon that runs")
 			}
-			return inv.reloading(ctx, cmd, eff, func(ctx context.Context, eff *effective) error {
-				return inv.keepFresh(ctx, eff, workshopOptions{adopt: adopt, patient: true, logger: inv.logger(eff.Log)})
+			return inv.reloading(ctx, cmd, eff, func(ctx context.Context, eff *settings.Effective) error {
+				return inv.keepFresh(ctx, eff, buildOptions{adopt: adopt, patient: true, logger: inv.logger(eff.Log)})
 			})
 		}),
 	}
 	inv.jsonFlag(cmd)
-	addSettingFlags(cmd, buildFlags()...)
+	settings.AddFlags(cmd.Flags(), buildFlags()...)
 	f := cmd.Flags()
 	f.StringArrayVar(&docs, "doc", nil, "look at a `document`: blog:slug, course:slug, page:path, or its id (may be repeated)")
 	f.StringArrayVar(&tags, "tag", nil, "look at every document with a `tag` (may be repeated)")
@@ -133,23 +135,23 @@ func explainControl(err error) error {
 }
 
 // keepFresh builds and watches until ctx ends, and serves nothing.
-func (inv *invocation) keepFresh(ctx context.Context, eff *effective, opt workshopOptions) (err error) {
-	w, err := openWorkshop(ctx, &eff.config, opt)
+func (inv *invocation) keepFresh(ctx context.Context, eff *settings.Effective, opt buildOptions) (err error) {
+	w, err := openBuilder(ctx, &eff.Settings, opt)
 	if err != nil {
 		return inv.printProblems(err)
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-	if gen := w.store.Current(); gen.Pinned() {
-		return failed(&pinnedError{gen.ID}, "freshet rollback --release lets builds change the site again")
+	if gen := w.Store.Current(); gen.Pinned() {
+		return failed(&builder.PinnedError{Generation: gen.ID}, pinnedRemedy)
 	}
-	b, daemon, err := openDaemon(eff, w, nil, opt.logger)
+	daemon, purges, err := openDaemon(eff, w, nil, opt.logger)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.purges.Close()) }()
+	defer func() { err = errors.Join(err, purges.Close()) }()
 	inv.warnSource(eff)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return daemon.Run(ctx) })
-	g.Go(func() error { return b.purges.run(ctx) })
+	g.Go(func() error { return purges.Run(ctx) })
 	return ended(g.Wait())
 }

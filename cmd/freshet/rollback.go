@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"freshet/internal/pagestore"
+	"freshet/internal/settings"
 	"freshet/internal/site"
 )
 
@@ -43,12 +44,12 @@ generations that are kept.`,
 		}),
 	}
 	cmd.Flags().BoolVar(&release, "release", false, "let builds change the site again")
-	addSettingFlags(cmd, "public", "state", "log")
+	settings.AddFlags(cmd.Flags(), "public", "state", "log")
 	return cmd
 }
 
-func (inv *invocation) rollback(ctx context.Context, eff *effective, id uint64, release bool) (err error) {
-	store, err := openWriter(&eff.config, inv.logger(eff.quiet()))
+func (inv *invocation) rollback(ctx context.Context, eff *settings.Effective, id uint64, release bool) (err error) {
+	store, err := openWriter(&eff.Settings, inv.logger(eff.Quiet()))
 	if err != nil {
 		return err
 	}

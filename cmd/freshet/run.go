@@ -8,11 +8,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"freshet/internal/diag"
+	"freshet/internal/settings"
 )
 
 // Exit statuses.
@@ -175,8 +175,8 @@ func (inv *invocation) printJSON(v any) error {
 
 // load reads the settings for cmd: the file, the environment and the flags that cmd has. Every mistake in them is
 // printed before it fails.
-func (inv *invocation) load(cmd *cobra.Command) (*effective, error) {
-	eff, problems, err := loadConfig(inv.config, inv.env, cmd.Flags())
+func (inv *invocation) load(cmd *cobra.Command) (*settings.Effective, error) {
+	eff, problems, err := settings.Load(inv.config, inv.env, cmd.Flags())
 	if err != nil {
 		return nil, &failure{code: exitMisuse, err: err}
 	}
@@ -194,17 +194,7 @@ func (inv *invocation) warn(format string, args ...any) {
 }
 
 // getenv returns the value of an environment variable.
-func (inv *invocation) getenv(name string) string { return lookUp(inv.env, name) }
-
-// lookUp returns the value of a variable of an environment. The last one counts.
-func lookUp(env []string, name string) string {
-	for i := len(env) - 1; i >= 0; i-- {
-		if k, v, ok := strings.Cut(env[i], "="); ok && k == name {
-			return v
-		}
-	}
-	return ""
-}
+func (inv *invocation) getenv(name string) string { return settings.Getenv(inv.env, name) }
 
 // onTerminal reports whether w is a terminal, so that progress and plain text make sense there.
 func onTerminal(w io.Writer) bool {
@@ -221,12 +211,12 @@ func onTerminal(w io.Writer) bool {
 }
 
 // logsJSON reports whether the log is JSON.
-func (inv *invocation) logsJSON(cfg logConfig) bool {
+func (inv *invocation) logsJSON(cfg settings.Log) bool {
 	return cfg.Format == "json" || cfg.Format == "auto" && !onTerminal(inv.stderr)
 }
 
 // logger makes the logger that the settings ask for.
-func (inv *invocation) logger(cfg logConfig) *slog.Logger {
+func (inv *invocation) logger(cfg settings.Log) *slog.Logger {
 	opt := &slog.HandlerOptions{Level: cfg.Level}
 	if inv.logsJSON(cfg) {
 		return slog.New(slog.NewJSONHandler(inv.stderr, opt))

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -24,6 +25,8 @@ import (
 	"freshet/internal/site"
 	"freshet/internal/testenv"
 )
+
+var update = flag.Bool("update", false, "rewrite the wanted output in testdata")
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"freshet": main})

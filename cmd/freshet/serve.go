@@ -16,6 +16,7 @@ import (
 	"freshet/generator"
 	"freshet/generator/markup"
 	"freshet/internal/pagestore"
+	"freshet/internal/settings"
 	"freshet/internal/site"
 	"freshet/revalidator"
 	"freshet/revalidator/webhook"
@@ -69,12 +70,12 @@ With --public and without --state it serves the files of that folder, whoever ma
 			return inv.reloading(ctx, cmd, eff, inv.serveState)
 		}),
 	}
-	addSettingFlags(cmd, "listen", "admin", "public", "state", "log")
+	settings.AddFlags(cmd.Flags(), "listen", "admin", "public", "state", "log")
 	return cmd
 }
 
 // serveFolder serves a plain folder.
-func (inv *invocation) serveFolder(ctx context.Context, eff *effective) (err error) {
+func (inv *invocation) serveFolder(ctx context.Context, eff *settings.Effective) (err error) {
 	if eff.Public == "" {
 		return misuse("name the folder", "--public is empty")
 	}
@@ -89,7 +90,7 @@ func (inv *invocation) serveFolder(ctx context.Context, eff *effective) (err err
 		return err
 	}
 	state := "" // a plain folder has none, unless somebody has named one
-	if eff.from["state"] != "default" {
+	if eff.From["state"] != "default" {
 		state = eff.State
 	}
 	f, err := inv.openFront(ctx, eff, ln, server.Config{Site: folder, Logger: logger, Foreign: true, CacheBytes: eff.Cache.MemoryBytes, DrainDelay: drainDelay}, state, nil, nil)
@@ -101,7 +102,7 @@ func (inv *invocation) serveFolder(ctx context.Context, eff *effective) (err err
 }
 
 // serveState serves what is in the state folder.
-func (inv *invocation) serveState(ctx context.Context, eff *effective) error {
+func (inv *invocation) serveState(ctx context.Context, eff *settings.Effective) error {
 	logger := inv.logger(eff.Log)
 	r, err := pagestore.OpenReader(pagestore.Config{Dir: eff.State, Logger: logger})
 	if err != nil {
@@ -208,9 +209,9 @@ func ended(err error) error {
 }
 
 // webhooks are the routes that tell desk of changes.
-func webhooks(eff *effective, desk webhook.Desk, logger *slog.Logger) ([]server.Route, error) {
+func webhooks(eff *settings.Effective, desk webhook.Desk, logger *slog.Logger) ([]server.Route, error) {
 	hooks, err := webhook.New(webhook.Config{
-		Desk: desk, Profile: eff.Webhook.Profile, Secrets: eff.Webhook.Secrets, Tolerance: eff.Webhook.Tolerance, Token: eff.Webhook.token(),
+		Desk: desk, Profile: eff.Webhook.Profile, Secrets: eff.Webhook.Secrets, Tolerance: eff.Webhook.Tolerance, Token: eff.Webhook.Token(),
 		Logger: logger,
 	})
 	if err != nil {
@@ -224,7 +225,7 @@ func webhooks(eff *effective, desk webhook.Desk, logger *slog.Logger) ([]server.
 const drainDelay = time.Second
 
 // serverConfig is for the server of a site of freshet's own. routes are beside its pages.
-func serverConfig(eff *effective, pages server.Site, routes []server.Route, logger *slog.Logger, dev *server.DevEvents) server.Config {
+func serverConfig(eff *settings.Effective, pages server.Site, routes []server.Route, logger *slog.Logger, dev *server.DevEvents) server.Config {
 	delay := drainDelay
 	if dev != nil { // pages that reload keep connections, and nobody minds
 		delay = 0
@@ -280,10 +281,10 @@ func (inv *invocation) open(ctx context.Context, key, address string) (net.Liste
 }
 
 // announce prints the address that the site is served at: its own where certificates are for that alone.
-func (inv *invocation) announce(eff *effective, ln net.Listener) {
+func (inv *invocation) announce(eff *settings.Effective, ln net.Listener) {
 	if eff.TLS.Auto {
 		fmt.Fprintf(inv.stdout, "%s/\n", eff.Site.URL)
 		return
 	}
-	fmt.Fprintf(inv.stdout, "%s/\n", eff.localURL(ln.Addr().String()))
+	fmt.Fprintf(inv.stdout, "%s/\n", eff.LocalURL(ln.Addr().String()))
 }

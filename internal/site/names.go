@@ -181,6 +181,34 @@ func TopicPath(tag Slug) Path { return Path("/topic/" + string(tag) + "/") }
 // AuthorPath is the address of an author's list.
 func AuthorPath(author Slug) Path { return Path("/author/" + string(author) + "/") }
 
+// PathNamed returns the address that a name such as blog:<slug>, course:<slug> or page:<path> means; "" if the name is of
+// another kind.
+func PathNamed(name string) Path {
+	kind, rest, _ := strings.Cut(name, ":")
+	switch kind {
+	case "blog":
+		return PostPath(Slug(rest))
+	case "course":
+		return CoursePath(Slug(rest))
+	case "page":
+		return Path("/" + strings.Trim(rest, "/") + "/")
+	}
+	return ""
+}
+
+// PathIn returns the path in an address that somebody wrote: a whole URL, or a path with or without its first slash. ok
+// is false if it is no address.
+func PathIn(address string) (p Path, ok bool) {
+	u, err := url.Parse(address)
+	if err != nil || address == "" {
+		return "", false
+	}
+	if !strings.HasPrefix(u.Path, "/") {
+		return Path("/" + u.Path), true
+	}
+	return Path(u.Path), true
+}
+
 // ownFiles are the files at the top of a public tree that freshet writes, or may.
 var ownFiles = map[string]bool{
 	"feed": true, "feed.xml": true, "atom.xml": true, "feed.json": true, "sitemap.xml": true, "404.html": true, "robots.txt": true, "llms.txt": true,

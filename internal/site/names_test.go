@@ -195,3 +195,23 @@ func checkSlug(t *testing.T, in string) {
 		t.Errorf("MakeSlug(%q) = %q, but %q for lower case", in, s, l)
 	}
 }
+
+func TestPathNamed(t *testing.T) {
+	for name, want := range map[string]site.Path{
+		"blog:a": "/blog/a/", "course:a": "/courses/a/", "page:about": "/about/", "page:/about/": "/about/", "lesson:a": "", "a": "", "blog/a.md": "",
+	} {
+		if got := site.PathNamed(name); got != want {
+			t.Errorf("PathNamed(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestPathIn(t *testing.T) {
+	for address, want := range map[string]site.Path{
+		"/blog/a/": "/blog/a/", "blog/a": "/blog/a", "https://example.com/blog/a/?q=1#x": "/blog/a/", "https://example.com": "/", "": "", "%": "", ":": "",
+	} {
+		if got, ok := site.PathIn(address); got != want || ok != (want != "") {
+			t.Errorf("PathIn(%q) = %q, %t, want %q", address, got, ok, want)
+		}
+	}
+}

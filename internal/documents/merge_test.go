@@ -1,4 +1,4 @@
-package main
+package documents
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 	"freshet/internal/site"
 )
 
-// What files reported before MongoDB could not be read is not lost, and the later report counts.
+// TestMerge merges reports of files. Nothing is lost, and the latest report of a document wins.
 func TestMerge(t *testing.T) {
 	put := func(id site.ID, revision site.Revision) site.Document {
 		return &site.File{ID: id, Revision: revision}

@@ -1,7 +1,6 @@
-package main
+package settings
 
 import (
-	"bytes"
 	"os"
 	"strings"
 	"testing"
@@ -46,12 +45,8 @@ func TestMistakesShowNoSecret(t *testing.T) {
 			if err := os.WriteFile(test.file, []byte(test.text), 0o666); err != nil {
 				t.Fatal(err)
 			}
-			for _, args := range [][]string{{"config", "check"}, {"build"}} {
-				var stdout, stderr bytes.Buffer
-				code := run(t.Context(), args, nil, &stdout, &stderr)
-				if text := stdout.String() + stderr.String(); code == exitDone || !strings.Contains(text, "error:") || strings.Contains(text, "t0psecret") || strings.Contains(text, "asha") {
-					t.Errorf("freshet %s exits %d and prints\n%s", args[0], code, text)
-				}
+			if _, printed := load(t, nil, nil); printed == "" || strings.Contains(printed, "t0psecret") || strings.Contains(printed, "asha") {
+				t.Errorf("Load reports\n%s", printed)
 			}
 		})
 	}
@@ -60,11 +55,10 @@ func TestMistakesShowNoSecret(t *testing.T) {
 		if err := os.WriteFile("freshet.yaml", []byte("mongo:\n  uri: "+uri+"\nsite:\n  titel: Rivers\nbuild: {keep: many}\n"), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		var stdout, stderr bytes.Buffer
-		run(t.Context(), []string{"config", "check"}, nil, &stdout, &stderr)
+		_, printed := load(t, nil, nil)
 		for _, want := range []string{"  titel: Rivers", "build: {keep: many}"} {
-			if !strings.Contains(stderr.String(), want) {
-				t.Errorf("freshet config check does not show %q:\n%s", want, &stderr)
+			if !strings.Contains(printed, want) {
+				t.Errorf("Load does not report %q:\n%s", want, printed)
 			}
 		}
 	})

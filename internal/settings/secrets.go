@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"regexp"
@@ -7,21 +7,22 @@ import (
 	"freshet/internal/diag"
 )
 
-// What is wrong with the settings is told with their lines and values, and these may hold a secret: under its own key,
-// under a misspelt one, or behind a quotation mark that was forgotten. So a line is shown only when nothing in it, nor in
-// the keys that it is below, has to do with secrets.
+// Mistakes are shown with the line of the settings file and with the value. Both may hold a secret: under its own key,
+// under a misspelt key, or after a forgotten quotation mark. Therefore a line is shown only if neither the line nor a key
+// around it matches secretive.
 
-// secretive finds what has to do with secrets: names of settings that hold them, and addresses that may hold a password.
+// secretive matches names of settings that hold secrets, and addresses that may hold a password.
 var secretive = regexp.MustCompile(`(?i)secret|\bredis|token|passw|\buri|whsec_|(mongodb|mongodb\+srv|rediss?)://|://[^\s]*@`)
 
-// credentials are what an address has before its host. A password may hold anything, an @ that should not be there too.
+// credentials matches the part of an address before its host. It matches up to the last @: a password may hold an @, though it
+// should not.
 var credentials = regexp.MustCompile(`://.*@`)
 
-// shownCredentials are those in a remedy, which is freshet's own text: it may show addresses without a password, and speak of an
-// @ behind them.
+// shownCredentials matches the same in a remedy, up to the last @ of the word. A remedy is freshet's own text: it may show
+// addresses without a password, and name an @ in a later word.
 var shownCredentials = regexp.MustCompile(`://[^\s]*@`)
 
-// hideSecrets takes out of problems what may be secret. lines are those of the settings file.
+// hideSecrets removes from problems all that may be secret. lines are the lines of the settings file.
 func hideSecrets(problems []diag.Problem, lines []string) {
 	for i := range problems {
 		p := &problems[i]
@@ -35,7 +36,7 @@ func hideSecrets(problems []diag.Problem, lines []string) {
 	}
 }
 
-// aboutSecrets reports whether a line, from 1, or a key that it stands below, has to do with secrets.
+// aboutSecrets reports whether line n, from 1, or a key around it matches secretive.
 func aboutSecrets(lines []string, n int) bool {
 	if n < 1 || n > len(lines) {
 		return true

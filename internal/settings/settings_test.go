@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"bytes"
@@ -15,9 +15,26 @@ import (
 	"freshet/internal/diag"
 )
 
-// These tests are inside the package because a package main cannot be imported.
-
 var update = flag.Bool("update", false, "rewrite the wanted output in testdata")
+
+// load calls Load with the arguments of a command that has a flag for every setting. It returns the settings, and what
+// the command prints about mistakes.
+func load(t *testing.T, args, env []string) (*Effective, string) {
+	t.Helper()
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	AddFlags(flags, FlagNames()...)
+	if err := flags.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	eff, problems, err := Load("", env, flags)
+	if err != nil {
+		return nil, err.Error()
+	}
+	var printed bytes.Buffer
+	diag.Sort(problems)
+	diag.Print(&printed, problems)
+	return eff, printed.String()
+}
 
 // TestBadSettings checks every message that a mistake in a settings file, the environment or a flag can bring:
 // testdata/settings.txtar holds pairs of NAME and NAME.want.
@@ -41,29 +58,28 @@ func TestBadSettings(t *testing.T) {
 		}
 		t.Run(f.Name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
-			args, env := []string{"config"}, []string{}
+			var args, env []string
 			switch ext := filepath.Ext(f.Name); ext {
 			case ".env":
 				env = strings.Fields(string(f.Data))
 			case ".flags":
-				args = append(args, strings.Fields(string(f.Data))...)
+				args = strings.Fields(string(f.Data))
 			default:
 				name := "freshet" + ext
 				if err := os.WriteFile(name, f.Data, 0o666); err != nil {
 					t.Fatal(err)
 				}
 			}
-			var stdout, stderr bytes.Buffer
-			code := run(t.Context(), args, env, &stdout, &stderr)
-			if code != exitMisuse || stdout.Len() > 0 {
-				t.Errorf("freshet config exits %d and prints %q, want %d and nothing", code, stdout.String(), exitMisuse)
+			_, printed := load(t, args, env)
+			if printed == "" {
+				t.Errorf("%s has no mistake", f.Name)
 			}
 			if *update {
-				archive.Files[i+1].Data = stderr.Bytes()
+				archive.Files[i+1].Data = []byte(printed)
 				return
 			}
-			if diff := cmp.Diff(wants[f.Name+".want"], stderr.String()); diff != "" {
-				t.Errorf("stderr of freshet config with %s (-want +got):\n%s", f.Name, diff)
+			if diff := cmp.Diff(wants[f.Name+".want"], printed); diff != "" {
+				t.Errorf("mistakes in %s (-want +got):\n%s", f.Name, diff)
 			}
 		})
 	}
@@ -79,10 +95,10 @@ func TestSettingsPrecedence(t *testing.T) {
 	if err := os.WriteFile("freshet.toml", []byte("listen = \":1\"\ncontent = \"docs\"\n[site]\ntitle = \"File\"\nurl = \"https://file.example\"\n"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	var stdout, stderr bytes.Buffer
 	env := []string{"FRESHET_SITE_URL=https://env.example/", "FRESHET_LISTEN=:2", "FRESHET_ISR_MAX_STALE=2d", "FRESHET_TEST_REDIS=x", "HOME=/"}
-	if code := run(t.Context(), []string{"config", "--listen", ":3", "--drafts"}, env, &stdout, &stderr); code != exitDone {
-		t.Fatalf("freshet config exits %d: %s", code, stderr.String())
+	eff, printed := load(t, []string{"--listen", ":3", "--drafts"}, env)
+	if printed != "" {
+		t.Fatalf("mistakes: %s", printed)
 	}
 	for _, want := range []string{
 		"  title: File # freshet.toml:4",
@@ -93,27 +109,27 @@ func TestSettingsPrecedence(t *testing.T) {
 		"  maxStale: 48h # FRESHET_ISR_MAX_STALE",
 		"  keep: 20 # default",
 	} {
-		if !strings.Contains(stdout.String(), want+"\n") {
-			t.Errorf("freshet config has no line %q:\n%s", want, stdout.String())
+		if !strings.Contains(eff.YAML(), want+"\n") {
+			t.Errorf("the settings have no line %q:\n%s", want, eff.YAML())
 		}
 	}
 }
 
-// TestConfigReadsBack feeds what freshet config prints to freshet again: nothing may change but the origins.
+// TestConfigReadsBack loads the settings that YAML wrote. Only the origins may change.
 func TestConfigReadsBack(t *testing.T) {
 	t.Chdir(t.TempDir())
 	show := func() map[string]string {
 		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-		eff, problems, err := loadConfig("", nil, flags)
+		eff, problems, err := Load("", nil, flags)
 		if err != nil || len(problems) > 0 {
-			t.Fatalf("loadConfig: %v %v", problems, err)
+			t.Fatalf("Load: %v %v", problems, err)
 		}
-		if err := os.WriteFile("freshet.yaml", []byte(eff.yaml()), 0o666); err != nil {
+		if err := os.WriteFile("freshet.yaml", []byte(eff.YAML()), 0o666); err != nil {
 			t.Fatal(err)
 		}
 		values := map[string]string{}
-		for _, s := range settings() {
-			values[s.key] = s.get(&eff.config)
+		for _, s := range allSettings() {
+			values[s.key] = s.get(&eff.Settings)
 		}
 		return values
 	}
@@ -152,9 +168,9 @@ func TestRelativeFolders(t *testing.T) {
 	if err := flags.Parse([]string{"--public", "out"}); err != nil {
 		t.Fatal(err)
 	}
-	eff, problems, err := loadConfig("site/freshet.json", []string{"FRESHET_TEMPLATES=theme"}, flags)
+	eff, problems, err := Load("site/freshet.json", []string{"FRESHET_TEMPLATES=theme"}, flags)
 	if err != nil || len(problems) > 0 {
-		t.Fatalf("loadConfig: %v %v", problems, err)
+		t.Fatalf("Load: %v %v", problems, err)
 	}
 	got := []string{eff.Content, eff.State, eff.Templates, eff.Public}
 	want := []string{filepath.Join("site", "docs"), "/var/lib/freshet", "theme", "out"}
@@ -219,11 +235,11 @@ func TestServiceVariables(t *testing.T) {
 			"FRESHET_PORT_8080_TCP_PORT_START=8080", "FRESHET_PORT_8080_TCP_PORT_END=8090", "FRESHET_1_PORT=tcp://172.17.0.2:8080", "FRESHET_1_NAME=/web/freshet_1",
 		},
 	} {
-		eff, problems, err := loadConfig("", append(env, "FRESHET_SITE_TITLE=Rivers"), pflag.NewFlagSet("", pflag.ContinueOnError))
+		eff, problems, err := Load("", append(env, "FRESHET_SITE_TITLE=Rivers"), pflag.NewFlagSet("", pflag.ContinueOnError))
 		if err != nil || len(problems) > 0 {
-			t.Errorf("loadConfig with %q: %v, %v, want no mistakes", env, problems, err)
+			t.Errorf("Load with %q: %v, %v, want no mistakes", env, problems, err)
 		} else if eff.Site.Title != "Rivers" || eff.Listen != ":8080" || eff.Site.URL != "http://localhost:8080" {
-			t.Errorf("loadConfig with %q has the title %q, listen %q, url %q", env, eff.Site.Title, eff.Listen, eff.Site.URL)
+			t.Errorf("Load with %q has the title %q, listen %q, url %q", env, eff.Site.Title, eff.Listen, eff.Site.URL)
 		}
 	}
 	for pair, remedy := range map[string]string{
@@ -239,9 +255,9 @@ func TestServiceVariables(t *testing.T) {
 		"FRESHET_SITE_UR=https://x.test":   "FRESHET_SITE_URL",
 		"FRESHET_LISTN=:80":                "FRESHET_LISTEN",
 	} {
-		_, problems, err := loadConfig("", []string{pair}, pflag.NewFlagSet("", pflag.ContinueOnError))
+		_, problems, err := Load("", []string{pair}, pflag.NewFlagSet("", pflag.ContinueOnError))
 		if err != nil || len(problems) != 1 || !strings.Contains(problems[0].Remedy, remedy) {
-			t.Errorf("loadConfig with %s: %v, %v, want one mistake whose remedy names %q", pair, problems, err, remedy)
+			t.Errorf("Load with %s: %v, %v, want one mistake whose remedy names %q", pair, problems, err, remedy)
 		}
 	}
 }
@@ -250,7 +266,7 @@ func TestServiceVariables(t *testing.T) {
 func TestRedisCA(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for url, ok := range map[string]bool{"rediss://localhost": true, "redis://localhost": false, "": false} {
-		eff, problems, err := loadConfig("", []string{"FRESHET_REDIS_CA=ca.pem", "REDIS_URL=" + url}, pflag.NewFlagSet("", pflag.ContinueOnError))
+		eff, problems, err := Load("", []string{"FRESHET_REDIS_CA=ca.pem", "REDIS_URL=" + url}, pflag.NewFlagSet("", pflag.ContinueOnError))
 		if err != nil || (len(problems) == 0) != ok || eff.Redis.CA != "ca.pem" {
 			t.Errorf("redis.url %q with redis.ca %q: %v, %v, want ok %v", url, eff.Redis.CA, problems, err, ok)
 		}
@@ -267,7 +283,7 @@ func TestTables(t *testing.T) {
 	}
 	env := []string{`FRESHET_MONGO_COLLECTIONS={"blogs":"posts"}`, `FRESHET_MONGO_FIELDS={"content":"post.text","author.name":"writer"}`,
 		`FRESHET_MONGO_REFS={"author":{"collection":"users","field":"name"}}`}
-	inFile, problems, err := loadConfig(file, nil, pflag.NewFlagSet("", pflag.ContinueOnError))
+	inFile, problems, err := Load(file, nil, pflag.NewFlagSet("", pflag.ContinueOnError))
 	if err != nil || len(problems) > 0 {
 		t.Fatalf("the file: %v, %v", problems, err)
 	}
@@ -275,7 +291,7 @@ func TestTables(t *testing.T) {
 	if err := os.WriteFile(empty, nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	inEnv, problems, err := loadConfig(empty, env, pflag.NewFlagSet("", pflag.ContinueOnError))
+	inEnv, problems, err := Load(empty, env, pflag.NewFlagSet("", pflag.ContinueOnError))
 	if err != nil || len(problems) > 0 {
 		t.Fatalf("the environment: %v, %v", problems, err)
 	}
@@ -286,7 +302,7 @@ func TestTables(t *testing.T) {
 		if err := os.WriteFile(file, []byte(bad), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		if _, problems, err := loadConfig(file, nil, pflag.NewFlagSet("", pflag.ContinueOnError)); err != nil || len(problems) != 1 || problems[0].Line != 1 {
+		if _, problems, err := Load(file, nil, pflag.NewFlagSet("", pflag.ContinueOnError)); err != nil || len(problems) != 1 || problems[0].Line != 1 {
 			t.Errorf("%q: %v, %v, want one mistake in line 1", bad, problems, err)
 		}
 	}

@@ -1,96 +1,38 @@
-package main
+package settings
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"freshet/internal/diag"
 	"freshet/revalidator/cdn"
 )
 
-// effective is the settings in force and where each came from.
-type effective struct {
-	config
-	file string // that they were read from; empty: there is none
-	read []byte // what it held
-	cdns []cdn.CDN
-	from map[string]string // by key: default, freshet.yaml:3, FRESHET_SITE_URL, --url
-}
-
-// quiet is how a command logs whose result is printed: warnings only, unless a level was asked for.
-func (e *effective) quiet() logConfig {
-	log := e.Log
-	if e.from["log.level"] == "default" {
-		log.Level = slog.LevelWarn
-	}
-	return log
-}
-
-// addSettingFlags gives cmd the flags of the named settings. Their values are read by loadConfig, in the same way as
-// those of the file, so that a mistake in them is reported beside the others.
-func addSettingFlags(cmd *cobra.Command, names ...string) {
-	for _, s := range settings() {
-		if s.flag == "" || !slices.Contains(names, s.flag) {
-			continue
-		}
-		doc := s.doc
-		if s.kind != boolean {
-			doc += fmt.Sprintf(" (default %s)", s.def)
-		}
-		cmd.Flags().Var(&flagText{kind: s.kind}, s.flag, doc)
-		if s.kind == boolean {
-			cmd.Flags().Lookup(s.flag).NoOptDefVal = "true"
-		}
-	}
-}
-
-// flagText is the text given to a flag, unchecked.
-type flagText struct {
-	text string
-	kind kind
-}
-
-func (f *flagText) String() string { return f.text }
-
-func (f *flagText) Set(text string) error {
-	f.text = text
-	return nil
-}
-
-func (f *flagText) Type() string {
-	if f.kind == boolean {
-		return "bool"
-	}
-	return "text"
-}
-
-// loadConfig reads the settings: defaults, then the file, then the environment, then flags. file is the --config
-// flag; when it is empty a settings file of the working directory is read if there is one. All mistakes are
-// returned together; an error means that the file could not be read at all.
+// Load reads the settings: defaults, then the file, then the environment, then flags. file names the settings file;
+// when it is empty, Load reads the settings file of the working directory, if there is one. env holds pairs of NAME=value.
+// Load returns all mistakes together. It returns an error only if it cannot read the file.
 //
-// Relative folders in the file, and the defaults, start from the file's own folder; those in the environment and in
-// flags from the working directory.
-func loadConfig(file string, env []string, flags *pflag.FlagSet) (*effective, []diag.Problem, error) {
-	l := &loader{eff: &effective{from: map[string]string{}}, places: map[string]func(message, remedy string) diag.Problem{}, wrong: map[string]bool{}}
-	for _, s := range settings() {
+// Relative folders of the file and of the defaults start from the file's folder. Those of the environment and of flags
+// start from the working directory.
+func Load(file string, env []string, flags *pflag.FlagSet) (*Effective, []diag.Problem, error) {
+	l := &loader{eff: &Effective{From: map[string]string{}}, places: map[string]func(message, remedy string) diag.Problem{}, wrong: map[string]bool{}}
+	for _, s := range allSettings() {
 		l.all = append(l.all, &s)
 	}
-	name, data, err := readSettingsFile(file)
+	name, data, err := ReadFile(file)
 	if err != nil {
 		return nil, nil, err
 	}
-	l.eff.file, l.eff.read = name, data
+	l.eff.File, l.eff.Read = name, data
 	base := "."
 	if name != "" {
 		base = filepath.Dir(name)
@@ -105,11 +47,11 @@ func loadConfig(file string, env []string, flags *pflag.FlagSet) (*effective, []
 	}
 	l.readEnv(env)
 	l.readFlags(flags)
-	if own := l.eff.localURL(l.eff.Listen); l.eff.from["site.url"] == "default" && own != l.eff.Site.URL {
-		l.eff.Site.URL, l.eff.from["site.url"] = own, "default, for listen"
+	if own := l.eff.LocalURL(l.eff.Listen); l.eff.From["site.url"] == "default" && own != l.eff.Site.URL {
+		l.eff.Site.URL, l.eff.From["site.url"] = own, "default, for listen"
 	}
 	l.eff.check(func(key string, err error) {
-		for wrong := range l.wrong { // what it is with others cannot be told by its default
+		for wrong := range l.wrong { // this setting has its default, which says nothing about the value that was meant
 			if key == wrong || strings.Contains(err.Error(), wrong) {
 				return
 			}
@@ -123,8 +65,8 @@ func loadConfig(file string, env []string, flags *pflag.FlagSet) (*effective, []
 	return l.eff, l.problems, nil
 }
 
-// readSettingsFile returns the settings file's name, empty if there is none, and content.
-func readSettingsFile(file string) (string, []byte, error) {
+// ReadFile finds the settings file, see Load. It returns its name, which is empty if there is none, and its content.
+func ReadFile(file string) (string, []byte, error) {
 	if file != "" {
 		switch ext := strings.ToLower(filepath.Ext(file)); ext {
 		case ".yaml", ".yml", ".toml", ".json":
@@ -154,12 +96,13 @@ func readSettingsFile(file string) (string, []byte, error) {
 	return found, content, nil
 }
 
+// A loader is one call of Load.
 type loader struct {
-	eff      *effective
+	eff      *Effective
 	all      []*setting
-	places   map[string]func(message, remedy string) diag.Problem // where each setting's value is from, by key
+	places   map[string]func(message, remedy string) diag.Problem // by key: makes problems at the place of the value
 	problems []diag.Problem
-	wrong    map[string]bool // keys of settings that are wrong by themselves, and have their defaults
+	wrong    map[string]bool // keys of settings whose values are invalid; they keep their defaults
 }
 
 func (l *loader) report(at func(message, remedy string) diag.Problem, err error) {
@@ -177,9 +120,9 @@ func (l *loader) report(at func(message, remedy string) diag.Problem, err error)
 }
 
 func (l *loader) apply(s *setting, text, base, from string, at func(message, remedy string) diag.Problem) {
-	l.eff.from[s.key] = from
+	l.eff.From[s.key] = from
 	l.places[s.key] = at
-	if err := s.set(&l.eff.config, text, base); err != nil {
+	if err := s.set(&l.eff.Settings, text, base); err != nil {
 		l.wrong[s.key] = true
 		l.report(at, err)
 	}
@@ -276,14 +219,14 @@ func (l *loader) walk(f *settingsFile, n *node, section, base string, seen map[s
 	}
 }
 
-// items applies a list. It goes on as text, with commas, as it stands in the environment.
+// items applies a list. It turns the list into text with commas, as the environment has it.
 func (l *loader) items(f *settingsFile, s *setting, list *node, base string) {
 	var parts []string
 	before := len(l.problems)
 	for _, item := range list.children {
 		if item.shape != scalar || strings.Contains(item.text, ",") {
 			l.problems = append(l.problems, at(f, item)(fmt.Sprintf("an item of %q is one value without commas", s.key), ""))
-		} else if err := s.set(new(config), item.text, base); err != nil {
+		} else if err := s.set(new(Settings), item.text, base); err != nil {
 			l.report(at(f, item), err)
 		}
 		parts = append(parts, item.text)
@@ -294,7 +237,7 @@ func (l *loader) items(f *settingsFile, s *setting, list *node, base string) {
 	l.apply(s, strings.Join(parts, ","), base, fmt.Sprintf("%s:%d", f.name, list.line), at(f, list))
 }
 
-// table applies a mapping. It goes on as JSON, as it stands in the environment.
+// table applies a mapping. It turns the mapping into JSON, as the environment has it.
 func (l *loader) table(f *settingsFile, s *setting, n *node, base string) {
 	before := len(l.problems)
 	var value func(n *node) any
@@ -321,7 +264,7 @@ func (l *loader) table(f *settingsFile, s *setting, n *node, base string) {
 	l.apply(s, string(text), base, fmt.Sprintf("%s:%d", f.name, n.line), at(f, n))
 }
 
-// objects applies a list of mappings. It goes on as JSON, as it stands in the environment.
+// objects applies a list of mappings. It turns the list into JSON, as the environment has it.
 func (l *loader) objects(f *settingsFile, s *setting, list *node, base string) {
 	values := []map[string]any{}
 	before := len(l.problems)
@@ -379,14 +322,14 @@ func (l *loader) objects(f *settingsFile, s *setting, list *node, base string) {
 	l.apply(s, string(text), base, fmt.Sprintf("%s:%d", f.name, list.line), at(f, list))
 }
 
-// at makes problems of a value.
+// at returns a function that makes problems at the place of a value.
 func at(f *settingsFile, n *node) func(message, remedy string) diag.Problem {
 	return func(message, remedy string) diag.Problem { return f.problem(n.valLine, n.valCol, message, remedy) }
 }
 
-// cdns checks the CDNs, which need the site's address and the environment.
+// cdns checks the CDNs. It needs the address of the site, and the environment for their tokens.
 func (l *loader) cdns(env []string) {
-	cdns, wrong := cdn.Parse(l.eff.CDN, l.eff.Site.URL, func(name string) string { return lookUp(env, name) })
+	cdns, wrong := cdn.Parse(l.eff.CDN, l.eff.Site.URL, func(name string) string { return Getenv(env, name) })
 	for _, w := range wrong {
 		place := l.places["cdn"]
 		for _, key := range []string{fmt.Sprintf("cdn[%d]", w.Index), fmt.Sprintf("cdn[%d].%s", w.Index, w.Key)} {
@@ -396,10 +339,10 @@ func (l *loader) cdns(env []string) {
 		}
 		l.problems = append(l.problems, place(fmt.Sprintf("cdn[%d].%s: %s", w.Index, w.Key, w.Message), w.Remedy))
 	}
-	l.eff.cdns = cdns
+	l.eff.CDNs = cdns
 }
 
-// suggest says which key was probably meant by name in section.
+// suggest returns the remedy for an unknown name in a section: the key that was probably meant, or all keys.
 func (l *loader) suggest(section, name string) string {
 	names := l.below(section)
 	if near := diag.Nearest(name, names); near != "" {
@@ -422,7 +365,7 @@ func (l *loader) readEnv(env []string) {
 	}
 	sorted := slices.Clone(env)
 	slices.Sort(sorted)
-	for _, pair := range sorted { // before those of freshet's own names, which override them
+	for _, pair := range sorted { // before the FRESHET_ variables, which override these
 		name, value, _ := strings.Cut(pair, "=")
 		if i := slices.IndexFunc(l.all, func(s *setting) bool { return s.also == name }); i >= 0 && name != "" {
 			l.apply(l.all[i], value, ".", name, inEnv(name))
@@ -452,7 +395,7 @@ func (l *loader) readEnv(env []string) {
 	}
 }
 
-// inEnv makes problems of an environment variable.
+// inEnv returns a function that makes problems of an environment variable.
 func inEnv(name string) func(message, remedy string) diag.Problem {
 	return func(message, remedy string) diag.Problem {
 		return diag.Problem{Severity: diag.Error, File: name, Message: message, Remedy: remedy}
@@ -470,4 +413,14 @@ func (l *loader) readFlags(flags *pflag.FlagSet) {
 			})
 		}
 	}
+}
+
+// Getenv returns the value of a variable of an environment, which holds pairs of NAME=value. The last pair wins.
+func Getenv(env []string, name string) string {
+	for i := len(env) - 1; i >= 0; i-- {
+		if k, v, ok := strings.Cut(env[i], "="); ok && k == name {
+			return v
+		}
+	}
+	return ""
 }

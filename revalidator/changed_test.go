@@ -1,4 +1,4 @@
-package main
+package revalidator_test
 
 import (
 	"testing"
@@ -11,7 +11,7 @@ import (
 	"freshet/revalidator"
 )
 
-// TestPagesChanged tells what a job is told of: what its build added, changed and removed.
+// TestPagesChanged lists the pages that a build added, changed and removed.
 func TestPagesChanged(t *testing.T) {
 	w, err := pagestore.OpenWriter(pagestore.Config{Dir: t.TempDir()})
 	if err != nil {
@@ -75,13 +75,13 @@ func TestPagesChanged(t *testing.T) {
 		{Path: "/new/", Outcome: "added"},
 		{Path: "/on/", Outcome: "changed"},
 	}
-	if diff := cmp.Diff(want, pagesChanged(one, two)); diff != "" {
+	if diff := cmp.Diff(want, revalidator.PagesChanged(two.Changes(one))); diff != "" {
 		t.Errorf("changed pages (-want +got):\n%s", diff)
 	}
-	if got := pagesChanged(two, two); len(got) > 0 {
+	if got := revalidator.PagesChanged(two.Changes(two)); len(got) > 0 {
 		t.Errorf("of a generation that is the same: %v", got)
 	}
-	if got := pagesChanged(nil, one); len(got) != 7 || got[1].Outcome != "added" {
+	if got := revalidator.PagesChanged(one.Changes(nil)); len(got) != 7 || got[1].Outcome != "added" {
 		t.Errorf("of a first generation: %v", got)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"bytes"
@@ -19,12 +19,12 @@ import (
 	"freshet/internal/diag"
 )
 
-// A node is a value of a settings file, whatever the file is written in, and where it stands.
+// A node is a value of a settings file and its position. It is the same for YAML, TOML and JSON.
 type node struct {
 	key       string // its name in the mapping around it
 	line, col int    // of the key, from 1; col counts characters
 	shape     shape
-	text      string // of a scalar: as written, less quotes
+	text      string // of a scalar: as written, without quotes
 	valLine   int    // of a scalar
 	valCol    int
 	children  []*node // of a mapping; of a list, without keys
@@ -39,13 +39,13 @@ const (
 	null
 )
 
-// A settingsFile is the text of a settings file, for showing its lines.
+// A settingsFile is the text of a settings file. Problems show its lines.
 type settingsFile struct {
 	name  string
 	lines []string
 }
 
-// problem is a mistake at a place of the file.
+// problem makes a problem at a position of the file.
 func (f *settingsFile) problem(line, col int, message, remedy string) diag.Problem {
 	p := diag.Problem{Severity: diag.Error, File: f.name, Line: line, Col: col, Message: message, Remedy: remedy}
 	if line > 0 && line <= len(f.lines) {
@@ -55,8 +55,7 @@ func (f *settingsFile) problem(line, col int, message, remedy string) diag.Probl
 	return p
 }
 
-// parseSettingsFile reads the mapping that data, the content of the file called name, holds. A file that cannot be
-// parsed is one problem.
+// parseSettingsFile parses data, the content of the file called name. A syntax error is the only problem of its file.
 func parseSettingsFile(name string, data []byte) (*settingsFile, *node, []diag.Problem) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	f := &settingsFile{name: filepath.ToSlash(name), lines: strings.Split(string(data), "\n")}
@@ -82,7 +81,7 @@ func parseSettingsFile(name string, data []byte) (*settingsFile, *node, []diag.P
 	return f, root, nil
 }
 
-// A syntaxError is where a parser gave up.
+// A syntaxError is the first syntax error of a file.
 type syntaxError struct {
 	line, col int
 	message   string
@@ -219,7 +218,7 @@ func parseJSON(data []byte) (*node, error) {
 	return root, err
 }
 
-// nextValue is the offset of the next token at or after offset.
+// nextValue returns the offset of the next token at or after offset.
 func nextValue(data []byte, offset int) int {
 	for offset < len(data) && strings.ContainsRune(" \t\r\n,:", rune(data[offset])) {
 		offset++
@@ -293,8 +292,8 @@ func parseTOML(data []byte) (*node, error) {
 	return root, nil
 }
 
-// tomlDescend follows a dotted key from parent, making mappings that are not there yet. The last part is always a
-// new node unless reopen is set, so that a key given twice is seen.
+// tomlDescend follows a dotted key from parent, and adds the mappings that are missing. It always adds a new node for the
+// last part, unless reopen is set: the loader then sees a key that is given twice.
 func tomlDescend(data []byte, parent *node, key unstable.Iterator, reopen bool) *node {
 	for key.Next() {
 		k := key.Node()

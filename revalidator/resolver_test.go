@@ -1,4 +1,4 @@
-package main
+package revalidator_test
 
 import (
 	"slices"
@@ -9,8 +9,8 @@ import (
 	"freshet/revalidator"
 )
 
-// TestResolve finds what documents, tags and paths mean in a site of files and in one of MongoDB: what is known is looked at
-// alone, what may be any document of a content tree has everything looked at.
+// TestResolve resolves documents, tags and paths for a site of files and for one of MongoDB. A request for a document that
+// the site does not show means everything in a site of files only.
 func TestResolve(t *testing.T) {
 	w, err := pagestore.OpenWriter(pagestore.Config{Dir: t.TempDir()})
 	if err != nil {
@@ -53,11 +53,24 @@ func TestResolve(t *testing.T) {
 			if inFiles {
 				want, everything = test.files, test.everything
 			}
-			names, all := (&atlas{store: w, inFiles: inFiles}).resolve(test.req)
+			names, all := (&revalidator.Resolver{Current: func() revalidator.Pages { return w.Current() }, InFiles: inFiles}).Resolve(test.req)
 			slices.Sort(names)
 			if names = slices.Compact(names); !slices.Equal(names, want) || all != everything {
 				t.Errorf("%+v, in files: %t: %q, everything: %t; want %q, %t", test.req, inFiles, names, all, want, everything)
 			}
+		}
+	}
+	r := &revalidator.Resolver{Current: func() revalidator.Pages { return w.Current() }, InFiles: true}
+	for _, test := range []struct {
+		req  revalidator.Request
+		want []string
+	}{
+		{revalidator.Request{Docs: []revalidator.Doc{{Given: "blog:a"}}}, []string{"/blog/a/", "/topic/water/"}},
+		{revalidator.Request{Everything: true}, []string{"/about/", "/blog/a/", "/blog/b/", "/topic/water/"}},
+		{revalidator.Request{Docs: []revalidator.Doc{{Given: "blog/c.md"}}}, []string{}},
+	} {
+		if got, err := r.Plan(t.Context(), test.req); err != nil || !slices.Equal(got, test.want) {
+			t.Errorf("Plan(%+v) = %q, %v, want %q", test.req, got, err, test.want)
 		}
 	}
 }
