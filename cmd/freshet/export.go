@@ -94,7 +94,7 @@ func (inv *invocation) export(ctx context.Context, eff *settings.Effective, name
 	}
 	rep := &exportReport{Files: []exportedPart{}, Problems: []diag.Problem{}}
 	toStdout := name == "-"
-	if toStdout || exportedFile(name) {
+	if toStdout || transfer.IsExport(name) {
 		if flags.collection == "" {
 			coll := ""
 			if !toStdout {
@@ -114,7 +114,7 @@ func (inv *invocation) export(ctx context.Context, eff *settings.Effective, name
 	}
 	for _, coll := range collections {
 		file := name
-		if !toStdout && !exportedFile(name) {
+		if !toStdout && !transfer.IsExport(name) {
 			file = filepath.Join(name, coll+".ndjson")
 		}
 		n, problems, err := inv.exportFile(ctx, from, coll, file, form)

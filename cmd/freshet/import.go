@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -15,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"freshet/internal/diag"
-	"freshet/internal/extjson"
 	"freshet/internal/settings"
 	"freshet/internal/transfer"
 )
@@ -65,7 +62,7 @@ func (inv *invocation) importPath(ctx context.Context, eff *settings.Effective, 
 	if err != nil {
 		return err
 	}
-	if in.tree != "" && (settings.Within(in.tree, eff.Content) || settings.Within(eff.Content, in.tree)) {
+	if in.Tree != "" && (settings.Within(in.Tree, eff.Content) || settings.Within(eff.Content, in.Tree)) {
 		return misuse("name another folder, or another content folder with --content", "%s is the content folder itself, or part of it", name)
 	}
 	to, err := inv.openPlace(ctx, eff, false)
@@ -87,12 +84,12 @@ func (inv *invocation) importPath(ctx context.Context, eff *settings.Effective, 
 	if err != nil {
 		return err
 	}
-	if in.tree != "" {
-		err = importTree(ctx, eff, im, in.tree, flags.collection)
+	if in.Tree != "" {
+		err = importTree(ctx, eff, im, in.Tree, flags.collection)
 	}
-	for _, file := range in.files {
+	for _, file := range in.Files {
 		if err == nil {
-			err = importFile(ctx, im, file)
+			err = im.AddFile(ctx, file)
 		}
 	}
 	rep := im.Report()
@@ -104,20 +101,20 @@ func (inv *invocation) importPath(ctx context.Context, eff *settings.Effective, 
 }
 
 // findUploads says where the files are that documents name. A tree of Markdown files brings its own.
-func findUploads(eff *settings.Effective, in input, folder string) (*transfer.Uploads, error) {
+func findUploads(eff *settings.Effective, in transfer.Input, folder string) (*transfer.Uploads, error) {
 	to := filepath.Join(eff.Content, "static")
 	if folder == "" {
-		if in.tree == "" {
+		if in.Tree == "" {
 			return nil, nil
 		}
-		return &transfer.Uploads{From: in.tree, To: to}, nil
+		return &transfer.Uploads{From: in.Tree, To: to}, nil
 	}
 	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
 		return nil, misuse("name the folder that holds the files", "--uploads: there is no folder %s", folder)
 	}
 	u := &transfer.Uploads{From: folder, To: to}
 	maps := []string{filepath.Join(folder, "uploads.json")}
-	for _, file := range in.files {
+	for _, file := range in.Files {
 		maps = append(maps, filepath.Join(filepath.Dir(file), "uploads.json"))
 	}
 	for _, file := range maps {
@@ -148,31 +145,6 @@ func importTree(ctx context.Context, eff *settings.Effective, im *transfer.Impor
 		}
 	}
 	return nil
-}
-
-func importFile(ctx context.Context, im *transfer.Importer, name string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	r := extjson.NewReader(bufio.NewReader(f), filepath.ToSlash(name))
-	for {
-		it, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read %s: %w", name, err)
-		}
-		im.Reject(it.Problems...)
-		if it.Doc == nil {
-			continue
-		}
-		if err := im.Add(ctx, filepath.ToSlash(name), it.Line, "", it.Doc); err != nil {
-			return err
-		}
-	}
 }
 
 // printImport tells what an import did, also where cause ended it.

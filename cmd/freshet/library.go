@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"freshet/internal/contentdir"
@@ -24,19 +21,19 @@ var (
 	_ transfer.Library = (*mongodb.Library)(nil)
 )
 
-// A place is a library that import and export work with.
+// A place is a library for import and export, with its name and its collections.
 type place struct {
 	transfer.Library
-	name        string   // as messages have it
-	collections []string // that it keeps; nil: any
+	name        string   // for messages
+	collections []string // the only ones that it keeps; nil: it keeps any
 	has         func(ctx context.Context, coll string) (bool, error)
 	called      func(coll string) string // what the place calls a collection
-	built       func(coll string) bool   // a build reads it
+	built       func(coll string) bool   // reports whether builds read a collection
 	check       func(coll string, d extjson.Doc) (field, message, remedy string)
 	close       func() error
 }
 
-// openPlace opens where the settings say that documents are kept. reading says that there must be something.
+// openPlace opens the place of the documents that the settings name. A content folder has to exist for reading.
 func (inv *invocation) openPlace(ctx context.Context, eff *settings.Effective, reading bool) (*place, error) {
 	if eff.FromMongo() {
 		db, err := openMongo(ctx, &eff.Settings, inv.logger(eff.Quiet()))
@@ -53,7 +50,7 @@ func (inv *invocation) openPlace(ctx context.Context, eff *settings.Effective, r
 	return openContent(ctx, eff.Content, eff.Zone())
 }
 
-// mongoPlace is a database, which is closed with the place.
+// mongoPlace makes a place of a database. Closing the place closes the database.
 func mongoPlace(db *mongodb.DB) (*place, error) {
 	l, err := mongodb.NewLibrary(db)
 	if err != nil {
@@ -62,7 +59,7 @@ func mongoPlace(db *mongodb.DB) (*place, error) {
 	return &place{Library: l, name: "the database " + db.Name(), has: l.Has, called: db.Called, built: db.Reads, close: db.Close}, nil
 }
 
-// openContent opens a content tree, which need not exist. zone is that of dates without one.
+// openContent opens a content tree, which may be absent. zone is the zone of dates without one.
 func openContent(ctx context.Context, dir string, zone *time.Location) (*place, error) {
 	l, err := contentdir.OpenLibrary(ctx, dir, zone)
 	if err != nil {
@@ -71,70 +68,23 @@ func openContent(ctx context.Context, dir string, zone *time.Location) (*place, 
 		}
 		return nil, err
 	}
-	return &place{Library: l, name: dir, collections: []string{contentdir.Blogs, contentdir.Courses}, has: hasContent, check: checkContent,
+	return &place{Library: l, name: dir, collections: []string{contentdir.Blogs, contentdir.Courses}, has: l.Has, check: l.Check,
 		called: func(coll string) string { return coll }, built: func(string) bool { return true }, close: func() error { return nil }}, nil
 }
 
-// hasContent reports whether a content tree keeps documents of a collection.
-func hasContent(_ context.Context, coll string) (bool, error) {
-	return coll == contentdir.Blogs || coll == contentdir.Courses, nil
-}
-
-// checkContent warns of documents that a content tree keeps but cannot show.
-func checkContent(coll string, d extjson.Doc) (field, message, remedy string) {
-	if contentdir.Shown(coll, d) {
-		return "", "", ""
-	}
-	return "content", "the content is of no form that a Markdown file can show: it is kept among the fields, and its page has no text",
-		"store HTML in htmlContent, or build from MongoDB"
-}
-
-// exportedFile reports whether a name is that of a file which mongoexport writes.
-func exportedFile(name string) bool {
-	switch strings.ToLower(filepath.Ext(name)) {
-	case ".ndjson", ".json", ".jsonl":
-		return true
-	}
-	return false
-}
-
-// An input is what PATH of import names: files of mongoexport's, or a content tree.
-type input struct {
-	files []string
-	tree  string
-}
-
-func findInput(name string) (input, error) {
-	info, err := os.Stat(name)
+// findInput finds the files or the tree that PATH of import names.
+func findInput(name string) (transfer.Input, error) {
+	in, err := transfer.FindInput(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return input{}, failed(fmt.Errorf("there is no %s", name), "PATH is a file that mongoexport wrote, or a folder of Markdown files")
-	case err != nil:
-		return input{}, err
-	case !info.IsDir():
-		if _, isMarkdown := strings.CutSuffix(strings.ToLower(name), ".md"); isMarkdown {
-			return input{}, misuse("name its folder", "%s is one Markdown file, which alone does not tell what it is", name)
-		}
-		return input{files: []string{name}}, nil
+		return in, failed(fmt.Errorf("there is no %s", name), "PATH is a file that mongoexport wrote, or a folder of Markdown files")
+	case errors.Is(err, transfer.ErrMarkdown):
+		return in, misuse("name its folder", "%s is one Markdown file, which alone does not tell what it is", name)
 	}
-	entries, err := os.ReadDir(name)
-	if err != nil {
-		return input{}, err
-	}
-	var in input
-	for _, e := range entries {
-		if !e.IsDir() && exportedFile(e.Name()) && (filepath.Ext(e.Name()) != ".json" || strings.HasPrefix(e.Name(), "blogs") || strings.HasPrefix(e.Name(), "courses")) {
-			in.files = append(in.files, filepath.Join(name, e.Name()))
-		}
-	}
-	slices.Sort(in.files)
-	if len(in.files) == 0 {
-		in.tree = name
-	}
-	return in, nil
+	return in, err
 }
 
-// refusals is the error that ends an import or export which left something out; nil if it did not.
+// refusals returns the error of an import or export that left documents out; nil: it left none out.
 func refusals(what string, problems []diag.Problem) error {
 	var names []string
 	for _, p := range problems {

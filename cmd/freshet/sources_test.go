@@ -164,7 +164,7 @@ func importReportOf(t *testing.T, to *place, coll string, docs []extjson.Doc) *t
 	if err := os.WriteFile(name, file.Bytes(), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if err := importFile(t.Context(), im, name); err != nil {
+	if err := im.AddFile(t.Context(), name); err != nil {
 		t.Fatal(err)
 	}
 	rep, err := im.Finish(t.Context())

@@ -110,7 +110,7 @@ func (inv *invocation) up(ctx context.Context, eff *settings.Effective, opt buil
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return front.Run(ctx) })
 	g.Go(func() error { return purges.Run(ctx) })
-	g.Go(func() error { return mends.run(ctx) })
+	g.Go(func() error { return mends.Run(ctx) })
 	if gen := w.Store.Current(); gen.Pinned() {
 		opt.logger.Warn("the site is pinned by a rollback and is served as it is", "generation", gen.ID,
 			"remedy", "stop freshet, run freshet rollback --release, start it again")

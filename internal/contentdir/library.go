@@ -162,6 +162,20 @@ func (l *Library) add(k *kept) {
 
 func idKey(id extjson.Value) string { return string(id.Append(nil, extjson.Canonical)) }
 
+// Has reports whether a content tree keeps documents of a collection.
+func (l *Library) Has(_ context.Context, coll string) (bool, error) {
+	return coll == Blogs || coll == Courses, nil
+}
+
+// Check returns a warning about a document that a content tree keeps but cannot show; empty: there is none.
+func (l *Library) Check(coll string, d extjson.Doc) (field, message, remedy string) {
+	if showable(coll, d) {
+		return "", "", ""
+	}
+	return "content", "the content is of no form that a Markdown file can show: it is kept among the fields, and its page has no text",
+		"store HTML in htmlContent, or build from MongoDB"
+}
+
 // Find calls each with the documents of a collection that have one of the ids or one of the slugs, each once, with
 // where it lies. fixed says that an author wrote it, so that no import may change it.
 func (l *Library) Find(ctx context.Context, coll string, ids []extjson.Value, slugs []string, each func(d extjson.Doc, where string, fixed bool) error) error {

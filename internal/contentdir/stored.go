@@ -84,8 +84,8 @@ func shownIn(d extjson.Doc, post bool, names ...string) shownBody {
 	return shownBody{}
 }
 
-// Shown reports whether a content tree can show the text of a document of a collection, as far as it has one.
-func Shown(coll string, d extjson.Doc) bool {
+// showable reports whether a content tree can show the text of a document of a collection, as far as it has one.
+func showable(coll string, d extjson.Doc) bool {
 	if coll == Courses {
 		return true
 	}

@@ -1,0 +1,86 @@
+package revalidator
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"freshet/internal/site"
+)
+
+// A Mender tells a daemon which stored pages a server cannot read, so that the daemon builds them again.
+type Mender struct {
+	logger *slog.Logger
+	tell   func(ctx context.Context, path site.Path) error
+	queue  chan site.Path
+
+	mu   sync.Mutex // protects what follows
+	told map[site.Path]time.Time
+}
+
+const (
+	maxMends  = 256              // pages that wait, and pages that are remembered as told
+	mendPause = 10 * time.Second // the daemon is told of a page again after so long: it may have failed, or not have run
+)
+
+// NewMender makes a Mender. tell is [Revalidator.Mend] or [Control.Mend].
+func NewMender(logger *slog.Logger, tell func(context.Context, site.Path) error) *Mender {
+	return &Mender{logger: logger, tell: tell, queue: make(chan site.Path, maxMends), told: map[site.Path]time.Time{}}
+}
+
+// Damaged reports that the stored page at a path cannot be read. It does not wait.
+func (m *Mender) Damaged(path site.Path, err error) {
+	if !m.due(path, time.Now()) {
+		return
+	}
+	select {
+	case m.queue <- path:
+	default: // with so many damaged pages another build comes anyway
+	}
+	m.logger.Error("a stored page is damaged", "path", path, "error", err, "remedy", "it is made again by freshet up, revalidate or build; check the disk")
+}
+
+// due reports whether the daemon is to be told of a page now.
+func (m *Mender) due(path site.Path, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if at, has := m.told[path]; has && now.Sub(at) < mendPause {
+		return false
+	}
+	if len(m.told) >= maxMends {
+		clear(m.told)
+	}
+	m.told[path] = now
+	return true
+}
+
+// Run tells the daemon until ctx ends. Then it tells the daemon, for a second at most, of the pages that still wait.
+func (m *Mender) Run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			defer cancel()
+			for {
+				select {
+				case path := <-m.queue:
+					m.ask(last, path)
+				default:
+					return nil
+				}
+			}
+		case path := <-m.queue:
+			// A stop does not interrupt this call: the reader met the damage before it.
+			asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			m.ask(asking, path)
+			cancel()
+		}
+	}
+}
+
+func (m *Mender) ask(ctx context.Context, path site.Path) {
+	if err := m.tell(ctx, path); err != nil {
+		m.logger.Warn("no daemon makes a damaged page again", "path", path, "error", err, "remedy", "run freshet build")
+	}
+}
