@@ -338,6 +338,50 @@ func TestTornTail(t *testing.T) {
 	}
 }
 
+// TestNumberOfATornCommit: the commit of generation 3 stops at any byte, and so does the one that follows it. The number of a
+// commit that has begun is not used again, so each costs one number and no more.
+func TestNumberOfATornCommit(t *testing.T) {
+	base := t.TempDir()
+	_, ends := generations(t, base)
+	whole, err := os.ReadFile(logFile(t, base))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	copyLog(t, base, dir)
+	want := uint64(3)
+	for n := ends[1]; n < ends[2]; n += 7 {
+		rewrite(t, logFile(t, dir), whole[:n])
+		next := func() uint64 {
+			w := openWriter(t, pagestore.Config{Dir: dir})
+			defer pagestore.Abandon(w)
+			if got := w.Current().ID; got != 2 {
+				t.Fatalf("cut at %d: generation %d is whole, want 2", n, got)
+			}
+			return commit(t, w, pages{"/next/": "n"}).ID
+		}
+		switch first := next(); {
+		case first == 4 && n > ends[1]:
+			want = 4 // from here on a part of the commit is there
+		case first != want:
+			t.Fatalf("cut at %d, where the commit is from %d to %d: the next generation is %d, want %d", n, ends[1], ends[2], first, want)
+		}
+		for torn := want; torn < want+2; torn++ { // and again: the commits that follow stop a byte short
+			b, err := os.ReadFile(logFile(t, dir))
+			if err != nil {
+				t.Fatal(err)
+			}
+			rewrite(t, logFile(t, dir), b[:len(b)-1])
+			if got := next(); got != torn+1 {
+				t.Errorf("cut at %d: the generation after a torn %d is %d, want %d", n, torn, got, torn+1)
+			}
+		}
+	}
+	if want != 4 {
+		t.Error("no cut has cost a number")
+	}
+}
+
 // flips are places of a log whose bits are flipped one by one: every bit of the lengths of records, and some of all
 // others.
 func flips(whole []byte) (bits []int) {
