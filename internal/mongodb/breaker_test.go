@@ -129,6 +129,42 @@ func TestBreakerCallersDoNotCount(t *testing.T) {
 	})
 }
 
+// TestBreakerHeartbeats: when a heartbeat lets a command try before the breaker's time is over.
+func TestBreakerHeartbeats(t *testing.T) {
+	type step struct {
+		again bool  // what the heartbeat says
+		tries bool  // whether a command may try then
+		err   error // of the command that tries
+	}
+	for name, steps := range map[string][]step{
+		"too slow, and stays so":        {{false, true, errSlow}, {false, false, nil}, {false, false, nil}},
+		"too slow, then back":           {{false, true, errTimeout}, {false, false, nil}, {true, true, errSlow}, {false, false, nil}},
+		"cut, and cut again":            {{false, true, errNetwork}, {false, true, errNetwork}, {false, true, errNetwork}},
+		"cut, then too slow":            {{false, true, errNetwork}, {false, true, errSlow}, {false, false, nil}},
+		"back, with nothing to hope of": {{true, true, errSlow}, {true, true, errSlow}, {false, false, nil}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				db := mongodb.NewGate(mongodb.Config{Breaker: mongodb.BreakerConfig{Failures: 3, Open: time.Hour}})
+				for range 3 {
+					_ = db.Run(t.Context(), func(context.Context) error { return errSlow })
+				}
+				for i, step := range steps {
+					time.Sleep(2 * time.Second)
+					db.Heartbeat(step.again)
+					for n, want := range []bool{step.tries, false} { // one command, and no second
+						sent := false
+						_ = db.Run(t.Context(), func(context.Context) error { sent = true; return step.err })
+						if sent != want {
+							t.Errorf("heartbeat %d, command %d: sent is %v, want %v; breaker %+v", i+1, n+1, sent, want, db.Stats().Breaker)
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
 // TestBreakerOneTrial sends many commands at once into a half-open breaker.
 func TestBreakerOneTrial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -26,6 +26,12 @@ func (db *DB) Run(ctx context.Context, f func(context.Context) error) error {
 	return db.run(ctx, blog, "test", f)
 }
 
+// Heartbeat is what the driver's monitor reports: a server has answered, and again says that it had not before.
+func (db *DB) Heartbeat(again bool) { db.breaker.answers(again) }
+
+// HeartbeatMax is how long the answer to a heartbeat may take.
+const HeartbeatMax time.Duration = heartbeatMax
+
 // Client is the driver's, to make what is to be read.
 func (db *DB) Client() *mongo.Client { return db.client }
 
