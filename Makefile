@@ -33,6 +33,8 @@ setup: ## install what the tests need, when root on Debian
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	command -v varnishd >/dev/null || missing="$$missing varnish varnish-modules"; \
 	command -v nginx >/dev/null || missing="$$missing nginx-light"; \
+	command -v haproxy >/dev/null || missing="$$missing haproxy"; \
+	command -v apache2 >/dev/null || missing="$$missing apache2-bin"; \
 	command -v python3 >/dev/null || missing="$$missing python3"; \
 	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

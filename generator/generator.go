@@ -26,6 +26,7 @@ import (
 	"freshet/internal/diag"
 	"freshet/internal/digest"
 	"freshet/internal/pagestore"
+	"freshet/internal/publictree"
 	"freshet/internal/site"
 )
 
@@ -48,7 +49,7 @@ type Source interface {
 type Config struct {
 	Source     Source
 	Store      *pagestore.Writer
-	Tree       *pagestore.Tree // nil: no public tree
+	Tree       *publictree.Tree // nil: no public tree
 	Theme      *Theme
 	Markup     *markup.Renderer
 	Site       plan.Site

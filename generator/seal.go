@@ -12,6 +12,7 @@ import (
 	"freshet/internal/diag"
 	"freshet/internal/digest"
 	"freshet/internal/pagestore"
+	"freshet/internal/publictree"
 	"freshet/internal/site"
 )
 
@@ -32,7 +33,8 @@ type Sealer interface {
 type seal struct {
 	Inputs digest.Sum      `json:"inputs"` // Config.Inputs
 	Source json.RawMessage `json:"source"`
-	Store  pagestore.Seal  `json:"store"` // page log and public tree
+	Store  pagestore.Seal  `json:"store"`
+	Public publictree.Seal `json:"public"`
 	Now    time.Time       `json:"now"`
 	Until  time.Time       `json:"until,omitzero"` // when the next document appears or expires; zero: never
 	Report *Report         `json:"report"`
@@ -85,8 +87,13 @@ func (g *Generator) seal() {
 	if s.Source, ok = source.Seal(); !ok {
 		return
 	}
-	if s.Store, ok = g.cfg.Store.Seal(g.cfg.Tree); !ok || s.Store.Generation != g.settled.Generation {
+	if s.Store, ok = g.cfg.Store.Seal(); !ok || s.Store.Generation != g.settled.Generation {
 		return
+	}
+	if g.cfg.Tree != nil {
+		if s.Public, ok = g.cfg.Tree.Seal(g.cfg.Store.Current()); !ok {
+			return
+		}
 	}
 	if err := s.write(g.cfg.State); err != nil {
 		g.cfg.Logger.Warn("the next build with nothing to do is slow", "error", err)
@@ -127,11 +134,14 @@ func (s Standing) Report(ctx context.Context, now time.Time) *Report {
 			return nil
 		}
 	}
-	store, ok := pagestore.Unseal(s.State, s.Public, was.Store)
+	store, ok := pagestore.Unseal(s.State, was.Store)
 	if !ok {
 		return nil
 	}
 	defer func() { _ = store.Close() }()
+	if !was.Public.Holds(s.Public) {
+		return nil
+	}
 	rep := *was.Report
 	rep.Phases = map[string]float64{}
 	scanned := rep.time("scan")

@@ -20,6 +20,7 @@ import (
 	"freshet/internal/digest"
 	"freshet/internal/memo"
 	"freshet/internal/pagestore"
+	"freshet/internal/publictree"
 	"freshet/internal/site"
 	"freshet/templates"
 )
@@ -180,9 +181,9 @@ func newBench(t testing.TB, opt benchOptions) *bench {
 	}
 	b.store = store
 	t.Cleanup(func() { _ = store.Close() })
-	var tree *pagestore.Tree
+	var tree *publictree.Tree
 	if !opt.noTree {
-		if tree, err = pagestore.OpenTree(b.public, store, pagestore.TreeOptions{}); err != nil {
+		if tree, err = publictree.Open(b.public, store, publictree.Options{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -8,11 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -58,8 +56,8 @@ func TestVarnish(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "freshet.vcl"), []byte(vcl), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			address := freeAddress(t)
-			runProxy(t, address, exe, "-F", "-j", "none", "-n", filepath.Join(dir, "work"), "-a", address, "-f", filepath.Join(dir, "freshet.vcl"),
+			address := testenv.FreeAddress(t)
+			testenv.Start(t, address, exe, "-F", "-j", "none", "-n", filepath.Join(dir, "work"), "-a", address, "-f", filepath.Join(dir, "freshet.vcl"),
 				"-s", "malloc,16m", "-p", "http_resp_hdr_len=20k", "-p", "thread_pool_min=10", "-p", "thread_pools=1")
 			s.URL = "http://" + address
 			bound := purgeBound
@@ -80,7 +78,7 @@ func TestNginx(t *testing.T) {
 			t.Parallel()
 			origin := newOrigin(t, false)
 			dir := t.TempDir()
-			address := freeAddress(t)
+			address := testenv.FreeAddress(t)
 			const valid = 2 * time.Second
 			bound := purgeBound
 			if !refresh {
@@ -103,7 +101,7 @@ func TestNginx(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			runProxy(t, address, exe, "-p", dir, "-e", filepath.Join(dir, "errors"), "-c", filepath.Join(dir, "nginx.conf"), "-g", "daemon off; master_process off;")
+			testenv.Start(t, address, exe, "-p", dir, "-e", filepath.Join(dir, "errors"), "-c", filepath.Join(dir, "nginx.conf"), "-g", "daemon off; master_process off;")
 			if !refresh {
 				origin.behind(t, address, cdn.Settings{}, bound)
 				return
@@ -127,55 +125,6 @@ func documented(t *testing.T, language string) string {
 		t.Fatalf("docs/formats/cdn.md has no block of %s", language)
 	}
 	return block
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
-// runProxy runs a program until the test ends, and waits until it listens.
-func runProxy(t *testing.T, address, exe string, args ...string) {
-	t.Helper()
-	cmd := exec.Command(exe, args...)
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	cmd.WaitDelay = 5 * time.Second
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		select {
-		case <-ended:
-		case <-time.After(10 * time.Second):
-			_ = cmd.Process.Kill()
-			<-ended
-		}
-	})
-	for end := time.Now().Add(30 * time.Second); ; <-time.After(20 * time.Millisecond) {
-		conn, err := net.DialTimeout("tcp", address, time.Second)
-		if err == nil {
-			_ = conn.Close()
-			return
-		}
-		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("%s ended: %v\n%s", exe, err, said.String())
-		default:
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%s does not listen at %s", exe, address)
-		}
-	}
 }
 
 // An origin is a site that is built from files and served, as freshet up does it.

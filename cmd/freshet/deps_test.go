@@ -27,8 +27,12 @@ var parts = map[string]struct {
 	"internal/transfer": {may: []string{"internal/extjson", "internal/diag", "internal/fields"}, why: "moving documents needs to know no place that they are kept in"},
 	"internal/encoding": {why: "encoded forms are functions of bytes: the server sends them, the public tree keeps them, and both must mean the same"},
 	"internal/memo":     {may: []string{"internal/digest"}, why: "remembering results needs to know none of them"},
-	"internal/pagestore": {may: []string{"internal/site", "internal/digest", "internal/diag", "internal/encoding"},
+	"internal/pagestore": {may: []string{"internal/site", "internal/digest", "internal/diag"},
 		why: "adapters know the nouns, never each other"},
+	"internal/pagestore/pagetest": {may: []string{"internal/digest", "internal/pagestore", "internal/site"},
+		why: "tests of all that keeps pages make generations in one way"},
+	"internal/publictree": {may: []string{"internal/digest", "internal/encoding", "internal/pagestore", "internal/site"},
+		why: "the public tree is what the page log holds, as files: it reads generations, and the log does not know it"},
 	"internal/shortcodes": {may: []string{"internal/diag"}, why: "translating template syntax is a function of one text"},
 	"internal/contentdir": {may: []string{"internal/site", "internal/digest", "internal/diag", "internal/fields", "internal/extjson", "internal/prose", "internal/datauri", "internal/shortcodes"},
 		why: "adapters know the nouns, never each other"},
@@ -44,9 +48,9 @@ var parts = map[string]struct {
 		why: "planning is a function of two snapshots: it reads and writes nothing"},
 	"generator/stencil": {why: "running a template needs to know no page"},
 	"generator": {may: []string{"generator/markup", "generator/plan", "generator/stencil", "internal/site", "internal/digest", "internal/diag",
-		"internal/memo", "internal/pagestore"}, why: "the generator gets its source from outside, and knows neither daemon nor server"},
+		"internal/memo", "internal/pagestore", "internal/publictree"}, why: "the generator gets its source from outside, and knows neither daemon nor server"},
 	"internal/builder": {may: []string{"generator", "generator/markup", "internal/contentdir", "internal/diag", "internal/digest", "internal/documents",
-		"internal/memo", "internal/pagestore", "internal/site", "revalidator", "templates"},
+		"internal/memo", "internal/pagestore", "internal/publictree", "internal/site", "revalidator", "templates"},
 		why: "the generator and the revalidator do not know each other: the builder runs the one for the other, and knows nothing of how pages are served"},
 	"internal/explain": {may: []string{"internal/diag", "internal/pagestore", "internal/site"},
 		why: "an explanation needs what documents say and what generations hold: not who made them"},
@@ -128,7 +132,7 @@ var drivers = map[string][]string{
 // helpers are commands and packages for developing freshet. They are in no binary of it.
 func helper(name string) bool {
 	return strings.HasPrefix(name, "load/") || name == "load" || strings.HasPrefix(name, "internal/testenv") ||
-		strings.HasPrefix(name, "internal/storetest")
+		strings.HasPrefix(name, "internal/storetest") || name == "internal/pagestore/pagetest"
 }
 
 type listed struct {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"freshet/internal/pagestore"
+	"freshet/internal/publictree"
 	"freshet/internal/site"
 	"freshet/revalidator"
 )
@@ -26,5 +27,5 @@ func (m *mends) unreadable(e *site.Entry, err error) ([]byte, bool) {
 	if _, damaged := errors.AsType[*pagestore.DamageError](err); damaged {
 		m.Damaged(e.Path, err)
 	}
-	return pagestore.Copy(m.public, e)
+	return publictree.Copy(m.public, e)
 }

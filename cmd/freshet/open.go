@@ -15,6 +15,7 @@ import (
 	"freshet/internal/builder"
 	"freshet/internal/diag"
 	"freshet/internal/pagestore"
+	"freshet/internal/publictree"
 	"freshet/internal/settings"
 	"freshet/server"
 	"freshet/server/guard"
@@ -42,7 +43,7 @@ func builderConfig(cfg *settings.Settings, opt buildOptions) builder.Config {
 		Documents: documentsConfig(cfg, opt.logger),
 		Log:       logConfig(cfg, opt.logger),
 		Public:    cfg.Public,
-		Tree:      pagestore.TreeOptions{Adopt: opt.adopt, Precompress: cfg.Build.Precompress, Logger: opt.logger},
+		Tree:      publictree.Options{Adopt: opt.adopt, Precompress: cfg.Build.Precompress, Logger: opt.logger},
 		Templates: cfg.Templates,
 		Markup:    markup.Config{Highlight: cfg.Build.Highlight},
 		Generator: generator.Config{
@@ -145,7 +146,7 @@ func (inv *invocation) printProblems(err error) error {
 
 // explainTree adds a hint to the reason why the public folder was refused or is not complete.
 func explainTree(err error) error {
-	if own, ok := errors.AsType[*pagestore.NotOwnError](err); ok {
+	if own, ok := errors.AsType[*publictree.NotOwnError](err); ok {
 		why := "holds files that freshet did not write"
 		if own.Other {
 			why = "was written from another state folder"
@@ -153,7 +154,7 @@ func explainTree(err error) error {
 		return failed(fmt.Errorf("the public folder %s %s", own.Dir, why),
 			"freshet build --adopt overwrites those that have the name of a page, and keeps the others")
 	}
-	if foreign, ok := errors.AsType[*pagestore.ForeignError](err); ok {
+	if foreign, ok := errors.AsType[*publictree.ForeignError](err); ok {
 		return failed(fmt.Errorf("files that freshet did not write are in the place of pages in %s: %s", foreign.Dir, strings.Join(foreign.Files, ", ")),
 			"move them away, or build with --adopt, which overwrites them")
 	}

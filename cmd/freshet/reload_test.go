@@ -22,6 +22,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"freshet/internal/settings"
+	"freshet/internal/testenv"
 )
 
 // TestSettingsAreReadAgain hangs up with settings that are the same, that have a mistake, and that are others: only the last
@@ -108,7 +109,7 @@ func settledSite(t *testing.T, settings string) (site *runningSite, large []byte
 // TestReadersDuringAReload changes the settings thrice, with readers and operators who ask without a pause, on new and on kept
 // connections, and with one who takes a large file slowly: nobody is refused or cut off, and nobody waits for the slow one.
 func TestReadersDuringAReload(t *testing.T) {
-	operators := freeAddress(t)
+	operators := testenv.FreeAddress(t)
 	site, large := settledSite(t, settingsOf("One", operators))
 	dialer := &net.Dialer{ControlContext: func(_ context.Context, _, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) { _ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 8<<10) })
@@ -189,7 +190,7 @@ func TestAddressThatIsTaken(t *testing.T) {
 		t.Errorf("it began anew:\n%s", site.stderr)
 	}
 	site.await(t, "/", "<title>One", 0)
-	putSettings(t, settingsOf("Three", freeAddress(t)))
+	putSettings(t, settingsOf("Three", testenv.FreeAddress(t)))
 	site.await(t, "/", "<title>Three", patience)
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"freshet/internal/pagestore"
+	"freshet/internal/publictree"
 	"freshet/internal/settings"
 	"freshet/internal/site"
 )
@@ -71,7 +72,7 @@ func (inv *invocation) rollback(ctx context.Context, eff *settings.Effective, id
 		return err
 	}
 	if eff.Public != "" && !release {
-		tree, err := pagestore.OpenTree(eff.Public, store, pagestore.TreeOptions{Precompress: eff.Build.Precompress})
+		tree, err := publictree.Open(eff.Public, store, publictree.Options{Precompress: eff.Build.Precompress})
 		if err != nil {
 			return explainTree(err)
 		}

@@ -22,6 +22,7 @@ import (
 	"freshet/internal/documents"
 	"freshet/internal/memo"
 	"freshet/internal/pagestore"
+	"freshet/internal/publictree"
 	"freshet/internal/site"
 )
 
@@ -30,7 +31,7 @@ type Config struct {
 	Documents documents.Config
 	Log       pagestore.Config // of the page log; its Dir is the state folder
 	Public    string           // folder of the public tree; empty: there is none
-	Tree      pagestore.TreeOptions
+	Tree      publictree.Options
 	Templates string           // folder of templates that replace built-in ones; it may be absent
 	Markup    markup.Config    // without Memo
 	Generator generator.Config // without Source, Store, Tree, Theme, Markup and Folder
@@ -94,7 +95,7 @@ func Open(ctx context.Context, cfg Config) (_ *Builder, err error) {
 		mongo.Shown(b.shown)
 	}
 	if cfg.Public != "" {
-		if cfg.Generator.Tree, err = pagestore.OpenTree(cfg.Public, b.Store, cfg.Tree); err != nil {
+		if cfg.Generator.Tree, err = publictree.Open(cfg.Public, b.Store, cfg.Tree); err != nil {
 			return nil, err
 		}
 	}
@@ -246,7 +247,7 @@ func (e *BesideError) Unwrap() error { return e.Err }
 
 // Lasting reports whether another try fails in the same way until somebody moves files away.
 func (e *BesideError) Lasting() bool {
-	_, foreign := errors.AsType[*pagestore.ForeignError](e.Err)
+	_, foreign := errors.AsType[*publictree.ForeignError](e.Err)
 	_, collision := errors.AsType[*pagestore.CollisionError](e.Err)
 	return foreign || collision
 }

@@ -16,6 +16,7 @@ import (
 	"freshet/internal/diag"
 	"freshet/internal/documents"
 	"freshet/internal/pagestore"
+	"freshet/internal/publictree"
 	"freshet/revalidator"
 )
 
@@ -174,7 +175,7 @@ func TestErrors(t *testing.T) {
 	if pinned, ok := errors.AsType[*builder.PinnedError](err); !ok || pinned.Generation != b.Store.Current().ID {
 		t.Errorf("Build of a pinned site: %v, want a PinnedError", err)
 	}
-	foreign := &builder.BesideError{Err: fmt.Errorf("sync: %w", &pagestore.ForeignError{Dir: "public"})}
+	foreign := &builder.BesideError{Err: fmt.Errorf("sync: %w", &publictree.ForeignError{Dir: "public"})}
 	if other := (&builder.BesideError{Err: os.ErrPermission}); !foreign.Lasting() || other.Lasting() {
 		t.Error("only files in the way last")
 	}

@@ -186,10 +186,9 @@ func (w *Writer) settle(b *Batch) error {
 	current := w.current.Load()
 	there := func(p site.Path) bool {
 		if put, ok := b.puts[p]; ok {
-			return put.node != nil && put.node.hasFile()
+			return !fileOf(put.node).IsZero()
 		}
-		n := current.find(p)
-		return n != nil && n.hasFile()
+		return !current.File(p).IsZero()
 	}
 	for p, put := range b.puts {
 		n := put.node
@@ -205,7 +204,7 @@ func (w *Writer) settle(b *Batch) error {
 		} else {
 			n.object.Offset = 0
 		}
-		if !n.hasFile() {
+		if !HasFile(n.traits.Kind) {
 			continue
 		}
 		if other := twin(p); other != "" && there(other) {

@@ -3,7 +3,6 @@ package pagestore_test
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -210,55 +209,6 @@ func BenchmarkCompact(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-}
-
-// BenchmarkTree writes the files of 10,000 pages into a new folder, then looks at all of them, then changes one.
-func BenchmarkTree(b *testing.B) {
-	const n = 10_000
-	w := openWriter(b, pagestore.Config{Dir: b.TempDir()})
-	g := fill(b, w, n)
-	b.Run("cold", func(b *testing.B) {
-		for b.Loop() {
-			tree := openTree(b, b.TempDir(), w, pagestore.TreeOptions{})
-			if syncTree(b, tree, g) != n {
-				b.Fatal("not all files were written")
-			}
-		}
-		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/n, "µs/file")
-	})
-	tree := openTree(b, filepath.Join(b.TempDir(), "public"), w, pagestore.TreeOptions{})
-	syncTree(b, tree, g)
-	b.Run("verify", func(b *testing.B) {
-		for b.Loop() {
-			if n, err := tree.Verify(b.Context(), g); n != 0 || err != nil {
-				b.Fatal(n, err)
-			}
-		}
-		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/n, "µs/file")
-	})
-	b.Run("one", func(b *testing.B) {
-		i := 0
-		for b.Loop() {
-			b.StopTimer()
-			i++
-			batch := w.Begin()
-			ref, err := batch.Object(fmt.Appendf(nil, "%d %s", -i, benchBody))
-			if err != nil {
-				b.Fatal(err)
-			}
-			e := benchEntry(i % n)
-			e.Object = ref
-			batch.Put(e, nil)
-			g, err := batch.Commit(pagestore.CommitInfo{})
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.StartTimer()
-			if syncTree(b, tree, g) != 1 {
-				b.Fatal("not one file was written")
-			}
-		}
-	})
 }
 
 // BenchmarkObjectsAtOnce appends from several goroutines, as rendering does.

@@ -13,27 +13,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"freshet/internal/pagestore"
+	"freshet/internal/pagestore/pagetest"
 )
-
-var errCrash = errors.New("the machine has stopped")
-
-// stopAt returns a function for WithSteps after which, from the n-th step on, nothing is done any more, and one that
-// reports whether that happened.
-func stopAt(n int) (before func(step, name string) error, stopped func() bool) {
-	var count atomic.Int64
-	return func(string, string) error {
-		if count.Add(1) > int64(n) {
-			return errCrash
-		}
-		return nil
-	}, func() bool { return count.Load() > int64(n) }
-}
 
 func copyLog(t testing.TB, from, to string) {
 	t.Helper()
@@ -92,7 +78,7 @@ func TestCrashPoints(t *testing.T) {
 			for n := 0; ; n++ {
 				dir := t.TempDir()
 				copyLog(t, base, dir)
-				before, stopped := stopAt(n)
+				before, stopped := pagetest.StopAt(n)
 				cfg := pagestore.Config{Dir: dir, Keep: tt.keep}
 				w := openWriter(t, pagestore.WithSteps(cfg, before))
 				reader := openReader(t, dir)
@@ -143,7 +129,7 @@ func TestCrashPoints(t *testing.T) {
 func TestCrashOfFirstOpen(t *testing.T) {
 	for n := 0; ; n++ {
 		dir := t.TempDir()
-		before, stopped := stopAt(n)
+		before, stopped := pagetest.StopAt(n)
 		w, err := pagestore.OpenWriter(pagestore.WithSteps(pagestore.Config{Dir: dir}, before))
 		if !stopped() {
 			if err != nil || n < 4 {
@@ -224,7 +210,7 @@ func TestCannotCutBack(t *testing.T) {
 	var failing bool
 	w := openWriter(t, pagestore.WithSteps(pagestore.Config{Dir: dir}, func(step, _ string) error {
 		if failing && (step == "sync" || step == "truncate") {
-			return errCrash
+			return pagetest.ErrCrash
 		}
 		return nil
 	}))
@@ -234,8 +220,8 @@ func TestCannotCutBack(t *testing.T) {
 	for range 2 {
 		b := w.Begin()
 		_ = put(b, pages{"/x/": "x"})
-		if _, err := b.Commit(pagestore.CommitInfo{}); !errors.Is(err, errCrash) {
-			t.Errorf("Commit gives %v, want %v", err, errCrash)
+		if _, err := b.Commit(pagestore.CommitInfo{}); !errors.Is(err, pagetest.ErrCrash) {
+			t.Errorf("Commit gives %v, want %v", err, pagetest.ErrCrash)
 		}
 		wantContents(t, w.Current(), home)
 	}

@@ -1,5 +1,5 @@
-// Package pagestore keeps what the generator made: objects (the bytes of pages) and generations (which object is at
-// which path) in the page log, and the newest generation as ordinary files in the public tree.
+// Package pagestore keeps what the generator made in the page log: objects (the bytes of pages) and generations (which object
+// is at which path).
 //
 // The page log is one append-only file in the state folder, a segment; docs/formats/page-log.md is its format.
 // One process writes it ([OpenWriter] takes a lock), any number read it ([OpenReader]). A [Batch] appends objects
@@ -24,11 +24,6 @@
 //
 // Compaction writes a new segment that holds only the kept generations and what they need, and replaces the old one
 // by it; readers move over by themselves.
-//
-// The public tree ([OpenTree]) is brought up to a generation after it was committed, changed files only. Its files are
-// not synced one by one: a marker in the tree says which generation and which boot of the machine it is of, and a
-// tree from before a crash of the machine is compared file by file. Beside its files it may keep compressed ones, for
-// web servers that send those as they are; none is ever there of another page than the file beside it.
 //
 // The package works on Unix systems.
 package pagestore

@@ -11,12 +11,6 @@ func WithSteps(cfg Config, before func(step, name string) error) Config {
 // Abandon leaves the disk as it is and gives back the lock, as the end of a process does.
 func Abandon(w *Writer) { _ = w.lock.Close() }
 
-// SetBoot makes the tree believe that the machine was booted anew.
-func SetBoot(t *Tree, boot string) { t.boot = boot }
-
-// SetFolds makes the tree believe that its disk takes names that differ in case for one.
-func SetFolds(t *Tree) { t.folds = true }
-
 // Offset tells where the record of the entry at p is.
 func Offset(g *Generation, p site.Path) int64 { return g.find(p).off }
 
@@ -38,10 +32,7 @@ const (
 	BufferBytes = bufferBytes
 )
 
-var (
-	WorthCompacting = worthCompacting
-	Fold            = fold
-)
+var WorthCompacting = worthCompacting
 
 // EncodeEntry is the payload of an entry's record.
 func EncodeEntry(e *site.Entry, docs []site.DocRef) []byte { return encodeEntry(nil, e, docs) }

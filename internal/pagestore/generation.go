@@ -144,6 +144,11 @@ func (g *Generation) Object(ref site.ObjectRef) ([]byte, error) {
 	return g.seg.object(ref, nil)
 }
 
+// ObjectInto is Object that uses the memory of buf if that is large enough.
+func (g *Generation) ObjectInto(buf []byte, ref site.ObjectRef) ([]byte, error) {
+	return g.seg.object(ref, buf)
+}
+
 // Docs returns the documents that made the page of an entry of this generation.
 func (g *Generation) Docs(e *site.Entry) ([]site.DocRef, error) {
 	docs, _, err := g.rest(e)

@@ -35,8 +35,6 @@ func (n *node) location() string {
 	return s
 }
 
-func (n *node) hasFile() bool { return hasFile(n.traits.Kind) }
-
 // entry returns the entry that the node is.
 func (n *node) entry() *site.Entry {
 	e := &struct { // one allocation for most

@@ -9,13 +9,10 @@ import (
 	"freshet/internal/site"
 )
 
-const (
-	maxPathBytes    = 2048
-	maxSegmentBytes = 255 // what a file name may hold on common disks
+// MaxNameBytes bounds the name of a file or folder of the public tree: common disks hold no longer ones.
+const MaxNameBytes = 255
 
-	markerName  = ".freshet" // in the public tree; whatever begins with it belongs to the tree itself
-	stagingName = ".freshet-new"
-)
+const maxPathBytes = 2048
 
 // A PathError says that a page may not be at a path.
 type PathError struct {
@@ -38,7 +35,7 @@ func (e *CollisionError) Error() string {
 // that has a file it also has no empty segment, none longer than 255 bytes, and none at its beginning that the
 // tree uses itself.
 func CheckPath(p site.Path, kind site.Kind) error {
-	if reason := badPath(string(p), hasFile(kind)); reason != "" {
+	if reason := badPath(string(p), HasFile(kind)); reason != "" {
 		return &PathError{Path: p, Reason: reason}
 	}
 	return nil
@@ -67,26 +64,14 @@ func badPath(p string, file bool) string {
 		case !file:
 		case segment == "" && more:
 			return "has an empty segment"
-		case len(segment) > maxSegmentBytes:
+		case len(segment) > MaxNameBytes:
 			return "has a segment of more than 255 bytes"
-		case first && strings.HasPrefix(segment, markerName):
+		case first && strings.HasPrefix(segment, Reserved):
 			return "begins with a name that freshet keeps for itself"
 		}
 		rest = after
 	}
 	return ""
-}
-
-// hasFile reports whether entries of a kind have a file in the public tree.
-func hasFile(kind site.Kind) bool { return kind >= site.KindAsset && kind <= site.KindFeed }
-
-// fileName is the slash-separated name of a path's file in the public tree.
-func fileName(p site.Path) string {
-	name := strings.TrimPrefix(string(p), "/")
-	if name == "" || strings.HasSuffix(name, "/") {
-		name += "index.html"
-	}
-	return name
 }
 
 // twin is the other path that has the same file; empty when there is none.
@@ -110,7 +95,7 @@ func checkEntry(e *site.Entry) error {
 		return fmt.Errorf("entry %s has no kind", e.Path)
 	case e.Status != 200 && e.Status != 301 && e.Status != 308 && e.Status != 410:
 		return fmt.Errorf("entry %s has status %d, want 200, 301, 308 or 410", e.Path, e.Status)
-	case hasFile(e.Kind) && e.Status != 200:
+	case HasFile(e.Kind) && e.Status != 200:
 		return fmt.Errorf("entry %s has status %d and a kind that has a file", e.Path, e.Status)
 	}
 	return nil

@@ -2,7 +2,6 @@ package pagestore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -12,28 +11,23 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-
-	"freshet/internal/digest"
 )
 
-// A Seal describes a page log and a public tree that are up to date, so that another process can tell that both still
-// are, without a generation in memory. It is a shortcut: where [Unseal] does not find what a Seal describes, [OpenWriter]
-// and [OpenTree] find out why.
+// A Seal describes a page log, so that another process can tell that the log is still the same without loading a generation.
+// It is a shortcut: if [Unseal] does not find what the Seal describes, [OpenWriter] finds out why.
 type Seal struct {
-	Site       string     `json:"site"`
-	Segment    uint64     `json:"segment"` // its number
-	Size       int64      `json:"size"`    // of the segment's file, which ends with a commit
-	Commit     int64      `json:"commit"`  // where the record of that commit begins
-	Sum        uint32     `json:"sum"`     // checksum of that record
-	Starts     []int64    `json:"starts"`  // of records, which divide the file into ranges, sorted
-	Generation uint64     `json:"generation"`
-	Marker     digest.Sum `json:"marker,omitempty"` // of the public tree's marker file; 0: there is no tree
-	Home       bool       `json:"home,omitempty"`   // the tree has a file of the home page
+	Site       string  `json:"site"`
+	Segment    uint64  `json:"segment"` // its number
+	Size       int64   `json:"size"`    // of the segment's file, which ends with a commit
+	Commit     int64   `json:"commit"`  // where the record of that commit begins
+	Sum        uint32  `json:"sum"`     // checksum of that record
+	Starts     []int64 `json:"starts"`  // of records, which divide the file into ranges, sorted
+	Generation uint64  `json:"generation"`
 }
 
-// Seal describes the log and t, which may be nil. ok is false where the next writer has something to do: the log has
-// damage, is to be compacted or is pinned, or t is not wholly at the newest generation.
-func (w *Writer) Seal(t *Tree) (s Seal, ok bool) {
+// Seal describes the log. ok is false if the next writer has something to do: the log has damage, is to be compacted or is
+// pinned.
+func (w *Writer) Seal() (s Seal, ok bool) {
 	if w.ShouldCompact() {
 		return Seal{}, false
 	}
@@ -52,20 +46,6 @@ func (w *Writer) Seal(t *Tree) (s Seal, ok bool) {
 		return Seal{}, false
 	}
 	s.Starts = starts(current, size)
-	if t == nil {
-		return s, true
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	b, err := t.root.ReadFile(markerName)
-	if err != nil || !t.marker.equal(marker{Site: s.Site, mark: markOf(current), Boot: t.boot, Forms: t.forms}) {
-		return Seal{}, false
-	}
-	var written marker
-	if json.Unmarshal(b, &written) != nil || !written.equal(t.marker) {
-		return Seal{}, false
-	}
-	s.Marker, s.Home = max(digest.Bytes(b), 1), file(current, "/") != nil
 	return s, true
 }
 
@@ -77,10 +57,9 @@ type Sealed struct {
 	seal Seal
 }
 
-// Unseal takes the lock of the log in dir, and compares what can be compared at once: which files there are, their
-// sizes, the last commit, and the marker of the public tree in public (empty: none). ok is false where anything is
-// different, also where another process has the lock.
-func Unseal(dir, public string, s Seal) (_ *Sealed, ok bool) {
+// Unseal takes the lock of the log in dir, and compares what can be compared at once: which files there are, their sizes, and
+// the last commit. ok is false if anything is different, or if another process has the lock.
+func Unseal(dir string, s Seal) (_ *Sealed, ok bool) {
 	if info, err := os.Stat(filepath.Join(dir, logFolder)); err != nil || !info.IsDir() {
 		return nil, false
 	}
@@ -89,7 +68,7 @@ func Unseal(dir, public string, s Seal) (_ *Sealed, ok bool) {
 		return nil, false
 	}
 	l := &Sealed{dir: dir, lock: lock, seal: s}
-	if !l.isNewest() || !s.isTree(public) {
+	if !l.isNewest() {
 		_ = l.Close()
 		return nil, false
 	}
@@ -111,31 +90,6 @@ func (l *Sealed) isNewest() bool {
 	}
 	c, err := l.seg.commitAt(l.seal.Commit)
 	return err == nil && c.end == l.seal.Size && c.sum == l.seal.Sum && c.Generation == l.seal.Generation
-}
-
-// isTree reports whether the folder dir is the sealed public tree, as far as [Tree.Sync] would look at it.
-func (s Seal) isTree(dir string) bool {
-	if dir == "" || s.Marker == 0 {
-		return dir == "" && s.Marker == 0
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return false
-	}
-	defer root.Close()
-	b, err := root.ReadFile(markerName)
-	if err != nil || max(digest.Bytes(b), 1) != s.Marker {
-		return false
-	}
-	var m marker
-	if json.Unmarshal(b, &m) != nil || m.Boot != bootID() {
-		return false
-	}
-	if _, err := root.Lstat(stagingName); !errors.Is(err, os.ErrNotExist) {
-		return false
-	}
-	_, err = root.Lstat(fileName("/"))
-	return err == nil || !s.Home
 }
 
 // Intact reads the whole log and reports whether every record of it matches its checksum.

@@ -1,6 +1,6 @@
 // Package testenv finds what tests need from outside the module. What is absent makes a test skip and say why, unless
-// FRESHET_TEST_REQUIRE says that it must be there: then the test fails. Its value is a list of names, cases, chromium, corpus,
-// mongo, nginx, redis and varnish; 1 means all that can be installed anywhere, which is all but cases and corpus.
+// FRESHET_TEST_REQUIRE says that it must be there: then the test fails. Its value is a list of names, apache, cases, chromium, corpus,
+// haproxy, mongo, nginx, redis and varnish; 1 means all that can be installed anywhere, which is all but cases and corpus.
 package testenv
 
 import (
@@ -26,9 +26,11 @@ import (
 
 // What FRESHET_TEST_REQUIRE can name.
 const (
+	apache   = "apache"
 	cases    = "cases"
 	corpus   = "corpus"
 	chromium = "chromium"
+	haproxy  = "haproxy"
 	mongo    = "mongo"
 	nginx    = "nginx"
 	redis    = "redis"
@@ -201,6 +203,26 @@ func Nginx(t testing.TB) string {
 		missing(t, nginx, "there is no nginx: install Debian's package nginx-light, or set FRESHET_TEST_NGINX to the program")
 	}
 	return exe
+}
+
+// HAProxy returns HAProxy: $FRESHET_TEST_HAPROXY, else what is called haproxy.
+func HAProxy(t testing.TB) string {
+	t.Helper()
+	exe := program(os.Getenv("FRESHET_TEST_HAPROXY"), "haproxy")
+	if exe == "" {
+		missing(t, haproxy, "there is no HAProxy: install Debian's package haproxy, or set FRESHET_TEST_HAPROXY to the program")
+	}
+	return exe
+}
+
+// Apache returns Apache's server, with the folder of its modules: $FRESHET_TEST_APACHE, else what is called apache2.
+func Apache(t testing.TB) (exe, modules string) {
+	t.Helper()
+	exe, modules = program(os.Getenv("FRESHET_TEST_APACHE"), "apache2"), "/usr/lib/apache2/modules"
+	if _, err := os.Stat(filepath.Join(modules, "mod_proxy_http.so")); exe == "" || err != nil {
+		missing(t, apache, "there is no Apache: install Debian's package apache2-bin")
+	}
+	return exe, modules
 }
 
 // program finds the first of the names, also where only the superuser looks; empty: none.

@@ -1,4 +1,4 @@
-package pagestore
+package publictree
 
 import (
 	"context"
@@ -78,7 +78,7 @@ func (s *syncRun) temp() string {
 func (s *syncRun) refuse(w write, foreign string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.skipped[w.n.path()] = true
+	s.skipped[w.n.Path()] = true
 	s.foreign[foreign] = true
 }
 
@@ -93,11 +93,11 @@ func (s *syncRun) replaceFile(ctx context.Context, w write, buf []byte) ([]byte,
 		}
 	}
 	tmp := s.temp()
-	body, err := s.g.seg.object(w.n.object, buf)
+	body, err := s.g.ObjectInto(buf, w.n.Object())
 	if err != nil {
 		return buf, err
 	}
-	if err := s.t.store.cfg.before("tree write", w.name); err != nil {
+	if err := s.t.opt.before("write", w.name); err != nil {
 		return buf, err
 	}
 	if err := writeFile(s.t.root, tmp, body); err != nil {
@@ -115,7 +115,7 @@ func (s *syncRun) replaceFile(ctx context.Context, w write, buf []byte) ([]byte,
 	if err != nil {
 		return buf, err
 	}
-	if err := s.t.store.cfg.before("tree rename", w.name); err != nil {
+	if err := s.t.opt.before("rename", w.name); err != nil {
 		return buf, err
 	}
 	if err := s.t.root.Rename(tmp, w.name); err != nil {
@@ -151,7 +151,7 @@ func writeFile(root *os.Root, name string, body []byte) error {
 
 // fill writes files that are to be in the folder name into the folder staged.
 func (s *syncRun) fill(ctx context.Context, staged, name string, files []write, parallel bool) error {
-	if err := s.t.store.cfg.before("tree folder", name); err != nil {
+	if err := s.t.opt.before("folder", name); err != nil {
 		return err
 	}
 	if err := s.t.root.Mkdir(staged, 0o755); err != nil {
@@ -181,12 +181,12 @@ func (s *syncRun) fill(ctx context.Context, staged, name string, files []write, 
 				}
 				made = dir
 			}
-			body, err := s.g.seg.object(w.n.object, buf)
+			body, err := s.g.ObjectInto(buf, w.n.Object())
 			if err != nil {
 				return err
 			}
 			buf = scratch(body, buf)
-			if err := s.t.store.cfg.before("tree write", w.name); err != nil {
+			if err := s.t.opt.before("write", w.name); err != nil {
 				return err
 			}
 			if err := writeFile(root, rel, body); err != nil {
@@ -201,7 +201,7 @@ func (s *syncRun) fill(ctx context.Context, staged, name string, files []write, 
 					continue
 				}
 				ext := encoding.Coding(c).Ext()
-				if err := s.t.store.cfg.before("tree write", w.name+ext); err != nil {
+				if err := s.t.opt.before("write", w.name+ext); err != nil {
 					return err
 				}
 				if err := writeFile(root, rel+ext, form); err != nil {

@@ -1,4 +1,4 @@
-package pagestore
+package publictree
 
 import (
 	"context"
@@ -17,11 +17,12 @@ import (
 
 	"freshet/internal/digest"
 	"freshet/internal/encoding"
+	"freshet/internal/pagestore"
 	"freshet/internal/site"
 )
 
-// TreeOptions are what OpenTree may be told.
-type TreeOptions struct {
+// Options are the settings of a Tree.
+type Options struct {
 	// Adopt takes over a folder that freshet did not write: files where pages are to be are overwritten; all others
 	// stay as they are.
 	Adopt bool
@@ -29,7 +30,17 @@ type TreeOptions struct {
 	// NAME.zst. A tree that has forms and is to have none loses those that freshet wrote.
 	Precompress bool
 	Logger      *slog.Logger // nil: silent
+
+	// before is asked before every step that changes the tree; an error stops the step. Tests stop the package there.
+	before func(step, name string) error
 }
+
+// Names that the tree keeps for itself.
+const (
+	markerName  = pagestore.Reserved
+	stagingName = pagestore.Reserved + "-new"
+	tmpSuffix   = ".tmp"
+)
 
 // A NotOwnError says that a folder is not empty and was not written for this site.
 type NotOwnError struct {
@@ -65,8 +76,8 @@ func (e *ForeignError) Error() string {
 // A Tree is the public tree: a folder that holds the newest generation as ordinary files. Its methods may be called
 // from any goroutine.
 type Tree struct {
-	store *Writer
-	opt   TreeOptions
+	store *pagestore.Writer
+	opt   Options
 	dir   string
 	boot  string // of this machine; empty: unknown
 	forms string // version of the encoders; empty: there are to be no forms
@@ -100,16 +111,19 @@ type mark struct {
 	Committed  time.Time `json:"committed,omitzero"`
 }
 
-func markOf(g *Generation) mark { return mark{g.ID, g.Commit.Time} }
+func markOf(g *pagestore.Generation) mark { return mark{g.ID, g.Commit.Time} }
 
 // maxTargets bounds how many generations a tree may have been left halfway to.
 const maxTargets = 8
 
-// OpenTree opens the public tree in dir, making the folder if it is not there. A folder that is not empty (a .gitignore
+// Open opens the public tree in dir, making the folder if it is not there. A folder that is not empty (a .gitignore
 // apart) and not this site's own is a *[NotOwnError], unless it is to be adopted.
-func OpenTree(dir string, store *Writer, opt TreeOptions) (*Tree, error) {
+func Open(dir string, store *pagestore.Writer, opt Options) (*Tree, error) {
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opt.before == nil {
+		opt.before = func(string, string) error { return nil }
 	}
 	t := &Tree{store: store, opt: opt, dir: dir, boot: bootID()}
 	if opt.Precompress {
@@ -233,7 +247,7 @@ func (t *Tree) setMarker(m marker) error {
 	if err != nil {
 		return err
 	}
-	if err := t.store.cfg.before("tree marker", markerName); err != nil {
+	if err := t.opt.before("marker", markerName); err != nil {
 		return err
 	}
 	const tmp = markerName + tmpSuffix
@@ -263,18 +277,18 @@ func (t *Tree) Close() error {
 // Two pages that need the same file are a *[CollisionError], also after everything else is done.
 //
 // Compressed forms of a file are removed before it changes or goes, and written after it, so none is ever there of
-// another page than the file's. They are made and removed for all files when [TreeOptions].Precompress is another than
+// another page than the file's. They are made and removed for all files when [Options].Precompress is another than
 // it was.
-func (t *Tree) Sync(ctx context.Context, g *Generation) (changedFiles int, err error) {
+func (t *Tree) Sync(ctx context.Context, g *pagestore.Generation) (changedFiles int, err error) {
 	return t.sync(ctx, g, false)
 }
 
 // Verify is Sync that compares every file with g and mends what is different.
-func (t *Tree) Verify(ctx context.Context, g *Generation) (changedFiles int, err error) {
+func (t *Tree) Verify(ctx context.Context, g *pagestore.Generation) (changedFiles int, err error) {
 	return t.sync(ctx, g, true)
 }
 
-func (t *Tree) sync(ctx context.Context, g *Generation, full bool) (int, error) {
+func (t *Tree) sync(ctx context.Context, g *pagestore.Generation, full bool) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err := t.reopen(); err != nil {
@@ -292,10 +306,10 @@ func (t *Tree) sync(ctx context.Context, g *Generation, full bool) (int, error) 
 
 // Copy returns the bytes of an entry from the public tree in dir, if its file there holds exactly these.
 func Copy(dir string, e *site.Entry) ([]byte, bool) {
-	if dir == "" || e.Status != 200 || !hasFile(e.Kind) || CheckPath(e.Path, e.Kind) != nil {
+	if dir == "" || e.Status != 200 || !pagestore.HasFile(e.Kind) || pagestore.CheckPath(e.Path, e.Kind) != nil {
 		return nil, false
 	}
-	f, err := os.OpenInRoot(dir, filepath.FromSlash(fileName(e.Path)))
+	f, err := os.OpenInRoot(dir, filepath.FromSlash(pagestore.FileName(e.Path)))
 	if err != nil {
 		return nil, false
 	}
@@ -312,7 +326,7 @@ func Copy(dir string, e *site.Entry) ([]byte, bool) {
 }
 
 // generation returns one that the marker names; nil when the log does not have it any more.
-func (t *Tree) generation(m mark) (*Generation, error) {
+func (t *Tree) generation(m mark) (*pagestore.Generation, error) {
 	g, err := t.store.At(m.Generation)
 	if errors.Is(err, site.ErrNotFound) {
 		return nil, nil

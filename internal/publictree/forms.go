@@ -1,4 +1,4 @@
-package pagestore
+package publictree
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"freshet/internal/encoding"
+	"freshet/internal/pagestore"
 	"freshet/internal/site"
 )
 
@@ -37,23 +38,23 @@ type forms [encoding.Count][]byte
 
 // hasForms reports whether an entry's file gets those forms that are smaller than it. The files that are read by hosts
 // and not by readers get none.
-func hasForms(n *node) bool {
-	return n.object.Size >= encoding.LeastBytes && encoding.Compressible(n.traits.Type) && n.path() != "/_redirects" && n.path() != "/_headers"
+func hasForms(n pagestore.File) bool {
+	return n.Object().Size >= encoding.LeastBytes && encoding.Compressible(n.Type()) && n.Path() != "/_redirects" && n.Path() != "/_headers"
 }
 
 // setForms finds out which forms of a file are to be made, and which that may be there are freshet's.
 func (s *syncRun) setForms(w *write) {
 	makes := s.makesForms && hasForms(w.n)
-	owns := s.hadForms && (s.lost || s.hadFormsAt(w.n.path()))
+	owns := s.hadForms && (s.lost || s.hadFormsAt(w.n.Path()))
 	if !makes && !owns {
 		return
 	}
 	for c := encoding.Gzip; c < encoding.Count; c++ {
 		name := w.name + c.Ext()
-		if file(s.g, pageOf(name)) != nil || len(path.Base(name)) > maxSegmentBytes {
+		if !s.g.File(pageOf(name)).IsZero() || len(path.Base(name)) > pagestore.MaxNameBytes {
 			continue // the name is another page's
 		}
-		if owns && !s.wasForeign(name) && !slices.ContainsFunc(s.olds, func(old *Generation) bool { return file(old, pageOf(name)) != nil }) {
+		if owns && !s.wasForeign(name) && !slices.ContainsFunc(s.olds, func(old *pagestore.Generation) bool { return !old.File(pageOf(name)).IsZero() }) {
 			w.owns.add(c)
 		}
 		if makes && !s.noForm[name] {
@@ -82,9 +83,9 @@ func (s *syncRun) wasForeign(form string) bool { return slices.Contains(s.was.Fo
 
 // hadFormsAt reports whether the forms of the file at p may be there, and freshet's.
 func (s *syncRun) hadFormsAt(p site.Path) bool {
-	return s.hadForms && !slices.Contains(s.was.Skipped, p) && slices.ContainsFunc(s.olds, func(old *Generation) bool {
-		n := file(old, p)
-		return n != nil && hasForms(n)
+	return s.hadForms && !slices.Contains(s.was.Skipped, p) && slices.ContainsFunc(s.olds, func(old *pagestore.Generation) bool {
+		n := old.File(p)
+		return !n.IsZero() && hasForms(n)
 	})
 }
 
@@ -95,7 +96,7 @@ func (s *syncRun) isOwnForm(name string) bool {
 	}
 	plain, c := encoding.Split(name)
 	return c != encoding.Identity && slices.ContainsFunc(pagesOf(plain), s.hadFormsAt) &&
-		!slices.ContainsFunc(s.olds, func(old *Generation) bool { return file(old, pageOf(name)) != nil })
+		!slices.ContainsFunc(s.olds, func(old *pagestore.Generation) bool { return !old.File(pageOf(name)).IsZero() })
 }
 
 // planForms plans what is to be done to forms, once it is known what is to be done to files.
@@ -125,7 +126,7 @@ func (s *syncRun) planForms() {
 		take(name)
 		if slices.ContainsFunc(pagesOf(name), s.hadFormsAt) || s.lost && s.hadForms {
 			for c := encoding.Gzip; c < encoding.Count; c++ {
-				if form := name + c.Ext(); file(s.g, pageOf(form)) == nil && !s.wasForeign(form) {
+				if form := name + c.Ext(); s.g.File(pageOf(form)).IsZero() && !s.wasForeign(form) {
 					d.owns.add(c)
 				}
 			}
@@ -134,10 +135,10 @@ func (s *syncRun) planForms() {
 	}
 	if s.reformAll {
 		s.reforms = s.reforms[:0]
-		for n := range s.g.nodes() {
-			p := n.path()
-			if n.hasFile() && !s.skipped[p] && !slices.Contains(s.was.Skipped, p) && !writes[fileName(p)] {
-				w := write{n: n, name: fileName(p), own: true}
+		for n := range s.g.Files() {
+			p := n.Path()
+			if !s.skipped[p] && !slices.Contains(s.was.Skipped, p) && !writes[pagestore.FileName(p)] {
+				w := write{n: n, name: pagestore.FileName(p), own: true}
 				s.setForms(&w)
 				s.reforms = append(s.reforms, w)
 			}
@@ -145,7 +146,7 @@ func (s *syncRun) planForms() {
 	}
 	for plain := range beside {
 		for _, p := range pagesOf(plain) {
-			if n := file(s.g, p); n != nil && !s.skipped[p] {
+			if n := s.g.File(p); !n.IsZero() && !s.skipped[p] {
 				w := write{n: n, name: plain}
 				s.setForms(&w)
 				s.reforms = append(s.reforms, w)
@@ -155,7 +156,7 @@ func (s *syncRun) planForms() {
 	for _, form := range s.was.ForeignForms { // what was in its place may be gone
 		plain, c := encoding.Split(form)
 		for _, p := range pagesOf(plain) {
-			if n := file(s.g, p); n != nil && !s.skipped[p] && !writes[plain] && !s.reformAll {
+			if n := s.g.File(p); !n.IsZero() && !s.skipped[p] && !writes[plain] && !s.reformAll {
 				w := write{n: n, name: plain}
 				s.setForms(&w)
 				w.makes &= 1 << c
@@ -228,7 +229,7 @@ func (s *syncRun) isFreeForm(w *write, c encoding.Coding) (bool, error) {
 	case info.IsDir():
 		return true, nil // if it is still there then, no form is written
 	}
-	same, err := s.formHolds(name, c, []oldObject{{s.g, w.n.object}})
+	same, err := s.formHolds(name, c, []oldObject{{s.g, w.n.Object()}})
 	if err == nil && !same {
 		s.refuseForm(name)
 	}
@@ -320,7 +321,7 @@ func (s *syncRun) stageForms(w write, made forms) (staged [encoding.Count]string
 			continue
 		}
 		staged[c] = s.temp()
-		if err := s.t.store.cfg.before("tree write", w.name+encoding.Coding(c).Ext()); err != nil {
+		if err := s.t.opt.before("write", w.name+encoding.Coding(c).Ext()); err != nil {
 			return staged, err
 		}
 		if err := writeFile(s.t.root, staged[c], form); err != nil {
@@ -351,7 +352,7 @@ func (s *syncRun) placeForm(tmp, name string) error {
 	if info, err := s.t.root.Lstat(name); err == nil && info.IsDir() {
 		return nil // somebody's folder has the name
 	}
-	if err := s.t.store.cfg.before("tree rename", name); err != nil {
+	if err := s.t.opt.before("rename", name); err != nil {
 		return err
 	}
 	if err := s.t.root.Rename(tmp, name); err != nil {
@@ -383,7 +384,7 @@ func (s *syncRun) removeForm(name string) (bool, error) {
 	if info, err := s.t.root.Lstat(name); err != nil || info.IsDir() {
 		return false, nil // it is gone, or a page has a folder there
 	}
-	if err := s.t.store.cfg.before("tree remove", name); err != nil {
+	if err := s.t.opt.before("remove", name); err != nil {
 		return false, err
 	}
 	return true, s.t.root.Remove(name)
@@ -443,7 +444,7 @@ func (s *syncRun) reformFile(w write) error {
 	}
 	var made forms
 	if w.makes != 0 {
-		body, err := s.g.Object(w.n.object)
+		body, err := s.g.Object(w.n.Object())
 		if err != nil {
 			return err
 		}
@@ -459,7 +460,7 @@ func (s *syncRun) reformFile(w write) error {
 		c := encoding.Coding(i)
 		name := w.name + c.Ext()
 		rest.remove(c)
-		is, err := s.readForm(name, w.n.object.Size)
+		is, err := s.readForm(name, w.n.Object().Size)
 		if err != nil {
 			return err
 		}
@@ -476,7 +477,7 @@ func (s *syncRun) reformFile(w write) error {
 			}
 		}
 		tmp := s.temp()
-		if err := s.t.store.cfg.before("tree write", name); err != nil {
+		if err := s.t.opt.before("write", name); err != nil {
 			return err
 		}
 		if err := writeFile(s.t.root, tmp, form); err != nil {
@@ -489,10 +490,10 @@ func (s *syncRun) reformFile(w write) error {
 	if rest == 0 {
 		return nil
 	}
-	objects := []oldObject{{s.g, w.n.object}}
+	objects := []oldObject{{s.g, w.n.Object()}}
 	for _, old := range s.olds {
-		if n := file(old, w.n.path()); n != nil && n.object.ID != w.n.object.ID {
-			objects = append(objects, oldObject{old, n.object})
+		if n := old.File(w.n.Path()); !n.IsZero() && n.Object().ID != w.n.Object().ID {
+			objects = append(objects, oldObject{old, n.Object()})
 		}
 	}
 	return s.dropForms(w.name, rest, objects)

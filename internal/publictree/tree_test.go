@@ -1,4 +1,4 @@
-package pagestore_test
+package publictree_test
 
 import (
 	"context"
@@ -17,12 +17,37 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"freshet/internal/pagestore"
+	"freshet/internal/pagestore/pagetest"
+	"freshet/internal/publictree"
 	"freshet/internal/site"
 )
 
-func openTree(t testing.TB, dir string, w *pagestore.Writer, opt pagestore.TreeOptions) *pagestore.Tree {
+type pages = pagetest.Pages
+
+var (
+	kindOf       = pagetest.Kind
+	put          = pagetest.Put
+	commit       = pagetest.Commit
+	after        = pagetest.After
+	openWriter   = pagetest.OpenWriter
+	openReader   = pagetest.OpenReader
+	closeWriter  = pagetest.CloseWriter
+	wantContents = pagetest.WantContents
+)
+
+// stepped returns opt with *before as the function that is asked before every step.
+func stepped(opt publictree.Options, before *func(step, name string) error) publictree.Options {
+	return publictree.WithSteps(opt, func(step, name string) error {
+		if *before != nil {
+			return (*before)(step, name)
+		}
+		return nil
+	})
+}
+
+func openTree(t testing.TB, dir string, w *pagestore.Writer, opt publictree.Options) *publictree.Tree {
 	t.Helper()
-	tree, err := pagestore.OpenTree(dir, w, opt)
+	tree, err := publictree.Open(dir, w, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +55,7 @@ func openTree(t testing.TB, dir string, w *pagestore.Writer, opt pagestore.TreeO
 	return tree
 }
 
-func syncTree(t testing.TB, tree *pagestore.Tree, g *pagestore.Generation) int {
+func syncTree(t testing.TB, tree *publictree.Tree, g *pagestore.Generation) int {
 	t.Helper()
 	n, err := tree.Sync(t.Context(), g)
 	if err != nil {
@@ -117,7 +142,7 @@ var aSite = pages{
 func TestTreeFollowsGenerations(t *testing.T) {
 	w := openWriter(t, pagestore.Config{Dir: t.TempDir()})
 	dir := filepath.Join(t.TempDir(), "deep", "public")
-	tree := openTree(t, dir, w, pagestore.TreeOptions{})
+	tree := openTree(t, dir, w, publictree.Options{})
 	want := pages{}
 	steps := []struct {
 		change pages
@@ -148,7 +173,7 @@ func TestTreeFollowsGenerations(t *testing.T) {
 			t.Errorf("step %d: Verify changed %d files, %v", i, n, err)
 		}
 		if i%3 == 0 { // another process
-			tree = openTree(t, dir, w, pagestore.TreeOptions{})
+			tree = openTree(t, dir, w, publictree.Options{})
 			if n := syncTree(t, tree, g); n != 0 {
 				t.Errorf("step %d: Sync of a second process changed %d files", i, n)
 			}
@@ -182,16 +207,16 @@ func modTimes(t testing.TB, dir string) map[string]string {
 func TestTreeOrder(t *testing.T) {
 	var mu sync.Mutex
 	var steps []string
-	w := openWriter(t, pagestore.WithSteps(pagestore.Config{Dir: t.TempDir()}, func(step, name string) error {
+	w := openWriter(t, pagestore.Config{Dir: t.TempDir()})
+	dir := t.TempDir()
+	tree := openTree(t, dir, w, publictree.WithSteps(publictree.Options{}, func(step, name string) error {
 		mu.Lock()
 		defer mu.Unlock()
-		if step == "tree rename" || step == "tree remove" || step == "tree marker" {
-			steps = append(steps, strings.TrimPrefix(step, "tree ")+" "+name)
+		if step == "rename" || step == "remove" || step == "marker" {
+			steps = append(steps, step+" "+name)
 		}
 		return nil
 	}))
-	dir := t.TempDir()
-	tree := openTree(t, dir, w, pagestore.TreeOptions{})
 	syncTree(t, tree, commit(t, w, after(aSite, pages{"/blog/z/": "z"})))
 	steps = nil
 	syncTree(t, tree, commit(t, w, pages{
@@ -240,12 +265,7 @@ func TestTreeCrash(t *testing.T) {
 		t.Run(v.name, func(t *testing.T) {
 			stateDir := t.TempDir()
 			var before func(step, name string) error
-			w := openWriter(t, pagestore.WithSteps(pagestore.Config{Dir: stateDir}, func(step, name string) error {
-				if before != nil && strings.HasPrefix(step, "tree") {
-					return before(step, name)
-				}
-				return nil
-			}))
+			w := openWriter(t, pagestore.Config{Dir: stateDir})
 			g1 := commit(t, w, first)
 			g2 := commit(t, w, second)
 			g3 := commit(t, w, third)
@@ -253,10 +273,10 @@ func TestTreeCrash(t *testing.T) {
 			for n := 0; ; n++ {
 				before = nil
 				dir := t.TempDir()
-				tree := openTree(t, dir, w, pagestore.TreeOptions{})
+				tree := openTree(t, dir, w, stepped(publictree.Options{}, &before))
 				syncTree(t, tree, g1)
 				var stopped func() bool
-				before, stopped = stopAt(n)
+				before, stopped = pagetest.StopAt(n)
 				_, err := tree.Sync(t.Context(), g2)
 				before = nil
 				if !stopped() {
@@ -283,7 +303,7 @@ func TestTreeCrash(t *testing.T) {
 					}
 				}
 				if v.reopen {
-					tree = openTree(t, dir, w, pagestore.TreeOptions{})
+					tree = openTree(t, dir, w, stepped(publictree.Options{}, &before))
 				}
 				if v.boot { // and the crash has torn a file
 					there := files(t, dir)
@@ -292,7 +312,7 @@ func TestTreeCrash(t *testing.T) {
 							writeFiles(t, dir, pages{name: torn})
 						}
 					}
-					pagestore.SetBoot(tree, "another")
+					publictree.SetBoot(tree, "another")
 				}
 				g, want := g2, after(first, second)
 				if v.third {
@@ -313,30 +333,25 @@ func TestTreeCrash(t *testing.T) {
 // no new page any more for the Sync that finishes.
 func TestTreeCrashKeepsForeignFiles(t *testing.T) {
 	var before func(step, name string) error
-	w := openWriter(t, pagestore.WithSteps(pagestore.Config{Dir: t.TempDir()}, func(step, name string) error {
-		if before != nil && strings.HasPrefix(step, "tree") {
-			return before(step, name)
-		}
-		return nil
-	}))
+	w := openWriter(t, pagestore.Config{Dir: t.TempDir()})
 	g1 := commit(t, w, pages{"/": "home", "/blog/a/": "a", "/x/y/": "y"})
 	change := pages{"/favicon.ico": "icon", "/blog/b/": "b", "/": "home 2", "/new/": "new", "!/x/y/": "", "/x": "x"}
 	g2 := commit(t, w, change)
 	for n := 0; ; n++ {
 		before = nil
 		dir := t.TempDir()
-		tree := openTree(t, dir, w, pagestore.TreeOptions{})
+		tree := openTree(t, dir, w, stepped(publictree.Options{}, &before))
 		syncTree(t, tree, g1)
 		mine := pages{"favicon.ico": "mine", "blog/b/index.html": "mine", "x/mine.txt": "mine"}
 		writeFiles(t, dir, mine)
 		var stopped func() bool
-		before, stopped = stopAt(n)
+		before, stopped = pagetest.StopAt(n)
 		_, _ = tree.Sync(t.Context(), g2)
 		before = nil
 		for range 2 {
-			tree = openTree(t, dir, w, pagestore.TreeOptions{})
+			tree = openTree(t, dir, w, stepped(publictree.Options{}, &before))
 			_, err := tree.Sync(t.Context(), g2)
-			if f, ok := errors.AsType[*pagestore.ForeignError](err); !ok || len(f.Files) != 3 {
+			if f, ok := errors.AsType[*publictree.ForeignError](err); !ok || len(f.Files) != 3 {
 				t.Errorf("step %d: Sync gives %v, want a ForeignError of three", n, err)
 			}
 			wantFiles(t, dir, after(mine, pages{"index.html": "home 2", "blog/a/index.html": "a", "new/index.html": "new"}))
@@ -353,14 +368,9 @@ func TestTreeRandomly(t *testing.T) {
 	for seed := range uint64(4) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		var before func(step, name string) error
-		w := openWriter(t, pagestore.WithSteps(pagestore.Config{Dir: t.TempDir(), Keep: 3}, func(step, name string) error {
-			if before != nil && strings.HasPrefix(step, "tree") {
-				return before(step, name)
-			}
-			return nil
-		}))
+		w := openWriter(t, pagestore.Config{Dir: t.TempDir(), Keep: 3})
 		dir := t.TempDir()
-		tree := openTree(t, dir, w, pagestore.TreeOptions{})
+		tree := openTree(t, dir, w, stepped(publictree.Options{}, &before))
 		names := []string{"/", "/a/", "/a/b/", "/a/b/c/", "/a/c/", "/assets/x", "/assets/y/z", "/feed.xml", "/blog/", "/blog/p/", "/blog/q/",
 			"/topic/t/", "/x", "/x/y", "/x/y/", "/old/x", "/api/x"}
 		want := pages{}
@@ -394,11 +404,11 @@ func TestTreeRandomly(t *testing.T) {
 				continue
 			}
 			if r.IntN(3) == 0 {
-				before, _ = stopAt(r.IntN(10))
+				before, _ = pagetest.StopAt(r.IntN(10))
 				_, _ = tree.Sync(t.Context(), g)
 				before = nil
 				if r.IntN(2) == 0 {
-					tree = openTree(t, dir, w, pagestore.TreeOptions{})
+					tree = openTree(t, dir, w, stepped(publictree.Options{}, &before))
 				}
 				if r.IntN(2) == 0 {
 					continue
@@ -426,21 +436,21 @@ func TestTreeVerifyMends(t *testing.T) {
 	}
 	g := commit(t, w, aSite)
 	want := after(asFiles(aSite), pages{"mine.txt": "mine"})
-	tests := map[string]func(dir string, tree *pagestore.Tree) (int, error){
-		"Verify": func(_ string, tree *pagestore.Tree) (int, error) { return tree.Verify(t.Context(), g) },
-		"after a reboot": func(_ string, tree *pagestore.Tree) (int, error) {
-			pagestore.SetBoot(tree, "another")
+	tests := map[string]func(dir string, tree *publictree.Tree) (int, error){
+		"Verify": func(_ string, tree *publictree.Tree) (int, error) { return tree.Verify(t.Context(), g) },
+		"after a reboot": func(_ string, tree *publictree.Tree) (int, error) {
+			publictree.SetBoot(tree, "another")
 			return tree.Sync(t.Context(), g)
 		},
-		"torn marker": func(dir string, _ *pagestore.Tree) (int, error) {
+		"torn marker": func(dir string, _ *publictree.Tree) (int, error) {
 			writeFiles(t, dir, pages{".freshet": "\x00\x00"})
-			return openTree(t, dir, w, pagestore.TreeOptions{}).Sync(t.Context(), g)
+			return openTree(t, dir, w, publictree.Options{}).Sync(t.Context(), g)
 		},
 	}
 	for name, do := range tests {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			tree := openTree(t, dir, w, pagestore.TreeOptions{})
+			tree := openTree(t, dir, w, publictree.Options{})
 			syncTree(t, tree, g)
 			damage(dir)
 			if n := syncTree(t, tree, g); n != 0 {
@@ -450,7 +460,7 @@ func TestTreeVerifyMends(t *testing.T) {
 				t.Errorf("%d files were mended, %v, want 4", n, err)
 			}
 			wantFiles(t, dir, want)
-			if n := syncTree(t, openTree(t, dir, w, pagestore.TreeOptions{}), g); n != 0 {
+			if n := syncTree(t, openTree(t, dir, w, publictree.Options{}), g); n != 0 {
 				t.Errorf("the next Sync changed %d files", n)
 			}
 		})
@@ -461,7 +471,7 @@ func TestTreeVerifyMends(t *testing.T) {
 func TestTreeOfForgottenGeneration(t *testing.T) {
 	w := openWriter(t, pagestore.Config{Dir: t.TempDir(), Keep: 2})
 	dir := t.TempDir()
-	tree := openTree(t, dir, w, pagestore.TreeOptions{})
+	tree := openTree(t, dir, w, publictree.Options{})
 	syncTree(t, tree, commit(t, w, after(aSite, pages{"/blog/z/": "z"})))
 	commit(t, w, pages{"/blog/b/": "b2"})
 	commit(t, w, pages{"/blog/b/": "b3", "/feed.xml": "feed 3", "!/blog/z/": "", "/blog/y/": "y"})
@@ -469,7 +479,7 @@ func TestTreeOfForgottenGeneration(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := w.Current()
-	tree = openTree(t, dir, w, pagestore.TreeOptions{})
+	tree = openTree(t, dir, w, publictree.Options{})
 	if n := syncTree(t, tree, g); n != 4 {
 		t.Errorf("%d files were changed, want 4", n)
 	}
@@ -499,14 +509,14 @@ func TestTreeOwnership(t *testing.T) {
 			dir := t.TempDir()
 			writeFiles(t, dir, tt.before)
 			was := files(t, dir)
-			tree, err := pagestore.OpenTree(dir, w, pagestore.TreeOptions{Adopt: tt.adopt})
-			own, ok := errors.AsType[*pagestore.NotOwnError](err)
+			tree, err := publictree.Open(dir, w, publictree.Options{Adopt: tt.adopt})
+			own, ok := errors.AsType[*publictree.NotOwnError](err)
 			if ok != tt.refuse || !tt.refuse && err != nil {
-				t.Fatalf("OpenTree gives %v", err)
+				t.Fatalf("Open gives %v", err)
 			}
 			if tt.refuse {
 				if own.Dir != dir || own.Other != tt.other || !strings.Contains(err.Error(), "--adopt") {
-					t.Errorf("OpenTree gives %v", err)
+					t.Errorf("Open gives %v", err)
 				}
 				wantFiles(t, dir, was)
 				return
@@ -530,7 +540,7 @@ func TestTreeForeignFiles(t *testing.T) {
 	mine := pages{"favicon.ico": "mine", "blog/b/index.html": "mine", "same.txt": "same", "x": "a file", "dir/mine.txt": "mine"}
 
 	dir, outside := t.TempDir(), t.TempDir()
-	open := func(adopt bool) *pagestore.Tree { return openTree(t, dir, w, pagestore.TreeOptions{Adopt: adopt}) }
+	open := func(adopt bool) *publictree.Tree { return openTree(t, dir, w, publictree.Options{Adopt: adopt}) }
 	tree := open(false)
 	syncTree(t, tree, g1)
 	writeFiles(t, dir, mine)
@@ -539,7 +549,7 @@ func TestTreeForeignFiles(t *testing.T) {
 	}
 	foreign := func(err error, want ...string) {
 		t.Helper()
-		f, ok := errors.AsType[*pagestore.ForeignError](err)
+		f, ok := errors.AsType[*publictree.ForeignError](err)
 		if !ok || !slices.Equal(f.Files, want) {
 			t.Errorf("Sync gives %v, want a ForeignError of %q", err, want)
 		}
@@ -599,7 +609,7 @@ func TestTreeForeignFiles(t *testing.T) {
 func TestTreeKeepsWhatOthersChanged(t *testing.T) {
 	w := openWriter(t, pagestore.Config{Dir: t.TempDir()})
 	dir := t.TempDir()
-	tree := openTree(t, dir, w, pagestore.TreeOptions{})
+	tree := openTree(t, dir, w, publictree.Options{})
 	syncTree(t, tree, commit(t, w, pages{"/a/": "a", "/b/": "b", "/c/": "c"}))
 	writeFiles(t, dir, pages{"a/index.html": "mine", "b/mine.txt": "mine"})
 	syncTree(t, tree, commit(t, w, pages{"!/a/": "", "!/b/": "", "!/c/": ""}))
@@ -611,8 +621,8 @@ func TestTreeOnFoldingDisk(t *testing.T) {
 	g1 := commit(t, w, pages{"/assets/Logo.png": "upper", "/assets/logo.png": "lower", "/x/": "x"})
 	g2 := commit(t, w, pages{"!/assets/Logo.png": "", "!/x/": "", "/X/": "X"})
 	dir := t.TempDir()
-	tree := openTree(t, dir, w, pagestore.TreeOptions{})
-	pagestore.SetFolds(tree)
+	tree := openTree(t, dir, w, publictree.Options{})
+	publictree.SetFolds(tree)
 	for range 2 {
 		_, err := tree.Sync(t.Context(), g1)
 		c, ok := errors.AsType[*pagestore.CollisionError](err)
@@ -625,42 +635,9 @@ func TestTreeOnFoldingDisk(t *testing.T) {
 	wantFiles(t, dir, pages{"assets/logo.png": "lower", "X/index.html": "X"})
 
 	for a, b := range map[string]string{"a/É": "A/é", "e\u0301": "É", "straße": "STRASSE", "ς": "Σ", "नदी": "नदी"} {
-		if equal := pagestore.Fold(a) == pagestore.Fold(b); equal != (a != "straße") {
+		if equal := publictree.Fold(a) == publictree.Fold(b); equal != (a != "straße") {
 			t.Errorf("Fold(%q) = Fold(%q) is %v", a, b, equal)
 		}
-	}
-}
-
-// TestTreePathSafety: whatever a generation holds, nothing is written outside the tree.
-func TestTreePathSafety(t *testing.T) {
-	parent := t.TempDir()
-	dir := filepath.Join(parent, "public")
-	w := openWriter(t, pagestore.Config{Dir: t.TempDir()})
-	tree := openTree(t, dir, w, pagestore.TreeOptions{})
-	long := strings.Repeat("x", 300)
-	for _, p := range []site.Path{
-		"/../a", "/x/../../a", "a", "", "//a", "/a\x00b", `/..\a`, "/" + site.Path(long) + "/", "/.freshet", "/.", "/..",
-	} {
-		b := w.Begin()
-		ref, err := b.Object([]byte("evil"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		pagestore.PutUnchecked(b, site.Entry{Path: p, Kind: site.KindPage, Status: 200, Object: ref})
-		b.Put(site.Entry{Path: "/fine/", Kind: site.KindPage, Status: 200, Object: ref}, nil)
-		g, err := b.Commit(pagestore.CommitInfo{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, do := range []func(context.Context, *pagestore.Generation) (int, error){tree.Sync, tree.Verify, tree.Sync} {
-			_, err := do(t.Context(), g)
-			if e, ok := errors.AsType[*pagestore.PathError](err); !ok || e.Path != p {
-				t.Errorf("%q: %v, want a PathError", p, err)
-			}
-			wantFiles(t, parent, pages{"public/.freshet": files(t, parent)["public/.freshet"], "public/fine/index.html": "evil"})
-		}
-		commit(t, w, pages{"!" + string(p): ""})
-		syncTree(t, tree, w.Current())
 	}
 }
 
@@ -669,7 +646,7 @@ func TestTreeRemovedByHand(t *testing.T) {
 	w := openWriter(t, pagestore.Config{Dir: t.TempDir()})
 	g := commit(t, w, aSite)
 	dir := filepath.Join(t.TempDir(), "public")
-	tree := openTree(t, dir, w, pagestore.TreeOptions{})
+	tree := openTree(t, dir, w, publictree.Options{})
 	syncTree(t, tree, g)
 	for name, remove := range map[string]func() error{
 		"the folder": func() error { return os.RemoveAll(dir) },
@@ -695,7 +672,7 @@ func TestTreeRemovedByHand(t *testing.T) {
 func TestTreeStops(t *testing.T) {
 	w := openWriter(t, pagestore.Config{Dir: t.TempDir()})
 	dir := t.TempDir()
-	tree := openTree(t, dir, w, pagestore.TreeOptions{})
+	tree := openTree(t, dir, w, publictree.Options{})
 	g := commit(t, w, aSite)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -710,7 +687,7 @@ func TestTreeStops(t *testing.T) {
 func TestTreeAfterCompaction(t *testing.T) {
 	w := openWriter(t, pagestore.Config{Dir: t.TempDir()})
 	dir := t.TempDir()
-	tree := openTree(t, dir, w, pagestore.TreeOptions{})
+	tree := openTree(t, dir, w, publictree.Options{})
 	syncTree(t, tree, commit(t, w, aSite))
 	if err := w.Compact(t.Context()); err != nil {
 		t.Fatal(err)

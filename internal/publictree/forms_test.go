@@ -1,4 +1,4 @@
-package pagestore_test
+package publictree_test
 
 import (
 	"errors"
@@ -16,10 +16,12 @@ import (
 
 	"freshet/internal/encoding"
 	"freshet/internal/pagestore"
+	"freshet/internal/pagestore/pagetest"
+	"freshet/internal/publictree"
 	"freshet/internal/site"
 )
 
-var compressed = pagestore.TreeOptions{Precompress: true}
+var compressed = publictree.Options{Precompress: true}
 
 // long is a body that shrinks.
 func long(s string) string { return strings.Repeat(s+" flows to the sea. ", 40) }
@@ -133,7 +135,7 @@ func TestFormsFollowGenerations(t *testing.T) {
 		}
 		if on != step.on || i%4 == 3 {
 			on = step.on
-			tree = openTree(t, dir, w, pagestore.TreeOptions{Precompress: on})
+			tree = openTree(t, dir, w, publictree.Options{Precompress: on})
 		}
 		if n := syncTree(t, tree, w.Current()); n != step.files {
 			t.Errorf("%d: %s: %d files were changed, want %d", i, step.what, n, step.files)
@@ -196,13 +198,13 @@ func TestFormsVerifyMends(t *testing.T) {
 	w := openWriter(t, pagestore.Config{Dir: t.TempDir()})
 	g := commit(t, w, pages{"/": long("home"), "/a/": long("a"), "/b/": long("b"), "/small/": "small"})
 	want := withForms(t, asFiles(pages{"/": long("home"), "/a/": long("a"), "/b/": long("b"), "/small/": "small"}))
-	tests := map[string]func(dir string, tree *pagestore.Tree) (int, error){
-		"Verify": func(_ string, tree *pagestore.Tree) (int, error) { return tree.Verify(t.Context(), g) },
-		"after a reboot": func(_ string, tree *pagestore.Tree) (int, error) {
-			pagestore.SetBoot(tree, "another")
+	tests := map[string]func(dir string, tree *publictree.Tree) (int, error){
+		"Verify": func(_ string, tree *publictree.Tree) (int, error) { return tree.Verify(t.Context(), g) },
+		"after a reboot": func(_ string, tree *publictree.Tree) (int, error) {
+			publictree.SetBoot(tree, "another")
 			return tree.Sync(t.Context(), g)
 		},
-		"torn marker": func(dir string, _ *pagestore.Tree) (int, error) {
+		"torn marker": func(dir string, _ *publictree.Tree) (int, error) {
 			writeFiles(t, dir, pages{".freshet": "\x00\x00"})
 			return openTree(t, dir, w, compressed).Sync(t.Context(), g)
 		},
@@ -229,7 +231,7 @@ func TestFormsVerifyMends(t *testing.T) {
 		dir := t.TempDir()
 		syncTree(t, openTree(t, dir, w, compressed), g)
 		writeFiles(t, dir, pages{".freshet": "\x00\x00", "mine.br": "mine"})
-		syncTree(t, openTree(t, dir, w, pagestore.TreeOptions{}), g)
+		syncTree(t, openTree(t, dir, w, publictree.Options{}), g)
 		wantFiles(t, dir, pages{"index.html": long("home"), "a/index.html": long("a"), "b/index.html": long("b"), "small/index.html": "small",
 			"mine.br": "mine"})
 	})
@@ -248,27 +250,22 @@ func TestFormsCrash(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(way), func(t *testing.T) {
 			var before func(step, name string) error
-			w := openWriter(t, pagestore.WithSteps(pagestore.Config{Dir: t.TempDir()}, func(step, name string) error {
-				if before != nil && strings.HasPrefix(step, "tree") {
-					return before(step, name)
-				}
-				return nil
-			}))
+			w := openWriter(t, pagestore.Config{Dir: t.TempDir()})
 			g1 := commit(t, w, first)
 			g2 := commit(t, w, second)
 			g3 := commit(t, w, third)
 			for n := 0; ; n++ {
 				before = nil
 				dir := t.TempDir()
-				syncTree(t, openTree(t, dir, w, pagestore.TreeOptions{Precompress: way.before}), g1)
+				syncTree(t, openTree(t, dir, w, stepped(publictree.Options{Precompress: way.before}, &before)), g1)
 				mine := pages{"same/index.html.br": "mine"} // in the place of a form, unless freshet has written it
 				foreign := !way.before
 				if foreign {
 					writeFiles(t, dir, mine)
 				}
-				tree := openTree(t, dir, w, pagestore.TreeOptions{Precompress: way.during})
+				tree := openTree(t, dir, w, stepped(publictree.Options{Precompress: way.during}, &before))
 				var stopped func() bool
-				before, stopped = stopAt(n)
+				before, stopped = pagetest.StopAt(n)
 				_, _ = tree.Sync(t.Context(), g2)
 				before = nil
 				if foreign {
@@ -276,13 +273,13 @@ func TestFormsCrash(t *testing.T) {
 				} else {
 					checkForms(t, dir)
 				}
-				tree = openTree(t, dir, w, pagestore.TreeOptions{Precompress: way.then})
+				tree = openTree(t, dir, w, stepped(publictree.Options{Precompress: way.then}, &before))
 				g, want := g2, after(first, second)
 				if way.later {
 					g, want = g3, after(want, third)
 				}
 				_, err := tree.Sync(t.Context(), g)
-				if f, ok := errors.AsType[*pagestore.ForeignError](err); err != nil && (!ok || !foreign || len(f.Files) != 1) {
+				if f, ok := errors.AsType[*publictree.ForeignError](err); err != nil && (!ok || !foreign || len(f.Files) != 1) {
 					t.Fatalf("step %d: %v", n, err)
 				} else if foreign && way.then && !ok {
 					t.Errorf("step %d: no ForeignError", n)
@@ -317,14 +314,9 @@ func TestFormsRandomly(t *testing.T) {
 	for seed := range uint64(4) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		var before func(step, name string) error
-		w := openWriter(t, pagestore.WithSteps(pagestore.Config{Dir: t.TempDir(), Keep: 3}, func(step, name string) error {
-			if before != nil && strings.HasPrefix(step, "tree") {
-				return before(step, name)
-			}
-			return nil
-		}))
+		w := openWriter(t, pagestore.Config{Dir: t.TempDir(), Keep: 3})
 		dir := t.TempDir()
-		opt := compressed
+		opt := stepped(compressed, &before)
 		tree := openTree(t, dir, w, opt)
 		want := pages{}
 		for i := range 60 {
@@ -349,7 +341,7 @@ func TestFormsRandomly(t *testing.T) {
 				tree = openTree(t, dir, w, opt)
 			}
 			if r.IntN(2) == 0 {
-				before, _ = stopAt(r.IntN(15))
+				before, _ = pagetest.StopAt(r.IntN(15))
 				_, _ = tree.Sync(t.Context(), g)
 				before = nil
 				if r.IntN(2) == 0 {
@@ -381,13 +373,13 @@ func TestForeignForms(t *testing.T) {
 	w := openWriter(t, pagestore.Config{Dir: t.TempDir()})
 	dir := t.TempDir()
 	g1 := commit(t, w, pages{"/a/": long("a"), "/b/": long("b"), "/c/": "c"})
-	open := func(on, adopt bool) *pagestore.Tree {
-		return openTree(t, dir, w, pagestore.TreeOptions{Precompress: on, Adopt: adopt})
+	open := func(on, adopt bool) *publictree.Tree {
+		return openTree(t, dir, w, publictree.Options{Precompress: on, Adopt: adopt})
 	}
 	syncTree(t, open(false, false), g1)
 	mine := pages{"a/index.html.br": "mine", "c/index.html.gz": "mine", "mine.br": "mine"}
 	writeFiles(t, dir, mine)
-	foreign := func(tree *pagestore.Tree, g *pagestore.Generation, want ...string) {
+	foreign := func(tree *publictree.Tree, g *pagestore.Generation, want ...string) {
 		t.Helper()
 		for _, do := range []string{"Sync", "Sync again", "Verify"} {
 			f := tree.Sync
@@ -395,7 +387,7 @@ func TestForeignForms(t *testing.T) {
 				f = tree.Verify
 			}
 			_, err := f(t.Context(), g)
-			e, ok := errors.AsType[*pagestore.ForeignError](err)
+			e, ok := errors.AsType[*publictree.ForeignError](err)
 			switch {
 			case len(want) == 0 && err != nil, len(want) > 0 && !ok:
 				t.Errorf("%s gives %v", do, err)

@@ -1,4 +1,4 @@
-package pagestore
+package publictree
 
 import (
 	"cmp"
@@ -20,6 +20,7 @@ import (
 
 	"freshet/internal/digest"
 	"freshet/internal/encoding"
+	"freshet/internal/pagestore"
 	"freshet/internal/site"
 )
 
@@ -29,9 +30,9 @@ const treeWorkers = 2
 // A syncRun brings a tree up to one generation.
 type syncRun struct {
 	t       *Tree
-	g       *Generation
-	olds    []*Generation // what the tree may hold, file by file
-	unsure  bool          // files may hold anything
+	g       *pagestore.Generation
+	olds    []*pagestore.Generation // what the tree may hold, file by file
+	unsure  bool                    // files may hold anything
 	writes  []write
 	drops   map[string]drop    // files to remove, by name
 	skipped map[site.Path]bool // pages that get no file
@@ -55,7 +56,7 @@ type syncRun struct {
 
 // write is a file to be written.
 type write struct {
-	n    *node
+	n    pagestore.File
 	name string
 	own  bool // the file that may be there is freshet's
 
@@ -71,7 +72,7 @@ type drop struct {
 }
 
 type oldObject struct {
-	g   *Generation
+	g   *pagestore.Generation
 	ref site.ObjectRef
 }
 
@@ -87,7 +88,7 @@ func (s *syncRun) refused() error {
 }
 
 // plan finds out what is to be done.
-func (t *Tree) plan(ctx context.Context, g *Generation, full bool) (*syncRun, error) {
+func (t *Tree) plan(ctx context.Context, g *pagestore.Generation, full bool) (*syncRun, error) {
 	m := &t.marker
 	s := &syncRun{t: t, g: g, unsure: m.Verify || m.Boot != t.boot, drops: map[string]drop{}, skipped: map[site.Path]bool{},
 		foreign: map[string]bool{}, dirs: map[string]bool{".": true}, was: *m, makesForms: t.opt.Precompress, hadForms: m.Forms != "",
@@ -118,7 +119,7 @@ func (t *Tree) plan(ctx context.Context, g *Generation, full bool) (*syncRun, er
 			s.olds = append(s.olds, old)
 		}
 	}
-	if home := fileName("/"); slices.ContainsFunc(s.olds, func(old *Generation) bool { return file(old, "/") != nil }) {
+	if home := pagestore.FileName("/"); slices.ContainsFunc(s.olds, func(old *pagestore.Generation) bool { return !old.File("/").IsZero() }) {
 		if _, err := t.root.Lstat(home); err != nil && !slices.Contains(m.Skipped, "/") {
 			s.unsure = true
 		}
@@ -126,7 +127,7 @@ func (t *Tree) plan(ctx context.Context, g *Generation, full bool) (*syncRun, er
 	s.lost = lost
 	s.clash()
 	for _, p := range m.Skipped { // what was in its place may be gone
-		if n := file(g, p); n != nil && !s.skipped[p] {
+		if n := g.File(p); !n.IsZero() && !s.skipped[p] {
 			s.want(n, s.own(p))
 		}
 	}
@@ -152,20 +153,20 @@ func (s *syncRun) clash() {
 	}
 	first := map[string]site.Path{}
 	for _, e := range s.g.Sorted() {
-		if !hasFile(e.Kind) {
+		if !pagestore.HasFile(e.Kind) {
 			continue
 		}
-		name := fold(fileName(e.Path))
+		name := fold(pagestore.FileName(e.Path))
 		if a, ok := first[name]; ok {
 			s.skipped[e.Path] = true
-			s.clashes = append(s.clashes, &CollisionError{A: a, B: e.Path})
+			s.clashes = append(s.clashes, &pagestore.CollisionError{A: a, B: e.Path})
 			continue
 		}
 		first[name] = e.Path
 	}
-	for n := range s.g.nodes() {
-		for c := encoding.Gzip; c < encoding.Count && n.hasFile(); c++ {
-			form := fileName(n.path()) + c.Ext()
+	for n := range s.g.Files() {
+		for c := encoding.Gzip; c < encoding.Count; c++ {
+			form := pagestore.FileName(n.Path()) + c.Ext()
 			if _, ok := first[fold(form)]; ok {
 				s.noForm[form] = true
 			}
@@ -178,30 +179,22 @@ func fold(name string) string {
 	return norm.NFC.String(strings.ToLower(strings.ToUpper(norm.NFD.String(name))))
 }
 
-// file returns what g has at p if it has a file.
-func file(g *Generation, p site.Path) *node {
-	if n := g.find(p); n != nil && n.hasFile() {
-		return n
-	}
-	return nil
-}
-
 // own reports whether the file at p, if there is one, is freshet's.
 func (s *syncRun) own(p site.Path) bool {
 	if slices.Contains(s.t.marker.Skipped, p) {
 		return s.t.opt.Adopt
 	}
-	return s.t.opt.Adopt || slices.ContainsFunc(s.olds, func(old *Generation) bool { return file(old, p) != nil })
+	return s.t.opt.Adopt || slices.ContainsFunc(s.olds, func(old *pagestore.Generation) bool { return !old.File(p).IsZero() })
 }
 
 // want plans a page's file to be written.
-func (s *syncRun) want(n *node, own bool) {
-	if err := CheckPath(n.path(), n.traits.Kind); err != nil {
-		s.skipped[n.path()] = true
+func (s *syncRun) want(n pagestore.File, own bool) {
+	if err := pagestore.CheckPath(n.Path(), n.Kind()); err != nil {
+		s.skipped[n.Path()] = true
 		s.clashes = append(s.clashes, err)
 		return
 	}
-	name := fileName(n.path())
+	name := pagestore.FileName(n.Path())
 	s.writes = append(s.writes, write{n: n, name: name, own: own || s.isOwnForm(name)})
 }
 
@@ -212,22 +205,22 @@ func (s *syncRun) differ() {
 		seen[p] = true
 	}
 	for _, old := range s.olds {
-		for was, is := range s.g.diff(old) {
-			if is == nil || !is.hasFile() || s.skipped[is.path()] || seen[is.path()] {
+		for was, is := range s.g.FileDiff(old) {
+			if is.IsZero() || s.skipped[is.Path()] || seen[is.Path()] {
 				continue
 			}
-			if was != nil && was.hasFile() && was.object.ID == is.object.ID && was.object.Size == is.object.Size {
+			if !was.IsZero() && was.Object().ID == is.Object().ID && was.Object().Size == is.Object().Size {
 				if hasForms(was) != hasForms(is) {
-					w := write{n: is, name: fileName(is.path())}
+					w := write{n: is, name: pagestore.FileName(is.Path())}
 					s.setForms(&w)
 					s.reforms = append(s.reforms, w)
 				}
 				continue
 			}
 			if len(s.olds) > 1 {
-				seen[is.path()] = true
+				seen[is.Path()] = true
 			}
-			s.want(is, s.own(is.path()))
+			s.want(is, s.own(is.Path()))
 		}
 	}
 }
@@ -236,9 +229,9 @@ func (s *syncRun) differ() {
 // its own that has the name of a page.
 func (s *syncRun) compare(ctx context.Context) error {
 	var pages []write
-	for n := range s.g.nodes() {
-		if p := n.path(); n.hasFile() && !s.skipped[p] && !slices.Contains(s.t.marker.Skipped, p) {
-			pages = append(pages, write{n: n, name: fileName(p), own: s.lost || s.own(p)})
+	for n := range s.g.Files() {
+		if p := n.Path(); !s.skipped[p] && !slices.Contains(s.t.marker.Skipped, p) {
+			pages = append(pages, write{n: n, name: pagestore.FileName(p), own: s.lost || s.own(p)})
 		}
 	}
 	var mu sync.Mutex
@@ -250,7 +243,7 @@ func (s *syncRun) compare(ctx context.Context) error {
 			}
 			var same bool
 			var err error
-			same, buf, err = s.holds(w.name, s.g, w.n.object, buf)
+			same, buf, err = s.holds(w.name, s.g, w.n.Object(), buf)
 			if err != nil {
 				return err
 			}
@@ -275,7 +268,7 @@ func (s *syncRun) compare(ctx context.Context) error {
 }
 
 // holds reports whether a file holds an object. buf is scratch.
-func (s *syncRun) holds(name string, g *Generation, ref site.ObjectRef, buf []byte) (bool, []byte, error) {
+func (s *syncRun) holds(name string, g *pagestore.Generation, ref site.ObjectRef, buf []byte) (bool, []byte, error) {
 	f, err := s.t.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.EIO) {
@@ -312,16 +305,16 @@ func (s *syncRun) holds(name string, g *Generation, ref site.ObjectRef, buf []by
 // findDrops plans the removal of files that have no page any more.
 func (s *syncRun) findDrops() {
 	for _, old := range s.olds {
-		for was, is := range s.g.diff(old) {
-			if was == nil || !was.hasFile() || is != nil && is.hasFile() || slices.Contains(s.t.marker.Skipped, was.path()) {
+		for was, is := range s.g.FileDiff(old) {
+			if was.IsZero() || !is.IsZero() || slices.Contains(s.t.marker.Skipped, was.Path()) {
 				continue
 			}
-			if t := twin(was.path()); t != "" && file(s.g, t) != nil {
+			name := pagestore.FileName(was.Path())
+			if slices.ContainsFunc(pagesOf(name), func(p site.Path) bool { return !s.g.File(p).IsZero() }) {
 				continue // another page has the file: "/a/" instead of "/a/index.html"
 			}
-			name := fileName(was.path())
 			d := s.drops[name]
-			d.objects = append(d.objects, oldObject{old, was.object})
+			d.objects = append(d.objects, oldObject{old, was.Object()})
 			s.drops[name] = d
 		}
 	}
@@ -350,7 +343,7 @@ func (s *syncRun) findForeign(ctx context.Context) error {
 				if free, buf, err = s.isFree(w, buf); err != nil {
 					return err
 				} else if !free {
-					if !s.skipped[w.n.path()] { // the file holds the page already
+					if !s.skipped[w.n.Path()] { // the file holds the page already
 						s.reforms = append(s.reforms, w)
 					}
 					continue
@@ -383,7 +376,7 @@ func (s *syncRun) isFree(w write, buf []byte) (bool, []byte, error) {
 	case w.own:
 		return true, buf, nil
 	}
-	same, buf, err := s.holds(w.name, s.g, w.n.object, buf)
+	same, buf, err := s.holds(w.name, s.g, w.n.Object(), buf)
 	if err == nil && !same {
 		s.refuse(w, w.name)
 	}
@@ -432,19 +425,19 @@ func (m marker) equal(o marker) bool {
 // change writes and removes files.
 func (s *syncRun) change(ctx context.Context) error {
 	defer func() {
-		if s.tmp > 0 && s.t.store.cfg.before("tree clean", stagingName) == nil {
-			_ = s.t.root.RemoveAll(stagingName) // else OpenTree does it
+		if s.tmp > 0 && s.t.opt.before("clean", stagingName) == nil {
+			_ = s.t.root.RemoveAll(stagingName) // else Open does it
 		}
 	}()
 	if err := s.makeRoom(); err != nil {
 		return err
 	}
 	slices.SortFunc(s.writes, func(a, b write) int {
-		return cmp.Or(cmp.Compare(a.n.traits.Kind, b.n.traits.Kind), strings.Compare(a.name, b.name))
+		return cmp.Or(cmp.Compare(a.n.Kind(), b.n.Kind()), strings.Compare(a.name, b.name))
 	})
 	for rest := s.writes; len(rest) > 0; {
-		kind, n := rest[0].n.traits.Kind, 1
-		for n < len(rest) && rest[n].n.traits.Kind == kind {
+		kind, n := rest[0].n.Kind(), 1
+		for n < len(rest) && rest[n].n.Kind() == kind {
 			n++
 		}
 		if err := s.write(ctx, rest[:n]); err != nil {
@@ -523,7 +516,7 @@ func (s *syncRun) drop(name string) error {
 		s.t.opt.Logger.Warn("public tree: a file that has no page any more was changed by somebody else and stays", "file", name)
 		return nil
 	}
-	if err := s.t.store.cfg.before("tree remove", name); err != nil {
+	if err := s.t.opt.before("remove", name); err != nil {
 		return err
 	}
 	if err := s.t.root.Remove(name); err != nil {
@@ -607,7 +600,7 @@ func (s *syncRun) write(ctx context.Context, phase []write) error {
 		return err
 	}
 	for _, f := range folders {
-		if err := s.t.store.cfg.before("tree rename", f.name); err != nil {
+		if err := s.t.opt.before("rename", f.name); err != nil {
 			return err
 		}
 		if err := s.t.root.Rename(f.staged, f.name); err != nil {

@@ -1,4 +1,4 @@
-package pagestore_test
+package publictree_test
 
 import (
 	"encoding/hex"
@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"freshet/internal/pagestore"
+	"freshet/internal/publictree"
 )
 
 // TestFullDisk fills a real disk: a small one in memory, where the test may mount one.
@@ -25,7 +26,7 @@ func TestFullDisk(t *testing.T) {
 		}
 	})
 	w := openWriter(t, pagestore.Config{Dir: filepath.Join(dir, "state"), Keep: 1})
-	tree := openTree(t, filepath.Join(dir, "public"), w, pagestore.TreeOptions{})
+	tree := openTree(t, filepath.Join(dir, "public"), w, publictree.Options{})
 	home := pages{"/": "home", "/blog/a/": strings.Repeat("a", 1000_000)}
 	g := commit(t, w, home)
 	syncTree(t, tree, g)
@@ -46,7 +47,9 @@ func TestFullDisk(t *testing.T) {
 	}
 	want := after(home, next)
 	wantContents(t, w.Current(), want)
-	logFile(t, w.Dir()) // nothing temporary is left
+	if log, err := filepath.Glob(filepath.Join(w.Dir(), "log", "*")); err != nil || len(log) != 1 {
+		t.Errorf("the log has files %q (%v), want one", log, err) // nothing temporary is left
+	}
 	less := pages{"!/x/": ""}
 	g = commit(t, w, less)
 	syncTree(t, tree, g)
