@@ -164,6 +164,12 @@ func attacks() (all []string) {
 			add(lines[(i+j)%2], length, coding, bodies[(i+j)%3])
 		}
 	}
+	for _, length := range lengths {
+		add(lines[1], length, "", hidden)
+	}
+	for _, coding := range codings {
+		add(lines[1], "Content-Length: LEN\r\n", coding, hidden)
+	}
 	for i, body := range bodies {
 		for j, coding := range codings[:6] {
 			add(lines[(i+j)%len(lines)], "", coding, body)
