@@ -277,6 +277,7 @@ func TestTornTail(t *testing.T) {
 	}
 	for name, tail := range tails {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			copyLog(t, base, dir)
 			step := 9
@@ -403,6 +404,7 @@ func TestDamage(t *testing.T) {
 	last := wants[2]
 	for name, b := range map[string][]byte{"whole": whole, "with a torn end": fourth[:len(fourth)-20]} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			copyLog(t, base, dir)
 			file := logFile(t, dir)

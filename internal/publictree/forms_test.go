@@ -249,6 +249,7 @@ func TestFormsCrash(t *testing.T) {
 		{true, true, true, false}, {false, true, true, true}, {true, false, false, false}, {false, true, false, true}, {true, false, true, true},
 	} {
 		t.Run(fmt.Sprint(way), func(t *testing.T) {
+			t.Parallel()
 			var before func(step, name string) error
 			w := openWriter(t, pagestore.Config{Dir: t.TempDir()})
 			g1 := commit(t, w, first)

@@ -263,6 +263,7 @@ func TestTreeCrash(t *testing.T) {
 		{"a later generation, same process", false, true, false}, {"after a reboot", true, true, true},
 	} {
 		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
 			stateDir := t.TempDir()
 			var before func(step, name string) error
 			w := openWriter(t, pagestore.Config{Dir: stateDir})
