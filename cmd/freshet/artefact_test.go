@@ -108,13 +108,10 @@ type buildResult struct {
 // because documents were left out, each with its reason.
 func buildTree(t *testing.T, content, dir string) (result buildResult, stderr string) {
 	t.Helper()
-	var out, log bytes.Buffer
-	code := run(t.Context(), []string{
-		"build", "--json", "--now", "2027-01-01", "--url", artefactURL, "--content", content, "--templates", filepath.Join(dir, "templates"),
-		"--public", filepath.Join(dir, "public"), "--state", filepath.Join(dir, "state"),
-	}, nil, &out, &log)
-	if err := json.Unmarshal(out.Bytes(), &result); err != nil {
-		t.Fatalf("build of %s exits %d without a result: %v\n%s", content, code, err, log.String())
+	code, stdout, stderr := freshet(t, "build", "--json", "--now", "2027-01-01", "--url", artefactURL, "--content", content,
+		"--templates", filepath.Join(dir, "templates"), "--public", filepath.Join(dir, "public"), "--state", filepath.Join(dir, "state"))
+	if err := json.Unmarshal([]byte(stdout), &result); err != nil {
+		t.Fatalf("build of %s exits %d without a result: %v\n%s", content, code, err, stderr)
 	}
 	want := exitDone
 	if len(result.Skipped) > 0 {
@@ -128,7 +125,7 @@ func buildTree(t *testing.T, content, dir string) (result buildResult, stderr st
 			t.Errorf("a document is left out without a name or reason: %+v", s)
 		}
 	}
-	return result, log.String()
+	return result, stderr
 }
 
 // A siteScan is what scanSite has looked at.

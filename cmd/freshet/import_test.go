@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,26 +23,39 @@ import (
 	"freshet/internal/transfer"
 )
 
-// freshetOK runs a command that must exit 0 and returns its standard output.
-func freshetOK(t *testing.T, args ...string) string {
+// freshet runs the program itself: with the race detector, large sites would take minutes.
+func freshet(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), args, nil, &stdout, &stderr); code != exitDone {
-		t.Fatalf("freshet %q exits %d:\n%s", args, code, stderr.String())
+	var out, log bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), testenv.Freshet(t), args...)
+	cmd.Dir = t.TempDir()
+	cmd.Env, cmd.Stdout, cmd.Stderr = []string{"HOME=" + cmd.Dir}, &out, &log
+	if err := cmd.Run(); err != nil {
+		if _, ok := errors.AsType[*exec.ExitError](err); !ok {
+			t.Fatal(err)
+		}
 	}
-	return stdout.String()
+	return cmd.ProcessState.ExitCode(), out.String(), log.String()
+}
+
+// freshetOK runs a command that must exit 0.
+func freshetOK(t *testing.T, args ...string) {
+	t.Helper()
+	if code, _, stderr := freshet(t, args...); code != exitDone {
+		t.Fatalf("freshet %q exits %d:\n%s", args, code, stderr)
+	}
 }
 
 // importReport runs an import and returns what it says in JSON.
 func importReport(t *testing.T, want int, args ...string) transfer.Report {
 	t.Helper()
-	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), append([]string{"import", "--json"}, args...), nil, &stdout, &stderr); code != want {
-		t.Fatalf("import %q exits %d, want %d:\n%s", args, code, want, stderr.String())
+	code, stdout, stderr := freshet(t, append([]string{"import", "--json"}, args...)...)
+	if code != want {
+		t.Fatalf("import %q exits %d, want %d:\n%s", args, code, want, stderr)
 	}
 	var rep transfer.Report
-	if err := json.Unmarshal(stdout.Bytes(), &rep); err != nil {
-		t.Fatalf("import %q: %v\n%s", args, err, stdout.String())
+	if err := json.Unmarshal([]byte(stdout), &rep); err != nil {
+		t.Fatalf("import %q: %v\n%s", args, err, stdout)
 	}
 	return rep
 }

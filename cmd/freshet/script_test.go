@@ -29,7 +29,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the wanted output in testdata")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"freshet": main})
+	testscript.Main(testenv.Main{M: m}, map[string]func(){"freshet": main})
 }
 
 // TestScripts runs the command scripts in testdata/script. Besides the usual commands they have
@@ -95,6 +95,7 @@ func scripts(setup func(*testscript.Env), p testscript.Params) testscript.Params
 	p.UpdateScripts, p.RequireExplicitExec, p.RequireUniqueNames = *update, true, true
 	p.Setup = func(env *testscript.Env) error {
 		env.Setenv("SOURCE_DATE_EPOCH", "1767225600") // 2026-01-01
+		env.Setenv("GORACE", os.Getenv("GORACE"))
 		env.Values[running{}] = map[string]*process{}
 		env.Defer(func() {
 			for _, p := range env.Values[running{}].(map[string]*process) {

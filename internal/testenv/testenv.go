@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -261,21 +262,49 @@ func Root(t testing.TB) string {
 	}
 }
 
-// Freshet builds the program and returns the file. It is removed when the test ends. It is built without the race
-// detector, which would make a process take longer to start than to build a small site.
+// Freshet returns the program's file, which is built once for all tests of a package. It is built without the race detector,
+// which would make a process take longer to start than to build a small site. The package's TestMain must use [Main].
 func Freshet(t testing.TB) string {
 	t.Helper()
-	exe := filepath.Join(t.TempDir(), "freshet")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", exe, "./cmd/freshet")
-	cmd.Dir = Root(t)
-	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, "CGO_ENABLED=") {
-			cmd.Env = append(cmd.Env, kv)
-		}
-	}
-	cmd.Env = append(cmd.Env, "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build freshet: %v\n%s", err, out)
+	exe, err := freshet()
+	if err != nil {
+		t.Fatalf("build freshet: %v", err)
 	}
 	return exe
+}
+
+// freshet builds the program into a folder of its own.
+var freshet = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", err
+	}
+	if programDir, err = os.MkdirTemp("", "freshet-program-"); err != nil {
+		return "", err
+	}
+	exe := filepath.Join(programDir, "freshet")
+	cmd := exec.Command("go", "build", "-o", exe, "./cmd/freshet")
+	cmd.Dir = filepath.Dir(strings.TrimSpace(string(out)))
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return exe, nil
+})
+
+var programDir string // empty: the program was not asked for
+
+// Main runs the tests of a package. Then it removes the program that they used.
+type Main struct{ M *testing.M }
+
+// Run returns the exit code.
+func (m Main) Run() int {
+	code := m.M.Run()
+	if programDir != "" {
+		if err := os.RemoveAll(programDir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return max(code, 1)
+		}
+	}
+	return code
 }
