@@ -62,7 +62,7 @@ var parts = map[string]struct {
 		why: "purging speaks HTTP to others: it knows what keys look like, and neither how pages are made nor how they are served; the page log and the server's answers are handed in"},
 	"server": {may: []string{"internal/site", "internal/digest", "internal/diag", "internal/encoding", "internal/pagestore", "internal/web",
 		"internal/wire", "internal/telemetry", "server/guard"}, why: "the server follows pages and asks its guard: it never renders and never asks a source"},
-	"server/admin": {may: []string{"internal/web"},
+	"server/admin": {may: []string{"internal/web", "internal/wire"},
 		why: "operators are answered from what is handed in: the listener knows neither guard nor pages"},
 	"server/desk": {may: []string{"internal/site", "internal/web", "server", "server/admin", "server/guard", "server/guard/bans", "server/guard/limit",
 		"server/guard/traffic"},

@@ -28,6 +28,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"freshet/internal/web"
+	"freshet/internal/wire"
 )
 
 // Config says what operators can see and do. What is nil is not there: 404.
@@ -481,8 +482,9 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 		Handler: s.handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: 3 * headerTimeout, WriteTimeout: writeTimeout, IdleTimeout: time.Minute,
 		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	conns := wire.New(wire.Config{HTTP: srv}) // its Shutdown, unlike that of srv, drops no request
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(ln) }()
+	go func() { failed <- conns.Serve(ln, wire.Listen{}) }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("answer operators on %s: %w", ln.Addr(), err)
@@ -490,9 +492,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	}
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
-	if srv.Shutdown(limit) != nil {
-		_ = srv.Close() // there is nobody to tell
-	}
+	_ = conns.Shutdown(limit) // there is nobody to tell
 	<-failed
 	return nil
 }

@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -335,6 +336,11 @@ func TestRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ran := make(chan error, 1)
 	go func() { ran <- s.Run(ctx, ln) }()
+	late, err := net.Dial("tcp", ln.Addr().String()) // it is accepted before the next one
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.Close()
 	res, err := http.Get(fmt.Sprintf("http://%s/metrics", ln.Addr()))
 	if err != nil {
 		t.Fatal(err)
@@ -345,6 +351,18 @@ func TestRun(t *testing.T) {
 		t.Errorf("GET /metrics = %d %.200s", res.StatusCode, body)
 	}
 	cancel()
+	for err == nil { // until the listener is closed
+		var c net.Conn
+		if c, err = net.Dial("tcp", ln.Addr().String()); err == nil {
+			c.Close()
+		}
+	}
+	if _, err := io.WriteString(late, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := http.ReadResponse(bufio.NewReader(late), nil); err != nil || res.StatusCode != 200 {
+		t.Errorf("a connection from before the end gets %v, %v", res, err)
+	}
 	if err := <-ran; err != nil {
 		t.Errorf("Run = %v", err)
 	}
