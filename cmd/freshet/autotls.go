@@ -12,9 +12,9 @@ import (
 	"freshet/server"
 )
 
-// openCertificates lets the server of cfg, which will answer on ln, speak TLS with automatic certificates, and send on who
-// comes without. They are kept in the state folder, which all servers of a site on one machine share. What is returned is to
-// be closed, also with an error; plain is nil where nobody may come without TLS.
+// openCertificates makes the server of cfg, which will answer on ln, speak TLS with automatic certificates, and redirect http
+// requests. The certificates are in the state folder, which all servers of a site on one machine share. The caller closes the
+// manager and the listener, even if there is an error. plain is nil if the settings have no address for http requests.
 func (inv *invocation) openCertificates(ctx context.Context, eff *settings.Effective, ln net.Listener, cfg *server.Config) (m *acme.Manager, plain net.Listener, err error) {
 	u, err := url.Parse(eff.Site.URL)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 	"freshet/internal/site"
 )
 
-// buildFlags are the settings that building depends on and that have flags.
+// buildFlags lists the flags of the settings that builds depend on.
 func buildFlags() []string {
 	return []string{"source", "content", "templates", "public", "state", "url", "drafts", "log"}
 }
@@ -61,7 +61,7 @@ stay as they were, and the rest is built. The last lines of standard error name 
 	return cmd
 }
 
-// buildTime is the time that a build takes for now: the flag, else SOURCE_DATE_EPOCH, else the clock.
+// buildTime returns the time that a build uses as now: the flag, else SOURCE_DATE_EPOCH, else the clock.
 func buildTime(flag, epoch string) (time.Time, error) {
 	if flag != "" {
 		for _, layout := range []string{time.RFC3339, time.DateOnly} {
@@ -138,14 +138,14 @@ func (inv *invocation) tell(rep *generator.Report, start time.Time) error {
 	return leftOut(rep.Skipped)
 }
 
-// warnSource says what a build does otherwise than its surroundings let expect.
+// warnSource warns if site.url is its default, which is in feeds and in the sitemap.
 func (inv *invocation) warnSource(eff *settings.Effective) {
 	if strings.HasPrefix(eff.From["site.url"], "default") {
 		inv.warn("feeds and search engines will be told %s: set site.url, or --url", eff.Site.URL)
 	}
 }
 
-// leftOut is the error that ends a build which could not show every document; nil if it could.
+// leftOut returns the error of a build that left documents out; nil: it left none out.
 func leftOut(skipped []site.Skip) error {
 	var names []string
 	for _, s := range skipped {
@@ -155,7 +155,7 @@ func leftOut(skipped []site.Skip) error {
 	return refusal(slices.Compact(names), "left out because of mistakes")
 }
 
-// refusal is the error that says what became of documents; nil if there are none.
+// refusal returns the error that names documents and says what happened to them; nil: there are none.
 func refusal(names []string, what string) error {
 	if len(names) == 0 {
 		return nil
@@ -171,7 +171,7 @@ func refusal(names []string, what string) error {
 	return fmt.Errorf("%s %s: %s", count, what, diag.Printable(strings.Join(names, ", ")))
 }
 
-// printReport says in a few lines what a build did.
+// printReport prints the report of a build in a few lines.
 func (inv *invocation) printReport(rep *generator.Report, took time.Duration) {
 	w := inv.stdout
 	if rep.Committed {
@@ -199,7 +199,7 @@ func (inv *invocation) printReport(rep *generator.Report, took time.Duration) {
 	fmt.Fprintf(w, "%s: %s\n", milliseconds(float64(took.Microseconds())/1000), strings.Join(phases, ", "))
 }
 
-// printLanguages says how many documents are in other languages than the site's.
+// printLanguages prints how many documents are in other languages than the site.
 func (inv *invocation) printLanguages(of map[string]int) {
 	n := 0
 	var each []string

@@ -10,7 +10,7 @@ import (
 	"freshet/internal/settings"
 )
 
-// configCommand shows the settings in force.
+// configCommand prints the settings in force.
 func (inv *invocation) configCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",

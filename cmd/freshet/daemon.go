@@ -76,7 +76,7 @@ func newDaemon(eff *settings.Effective, b *builder.Builder, builds *builder.Rebu
 	return revalidator.New(cfg)
 }
 
-// shownRefusals are refusals as the server tells them.
+// shownRefusals converts refusals for the server.
 func shownRefusals(list []revalidator.Refusal) []server.Refusal {
 	var out []server.Refusal
 	for _, r := range list {

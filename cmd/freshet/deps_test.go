@@ -64,6 +64,7 @@ var parts = map[string]struct {
 		"internal/wire", "internal/telemetry", "server/guard"}, why: "the server follows pages and asks its guard: it never renders and never asks a source"},
 	"server/admin": {may: []string{"internal/web", "internal/wire"},
 		why: "operators are answered from what is handed in: the listener knows neither guard nor pages"},
+	"server/admin/client": {may: []string{"internal/diag"}, why: "who asks the operators' listener needs to know its addresses only"},
 	"server/desk": {may: []string{"internal/site", "internal/web", "server", "server/admin", "server/guard", "server/guard/bans", "server/guard/limit",
 		"server/guard/traffic"},
 		why: "the operators' listener and the guard do not know each other: the desk answers the one with the other"},

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -23,6 +20,7 @@ import (
 	"freshet/internal/settings"
 	"freshet/internal/web"
 	"freshet/server/admin"
+	"freshet/server/admin/client"
 	"freshet/server/guard"
 	"freshet/server/guard/replay"
 )
@@ -53,7 +51,7 @@ func (inv *invocation) atGuard(cmd *cobra.Command, do func(ctx context.Context, 
 		if eff.Admin == "" {
 			return misuse("set admin, or name the listener by --admin", "there is no operators' listener: admin is empty")
 		}
-		return do(ctx, &operator{address: dialable(eff.Admin), token: eff.AdminToken, by: cmp.Or(inv.getenv("SUDO_USER"), inv.getenv("USER"), "freshet guard")}, args)
+		return do(ctx, &operator{client: client.Client{Address: client.Dialable(eff.Admin), Token: eff.AdminToken}, by: cmp.Or(inv.getenv("SUDO_USER"), inv.getenv("USER"), "freshet guard")}, args)
 	})
 	return cmd
 }
@@ -452,77 +450,30 @@ func printableLines(s string) string {
 }
 
 // An operator asks a running server.
-type operator struct{ address, token, by string }
-
-// dialable is where a listener's address is reached from this machine.
-func dialable(address string) string {
-	host, port, err := net.SplitHostPort(address)
-	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
-		return net.JoinHostPort("localhost", port)
-	}
-	return address
+type operator struct {
+	client client.Client
+	by     string
 }
 
-// operatorTimeout is for a machine that is in trouble: nothing that is asked takes long.
-const operatorTimeout = 10 * time.Second
-
-// ask sends a request with a body as JSON, nil for none, and reads the answer into v, nil for none.
+// ask is client.Ask with hints for errors.
 func (o *operator) ask(ctx context.Context, method, path string, body, v any) error {
-	ctx, cancel := context.WithTimeout(ctx, operatorTimeout)
-	defer cancel()
-	var text []byte
-	if body != nil {
-		var err error
-		if text, err = json.Marshal(body); err != nil {
-			return err
-		}
+	err := o.client.Ask(ctx, method, path, body, v)
+	if _, ok := errors.AsType[*client.RequestError](err); ok {
+		return misuse("freshet guard --help shows how it is used", "%w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+o.address+path, bytes.NewReader(text))
-	if err != nil {
-		return misuse("freshet guard --help shows how it is used", "ask the server at %s: %w", o.address, err)
+	if _, ok := errors.AsType[*client.UnreachableError](err); ok {
+		return failed(err, "freshet up or freshet serve has to run, with this address as admin; --admin names another")
 	}
-	if o.token != "" {
-		req.Header.Set("Authorization", "Bearer "+o.token)
-	}
-	// No proxy of the environment is told the token, and no redirect.
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	res, err := client.Do(req)
-	if err != nil {
-		if ue, ok := errors.AsType[*url.Error](err); ok {
-			err = ue.Err
-		}
-		return failed(fmt.Errorf("ask the server at %s: %w", o.address, err),
-			"freshet up or freshet serve has to run, with this address as admin; --admin names another")
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
-	if err != nil {
-		return fmt.Errorf("read the answer of the server at %s: %w", o.address, err)
-	}
-	if res.StatusCode < 300 {
-		if v == nil {
-			return nil
-		}
-		if err := json.Unmarshal(answer, v); err != nil {
-			return fmt.Errorf("read the answer of the server at %s: %w", o.address, err)
-		}
-		return nil
-	}
-	return o.refused(path, res.StatusCode, answer)
-}
-
-// refused makes an error of an answer that is one, to who asked for path.
-func (o *operator) refused(path string, status int, answer []byte) error {
-	var problem struct{ Error string }
-	if json.Unmarshal(answer, &problem) != nil || problem.Error == "" {
-		return failed(fmt.Errorf("the server at %s answers %d %s", o.address, status, http.StatusText(status)),
-			"it may be no operators' listener of freshet, or one of a server without a guard")
-	}
-	err := fmt.Errorf("the server at %s says: %s", o.address, diag.Printable(problem.Error))
-	switch status {
-	case http.StatusUnauthorized:
+	answer, ok := errors.AsType[*client.AnswerError](err)
+	switch {
+	case !ok:
+	case answer.Message == "":
+		return failed(err, "it may be no operators' listener of freshet, or one of a server without a guard")
+	case answer.Status == http.StatusUnauthorized:
 		return failed(err, "set adminToken in the settings, or FRESHET_ADMIN_TOKEN, to that of the server")
-	case http.StatusNotFound:
+	case answer.Status == http.StatusBadRequest:
+		return misuse("freshet guard --help shows how it is used", "%w", err)
+	case answer.Status == http.StatusNotFound:
 		switch what, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/"); what {
 		case "bans":
 			return failed(err, "freshet guard list shows the bans; freshet guard explain ADDRESS tells which one covers it")
@@ -531,8 +482,6 @@ func (o *operator) refused(path string, status int, answer []byte) error {
 		case "switches":
 			return misuse("freshet guard switch shows the switches", "%w", err)
 		}
-	case http.StatusBadRequest:
-		return misuse("freshet guard --help shows how it is used", "%w", err)
 	}
 	return err
 }

@@ -10,8 +10,8 @@ import (
 
 var _ guard.Ledger = (*redisdb.Ledger)(nil)
 
-// openRedis makes the client of the Redis that servers share, which asks it nothing yet. It is nil where no Redis is set; else
-// the caller closes it when whoever uses its ledger has ended.
+// openRedis makes the client of the Redis that servers share; nil: the settings name none. It does not ask Redis yet. The
+// caller closes the client after the users of its ledger have ended.
 func openRedis(eff *settings.Effective) (*redisdb.DB, error) {
 	if eff.Redis.URL == "" {
 		return nil, nil

@@ -99,7 +99,7 @@ func choiceSetting(key, usual, other string, field func(*Settings) *bool) settin
 	}
 }
 
-// limitSetting is a rate of at most so many requests; most 0: of any number.
+// limitSetting is a rate. It refuses rates of more than most requests; most 0: it refuses none.
 func limitSetting(key, def string, most int, field func(*Settings) *limit.Rate) setting {
 	return parsedSetting(key, def, func(text string) (limit.Rate, error) {
 		r, err := limit.ParseRate(text)

@@ -65,8 +65,8 @@ type Build struct {
 // ISR holds the settings of incremental regeneration: how a built site is kept fresh.
 type ISR struct {
 	Poll       time.Duration // time between two questions to a MongoDB that has no change stream
-	Revalidate time.Duration // pages are fresh for so long after the last verification
-	MaxStale   time.Duration // OnMaxStale applies to pages that are not fresh for so long
+	Revalidate time.Duration // how long pages are fresh after a verification
+	MaxStale   time.Duration // OnMaxStale applies when the last verification is longer ago
 	OnMaxStale string
 }
 
