@@ -37,23 +37,15 @@ const (
 
 // Status is what a daemon says of itself.
 type Status struct {
-	PID      int        `json:"pid"`
-	Waiting  int        `json:"waiting"`          // jobs that wait for a build
-	Parked   int        `json:"parked"`           // jobs that were given up
-	Source   string     `json:"source,omitempty"` // why the source cannot be asked; empty: it can
-	Since    *time.Time `json:"since,omitempty"`  // it could not
-	Feed     string     `json:"feed,omitempty"`   // why the feed of changes is broken; empty: it is not, or there is none
-	Position string     `json:"position,omitempty"`
-	Purged   bool       `json:"purged"` // CDNs are seen to be purged, so they may keep pages until then
-	Refused  []Refusal  `json:"refused,omitempty"`
-}
-
-// A Refusal says why builds are not made, or not whole. Readers may see it: it names no address, folder or secret.
-type Refusal struct {
-	By     string    `json:"by"` // shrink guard, breaker, source, templates or build
-	Reason string    `json:"reason"`
-	Remedy string    `json:"remedy,omitempty"`
-	Since  time.Time `json:"since"`
+	PID      int            `json:"pid"`
+	Waiting  int            `json:"waiting"`          // jobs that wait for a build
+	Parked   int            `json:"parked"`           // jobs that were given up
+	Source   string         `json:"source,omitempty"` // why the source cannot be asked; empty: it can
+	Since    *time.Time     `json:"since,omitempty"`  // it could not
+	Feed     string         `json:"feed,omitempty"`   // why the feed of changes is broken; empty: it is not, or there is none
+	Position string         `json:"position,omitempty"`
+	Purged   bool           `json:"purged"` // CDNs are seen to be purged, so they may keep pages until then
+	Refused  []site.Refusal `json:"refused,omitempty"`
 }
 
 // Status says how the daemon is.

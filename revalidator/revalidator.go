@@ -53,9 +53,9 @@ type Config struct {
 	NextFlip func() time.Time
 
 	// Why says of an error of Build or Census that is Unavailable what anybody may know. Nil: nothing is said.
-	Why func(error) Refusal
+	Why func(error) site.Refusal
 	// Refused lists what else keeps builds, or a part of them, from being made. Nil: nothing does.
-	Refused func() []Refusal
+	Refused func() []site.Refusal
 
 	// Purged reports whether CDNs are seen to be purged, for who asks for the Status. Nil: they are not.
 	Purged func() bool
@@ -84,11 +84,11 @@ type Revalidator struct {
 	// rewritten from what waits.
 	accepting sync.RWMutex
 
-	mu       sync.Mutex // protects what follows
-	position string     // of the feed
-	lost     string     // what is wrong with the feed; empty: nothing
-	away     string     // what is wrong with the source; empty: nothing
-	why      Refusal    // the same, as anybody may know it
+	mu       sync.Mutex   // protects what follows
+	position string       // of the feed
+	lost     string       // what is wrong with the feed; empty: nothing
+	away     string       // what is wrong with the source; empty: nothing
+	why      site.Refusal // the same, as anybody may know it
 	since    time.Time
 	heard    time.Time // when the feed told something last
 
@@ -122,7 +122,7 @@ func New(cfg Config) (*Revalidator, error) {
 		cfg.NextFlip = func() time.Time { return time.Time{} }
 	}
 	if cfg.Refused == nil {
-		cfg.Refused = func() []Refusal { return nil }
+		cfg.Refused = func() []site.Refusal { return nil }
 	}
 	if cfg.Purged == nil {
 		cfg.Purged = func() bool { return false }
@@ -549,7 +549,7 @@ func (r *Revalidator) setAway(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err == nil {
-		r.away, r.why = "", Refusal{}
+		r.away, r.why = "", site.Refusal{}
 		return
 	}
 	if r.away == "" {

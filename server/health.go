@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"freshet/internal/site"
 	"freshet/internal/web"
 )
 
@@ -30,24 +31,15 @@ func (s *Server) livez(w http.ResponseWriter, r *http.Request) error {
 	return health(w, r, http.StatusOK, "text/plain; charset=utf-8", "ok\n")
 }
 
-// A Status is what /readyz tells.
+// A Status is what /readyz tells. Refused does not make the server unready: pages are served as they are.
 type Status struct {
-	Ready      bool       `json:"ready"`
-	Reason     string     `json:"reason,omitempty"`
-	Generation uint64     `json:"generation,omitempty"`
-	Pinned     bool       `json:"pinned"`
-	Fresh      bool       `json:"fresh"`
-	Verified   *time.Time `json:"verified,omitempty"`
-	Refused    []Refusal  `json:"refused,omitempty"`
-}
-
-// A Refusal says why builds are not made, or not whole, and since when. It does not make the server unready: pages are
-// served as they are. Everybody can read it.
-type Refusal struct {
-	By     string    `json:"by"`
-	Reason string    `json:"reason"`
-	Remedy string    `json:"remedy,omitempty"`
-	Since  time.Time `json:"since"`
+	Ready      bool           `json:"ready"`
+	Reason     string         `json:"reason,omitempty"`
+	Generation uint64         `json:"generation,omitempty"`
+	Pinned     bool           `json:"pinned"`
+	Fresh      bool           `json:"fresh"`
+	Verified   *time.Time     `json:"verified,omitempty"`
+	Refused    []site.Refusal `json:"refused,omitempty"`
 }
 
 // Status tells whether readers should be sent here: a site is loaded and the server is not draining. It does not

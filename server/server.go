@@ -51,7 +51,7 @@ type Config struct {
 	MaxStale   time.Duration    // 0: 24 hours
 	Purged     func() bool      // purges reach the CDNs in front: they may keep pages until they are due. Nil: there are none. Asked once a second
 
-	Refused func() []Refusal // why builds are refused, for /readyz; nil: nobody knows. It must not wait
+	Refused func() []site.Refusal // why builds are refused, for /readyz; nil: nobody knows. It must not wait
 
 	CacheBytes int64 // memory for bodies and their encoded forms; 0: 256 MiB; at least 1 MiB
 

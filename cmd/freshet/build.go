@@ -160,7 +160,7 @@ func refusal(names []string, what string) error {
 	if len(names) == 0 {
 		return nil
 	}
-	count := plural(len(names), "document") + " were"
+	count := diag.Count(len(names), "document") + " were"
 	if len(names) == 1 {
 		count = "1 document was"
 	}
@@ -176,9 +176,9 @@ func (inv *invocation) printReport(rep *generator.Report, took time.Duration) {
 	w := inv.stdout
 	if rep.Committed {
 		fmt.Fprintf(w, "generation %d: %s of %s: %d rendered, %d changed, %d removed\n",
-			rep.Generation, plural(rep.Pages, "page"), plural(rep.Documents, "document"), rep.Rendered, rep.Changed, rep.Removed)
+			rep.Generation, diag.Count(rep.Pages, "page"), diag.Count(rep.Documents, "document"), rep.Rendered, rep.Changed, rep.Removed)
 	} else {
-		fmt.Fprintf(w, "generation %d: %s of %s: nothing changed\n", rep.Generation, plural(rep.Pages, "page"), plural(rep.Documents, "document"))
+		fmt.Fprintf(w, "generation %d: %s of %s: nothing changed\n", rep.Generation, diag.Count(rep.Pages, "page"), diag.Count(rep.Documents, "document"))
 	}
 	var warnings, mistakes int
 	for _, p := range rep.Problems {
@@ -189,7 +189,7 @@ func (inv *invocation) printReport(rep *generator.Report, took time.Duration) {
 		}
 	}
 	if warnings+mistakes > 0 {
-		fmt.Fprintf(w, "%s, %s\n", plural(mistakes, "mistake"), plural(warnings, "warning"))
+		fmt.Fprintf(w, "%s, %s\n", diag.Count(mistakes, "mistake"), diag.Count(warnings, "warning"))
 	}
 	inv.printLanguages(rep.Languages)
 	var phases []string
@@ -224,12 +224,4 @@ func milliseconds(ms float64) string {
 	default:
 		return fmt.Sprintf("%.1f ms", ms)
 	}
-}
-
-// plural counts things.
-func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }

@@ -47,7 +47,7 @@ reports every mistake with its place. The exit status is 0 when there is none, e
 			}
 			if problems := eff.CheckFiles(); len(problems) > 0 {
 				diag.Print(inv.stderr, problems)
-				return misuse("freshet would not start with them", "%s in files that the settings name", plural(len(problems), "mistake"))
+				return misuse("freshet would not start with them", "%s in files that the settings name", diag.Count(len(problems), "mistake"))
 			}
 			return nil
 		}),

@@ -47,24 +47,21 @@ func newDaemon(eff *settings.Effective, b *builder.Builder, builds *builder.Rebu
 	cfg := revalidator.Config{
 		Build:       builds.Build,
 		Unavailable: documents.Unavailable,
-		Why: func(err error) revalidator.Refusal {
-			o := b.Source.Outage(err)
-			return revalidator.Refusal{By: o.By, Reason: o.Reason, Remedy: o.Remedy}
-		},
-		Refused:  builds.Refused,
-		Resolve:  resolver.Resolve,
-		Plan:     resolver.Plan,
-		Await:    b.Await,
-		Mend:     b.Store.Distrust,
-		Purged:   purges.Trusted,
-		NextFlip: b.Generator().NextFlip,
-		Content:  eff.Content,
-		Theme:    eff.Templates,
-		State:    eff.State,
-		Control:  eff.State,
-		Verify:   eff.ISR.Revalidate,
-		Census:   b.Source,
-		Logger:   logger,
+		Why:         b.Source.Outage,
+		Refused:     builds.Refused,
+		Resolve:     resolver.Resolve,
+		Plan:        resolver.Plan,
+		Await:       b.Await,
+		Mend:        b.Store.Distrust,
+		Purged:      purges.Trusted,
+		NextFlip:    b.Generator().NextFlip,
+		Content:     eff.Content,
+		Theme:       eff.Templates,
+		State:       eff.State,
+		Control:     eff.State,
+		Verify:      eff.ISR.Revalidate,
+		Census:      b.Source,
+		Logger:      logger,
 	}
 	if db := b.Source.DB(); db != nil {
 		feed, err := mongodb.NewFeed(db, eff.ISR.Poll)
@@ -74,13 +71,4 @@ func newDaemon(eff *settings.Effective, b *builder.Builder, builds *builder.Rebu
 		cfg.Feed = feed
 	}
 	return revalidator.New(cfg)
-}
-
-// shownRefusals converts refusals for the server.
-func shownRefusals(list []revalidator.Refusal) []server.Refusal {
-	var out []server.Refusal
-	for _, r := range list {
-		out = append(out, server.Refusal(r))
-	}
-	return out
 }

@@ -191,7 +191,7 @@ func (inv *invocation) printReason(ans *explain.Reason) {
 	case len(ans.Pages) == 0:
 		fmt.Fprintf(w, "%s is on no page yet: the site was not built since it appeared\n", diag.Printable(ans.Document))
 	default:
-		fmt.Fprintf(w, "%s is on %s:\n", diag.Printable(ans.Document), plural(len(ans.Pages), "page"))
+		fmt.Fprintf(w, "%s is on %s:\n", diag.Printable(ans.Document), diag.Count(len(ans.Pages), "page"))
 		for _, p := range ans.Pages {
 			fmt.Fprintf(w, "  %s\n", diag.Printable(string(p)))
 		}

@@ -133,7 +133,7 @@ func (inv *invocation) export(ctx context.Context, eff *settings.Effective, name
 		}
 	} else if !toStdout {
 		for _, f := range rep.Files {
-			fmt.Fprintf(inv.stdout, "%s: %s\n", f.File, plural(f.Documents, "document"))
+			fmt.Fprintf(inv.stdout, "%s: %s\n", f.File, diag.Count(f.Documents, "document"))
 		}
 	}
 	return refusals("exported", rep.Problems)
@@ -161,7 +161,7 @@ func (p *place) present(ctx context.Context, collections []string) ([]string, er
 func (inv *invocation) exportFile(ctx context.Context, from *place, coll, file string, form extjson.Form) (n int, problems []diag.Problem, err error) {
 	var progress func(int)
 	if onTerminal(inv.stderr) {
-		progress = func(n int) { fmt.Fprintf(inv.stderr, "\r\x1b[K%s of %s", plural(n, "document"), coll) }
+		progress = func(n int) { fmt.Fprintf(inv.stderr, "\r\x1b[K%s of %s", diag.Count(n, "document"), coll) }
 		defer fmt.Fprint(inv.stderr, "\r\x1b[K")
 	}
 	if file == "-" {

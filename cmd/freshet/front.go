@@ -109,7 +109,7 @@ func (inv *invocation) openFront(ctx context.Context, eff *settings.Effective, l
 	}
 	acfg := admin.Config{
 		Metrics: registry, Token: eff.AdminToken, Loopback: settings.Loopback(f.operators.Addr().String()),
-		Status: func() any { return f.server.Status() }, Logger: cfg.Logger,
+		Status: func() admin.Status { return desk.Status(f.server) }, Logger: cfg.Logger,
 	}
 	if f.guard != nil {
 		operated := &desk.Guard{Guard: f.guard, Site: cfg.Site, Traffic: eff.Guard.Policy.HighTraffic.Config}
@@ -119,9 +119,9 @@ func (inv *invocation) openFront(ctx context.Context, eff *settings.Effective, l
 		acfg.Bans, acfg.Switches, acfg.Witness = operated, operated, operated
 	}
 	if history != nil {
-		acfg.Generations = func(limit int) (any, error) {
+		acfg.Generations = func(limit int) ([]admin.Generation, error) {
 			commits, err := history()
-			return shownCommits(commits[:min(limit, len(commits))]), err
+			return desk.Generations(commits, limit), err
 		}
 	}
 	if f.admin, err = admin.New(acfg); err != nil {

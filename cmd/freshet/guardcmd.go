@@ -11,17 +11,15 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"freshet/internal/diag"
 	"freshet/internal/settings"
-	"freshet/internal/web"
 	"freshet/server/admin"
 	"freshet/server/admin/client"
-	"freshet/server/guard"
+	"freshet/server/desk"
 	"freshet/server/guard/replay"
 )
 
@@ -57,7 +55,7 @@ func (inv *invocation) atGuard(cmd *cobra.Command, do func(ctx context.Context, 
 }
 
 func (inv *invocation) guardBan() *cobra.Command {
-	var order banOrder
+	var order admin.Order
 	cmd := &cobra.Command{
 		Use:   "ban ADDRESS",
 		Short: "Ban an address or a prefix",
@@ -83,27 +81,10 @@ ban of scope api keeps from the API, from signing in and from writing; one of sc
 		if inv.json {
 			return inv.printJSON(ban)
 		}
-		fmt.Fprintf(inv.stdout, "%s is banned until %s, scope %s\n", short(ban.Client), ban.Until.Format(time.RFC3339), diag.Printable(ban.Scope))
+		fmt.Fprintf(inv.stdout, "%s is banned until %s, scope %s\n", desk.Short(ban.Client), ban.Until.Format(time.RFC3339), diag.Printable(ban.Scope))
 		return nil
 	})
 }
-
-// A banOrder is what the listener takes for a ban, a switchOrder what it takes for a switch.
-type (
-	banOrder struct {
-		Client string `json:"client"`
-		Scope  string `json:"scope"`
-		For    string `json:"for"`
-		Reason string `json:"reason"`
-		By     string `json:"by"`
-	}
-	switchOrder struct {
-		State  string `json:"state"`
-		For    string `json:"for,omitempty"`
-		Reason string `json:"reason"`
-		By     string `json:"by"`
-	}
-)
 
 func (inv *invocation) guardUnban() *cobra.Command {
 	cmd := &cobra.Command{
@@ -122,24 +103,9 @@ one that is asked tells them, also where it knows of no ban itself.`,
 		if inv.json {
 			return inv.printJSON(lifted)
 		}
-		fmt.Fprintln(inv.stdout, liftedText(&lifted))
+		fmt.Fprintln(inv.stdout, desk.LiftedText(&lifted))
 		return nil
 	})
-}
-
-// liftedText tells what has become of a ban: here, and where the server that was asked tells of it.
-func liftedText(l *admin.Lifted) string {
-	text := short(l.Client) + " is no longer banned"
-	if !l.Known {
-		text = "there is no ban on " + short(l.Client) + " here"
-	}
-	switch l.Others {
-	case admin.TellOthers:
-		text += "; other servers are told to lift theirs"
-	case admin.TellOthersLater:
-		text += "; other servers are told to lift theirs when Redis is back"
-	}
-	return text
 }
 
 func (inv *invocation) guardList() *cobra.Command {
@@ -157,28 +123,8 @@ func (inv *invocation) guardList() *cobra.Command {
 		if inv.json {
 			return inv.printJSON(list)
 		}
-		tw := tabwriter.NewWriter(inv.stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(tw, "CLIENT\tSCOPE\tUNTIL\tSTEP\tBY\tREASON")
-		for _, b := range list {
-			until, step := "lifted", "-"
-			if !b.Until.IsZero() {
-				until = b.Until.Format(time.RFC3339)
-			}
-			if b.Step > 0 {
-				step = fmt.Sprint(b.Step)
-			}
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", short(b.Client), diag.Printable(b.Scope), until, step, diag.Printable(b.By), diag.Printable(b.Reason))
-		}
-		return tw.Flush()
+		return desk.WriteBans(inv.stdout, list)
 	})
-}
-
-// short is a prefix as people write it.
-func short(p netip.Prefix) string {
-	if p.IsSingleIP() {
-		return p.Addr().String()
-	}
-	return p.String()
 }
 
 func (inv *invocation) guardExplain() *cobra.Command {
@@ -198,7 +144,7 @@ request id that stands on a refusal: which rule refused it. Nothing is changed.`
 		if _, err := netip.ParseAddr(args[0]); err != nil {
 			return inv.explainRefusal(ctx, op, args[0])
 		}
-		var e guard.Explanation
+		var e admin.Explanation
 		ask := url.Values{"client": {args[0]}, "method": {method}, "path": {path}, "user_agent": {agent}}
 		if err := op.ask(ctx, http.MethodGet, "/explain?"+ask.Encode(), nil, &e); err != nil {
 			return err
@@ -206,81 +152,19 @@ request id that stands on a refusal: which rule refused it. Nothing is changed.`
 		if inv.json {
 			return inv.printJSON(e)
 		}
-		return inv.printStanding(method, path, &e)
+		return desk.WriteExplanation(inv.stdout, method, path, &e)
 	})
 }
 
 func (inv *invocation) explainRefusal(ctx context.Context, op *operator, id string) error {
-	var d guard.Decision
+	var d admin.Decision
 	if err := op.ask(ctx, http.MethodGet, "/refusals/"+url.PathEscape(id), nil, &d); err != nil {
 		return err
 	}
 	if inv.json {
 		return inv.printJSON(d)
 	}
-	tw := tabwriter.NewWriter(inv.stdout, 0, 0, 2, ' ', 0)
-	printDecision(tw, &d)
-	return tw.Flush()
-}
-
-func printDecision(w io.Writer, d *guard.Decision) {
-	what := fmt.Sprintf("refused with %d", d.Status)
-	if d.Status == 0 {
-		what = "let through, the rule is only watched"
-	}
-	fmt.Fprintf(w, "%s\t%s\t%s %s\t%s by %s (class %s, %s)\t%s\n", d.At.Format(time.RFC3339), diag.Printable(d.Client), diag.Printable(d.Method), diag.Printable(d.Path),
-		what, diag.Printable(d.Rule), diag.Printable(d.Class), diag.Printable(d.Bot), diag.Printable(d.Reason))
-}
-
-func (inv *invocation) printStanding(method, path string, e *guard.Explanation) error {
-	tw := tabwriter.NewWriter(inv.stdout, 0, 0, 2, ' ', 0)
-	row := func(name, format string, args ...any) {
-		fmt.Fprintf(tw, "%s\t%s\n", diag.Printable(name), diag.Printable(fmt.Sprintf(format, args...)))
-	}
-	outcome := "let through"
-	if e.Status != 0 {
-		outcome = fmt.Sprintf("refused with %d by %s", e.Status, e.Rule)
-	} else if e.Rule != guard.RuleNone.String() {
-		outcome += " by " + e.Rule
-	}
-	if e.Reason != "" {
-		outcome += ": " + e.Reason
-	}
-	row("client", "%s", e.Client)
-	row("request", "%s %s: %s", method, path, outcome)
-	row("class", "%s", e.Class)
-	row("looks like", "%s", e.Bot)
-	if b := e.Ban; b != nil {
-		until := "it is lifted"
-		if !b.Until.IsZero() {
-			until = b.Until.Format(time.RFC3339)
-		}
-		row("banned", "%s until %s, scope %s, by %s: %s", short(b.Prefix), until, b.Scope, b.By, b.Reason)
-	}
-	for name, is := range map[string]bool{"guard.allow": e.Allowed, "guard.block": e.Blocked} {
-		if is {
-			row("listed", "in %s", name)
-		}
-	}
-	if e.Spared {
-		row("spared", "the guard never bans it by itself")
-	}
-	row("reputation", "%.1f bad points; its limits are divided by %d", e.Score, e.Lowered)
-	for _, at := range e.Violations {
-		row("violation", "%s", at.Format(time.RFC3339))
-	}
-	for _, q := range e.Quotas {
-		text := fmt.Sprintf("%d of %d left", q.Left, q.Limit)
-		if q.Wait > 0 {
-			text += ", again in " + q.Wait.Round(time.Second).String()
-		}
-		row("limit."+q.Class, "%s", text)
-	}
-	for i := range e.Refusals {
-		fmt.Fprint(tw, "refusal\t")
-		printDecision(tw, &e.Refusals[i])
-	}
-	return tw.Flush()
+	return desk.WriteDecision(inv.stdout, &d)
 }
 
 func (inv *invocation) guardSwitch() *cobra.Command {
@@ -308,7 +192,7 @@ guard.highTraffic.mode by true, false or auto; settings takes that back.`,
 				return err
 			}
 		} else {
-			order := switchOrder{State: args[1], Reason: reason, By: op.by}
+			order := admin.Order{State: args[1], Reason: reason, By: op.by}
 			if long != "" {
 				d, err := settings.ParseDuration(long)
 				if err != nil {
@@ -324,25 +208,7 @@ guard.highTraffic.mode by true, false or auto; settings takes that back.`,
 		if inv.json {
 			return inv.printJSON(list)
 		}
-		tw := tabwriter.NewWriter(inv.stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(tw, "SWITCH\tSTATE\tUNTIL\tBY\tREASON")
-		for _, s := range list {
-			until := "-"
-			if s.Until != nil {
-				until = s.Until.Format(time.RFC3339)
-			}
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", diag.Printable(s.Name), diag.Printable(s.State), until, diag.Printable(cmp.Or(s.By, "-")), diag.Printable(s.Reason))
-		}
-		for _, s := range list {
-			is := "off"
-			if s.On {
-				is = "on"
-			}
-			if s.Why != "" {
-				fmt.Fprintf(tw, "%s is %s: %s\n", diag.Printable(s.Name), is, diag.Printable(s.Why))
-			}
-		}
-		return tw.Flush()
+		return desk.WriteSwitches(inv.stdout, list)
 	})
 }
 
@@ -370,17 +236,11 @@ of it also compressed by gzip; - is standard input. Nothing is asked and nothing
 				defer f.Close()
 				in = f
 			}
-			// A private address that passes on another one is a proxy in a log, whoever forgot to declare it: readers do not lie there.
-			proxies, err := web.ParseProxies(append([]string{"private", "loopback"}, eff.Guard.TrustedProxies...))
+			client, err := replay.Clients(eff.Guard.TrustedProxies)
 			if err != nil {
 				return fmt.Errorf("guard.trustedProxies: %w", err)
 			}
-			rep, err := replay.Simulate(ctx, eff.Guard.Policy, in, func(peer netip.Addr, forwardedFor string) netip.Addr {
-				if forwardedFor == "" || !proxies.Trusts(peer) {
-					return peer
-				}
-				return proxies.Resolve(peer, []string{forwardedFor}, nil)
-			})
+			rep, err := replay.Simulate(ctx, eff.Guard.Policy, in, client)
 			if _, ok := errors.AsType[*replay.OrderError](err); ok {
 				return failed(fmt.Errorf("%s: %w", args[0], err), "put files that were joined into their order, the oldest first, or sort the lines by time")
 			}
@@ -388,65 +248,17 @@ of it also compressed by gzip; - is standard input. Nothing is asked and nothing
 				return err
 			}
 			if rep.Requests == 0 {
-				return failed(fmt.Errorf("%s holds no request that can be read: %s", args[0], cmp.Or(rep.Problem, "it has "+plural(rep.Lines, "line")+" of other things")),
+				return failed(fmt.Errorf("%s holds no request that can be read: %s", args[0], cmp.Or(rep.Problem, "it has "+diag.Count(rep.Lines, "line")+" of other things")),
 					"the formats are combined, main and vhost_combined, as nginx and Apache write them, and JSON lines; gzip is undone")
 			}
 			if inv.json {
 				return inv.printJSON(rep)
 			}
-			return inv.printReplay(rep)
+			return rep.Write(inv.stdout)
 		}),
 	}
 	inv.jsonFlag(cmd)
 	return cmd
-}
-
-// mostShown is how many clients a report shows; --json has all.
-const mostShown = 20
-
-func (inv *invocation) printReplay(rep *replay.Report) error {
-	tw := tabwriter.NewWriter(inv.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(tw, "%s from %s to %s, %d refused\n", plural(rep.Requests, "request"), rep.From.Format(time.RFC3339), rep.To.Format(time.RFC3339), rep.Refused)
-	if rep.Skipped > 0 {
-		fmt.Fprintf(tw, "%s could not be read; the first: %s\n", plural(rep.Skipped, "line"), rep.Problem)
-	}
-	for _, k := range rep.Kinds {
-		if k.N > 0 {
-			fmt.Fprintf(tw, "sent by\t%s\t%d\n", k.Kind, k.N)
-		}
-	}
-	for _, c := range rep.Counts {
-		if c.Outcome != "passed" {
-			fmt.Fprintf(tw, "%s\t%s.%s\t%d\n", c.Outcome, c.Rule, c.Class, c.N)
-		}
-	}
-	if rep.High > 0 {
-		fmt.Fprintf(tw, "high-traffic mode\tbegan\t%d times\n", rep.High)
-	}
-	if err := tw.Flush(); err != nil || len(rep.Clients) == 0 {
-		return err
-	}
-	fmt.Fprintln(tw, "\nCLIENT\tREFUSED\tBANNED\tFIRST\tPATH\tPERHAPS FALSELY")
-	for _, h := range rep.Clients[:min(len(rep.Clients), mostShown)] {
-		banned := "-"
-		if !h.Banned.IsZero() {
-			banned = h.Banned.Format(time.TimeOnly)
-		}
-		fmt.Fprintf(tw, "%s\t%d\t%s\t%s\t%s\t%s\n", h.Client, h.Refused, banned, h.First.Format(time.DateTime), diag.Printable(h.Path), cmp.Or(strings.Join(h.False, "; "), "-"))
-	}
-	if n := len(rep.Clients) - mostShown; n > 0 {
-		fmt.Fprintf(tw, "and %s, see --json\n", plural(n, "other client"))
-	}
-	return tw.Flush()
-}
-
-// printableLines is diag.Printable for a text that may have lines.
-func printableLines(s string) string {
-	lines := strings.Split(s, "\n")
-	for i := range lines {
-		lines[i] = diag.Printable(lines[i])
-	}
-	return strings.Join(lines, "\n")
 }
 
 // An operator asks a running server.

@@ -36,15 +36,15 @@ var moves = regexp.MustCompile(`[\x00-\x09\x0b-\x1f\x7f-\x{9f}\x{202a}-\x{202e}\
 func TestHostileText(t *testing.T) {
 	now := time.Now()
 	list := []admin.Ban{{Client: netip.MustParsePrefix("203.0.113.7/32"), Scope: hostile, Until: now, Since: now, Reason: hostile, By: hostile}}
-	decision := guard.Decision{ID: hostile, At: now, Client: hostile, Method: hostile, Path: hostile, Rule: hostile, Class: hostile, Status: 403, Bot: hostile, Reason: hostile}
+	decision := admin.Decision{ID: hostile, At: now, Client: hostile, Method: hostile, Path: hostile, Rule: hostile, Class: hostile, Status: 403, Bot: hostile, Reason: hostile}
 	answers := map[string]any{
 		"GET /bans": list, "POST /bans": list[0],
 		"GET /switches":     []admin.Switch{{Name: hostile, State: hostile, Reason: hostile, By: hostile, Why: hostile}},
 		"GET /refusals/4f2": decision,
-		"GET /explain": guard.Explanation{
+		"GET /explain": admin.Explanation{
 			Client: hostile, Class: hostile, Rule: hostile, Status: 403, Reason: hostile, Bot: hostile,
-			Ban:    &bans.Ban{Prefix: list[0].Client, By: hostile, Reason: hostile},
-			Quotas: []guard.ClassQuota{{Class: hostile}}, Refusals: []guard.Decision{decision, decision},
+			Ban:    &admin.ClientBan{Prefix: list[0].Client, By: hostile, Reason: hostile},
+			Quotas: []admin.ClassQuota{{Class: hostile}}, Refusals: []admin.Decision{decision, decision},
 		},
 		"DELETE /bans/203.0.113.7": map[string]string{"error": hostile},
 	}
@@ -80,7 +80,7 @@ func TestHostileText(t *testing.T) {
 	inv.printReason(&explain.Reason{Document: hostile, Pages: []site.Path{hostile}})
 	check("explain --why-not", out.String())
 	out.Reset()
-	if err := inv.printLog([]shownCommit{{Cause: hostile}}); err != nil {
+	if err := inv.printLog([]admin.Generation{{Cause: hostile}}); err != nil {
 		t.Fatal(err)
 	}
 	check("log", out.String())

@@ -77,7 +77,7 @@ func (inv *invocation) importPath(ctx context.Context, eff *settings.Effective, 
 	cfg := transfer.Config{To: to, Collections: to.collections, Collection: flags.collection, DryRun: flags.dryRun, Uploads: uploads, Check: to.check}
 	done := func() {}
 	if onTerminal(inv.stderr) {
-		cfg.Progress = func(read int) { fmt.Fprintf(inv.stderr, "\r\x1b[K%s", plural(read, "document")) }
+		cfg.Progress = func(read int) { fmt.Fprintf(inv.stderr, "\r\x1b[K%s", diag.Count(read, "document")) }
 		done = func() { fmt.Fprint(inv.stderr, "\r\x1b[K") }
 	}
 	im, err := transfer.NewImporter(cfg)
@@ -163,12 +163,12 @@ func (inv *invocation) printImport(ctx context.Context, to *place, rep *transfer
 			if to.collections != nil {
 				break // a content tree keeps each kind in its own folder
 			}
-			fmt.Fprintf(inv.stdout, "%s%s: %s\n", prefix, to.called(coll), plural(rep.Collections[coll], "document"))
+			fmt.Fprintf(inv.stdout, "%s%s: %s\n", prefix, to.called(coll), diag.Count(rep.Collections[coll], "document"))
 		}
 		fmt.Fprintf(inv.stdout, "%s%s into %s: %d added, %d replaced, %d unchanged, %d refused\n",
-			prefix, plural(rep.Read, "document"), to.name, rep.Added, rep.Replaced, rep.Unchanged, rep.Refused)
+			prefix, diag.Count(rep.Read, "document"), to.name, rep.Added, rep.Replaced, rep.Unchanged, rep.Refused)
 		if rep.Copied > 0 {
-			fmt.Fprintf(inv.stdout, "%s%s copied\n", prefix, plural(rep.Copied, "upload"))
+			fmt.Fprintf(inv.stdout, "%s%s copied\n", prefix, diag.Count(rep.Copied, "upload"))
 		}
 	}
 	for _, coll := range slices.Sorted(maps.Keys(rep.Collections)) {

@@ -12,6 +12,8 @@ import (
 	"freshet/internal/diag"
 	"freshet/internal/pagestore"
 	"freshet/internal/settings"
+	"freshet/server/admin"
+	"freshet/server/desk"
 )
 
 func (inv *invocation) logCommand() *cobra.Command {
@@ -33,27 +35,6 @@ func (inv *invocation) logCommand() *cobra.Command {
 	return cmd
 }
 
-// A shownCommit is a generation as freshet log --json prints it.
-type shownCommit struct {
-	Generation uint64    `json:"generation"`
-	Time       time.Time `json:"time"`
-	Cause      string    `json:"cause"`
-	Documents  int       `json:"documents"`
-	Pages      int       `json:"pages"`
-	Rendered   int       `json:"rendered"`
-	Changed    int       `json:"changed"`
-	Removed    int       `json:"removed"`
-	Pinned     bool      `json:"pinned"`
-}
-
-func shownCommits(history []pagestore.Commit) []shownCommit {
-	shown := []shownCommit{}
-	for _, c := range history {
-		shown = append(shown, shownCommit{c.Generation, c.Time.UTC(), c.Cause, c.Documents, c.Pages, c.Rendered, c.Changed, c.Removed, c.Pinned})
-	}
-	return shown
-}
-
 func (inv *invocation) log(eff *settings.Effective) error {
 	r, err := inv.openReader(eff)
 	if err != nil {
@@ -63,14 +44,14 @@ func (inv *invocation) log(eff *settings.Effective) error {
 	if err != nil {
 		return err
 	}
-	shown := shownCommits(history)
+	shown := desk.Generations(history, len(history))
 	if inv.json {
 		return inv.printJSON(shown)
 	}
 	return inv.printLog(shown)
 }
 
-func (inv *invocation) printLog(shown []shownCommit) error {
+func (inv *invocation) printLog(shown []admin.Generation) error {
 	tw := tabwriter.NewWriter(inv.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "GENERATION\tTIME\tPAGES\tCHANGED\tREMOVED\tCAUSE")
 	for i, c := range shown {

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"freshet/server/admin"
 )
 
 // TestLogCounts compares what freshet log says of two generations with what happened to the public tree, whose files are
@@ -63,7 +65,7 @@ func TestLogCounts(t *testing.T) {
 	}
 	build() // the post, its topic and the topic's feed go
 
-	var log []shownCommit
+	var log []admin.Generation
 	if err := json.Unmarshal([]byte(freshet("log", "--json")), &log); err != nil || len(log) != 3 {
 		t.Fatalf("%d generations, %v", len(log), err)
 	}

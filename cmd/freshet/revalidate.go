@@ -114,7 +114,7 @@ func (inv *invocation) printJob(j *revalidator.Job) {
 		fmt.Fprintf(inv.stdout, "job %s: %s\n", j.ID, j.State)
 		return
 	}
-	fmt.Fprintf(inv.stdout, "job %s: generation %d, %s changed\n", j.ID, j.Generation, plural(len(j.Pages)+j.MorePages, "page"))
+	fmt.Fprintf(inv.stdout, "job %s: generation %d, %s changed\n", j.ID, j.Generation, diag.Count(len(j.Pages)+j.MorePages, "page"))
 	for _, p := range j.Pages {
 		fmt.Fprintf(inv.stdout, "  %-8s %s\n", p.Outcome, diag.Printable(string(p.Path)))
 	}

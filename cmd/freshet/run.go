@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -72,6 +73,15 @@ func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int 
 		fmt.Fprintf(stderr, "freshet: hint: %s\n", diag.Printable(hint))
 	}
 	return code
+}
+
+// printableLines is diag.Printable for a text that may have lines.
+func printableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = diag.Printable(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }
 
 // helpTemplate puts the example last, where the eye is after reading.
@@ -183,7 +193,7 @@ func (inv *invocation) load(cmd *cobra.Command) (*settings.Effective, error) {
 	if len(problems) > 0 {
 		diag.Sort(problems)
 		diag.Print(inv.stderr, problems)
-		return nil, misuse("freshet config check looks at the settings alone", "%s in the settings", plural(len(problems), "mistake"))
+		return nil, misuse("freshet config check looks at the settings alone", "%s in the settings", diag.Count(len(problems), "mistake"))
 	}
 	return eff, nil
 }

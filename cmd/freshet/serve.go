@@ -140,10 +140,10 @@ func (inv *invocation) serveState(ctx context.Context, eff *settings.Effective) 
 type reach struct {
 	daemon  *revalidator.Control
 	purged  atomic.Bool
-	refused atomic.Pointer[[]server.Refusal]
+	refused atomic.Pointer[[]site.Refusal]
 }
 
-func (r *reach) refusals() []server.Refusal {
+func (r *reach) refusals() []site.Refusal {
 	if p := r.refused.Load(); p != nil {
 		return *p
 	}
@@ -156,8 +156,7 @@ func (r *reach) run(ctx context.Context) error {
 	for {
 		status, err := r.daemon.Status(ctx)
 		r.purged.Store(err == nil && status.Purged) // nobody purges while there is no daemon
-		refused := shownRefusals(status.Refused)
-		r.refused.Store(&refused)
+		r.refused.Store(&status.Refused)
 		select {
 		case <-ask.C:
 		case <-ctx.Done():

@@ -89,7 +89,7 @@ func (inv *invocation) up(ctx context.Context, eff *settings.Effective, opt buil
 	closeListener = false // the front does
 	cfg := serverConfig(eff, generations{w.Store.Current}, hooks, opt.logger, dev)
 	cfg.Late, cfg.Purged = w.Generator(), purges.Trusted
-	cfg.Refused = func() []server.Refusal { return shownRefusals(daemon.Status().Refused) }
+	cfg.Refused = func() []site.Refusal { return daemon.Status().Refused }
 	mends := newMends(eff.Public, opt.logger, func(_ context.Context, path site.Path) error { daemon.Mend(path); return nil })
 	cfg.Unreadable = mends.unreadable
 	front, err := inv.openFront(ctx, eff, ln, cfg, eff.State, w.Store.History, &gauges{mongo: w.Source.DB(), purges: purges, daemon: daemon})

@@ -9,7 +9,7 @@ import (
 
 	"freshet/generator"
 	"freshet/internal/documents"
-	"freshet/revalidator"
+	"freshet/internal/site"
 )
 
 // heldRemedy tells operators of a running freshet what to do about pages that are held back.
@@ -25,16 +25,16 @@ const (
 // obstacles holds why builds are refused, in whole or in part. A source that is away is not among them: the revalidator
 // knows of it. Any goroutine may read it.
 type obstacles struct {
-	mu   sync.Mutex          // protects what follows
-	held revalidator.Refusal // pages that the last builds held back
-	last revalidator.Refusal // the failure of the last build
+	mu   sync.Mutex   // protects what follows
+	held site.Refusal // pages that the last builds held back
+	last site.Refusal // the failure of the last build
 }
 
 // list returns what is in the way now.
-func (r *obstacles) list() (out []revalidator.Refusal) {
+func (r *obstacles) list() (out []site.Refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, v := range []revalidator.Refusal{r.held, r.last} {
+	for _, v := range []site.Refusal{r.held, r.last} {
 		if v.By != "" {
 			out = append(out, v)
 		}
@@ -43,12 +43,12 @@ func (r *obstacles) list() (out []revalidator.Refusal) {
 }
 
 // set replaces a refusal. It keeps its start if the cause is the same.
-func set(old *revalidator.Refusal, by, reason, remedy string) {
+func set(old *site.Refusal, by, reason, remedy string) {
 	since := time.Now().UTC().Truncate(time.Second)
 	if old.By == by {
 		since = old.Since
 	}
-	*old = revalidator.Refusal{By: by, Reason: reason, Remedy: remedy, Since: since}
+	*old = site.Refusal{By: by, Reason: reason, Remedy: remedy, Since: since}
 }
 
 // note records how a build ended.
@@ -62,9 +62,9 @@ func (r *obstacles) note(ctx context.Context, err error) {
 	_, isTheme := errors.AsType[*generator.ThemeError](err)
 	switch {
 	case err == nil, documents.Unavailable(err): // the revalidator reports a source that is away
-		r.last = revalidator.Refusal{}
+		r.last = site.Refusal{}
 	case isShrink:
-		r.held = revalidator.Refusal{}
+		r.held = site.Refusal{}
 		set(&r.last, byShrink, lossOf(shrink)+"; no build is made until they are back", heldRemedy)
 	case isTheme:
 		set(&r.last, byTemplates, "the templates have mistakes", "the log names file and line")
@@ -79,7 +79,7 @@ func (r *obstacles) hold(e *generator.ShrinkError) (news bool) {
 	defer r.mu.Unlock()
 	was := r.held
 	if e == nil {
-		r.held = revalidator.Refusal{}
+		r.held = site.Refusal{}
 	} else {
 		set(&r.held, byShrink, lossOf(e)+"; they stay as they were, and everything else is built", heldRemedy)
 	}

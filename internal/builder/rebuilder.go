@@ -10,6 +10,7 @@ import (
 
 	"freshet/generator"
 	"freshet/internal/diag"
+	"freshet/internal/site"
 	"freshet/revalidator"
 )
 
@@ -40,7 +41,7 @@ func NewRebuilder(b *Builder, preview Preview, committed func() error, logger *s
 }
 
 // Refused lists why builds are refused, in whole or in part. It is for [revalidator.Config].
-func (r *Rebuilder) Refused() []revalidator.Refusal { return r.obstacles.list() }
+func (r *Rebuilder) Refused() []site.Refusal { return r.obstacles.list() }
 
 // Build builds one change. It is for [revalidator.Config], which makes one call at a time.
 func (r *Rebuilder) Build(ctx context.Context, c revalidator.Change) (_ revalidator.Result, err error) {

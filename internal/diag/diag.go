@@ -103,6 +103,14 @@ func Sort(ps []Problem) {
 	})
 }
 
+// Count counts things: 1 page, 2 pages.
+func Count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // Printable keeps text that others wrote from moving a terminal's cursor, and from showing as another text: what is
 // not to be seen is a question mark.
 func Printable(s string) string {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"freshet/internal/mongodb"
+	"freshet/internal/site"
 )
 
 // TestBeside finds the folders of static files of other tools beside a content tree.
@@ -55,13 +56,13 @@ func TestOutage(t *testing.T) {
 	for _, test := range []struct {
 		err         error
 		unavailable bool
-		want        Outage
+		want        site.Refusal
 	}{
-		{&mongodb.Error{Message: "t0psecret"}, true, Outage{"source", "the documents cannot be read from MongoDB", "see whether MongoDB is well; the log says more"}},
-		{&fs.PathError{Op: "open", Path: "/t0psecret", Err: syscall.EACCES}, true, Outage{"source", "a file or folder cannot be used: permission denied", "the log names it"}},
-		{&fs.PathError{Op: "write", Path: "/t0psecret", Err: syscall.ENOSPC}, true, Outage{"build", "the disk is full", "make room for the state folder"}},
-		{syscall.EIO, true, Outage{"build", "builds fail: input/output error", "the log says more"}},
-		{errors.New("t0psecret"), false, Outage{"source", "the documents cannot be read", "the log says why"}},
+		{&mongodb.Error{Message: "t0psecret"}, true, site.Refusal{By: "source", Reason: "the documents cannot be read from MongoDB", Remedy: "see whether MongoDB is well; the log says more"}},
+		{&fs.PathError{Op: "open", Path: "/t0psecret", Err: syscall.EACCES}, true, site.Refusal{By: "source", Reason: "a file or folder cannot be used: permission denied", Remedy: "the log names it"}},
+		{&fs.PathError{Op: "write", Path: "/t0psecret", Err: syscall.ENOSPC}, true, site.Refusal{By: "build", Reason: "the disk is full", Remedy: "make room for the state folder"}},
+		{syscall.EIO, true, site.Refusal{By: "build", Reason: "builds fail: input/output error", Remedy: "the log says more"}},
+		{errors.New("t0psecret"), false, site.Refusal{By: "source", Reason: "the documents cannot be read", Remedy: "the log says why"}},
 	} {
 		if got := s.Outage(test.err); got != test.want || Unavailable(test.err) != test.unavailable {
 			t.Errorf("Outage(%v) = %+v, unavailable: %t, want %+v", test.err, got, Unavailable(test.err), test.want)

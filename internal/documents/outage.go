@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"freshet/internal/mongodb"
+	"freshet/internal/site"
 )
 
 // Unavailable reports whether an error of a build says that the source, or the disk, could not be used. Such an error is not
@@ -19,29 +20,22 @@ func Unavailable(err error) bool {
 	return mongo || file || link || system
 }
 
-// An Outage says, to anybody, why the documents cannot be read. It holds no address and no folder.
-type Outage struct {
-	By     string // breaker, source or build
-	Reason string
-	Remedy string
-}
-
-// Outage explains an error that is Unavailable.
-func (s *Source) Outage(err error) Outage {
+// Outage explains an error that is Unavailable. It does not know since when.
+func (s *Source) Outage(err error) site.Refusal {
 	_, isMongo := errors.AsType[*mongodb.Error](err)
 	file, isFile := errors.AsType[*fs.PathError](err)
 	var number syscall.Errno
 	switch {
 	case isMongo && s.db != nil && s.db.Stats().Breaker.State != "closed":
-		return Outage{By: "breaker", Reason: "MongoDB has failed too often, and is asked again in a while", Remedy: "see whether MongoDB is well; the log says more"}
+		return site.Refusal{By: "breaker", Reason: "MongoDB has failed too often, and is asked again in a while", Remedy: "see whether MongoDB is well; the log says more"}
 	case isMongo:
-		return Outage{By: "source", Reason: "the documents cannot be read from MongoDB", Remedy: "see whether MongoDB is well; the log says more"}
+		return site.Refusal{By: "source", Reason: "the documents cannot be read from MongoDB", Remedy: "see whether MongoDB is well; the log says more"}
 	case errors.Is(err, syscall.ENOSPC):
-		return Outage{By: "build", Reason: "the disk is full", Remedy: "make room for the state folder"}
+		return site.Refusal{By: "build", Reason: "the disk is full", Remedy: "make room for the state folder"}
 	case isFile && file.Err != nil:
-		return Outage{By: "source", Reason: "a file or folder cannot be used: " + file.Err.Error(), Remedy: "the log names it"}
+		return site.Refusal{By: "source", Reason: "a file or folder cannot be used: " + file.Err.Error(), Remedy: "the log names it"}
 	case errors.As(err, &number):
-		return Outage{By: "build", Reason: "builds fail: " + number.Error(), Remedy: "the log says more"}
+		return site.Refusal{By: "build", Reason: "builds fail: " + number.Error(), Remedy: "the log says more"}
 	}
-	return Outage{By: "source", Reason: "the documents cannot be read", Remedy: "the log says why"}
+	return site.Refusal{By: "source", Reason: "the documents cannot be read", Remedy: "the log says why"}
 }

@@ -33,82 +33,16 @@ import (
 
 // Config says what operators can see and do. What is nil is not there: 404.
 type Config struct {
-	Metrics     prometheus.Gatherer          // required
-	Token       string                       // that requests must carry; empty: only where Loopback
-	Loopback    bool                         // nobody but this machine can reach the listener
-	Generations func(limit int) (any, error) // the newest generations, newest first, as JSON has them
-	Status      func() any                   // what the index tells, as JSON has it
-	Bans        Bans                         // of the guard
-	Switches    Switches                     // of the guard
-	Witness     Witness                      // of the guard
-	Extra       map[string]http.Handler      // by pattern of http.ServeMux; behind the token as well
-	Logger      *slog.Logger                 // nil: nothing is logged
-}
-
-// A Ban keeps a client out.
-type Ban struct {
-	Client netip.Prefix `json:"client"`
-	Scope  string       `json:"scope"`          // api, all
-	Until  time.Time    `json:"until,omitzero"` // zero: until it is lifted
-	Since  time.Time    `json:"since"`
-	Step   int          `json:"step,omitempty"`   // which one in a row; 0: by hand
-	Reason string       `json:"reason,omitempty"` // for people
-	By     string       `json:"by,omitempty"`
-}
-
-// Lifted is the answer to who lifts a ban.
-type Lifted struct {
-	Client netip.Prefix `json:"client"`
-	Known  bool         `json:"known"`            // there was a ban here
-	Others string       `json:"others,omitempty"` // TellOthers or TellOthersLater, also where there was none here; empty: there are none
-}
-
-// What other servers hear of a ban that is lifted.
-const (
-	TellOthers      = "told"
-	TellOthersLater = "later" // when what servers share is back
-)
-
-// Bans are where bans are kept.
-type Bans interface {
-	Bans() []Ban
-	// Ban adds a ban. An *web.Error says why it cannot be.
-	Ban(Ban) error
-	// Unban lifts the ban on a client, here and on the servers that share bans with this one.
-	Unban(client netip.Prefix, by string) Lifted
-}
-
-// A Switch is something that operators turn by hand.
-type Switch struct {
-	Name   string     `json:"name"`
-	State  string     `json:"state"`           // one of States
-	States []string   `json:"states"`          // that it can have
-	Until  *time.Time `json:"until,omitempty"` // when it goes back by itself; nil: it stays
-	Reason string     `json:"reason,omitempty"`
-	By     string     `json:"by,omitempty"`
-	On     bool       `json:"on"`            // what it turns is on now: by hand, or by itself
-	Why    string     `json:"why,omitempty"` // it is on, or is not, for people; empty: State says it
-}
-
-// Switches are where switches are kept.
-type Switches interface {
-	Switches() []Switch
-	// Turn sets the State of a switch; its Name and State are known to be ones of Switches. An *web.Error says why it cannot.
-	Turn(Switch) error
-}
-
-// A Witness tells what a guard did, and what it would do. Answers are as JSON has them.
-type Witness interface {
-	Refusals(most int) any         // newest first
-	Refusal(id string) (any, bool) // of the request with that id; false: it is not known, or no longer
-	Explain(Question) any
-	Audit() any // what was done by hand, newest first
-}
-
-// A Question is about a request that somebody might send.
-type Question struct {
-	Client                  netip.Addr
-	Method, Path, UserAgent string
+	Metrics     prometheus.Gatherer                   // required
+	Token       string                                // that requests must carry; empty: only where Loopback
+	Loopback    bool                                  // nobody but this machine can reach the listener
+	Generations func(limit int) ([]Generation, error) // the newest generations, newest first
+	Status      func() Status
+	Bans        Bans                    // of the guard
+	Switches    Switches                // of the guard
+	Witness     Witness                 // of the guard
+	Extra       map[string]http.Handler // by pattern of http.ServeMux; behind the token as well
+	Logger      *slog.Logger            // nil: nothing is logged
 }
 
 // A Server answers operators.
@@ -231,6 +165,14 @@ func answer(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
+// answerList writes a list as JSON.
+func answerList[T any](w http.ResponseWriter, list []T) error {
+	if list == nil {
+		list = []T{}
+	}
+	return answer(w, http.StatusOK, list)
+}
+
 func (s *Server) index(w http.ResponseWriter, _ *http.Request) error {
 	v := map[string]any{"metrics": "/metrics", "profiles": "/debug/pprof/"}
 	if s.cfg.Generations != nil {
@@ -275,7 +217,7 @@ func (s *Server) generations(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, list)
+	return answerList(w, list)
 }
 
 func (s *Server) refusals(w http.ResponseWriter, r *http.Request) error {
@@ -283,11 +225,11 @@ func (s *Server) refusals(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, s.cfg.Witness.Refusals(most))
+	return answerList(w, s.cfg.Witness.Decisions(most))
 }
 
 func (s *Server) refusal(w http.ResponseWriter, r *http.Request) error {
-	v, ok := s.cfg.Witness.Refusal(r.PathValue("id"))
+	v, ok := s.cfg.Witness.Decision(r.PathValue("id"))
 	if !ok {
 		return &web.Error{Status: http.StatusNotFound, Message: "no request with that id was refused lately"}
 	}
@@ -305,25 +247,11 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) audit(w http.ResponseWriter, _ *http.Request) error {
-	return answer(w, http.StatusOK, s.cfg.Witness.Audit())
+	return answerList(w, s.cfg.Witness.Audit())
 }
 
 func (s *Server) bans(w http.ResponseWriter, _ *http.Request) error {
-	list := s.cfg.Bans.Bans()
-	if list == nil {
-		list = []Ban{}
-	}
-	return answer(w, http.StatusOK, list)
-}
-
-// An order is what an operator asks for.
-type order struct {
-	Client string `json:"client"` // of a ban: an address or a prefix
-	Scope  string `json:"scope"`  // of a ban: api or all; empty: api
-	State  string `json:"state"`  // of a switch
-	For    string `json:"for"`    // how long; a ban without is for a day, a switch without stays
-	Reason string `json:"reason"`
-	By     string `json:"by"`
+	return answerList(w, s.cfg.Bans.Bans())
 }
 
 const (
@@ -334,7 +262,7 @@ const (
 )
 
 // read reads an order and how long it is to stand; 0: it does not say.
-func read(w http.ResponseWriter, r *http.Request) (o order, stands time.Duration, err error) {
+func read(w http.ResponseWriter, r *http.Request) (o Order, stands time.Duration, err error) {
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostOrder))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&o); err != nil {
@@ -427,11 +355,7 @@ func (s *Server) unban(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) switches(w http.ResponseWriter, _ *http.Request) error {
-	list := s.cfg.Switches.Switches()
-	if list == nil {
-		list = []Switch{}
-	}
-	return answer(w, http.StatusOK, list)
+	return answerList(w, s.cfg.Switches.Switches())
 }
 
 func (s *Server) turn(w http.ResponseWriter, r *http.Request) error {

@@ -263,11 +263,12 @@ func TestSwitches(t *testing.T) {
 
 func TestGenerations(t *testing.T) {
 	h := newServer(t, admin.Config{
-		Loopback: true, Generations: func(limit int) (any, error) { return limit, nil }, Status: func() any { return map[string]bool{"ready": true} },
+		Loopback: true, Generations: func(limit int) ([]admin.Generation, error) { return make([]admin.Generation, limit), nil }, Status: func() admin.Status { return admin.Status{Ready: true} },
 	})
-	for query, want := range map[string]string{"": "20\n", "?limit=3": "3\n"} {
-		if got := ask(h, "GET", "/generations"+query, "").Body.String(); got != want {
-			t.Errorf("GET /generations%s = %q, want %q", query, got, want)
+	for query, want := range map[string]int{"": 20, "?limit=3": 3} {
+		var got []admin.Generation
+		if err := json.Unmarshal(ask(h, "GET", "/generations"+query, "").Body.Bytes(), &got); err != nil || len(got) != want {
+			t.Errorf("GET /generations%s lists %d, %v; want %d", query, len(got), err, want)
 		}
 	}
 	for _, query := range []string{"?limit=0", "?limit=x", "?limit=1001"} {
@@ -288,16 +289,18 @@ func TestGenerations(t *testing.T) {
 // A tale is a witness that was asked.
 type tale struct{ asked admin.Question }
 
-func (w *tale) Refusals(most int) any { return most }
+func (w *tale) Decisions(most int) []admin.Decision { return make([]admin.Decision, most) }
 
-func (w *tale) Refusal(id string) (any, bool) { return id, id == "known" }
-
-func (w *tale) Explain(q admin.Question) any {
-	w.asked = q
-	return "so"
+func (w *tale) Decision(id string) (admin.Decision, bool) {
+	return admin.Decision{ID: id}, id == "known"
 }
 
-func (w *tale) Audit() any { return []string{"ban"} }
+func (w *tale) Explain(q admin.Question) admin.Explanation {
+	w.asked = q
+	return admin.Explanation{Rule: "so"}
+}
+
+func (w *tale) Audit() []admin.Entry { return []admin.Entry{{Action: "ban"}} }
 
 func TestWitness(t *testing.T) {
 	w := new(tale)
@@ -305,18 +308,19 @@ func TestWitness(t *testing.T) {
 	for _, row := range []struct {
 		target string
 		code   int
-		body   string
+		part   string
+		times  int
 	}{
-		{"/refusals", 200, "20\n"}, {"/refusals?limit=3", 200, "3\n"}, {"/refusals?limit=0", 400, ""},
-		{"/refusals/known", 200, "\"known\"\n"}, {"/refusals/other", 404, ""},
-		{"/explain?client=203.0.113.7", 200, "\"so\"\n"}, {"/explain", 400, ""}, {"/explain?client=x", 400, ""},
-		{"/explain?client=203.0.113.7&path=blog", 400, ""},
-		{"/explain?client=::ffff:203.0.113.7&method=POST&path=/api/blog&user_agent=curl/8", 200, "\"so\"\n"},
-		{"/audit", 200, "[\n  \"ban\"\n]\n"},
+		{"/refusals", 200, `"id"`, 20}, {"/refusals?limit=3", 200, `"id"`, 3}, {"/refusals?limit=0", 400, "", 0},
+		{"/refusals/known", 200, `"id": "known"`, 1}, {"/refusals/other", 404, "", 0},
+		{"/explain?client=203.0.113.7", 200, `"rule": "so"`, 1}, {"/explain", 400, "", 0}, {"/explain?client=x", 400, "", 0},
+		{"/explain?client=203.0.113.7&path=blog", 400, "", 0},
+		{"/explain?client=::ffff:203.0.113.7&method=POST&path=/api/blog&user_agent=curl/8", 200, `"rule": "so"`, 1},
+		{"/audit", 200, `"action": "ban"`, 1},
 	} {
 		res := ask(h, "GET", row.target, "")
-		if res.Code != row.code || row.code == 200 && res.Body.String() != row.body {
-			t.Errorf("GET %s = %d %s, want %d %s", row.target, res.Code, res.Body, row.code, row.body)
+		if res.Code != row.code || row.part != "" && strings.Count(res.Body.String(), row.part) != row.times {
+			t.Errorf("GET %s = %d %s, want %d with %d times %s", row.target, res.Code, res.Body, row.code, row.times, row.part)
 		}
 	}
 	if want := (admin.Question{Client: netip.MustParseAddr("203.0.113.7"), Method: "POST", Path: "/api/blog", UserAgent: "curl/8"}); w.asked != want {

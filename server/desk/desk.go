@@ -1,5 +1,5 @@
-// Package desk shows one guard to its operators: [Guard] answers at their listener what is banned, switched and refused, and
-// [Metrics] reports its counters.
+// Package desk shows a server to its operators: [Guard] answers at their listener what is banned, switched and refused,
+// [Metrics] reports the guard's counters, and [Generations] and [Status] tell what is served.
 package desk
 
 import (
@@ -149,30 +149,46 @@ func (g *Guard) Turn(s admin.Switch) error {
 	return refused(err)
 }
 
-// Refusals implements admin.Witness.
-func (g *Guard) Refusals(most int) any {
-	if list := g.Guard.Refusals(most); list != nil {
-		return list
+// Decisions implements admin.Witness.
+func (g *Guard) Decisions(most int) []admin.Decision { return decisions(g.Guard.Refusals(most)) }
+
+func decisions(list []guard.Decision) (out []admin.Decision) {
+	for _, d := range list {
+		out = append(out, admin.Decision(d))
 	}
-	return []guard.Decision{}
+	return out
 }
 
-// Refusal implements admin.Witness.
-func (g *Guard) Refusal(id string) (any, bool) { return g.Guard.Refusal(id) }
+// Decision implements admin.Witness.
+func (g *Guard) Decision(id string) (admin.Decision, bool) {
+	d, ok := g.Guard.Refusal(id)
+	return admin.Decision(d), ok
+}
 
 // Explain implements admin.Witness.
-func (g *Guard) Explain(q admin.Question) any {
+func (g *Guard) Explain(q admin.Question) admin.Explanation {
 	f := guard.Facts{Now: time.Now(), Client: q.Client, Method: q.Method, Path: q.Path, UserAgent: q.UserAgent, Partial: true}
 	if gen := g.Site.Current(); gen != nil {
 		_, f.Built = gen.Lookup(site.Path(q.Path))
 	}
-	return g.Guard.Explain(f)
+	e := g.Guard.Explain(f)
+	out := admin.Explanation{
+		Client: e.Client, Class: e.Class, Rule: e.Rule, Status: e.Status, Reason: e.Reason, Bot: e.Bot,
+		Allowed: e.Allowed, Blocked: e.Blocked, Spared: e.Spared, Score: e.Score, Lowered: e.Lowered, Violations: e.Violations, Refusals: decisions(e.Refusals),
+	}
+	if b := e.Ban; b != nil {
+		out.Ban = &admin.ClientBan{Prefix: b.Prefix, Scope: b.Scope.String(), Since: b.Since, Until: b.Until, Step: b.Step, Reason: b.Reason, By: b.By}
+	}
+	for _, q := range e.Quotas {
+		out.Quotas = append(out.Quotas, admin.ClassQuota(q))
+	}
+	return out
 }
 
 // Audit implements admin.Witness.
-func (g *Guard) Audit() any {
-	if list := g.Guard.Audit(); list != nil {
-		return list
+func (g *Guard) Audit() (out []admin.Entry) {
+	for _, e := range g.Guard.Audit() {
+		out = append(out, admin.Entry(e))
 	}
-	return []guard.Entry{}
+	return out
 }

@@ -12,16 +12,16 @@ const ringSize = 4096
 
 // A Decision is a refusal, or what would have been one were its rule not only watched.
 type Decision struct {
-	ID     string    `json:"id"`
-	At     time.Time `json:"at"`
-	Client string    `json:"client"`
-	Method string    `json:"method"`
-	Path   string    `json:"path"`
-	Rule   string    `json:"rule"`
-	Class  string    `json:"class"`
-	Status int       `json:"status"` // 0: only watched
-	Bot    string    `json:"bot"`
-	Reason string    `json:"reason,omitempty"`
+	ID     string
+	At     time.Time
+	Client string
+	Method string
+	Path   string
+	Rule   string
+	Class  string
+	Status int // 0: only watched
+	Bot    string
+	Reason string
 }
 
 // A ring keeps the last decisions in memory that is never more. Adding allocates nothing.

@@ -83,29 +83,29 @@ func (g *Guard) Bans(now time.Time) []bans.Ban { return g.bans.Active(now) }
 
 // An Explanation is what the guard knows of a client, and would do with a request of its.
 type Explanation struct {
-	Client     string       `json:"client"`
-	Class      string       `json:"class"`
-	Rule       string       `json:"rule"`
-	Status     int          `json:"status"` // 0: it would go on
-	Reason     string       `json:"reason,omitempty"`
-	Bot        string       `json:"bot"`
-	Ban        *bans.Ban    `json:"ban,omitempty"`
-	Allowed    bool         `json:"allow_list"`
-	Blocked    bool         `json:"block_list"`
-	Spared     bool         `json:"never_banned"`
-	Score      float64      `json:"score"`
-	Lowered    int          `json:"limits_divided_by"`
-	Violations []time.Time  `json:"violations,omitempty"`
-	Quotas     []ClassQuota `json:"quotas"`
-	Refusals   []Decision   `json:"refusals,omitempty"` // the newest
+	Client     string
+	Class      string
+	Rule       string
+	Status     int // 0: it would go on
+	Reason     string
+	Bot        string
+	Ban        *bans.Ban
+	Allowed    bool
+	Blocked    bool
+	Spared     bool
+	Score      float64
+	Lowered    int
+	Violations []time.Time
+	Quotas     []ClassQuota
+	Refusals   []Decision // the newest
 }
 
 // A ClassQuota is what a client has left in a class.
 type ClassQuota struct {
-	Class string        `json:"class"`
-	Limit int           `json:"limit"`
-	Left  int           `json:"left"`
-	Wait  time.Duration `json:"wait_ns"`
+	Class string
+	Limit int
+	Left  int
+	Wait  time.Duration
 }
 
 // Explain tells what the guard would do with a request, and why. It changes nothing.
