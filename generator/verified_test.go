@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"freshet/generator"
-	"freshet/internal/pagestore"
 )
 
 // TestVerifiedStamp stamps the site when a build compares everything, or is told since when everything was, and otherwise not; a
@@ -36,10 +35,7 @@ func TestVerifiedStamp(t *testing.T) {
 		if step.name != "everything" && (rep.Committed || rep.Rendered > 0) {
 			t.Errorf("%s: %+v, want nothing rendered", step.name, rep)
 		}
-		at, err := pagestore.Verified(filepath.Join(b.dir, "state"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		at := b.store.Verified()
 		if at.After(last) != step.stamped || !step.opt.Compared.IsZero() && !at.Equal(step.opt.Compared) {
 			t.Errorf("%s: the stamp is %v after %v, want it changed: %v", step.name, at, last, step.stamped)
 		}

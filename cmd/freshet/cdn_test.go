@@ -175,7 +175,7 @@ func newOrigin(t *testing.T, purged bool) *origin {
 	})
 	now := time.Now()
 	srv, err := server.New(server.Config{
-		Site: generations{reader.Current}, Purged: func() bool { return purged }, Verified: func() time.Time { return now },
+		Site: pages{reader}, Purged: func() bool { return purged }, Verified: func() time.Time { return now },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,6 @@ import (
 	"freshet/internal/diag"
 	"freshet/internal/documents"
 	"freshet/internal/explain"
-	"freshet/internal/pagestore"
 	"freshet/internal/settings"
 	"freshet/internal/site"
 )
@@ -68,11 +67,7 @@ func (inv *invocation) explain(eff *settings.Effective, arg string) error {
 		}
 		return failed(fmt.Errorf("there is no page at %s in generation %d", diag.Printable(string(p)), gen.ID), hint)
 	}
-	verified, err := pagestore.Verified(eff.State)
-	if err != nil {
-		return err
-	}
-	x, err := explain.NewPage(explain.Site{Public: eff.Public, Verified: verified, Revalidate: eff.ISR.Revalidate}, gen, e)
+	x, err := explain.NewPage(explain.Site{Public: eff.Public, Verified: r.Verified(), Revalidate: eff.ISR.Revalidate}, gen, e)
 	if err != nil {
 		return err
 	}

@@ -155,7 +155,7 @@ func newTimedSite(t *testing.T, db *database) *timedSite {
 			return revalidator.Result{Generation: rep.Generation}, nil
 		}})
 	must(err)
-	srv, err := server.New(serverConfig(eff, generations{s.store.Current}, nil, nil, nil))
+	srv, err := server.New(serverConfig(eff, pages{s.store}, nil, nil, nil))
 	must(err)
 	s.handler = srv.Handler()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -29,17 +29,28 @@ var (
 	_ server.Late       = (*late)(nil)
 )
 
-// generations makes the server's site of whatever holds page log generations.
-type generations struct {
-	current func() *pagestore.Generation
+// pages makes the server's site of a page log, whether this process writes it or only reads it.
+type pages struct {
+	log interface {
+		Current() *pagestore.Generation
+		Verified() time.Time
+	}
 }
 
 // Current implements server.Site.
-func (g generations) Current() server.Generation {
-	if gen := g.current(); gen != nil && gen.ID > 0 {
+func (p pages) Current() server.Generation {
+	if gen := p.log.Current(); gen != nil && gen.ID > 0 {
 		return gen
 	}
 	return nil
+}
+
+// Verified is for server.Config. A site that was rolled back is known to be other than its source.
+func (p pages) Verified() time.Time {
+	if gen := p.log.Current(); gen != nil && gen.Pinned() {
+		return time.Time{}
+	}
+	return p.log.Verified()
 }
 
 // servingGC is how much garbage a server lets pile up, in percent of what is alive: bodies, and tables that are as large
@@ -117,7 +128,7 @@ func (inv *invocation) serveState(ctx context.Context, eff *settings.Effective) 
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	cfg := serverConfig(eff, generations{r.Current}, hooks, logger, nil)
+	cfg := serverConfig(eff, pages{r}, hooks, logger, nil)
 	reach := &reach{daemon: daemon}
 	cfg.Purged, cfg.Refused = reach.purged.Load, reach.refusals
 	cfg.Late = &late{pages: r, daemon: daemon, asking: make(chan struct{}, 64)}
@@ -224,19 +235,15 @@ func webhooks(eff *settings.Effective, desk webhook.Desk, logger *slog.Logger) (
 const drainDelay = time.Second
 
 // serverConfig is for the server of a site of freshet's own. routes are beside its pages.
-func serverConfig(eff *settings.Effective, pages server.Site, routes []server.Route, logger *slog.Logger, dev *server.DevEvents) server.Config {
+func serverConfig(eff *settings.Effective, site pages, routes []server.Route, logger *slog.Logger, dev *server.DevEvents) server.Config {
 	delay := drainDelay
 	if dev != nil { // pages that reload keep connections, and nobody minds
 		delay = 0
 	}
-	var last atomic.Pointer[time.Time] // as long as the note cannot be read, what it said before holds
-	if t, err := pagestore.Verified(eff.State); err == nil {
-		last.Store(&t)
-	}
 	return server.Config{
 		DrainDelay: delay,
 		Routes:     routes,
-		Site:       pages,
+		Site:       site,
 		Logger:     logger,
 		Frames:     markup.FrameSources(),
 		Revalidate: eff.ISR.Revalidate,
@@ -244,21 +251,7 @@ func serverConfig(eff *settings.Effective, pages server.Site, routes []server.Ro
 		Refuse:     eff.ISR.OnMaxStale == "error",
 		CacheBytes: eff.Cache.MemoryBytes,
 		Dev:        dev,
-		Verified: func() time.Time {
-			if p, ok := pages.Current().(server.Pinner); ok && p.Pinned() {
-				return time.Time{} // it is known to be other than its source
-			}
-			t, err := pagestore.Verified(eff.State)
-			if err != nil {
-				logger.Warn("cannot tell whether the site is fresh", "error", err)
-				if was := last.Load(); was != nil {
-					return *was
-				}
-				return t
-			}
-			last.Store(&t)
-			return t
-		},
+		Verified:   site.Verified,
 	}
 }
 

@@ -87,7 +87,7 @@ func (inv *invocation) up(ctx context.Context, eff *settings.Effective, opt buil
 		return err
 	}
 	closeListener = false // the front does
-	cfg := serverConfig(eff, generations{w.Store.Current}, hooks, opt.logger, dev)
+	cfg := serverConfig(eff, pages{w.Store}, hooks, opt.logger, dev)
 	cfg.Late, cfg.Purged = w.Generator(), purges.Trusted
 	cfg.Refused = func() []site.Refusal { return daemon.Status().Refused }
 	mends := newMends(eff.Public, opt.logger, func(_ context.Context, path site.Path) error { daemon.Mend(path); return nil })

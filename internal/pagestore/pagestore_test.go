@@ -617,22 +617,30 @@ func TestRollback(t *testing.T) {
 
 func TestVerified(t *testing.T) {
 	dir := t.TempDir()
-	if at, err := pagestore.Verified(dir); err != nil || !at.IsZero() {
-		t.Errorf("Verified() = %v, %v of a site that never was", at, err)
+	r := openReader(t, dir)
+	if at := r.Verified(); !at.IsZero() {
+		t.Errorf("Verified() = %v of a site that never was", at)
 	}
 	w := openWriter(t, pagestore.Config{Dir: dir})
 	want := time.Date(2026, 3, 4, 5, 6, 7, 8, time.FixedZone("", 5*3600+1800))
 	if err := w.SetVerified(want); err != nil {
 		t.Fatal(err)
 	}
-	if at, err := pagestore.Verified(dir); err != nil || !at.Equal(want) {
-		t.Errorf("Verified() = %v, %v, want %v", at, err, want)
+	if got, own := r.Verified(), w.Verified(); !got.Equal(want) || !own.Equal(want) {
+		t.Errorf("Verified() = %v and %v, want %v", got, own, want)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "verified"), []byte("\x00\x00"), 0o644); err != nil {
+	note := filepath.Join(dir, "verified")
+	if err := errors.Join(os.Remove(note), os.Mkdir(note, 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	if at, err := pagestore.Verified(dir); err != nil || !at.IsZero() {
-		t.Errorf("Verified() = %v, %v of a torn stamp", at, err)
+	if got := r.Verified(); !got.Equal(want) {
+		t.Errorf("Verified() = %v of a note that cannot be read, want what it said before", got)
+	}
+	if err := errors.Join(os.Remove(note), os.WriteFile(note, []byte("\x00\x00"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if at := r.Verified(); !at.IsZero() {
+		t.Errorf("Verified() = %v of a torn note", at)
 	}
 }
 

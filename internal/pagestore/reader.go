@@ -26,9 +26,10 @@ const (
 // A Reader follows a page log that another process, or this one, writes. Its methods may be called from any
 // goroutine.
 type Reader struct {
-	cfg     Config
-	current atomic.Pointer[Generation]
-	changed chan struct{}
+	cfg      Config
+	current  atomic.Pointer[Generation]
+	verified verifiedNote
+	changed  chan struct{}
 
 	mu    sync.Mutex // held while the log is looked at
 	l     *follower  // nil: there is no log yet

@@ -3,9 +3,11 @@ package pagestore
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -29,19 +31,30 @@ func setVerified(dir string, t time.Time) error {
 	return nil
 }
 
-// Verified returns what [Writer.SetVerified] noted last in a state folder; the zero time if nothing.
-func Verified(dir string) (time.Time, error) {
-	name := filepath.Join(dir, verifiedName)
-	b, err := os.ReadFile(name)
-	if errors.Is(err, os.ErrNotExist) {
-		return time.Time{}, nil
+// A verifiedNote is what SetVerified noted last.
+type verifiedNote struct {
+	last atomic.Pointer[time.Time] // that was read; nil: none was
+}
+
+// Verified returns when the site was last compared with its source; the zero time if it never was. While the note of it cannot be
+// read, what it said before holds.
+func (r *Reader) Verified() time.Time { return r.verified.read(r.cfg) }
+
+// Verified is [Reader.Verified] for the process that writes.
+func (w *Writer) Verified() time.Time { return w.verified.read(w.cfg) }
+
+func (n *verifiedNote) read(cfg Config) (t time.Time) {
+	b, err := os.ReadFile(filepath.Join(cfg.Dir, verifiedName))
+	switch {
+	case err == nil:
+		// What a crash of the machine tore is no time: the site counts as not verified.
+		t, _ = time.Parse(time.RFC3339Nano, strings.TrimSpace(string(b)))
+		n.last.Store(&t)
+	case !errors.Is(err, fs.ErrNotExist):
+		cfg.Logger.Warn("cannot tell whether the site is fresh", "error", err)
+		if was := n.last.Load(); was != nil {
+			t = *was
+		}
 	}
-	if err != nil {
-		return time.Time{}, fmt.Errorf("read the time of the last verification: %w", err)
-	}
-	t, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(string(b)))
-	if err != nil {
-		return time.Time{}, nil // torn by a crash of the machine: the site counts as not verified
-	}
-	return t, nil
+	return t
 }

@@ -47,11 +47,12 @@ func (c Config) withDefaults() (Config, error) {
 
 // A Writer is the one writer of a page log. Its methods may be called from any goroutine.
 type Writer struct {
-	cfg     Config
-	dir     string
-	lock    *os.File
-	current atomic.Pointer[Generation]
-	names   interner
+	cfg      Config
+	dir      string
+	lock     *os.File
+	current  atomic.Pointer[Generation]
+	verified verifiedNote
+	names    interner
 
 	compacting sync.Mutex // held by Compact
 
