@@ -79,6 +79,7 @@ var parts = map[string]struct {
 		why: "the guard judges plain facts: it knows neither HTTP nor who keeps what servers share"},
 	"server/guard/replay": {may: []string{"internal/diag", "internal/web", "server/guard", "server/guard/accesslog", "server/guard/bots"},
 		why: "replaying a log is asking the guard with facts of a log, after finding each client behind its proxies"},
+	"internal/handover": {may: []string{"internal/settings"}, why: "it keeps the sockets that settings name, and knows nothing of who listens"},
 	"internal/settings": {may: []string{"generator/plan", "internal/acme", "internal/diag", "internal/digest", "internal/mongodb", "internal/redisdb", "internal/web",
 		"revalidator/cdn", "revalidator/webhook", "server", "server/guard", "server/guard/bans", "server/guard/bots", "server/guard/cidr",
 		"server/guard/limit", "server/guard/traffic"},

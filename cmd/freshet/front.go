@@ -58,7 +58,7 @@ func (inv *invocation) openFront(ctx context.Context, eff *settings.Effective, l
 	registry := telemetry.NewRegistry()
 	cfg.Metrics = registry
 	if inv.handover != nil {
-		cfg.Leave = inv.handover.leave
+		cfg.Leave = inv.handover.Leave
 	}
 	if eff.TLS.Cert != "" {
 		pair, err := server.OpenKeyPair(eff.TLS.Cert, eff.TLS.Key, cfg.Logger)

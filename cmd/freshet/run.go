@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"freshet/internal/diag"
+	"freshet/internal/handover"
 	"freshet/internal/settings"
 )
 
@@ -47,10 +48,10 @@ func failed(err error, hint string) error {
 type invocation struct {
 	env            []string
 	stdout, stderr io.Writer
-	config         string    // --config
-	json           bool      // --json
-	handover       *handover // what outlives a change of the settings; nil: the command does not follow them
-	started        bool      // a command has been reached: what fails from here on is no misuse
+	config         string             // --config
+	json           bool               // --json
+	handover       *handover.Handover // what outlives a change of the settings; nil: the command does not follow them
+	started        bool               // a command has been reached: what fails from here on is no misuse
 }
 
 // run executes one command line and returns the exit status.

@@ -267,7 +267,7 @@ func (inv *invocation) listen(ctx context.Context, address string) (net.Listener
 // open listens at the address that a setting names.
 func (inv *invocation) open(ctx context.Context, key, address string) (net.Listener, error) {
 	if inv.handover != nil {
-		return inv.handover.listen(ctx, socket{key, address})
+		return inv.handover.Listen(ctx, settings.Socket{Key: key, Address: address})
 	}
 	return new(net.ListenConfig).Listen(ctx, "tcp", address)
 }
