@@ -35,7 +35,8 @@ func TestLateOverTheSocket(t *testing.T) {
 	defer cancel()
 	ended := make(chan error, 2)
 	go func() { ended <- r.Run(ctx) }()
-	l := &late{pages: r, daemon: revalidator.NewControl(w.eff.State), asking: make(chan struct{}, 2)}
+	control := revalidator.NewControl(w.eff.State)
+	l := newRemote(control, r)
 	if left, err := l.Await(ctx, "/blog/none/"); err == nil {
 		t.Errorf("without a daemon: %v, want an error: nobody knows", left)
 	}
@@ -50,7 +51,7 @@ func TestLateOverTheSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	go func() { ended <- daemon.Run(ctx) }()
-	for _, err := l.daemon.Status(ctx); errors.Is(err, revalidator.ErrStopped); _, err = l.daemon.Status(ctx) {
+	for _, err := control.Status(ctx); errors.Is(err, revalidator.ErrStopped); _, err = control.Status(ctx) {
 		time.Sleep(time.Millisecond)
 	}
 	if left, err := l.Await(ctx, "/blog/none/"); left || err != nil {

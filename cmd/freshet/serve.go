@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
-	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +16,6 @@ import (
 	"freshet/generator/markup"
 	"freshet/internal/pagestore"
 	"freshet/internal/settings"
-	"freshet/internal/site"
 	"freshet/revalidator"
 	"freshet/revalidator/webhook"
 	"freshet/server"
@@ -26,7 +24,7 @@ import (
 var (
 	_ server.Generation = (*pagestore.Generation)(nil)
 	_ server.Late       = (*generator.Generator)(nil)
-	_ server.Late       = (*late)(nil)
+	_ server.Late       = (*revalidator.Remote)(nil)
 )
 
 // pages makes the server's site of a page log, whether this process writes it or only reads it.
@@ -129,9 +127,8 @@ func (inv *invocation) serveState(ctx context.Context, eff *settings.Effective) 
 		return errors.Join(err, ln.Close())
 	}
 	cfg := serverConfig(eff, pages{r}, hooks, logger, nil)
-	reach := &reach{daemon: daemon}
-	cfg.Purged, cfg.Refused = reach.purged.Load, reach.refusals
-	cfg.Late = &late{pages: r, daemon: daemon, asking: make(chan struct{}, 64)}
+	remote := newRemote(daemon, r)
+	cfg.Purged, cfg.Refused, cfg.Late = remote.Purged, remote.Refused, remote
 	mends := newMends(eff.Public, logger, daemon.Mend)
 	cfg.Unreadable = mends.unreadable
 	f, err := inv.openFront(ctx, eff, ln, cfg, eff.State, r.History, nil)
@@ -143,71 +140,19 @@ func (inv *invocation) serveState(ctx context.Context, eff *settings.Effective) 
 	g.Go(func() error { return r.Run(ctx) })
 	g.Go(func() error { return mends.Run(ctx) })
 	g.Go(func() error { return f.Run(ctx) })
-	g.Go(func() error { return reach.run(ctx) })
+	g.Go(func() error { return remote.Run(ctx) })
 	return ended(g.Wait())
 }
 
-// A reach asks the daemon once a second whether its purges reach the CDNs, and why it refuses builds.
-type reach struct {
-	daemon  *revalidator.Control
-	purged  atomic.Bool
-	refused atomic.Pointer[[]site.Refusal]
-}
-
-func (r *reach) refusals() []site.Refusal {
-	if p := r.refused.Load(); p != nil {
-		return *p
-	}
-	return nil
-}
-
-func (r *reach) run(ctx context.Context) error {
-	ask := time.NewTicker(time.Second)
-	defer ask.Stop()
-	for {
-		status, err := r.daemon.Status(ctx)
-		r.purged.Store(err == nil && status.Purged) // nobody purges while there is no daemon
-		r.refused.Store(&status.Refused)
-		select {
-		case <-ask.C:
-		case <-ctx.Done():
-			return nil
+// newRemote is the daemon of the page log that r reads.
+func newRemote(daemon *revalidator.Control, r *pagestore.Reader) *revalidator.Remote {
+	return revalidator.NewRemote(daemon, func() (uint64, bool) {
+		gen := r.Current()
+		if gen == nil {
+			return 0, true
 		}
-	}
-}
-
-// A late asks the daemon for pages that a first build has left for later. It asks for none of a site that has been whole.
-type late struct {
-	pages  *pagestore.Reader
-	daemon *revalidator.Control
-	asking chan struct{} // holds who asks: the daemon must not have to answer everybody at once
-}
-
-// Await implements server.Late.
-func (l *late) Await(ctx context.Context, path site.Path) (left bool, err error) {
-	if gen := l.pages.Current(); gen == nil || generator.Whole(gen) || gen.Pinned() {
-		return false, nil
-	}
-	select {
-	case l.asking <- struct{}{}:
-		defer func() { <-l.asking }()
-	case <-ctx.Done():
-		return true, ctx.Err()
-	}
-	left, number, err := l.daemon.Await(ctx, path)
-	if err != nil || !left {
-		return left, err
-	}
-	look := time.NewTicker(5 * time.Millisecond)
-	defer look.Stop()
-	for l.pages.Current().ID < number {
-		select {
-		case <-look.C:
-		case <-ctx.Done():
-			return true, ctx.Err()
-		}
-	}
-	return true, nil
+		return gen.ID, generator.Whole(gen) || gen.Pinned()
+	})
 }
 
 // ended makes nothing of an error that only says that freshet was told to stop.

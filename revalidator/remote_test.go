@@ -1,4 +1,4 @@
-package main
+package revalidator_test
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 	"freshet/revalidator"
 )
 
-// TestReach has a server in a process of its own know whether CDNs are purged: only as long as a daemon says so.
-func TestReach(t *testing.T) {
+// TestRemote has a server in a process of its own know whether CDNs are purged: only as long as a daemon says so.
+func TestRemote(t *testing.T) {
 	state := t.TempDir()
 	var trusted atomic.Bool
 	daemon, err := revalidator.New(revalidator.Config{Control: state, Purged: trusted.Load,
@@ -20,10 +20,10 @@ func TestReach(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &reach{daemon: revalidator.NewControl(state)}
+	r := revalidator.NewRemote(revalidator.NewControl(state), nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	asking := make(chan error, 1)
-	go func() { asking <- r.run(ctx) }()
+	go func() { asking <- r.Run(ctx) }()
 	running, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- daemon.Run(running) }()
@@ -36,7 +36,7 @@ func TestReach(t *testing.T) {
 	}()
 	await := func(what string, want bool) {
 		t.Helper()
-		for end := time.Now().Add(patience); r.purged.Load() != want; time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(30 * time.Second); r.Purged() != want; time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("%s: purged is %t", what, !want)
 			}
