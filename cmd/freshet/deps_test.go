@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// parts says which of freshet's packages each package may import, and why it is so. A package that is not here has
+// importers says which of freshet's packages each package may import, and why it is so. A package that is not here has
 // to be given its place first.
-var parts = map[string]struct {
+var importers = map[string]struct {
 	why string
 	may []string
 }{
@@ -157,7 +157,7 @@ func TestImports(t *testing.T) {
 	for _, p := range packages {
 		name := strings.TrimPrefix(p.ImportPath, "freshet/")
 		known[name] = true
-		part, ok := parts[name]
+		part, ok := importers[name]
 		if !ok && name != wiring && !helper(name) {
 			t.Errorf("package %s has no place in the import table of deps_test.go", name)
 			continue
@@ -182,7 +182,7 @@ func TestImports(t *testing.T) {
 			}
 		}
 	}
-	for name := range parts {
+	for name := range importers {
 		if !known[name] {
 			t.Errorf("the import table of deps_test.go names %s, which is no package", name)
 		}

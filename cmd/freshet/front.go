@@ -2,57 +2,32 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
 
-	"golang.org/x/sync/errgroup"
-
-	"freshet/internal/acme"
 	"freshet/internal/mongodb"
 	"freshet/internal/pagestore"
-	"freshet/internal/redisdb"
 	"freshet/internal/settings"
 	"freshet/internal/telemetry"
 	"freshet/internal/web"
 	"freshet/server"
 	"freshet/server/admin"
 	"freshet/server/desk"
-	"freshet/server/guard"
 )
 
-// A front is all that answers requests: the readers' server and the operators' listener, with what they share.
-type front struct {
-	server    *server.Server
-	guard     *guard.Guard // nil: nobody is refused anything
-	mongo     *mongodb.DB  // whose circuit breaker the guard goes by; nil: there is none
-	redis     *redisdb.DB  // that the guard shares through; nil: there is none
-	readers   net.Listener
-	plain     net.Listener // for those who come without TLS, in vain; nil: there is none
-	admin     *admin.Server
-	operators net.Listener  // nil: operators have no listener
-	certs     *acme.Manager // nil: there are no certificates, or they are in files
-}
-
-// openFront makes a server of cfg, with what the settings say of its surroundings, to answer on ln. It owns ln from
-// now on. The guard keeps what it has to in state, which may be empty; who writes a site, and is shown it, needs none.
+// openFront opens what answers requests: the readers' server of cfg on ln, and the operators' listener, with what they share. They are
+// parts of p from then on. The guard keeps what it has to in state, which may be empty; who writes a site, and is shown it, needs none.
 // history is nil for a site that has none, more for one that is only served.
-func (inv *invocation) openFront(ctx context.Context, eff *settings.Effective, ln net.Listener, cfg server.Config, state string,
-	history func() ([]pagestore.Commit, error), more *gauges) (_ *front, err error) {
-	f := &front{readers: ln}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, f.Close())
-		}
-	}()
+func (inv *invocation) openFront(ctx context.Context, eff *settings.Effective, p *parts, ln net.Listener, cfg server.Config, state string,
+	history func() ([]pagestore.Commit, error), more *gauges) (err error) {
 	if cfg.Hosts, err = web.ParseHosts(hosts(eff)); err != nil {
-		return nil, fmt.Errorf("guard.hosts: %w", err)
+		return fmt.Errorf("guard.hosts: %w", err)
 	}
 	if len(eff.Guard.TrustedProxies) > 0 {
 		if cfg.Proxies, err = web.ParseProxies(eff.Guard.TrustedProxies); err != nil {
-			return nil, fmt.Errorf("guard.trustedProxies: %w", err)
+			return fmt.Errorf("guard.trustedProxies: %w", err)
 		}
 	}
 	registry := telemetry.NewRegistry()
@@ -63,59 +38,63 @@ func (inv *invocation) openFront(ctx context.Context, eff *settings.Effective, l
 	if eff.TLS.Cert != "" {
 		pair, err := server.OpenKeyPair(eff.TLS.Cert, eff.TLS.Key, cfg.Logger)
 		if err != nil {
-			return nil, misuse(settings.KeyPairRemedy, "%w", err)
+			return misuse(settings.KeyPairRemedy, "%w", err)
 		}
 		cfg.TLS = pair.Config()
 		registry.MustRegister(pair)
 	}
 	if eff.TLS.Auto {
-		if f.certs, f.plain, err = inv.openCertificates(ctx, eff, ln, &cfg); err != nil {
-			return nil, err
+		certs, err := inv.openCertificates(ctx, eff, p, ln, &cfg)
+		if err != nil {
+			return err
 		}
-		registry.MustRegister(f.certs)
+		registry.MustRegister(certs)
 	}
+	var mongo *mongodb.DB // whose circuit breaker the guard goes by; nil: there is none
 	if more != nil {
 		registry.MustRegister(more)
-		f.mongo = more.mongo
+		mongo = more.mongo
 	}
+	var operated *desk.Guard // nil: nobody is refused anything
 	if cfg.Dev == nil {
-		if f.redis, err = openRedis(eff); err != nil {
-			return nil, err
+		g, err := openGuard(eff, p, state, mongo, cfg.Logger)
+		if err != nil {
+			return err
 		}
-		if f.guard, err = openGuard(eff, state, f.redis, cfg.Logger); err != nil {
-			return nil, err
+		cfg.Guard = g
+		registry.MustRegister(desk.Metrics{Guard: g})
+		operated = &desk.Guard{Guard: g, Site: cfg.Site, Traffic: eff.Guard.Policy.HighTraffic.Config}
+		if mongo != nil {
+			operated.Resting = func() bool { return mongoRests(mongo) }
 		}
-		cfg.Guard = f.guard
-		registry.MustRegister(desk.Metrics{Guard: f.guard})
 	}
 	if cfg.Logger.Enabled(ctx, slog.LevelInfo) {
 		cfg.Access = telemetry.NewAccessLog(telemetry.AccessConfig{Writer: inv.stderr, Text: !inv.logsJSON(eff.Log)})
 		cfg.Access.Register(registry)
 	}
-	if f.server, err = server.New(cfg); err != nil {
-		return nil, err
+	srv, err := server.New(cfg)
+	if err != nil {
+		return err
 	}
+	p.run(func(ctx context.Context) error { return srv.Run(ctx, ln) })
 	if eff.Admin == "" {
-		return f, nil
+		return nil
 	}
-	f.operators, err = inv.open(ctx, "admin", eff.Admin)
+	operators, err := inv.open(ctx, "admin", eff.Admin)
 	if err != nil && eff.From["admin"] == "default" {
 		// A second server on one machine is no mistake; that nobody can look into it is worth a word.
 		cfg.Logger.Warn("there is no listener for operators", "error", err, "remedy", "give this one an address of its own: admin")
-		return f, nil
+		return nil
 	}
 	if err != nil {
-		return nil, failed(fmt.Errorf("listen at %s for operators: %w", eff.Admin, err), "choose another address: admin; an empty one is none")
+		return failed(fmt.Errorf("listen at %s for operators: %w", eff.Admin, err), "choose another address: admin; an empty one is none")
 	}
+	p.close(operators.Close)
 	acfg := admin.Config{
-		Metrics: registry, Token: eff.AdminToken, Loopback: settings.Loopback(f.operators.Addr().String()),
-		Status: func() admin.Status { return desk.Status(f.server) }, Logger: cfg.Logger,
+		Metrics: registry, Token: eff.AdminToken, Loopback: settings.Loopback(operators.Addr().String()),
+		Status: func() admin.Status { return desk.Status(srv) }, Logger: cfg.Logger,
 	}
-	if f.guard != nil {
-		operated := &desk.Guard{Guard: f.guard, Site: cfg.Site, Traffic: eff.Guard.Policy.HighTraffic.Config}
-		if f.mongo != nil {
-			operated.Resting = func() bool { return mongoRests(f.mongo) }
-		}
+	if operated != nil {
 		acfg.Bans, acfg.Switches, acfg.Witness = operated, operated, operated
 	}
 	if history != nil {
@@ -124,57 +103,13 @@ func (inv *invocation) openFront(ctx context.Context, eff *settings.Effective, l
 			return desk.Generations(commits, limit), err
 		}
 	}
-	if f.admin, err = admin.New(acfg); err != nil {
-		return nil, err
+	answering, err := admin.New(acfg)
+	if err != nil {
+		return err
 	}
-	cfg.Logger.Info("operators are answered", "address", f.operators.Addr().String(), "token", eff.AdminToken != "")
-	return f, nil
-}
-
-// Close closes what a front that does not run has opened.
-func (f *front) Close() error {
-	err := f.readers.Close()
-	if f.redis != nil {
-		err = errors.Join(err, f.redis.Close())
-	}
-	for _, ln := range []net.Listener{f.plain, f.operators} {
-		if ln != nil {
-			err = errors.Join(err, ln.Close())
-		}
-	}
-	if f.certs != nil {
-		err = errors.Join(err, f.certs.Close())
-	}
-	return err
-}
-
-// Run answers until ctx ends. It closes what the front has opened. Operators are answered, certificates renewed and the guard is
-// kept up to date, for as long as readers are answered.
-func (f *front) Run(ctx context.Context) error {
-	behind, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	g, serving := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		defer stop()
-		return f.server.Run(serving, f.readers)
-	})
-	if f.operators != nil {
-		g.Go(func() error { return f.admin.Run(behind, f.operators) })
-	}
-	if f.certs != nil {
-		g.Go(func() error { return f.certs.Run(behind) })
-	}
-	if f.guard != nil {
-		g.Go(func() error { return f.guard.Run(behind) })
-		if f.mongo != nil {
-			g.Go(func() error { return followBreaker(behind, f.guard, f.mongo) })
-		}
-	}
-	err := g.Wait()
-	if f.redis != nil {
-		err = errors.Join(err, f.redis.Close())
-	}
-	return err
+	p.runBehind(func(ctx context.Context) error { return answering.Run(ctx, operators) })
+	cfg.Logger.Info("operators are answered", "address", operators.Addr().String(), "token", eff.AdminToken != "")
+	return nil
 }
 
 // hosts are the names that the server answers for.

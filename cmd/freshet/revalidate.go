@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"freshet/internal/builder"
 	"freshet/internal/diag"
@@ -136,11 +135,13 @@ func explainControl(err error) error {
 
 // keepFresh builds and watches until ctx ends, and serves nothing.
 func (inv *invocation) keepFresh(ctx context.Context, eff *settings.Effective, opt buildOptions) (err error) {
+	var p parts
+	defer func() { err = errors.Join(err, p.Close()) }()
 	w, err := openBuilder(ctx, &eff.Settings, opt)
 	if err != nil {
 		return inv.printProblems(err)
 	}
-	defer func() { err = errors.Join(err, w.Close()) }()
+	p.close(w.Close)
 	if gen := w.Store.Current(); gen.Pinned() {
 		return failed(&builder.PinnedError{Generation: gen.ID}, pinnedRemedy)
 	}
@@ -148,10 +149,9 @@ func (inv *invocation) keepFresh(ctx context.Context, eff *settings.Effective, o
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, purges.Close()) }()
+	p.close(purges.Close)
 	inv.warnSource(eff)
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return daemon.Run(ctx) })
-	g.Go(func() error { return purges.Run(ctx) })
-	return ended(g.Wait())
+	p.run(daemon.Run)
+	p.run(purges.Run)
+	return p.Run(ctx)
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"freshet/generator"
 	"freshet/generator/markup"
@@ -93,25 +92,30 @@ func (inv *invocation) serveFolder(ctx context.Context, eff *settings.Effective)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, folder.Close()) }()
+	var p parts
+	defer func() { err = errors.Join(err, p.Close()) }()
+	p.close(folder.Close)
 	ln, err := inv.listen(ctx, eff.Listen)
 	if err != nil {
 		return err
 	}
+	p.close(ln.Close)
 	state := "" // a plain folder has none, unless somebody has named one
 	if eff.From["state"] != "default" {
 		state = eff.State
 	}
-	f, err := inv.openFront(ctx, eff, ln, server.Config{Site: folder, Logger: logger, Foreign: true, CacheBytes: eff.Cache.MemoryBytes, DrainDelay: drainDelay}, state, nil, nil)
-	if err != nil {
+	cfg := server.Config{Site: folder, Logger: logger, Foreign: true, CacheBytes: eff.Cache.MemoryBytes, DrainDelay: drainDelay}
+	if err := inv.openFront(ctx, eff, &p, ln, cfg, state, nil, nil); err != nil {
 		return err
 	}
 	inv.announce(eff, ln)
-	return f.Run(ctx)
+	return p.Run(ctx)
 }
 
 // serveState serves what is in the state folder.
-func (inv *invocation) serveState(ctx context.Context, eff *settings.Effective) error {
+func (inv *invocation) serveState(ctx context.Context, eff *settings.Effective) (err error) {
+	var p parts
+	defer func() { err = errors.Join(err, p.Close()) }()
 	logger := inv.logger(eff.Log)
 	r, err := pagestore.OpenReader(pagestore.Config{Dir: eff.State, Logger: logger})
 	if err != nil {
@@ -121,27 +125,25 @@ func (inv *invocation) serveState(ctx context.Context, eff *settings.Effective) 
 	if err != nil {
 		return err
 	}
+	p.close(ln.Close)
 	daemon := revalidator.NewControl(eff.State)
 	hooks, err := webhooks(eff, daemon, logger)
 	if err != nil {
-		return errors.Join(err, ln.Close())
+		return err
 	}
 	cfg := serverConfig(eff, pages{r}, hooks, logger, nil)
 	remote := newRemote(daemon, r)
 	cfg.Purged, cfg.Refused, cfg.Late = remote.Purged, remote.Refused, remote
 	mends := newMends(eff.Public, logger, daemon.Mend)
 	cfg.Unreadable = mends.unreadable
-	f, err := inv.openFront(ctx, eff, ln, cfg, eff.State, r.History, nil)
-	if err != nil {
+	p.run(r.Run)
+	p.run(mends.Run)
+	p.run(remote.Run)
+	if err := inv.openFront(ctx, eff, &p, ln, cfg, eff.State, r.History, nil); err != nil {
 		return err
 	}
 	inv.announce(eff, ln)
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return r.Run(ctx) })
-	g.Go(func() error { return mends.Run(ctx) })
-	g.Go(func() error { return f.Run(ctx) })
-	g.Go(func() error { return remote.Run(ctx) })
-	return ended(g.Wait())
+	return p.Run(ctx)
 }
 
 // newRemote is the daemon of the page log that r reads.
@@ -153,14 +155,6 @@ func newRemote(daemon *revalidator.Control, r *pagestore.Reader) *revalidator.Re
 		}
 		return gen.ID, generator.Whole(gen) || gen.Pinned()
 	})
-}
-
-// ended makes nothing of an error that only says that freshet was told to stop.
-func ended(err error) error {
-	if errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return err
 }
 
 // webhooks are the routes that tell desk of changes.

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"freshet/internal/settings"
 	"freshet/internal/site"
@@ -62,60 +61,47 @@ only flags change that.`,
 
 // up builds, watches and serves until ctx ends.
 func (inv *invocation) up(ctx context.Context, eff *settings.Effective, opt buildOptions, dev *server.DevEvents) (err error) {
+	var p parts
+	defer func() { err = errors.Join(err, p.Close()) }()
 	ln, err := inv.listen(ctx, eff.Listen)
 	if err != nil {
 		return err
 	}
-	closeListener := true
-	defer func() {
-		if closeListener {
-			err = errors.Join(err, ln.Close())
-		}
-	}()
+	p.close(ln.Close)
 	w, err := openBuilder(ctx, &eff.Settings, opt)
 	if err != nil {
 		return inv.printProblems(err)
 	}
-	defer func() { err = errors.Join(err, w.Close()) }()
+	p.close(w.Close)
 	daemon, purges, err := openDaemon(eff, w, dev, opt.logger)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, purges.Close()) }()
+	p.close(purges.Close)
 	hooks, err := webhooks(eff, daemon, opt.logger)
 	if err != nil {
 		return err
 	}
-	closeListener = false // the front does
 	cfg := serverConfig(eff, pages{w.Store}, hooks, opt.logger, dev)
 	cfg.Late, cfg.Purged = w.Generator(), purges.Trusted
 	cfg.Refused = func() []site.Refusal { return daemon.Status().Refused }
 	mends := newMends(eff.Public, opt.logger, func(_ context.Context, path site.Path) error { daemon.Mend(path); return nil })
 	cfg.Unreadable = mends.unreadable
-	front, err := inv.openFront(ctx, eff, ln, cfg, eff.State, w.Store.History, &gauges{mongo: w.Source.DB(), purges: purges, daemon: daemon})
-	if err != nil {
+	p.run(purges.Run)
+	p.run(mends.Run)
+	more := &gauges{mongo: w.Source.DB(), purges: purges, daemon: daemon}
+	if err := inv.openFront(ctx, eff, &p, ln, cfg, eff.State, w.Store.History, more); err != nil {
 		return err
 	}
-	closeFront := true
-	defer func() {
-		if closeFront {
-			err = errors.Join(err, front.Close())
-		}
-	}()
 	if dev == nil && eff.Public != "" {
 		inv.warnSource(eff)
 	}
 	inv.announce(eff, ln)
-	closeFront = false // Run does
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return front.Run(ctx) })
-	g.Go(func() error { return purges.Run(ctx) })
-	g.Go(func() error { return mends.Run(ctx) })
 	if gen := w.Store.Current(); gen.Pinned() {
 		opt.logger.Warn("the site is pinned by a rollback and is served as it is", "generation", gen.ID,
 			"remedy", "stop freshet, run freshet rollback --release, start it again")
 	} else {
-		g.Go(func() error { return daemon.Run(ctx) })
+		p.run(daemon.Run)
 	}
-	return ended(g.Wait())
+	return p.Run(ctx)
 }
