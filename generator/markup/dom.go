@@ -56,6 +56,9 @@ func (w *writer) node(n *html.Node) bool {
 		w.raw(">")
 		start := len(w.out) - m.out
 		w.nodes(n)
+		if hasClass(n, alertTitle) {
+			w.unread(m)
+		}
 		return w.paragraph(m, start, get(n, "id") != "")
 	}
 	w.other(n)
@@ -114,11 +117,15 @@ func (w *writer) other(n *html.Node) {
 	case atom.Li, atom.Td, atom.Th, atom.Dt, atom.Dd, atom.Div, atom.Blockquote, atom.Figcaption, atom.Caption, atom.Summary:
 		w.inWord = false
 	}
+	before := w.mark()
 	w.raw("<" + n.Data)
 	w.attributes(n)
 	w.raw(">")
 	w.nodes(n)
 	w.raw("</" + n.Data + ">")
+	if n.DataAtom == atom.Code {
+		w.unread(before)
+	}
 }
 
 func (w *writer) textString(s string) {

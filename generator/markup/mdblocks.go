@@ -79,9 +79,9 @@ func (m *markdown) listItem(n ast.Node) {
 
 // checkbox writes the box of a task.
 func (w *writer) checkbox(done bool) {
-	label, checked := w.labels.open, ""
+	label, checked := w.label().open, ""
 	if done {
-		label, checked = w.labels.done, ` checked=""`
+		label, checked = w.label().done, ` checked=""`
 	}
 	w.raw(`<input type="checkbox" disabled=""`)
 	w.raw(checked)
@@ -156,8 +156,9 @@ func (m *markdown) alert(n ast.Node) bool {
 	w.raw(alertKinds[kind])
 	w.raw(`" role="note">` + "\n" + `<p class="alert-title">`)
 	w.inWord = false
+	before := w.mark()
 	if title >= first.Stop {
-		w.text([]byte(w.labels.alerts[kind]))
+		w.text([]byte(w.label().alerts[kind]))
 	}
 	c := p.FirstChild()
 	for last := false; c != nil && !last; c = c.NextSibling() {
@@ -171,6 +172,7 @@ func (m *markdown) alert(n ast.Node) bool {
 			m.running(m.src[max(t.Segment.Start, title):t.Segment.Stop])
 		}
 	}
+	w.unread(before)
 	w.raw("</p>\n")
 	if c != nil {
 		m.paragraph(c)
