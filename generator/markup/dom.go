@@ -56,9 +56,6 @@ func (w *writer) node(n *html.Node) bool {
 		w.raw(">")
 		start := len(w.out) - m.out
 		w.nodes(n)
-		if hasClass(n, alertTitle) {
-			w.unread(m)
-		}
 		return w.paragraph(m, start, get(n, "id") != "")
 	}
 	w.other(n)
@@ -117,15 +114,16 @@ func (w *writer) other(n *html.Node) {
 	case atom.Li, atom.Td, atom.Th, atom.Dt, atom.Dd, atom.Div, atom.Blockquote, atom.Figcaption, atom.Caption, atom.Summary:
 		w.inWord = false
 	}
-	before := w.mark()
+	within := w.within
+	if n.DataAtom == atom.Li || n.DataAtom == atom.Blockquote || n.DataAtom == atom.Div && hasClass(n, "alert") {
+		w.within++
+	}
 	w.raw("<" + n.Data)
 	w.attributes(n)
 	w.raw(">")
 	w.nodes(n)
 	w.raw("</" + n.Data + ">")
-	if n.DataAtom == atom.Code {
-		w.unread(before)
-	}
+	w.within = within
 }
 
 func (w *writer) textString(s string) {

@@ -203,9 +203,11 @@ func (m *markdown) node(n ast.Node) {
 	case ast.KindHeading:
 		m.heading(n.(*ast.Heading))
 	case ast.KindBlockquote:
+		w.within++
 		if !m.alert(n) {
 			m.wrap("<blockquote>\n", n, "</blockquote>\n")
 		}
+		w.within--
 	case ast.KindList:
 		m.list(n.(*ast.List))
 	case ast.KindListItem:

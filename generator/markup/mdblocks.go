@@ -74,7 +74,9 @@ func (m *markdown) listItem(n ast.Node) {
 	if c := n.FirstChild(); c != nil && c.Kind() != ast.KindTextBlock {
 		open += "\n"
 	}
+	m.w.within++
 	m.wrap(open, n, "</li>\n")
+	m.w.within--
 }
 
 // checkbox writes the box of a task.
@@ -156,7 +158,6 @@ func (m *markdown) alert(n ast.Node) bool {
 	w.raw(alertKinds[kind])
 	w.raw(`" role="note">` + "\n" + `<p class="alert-title">`)
 	w.inWord = false
-	before := w.mark()
 	if title >= first.Stop {
 		w.text([]byte(w.label().alerts[kind]))
 	}
@@ -172,7 +173,6 @@ func (m *markdown) alert(n ast.Node) bool {
 			m.running(m.src[max(t.Segment.Start, title):t.Segment.Stop])
 		}
 	}
-	w.unread(before)
 	w.raw("</p>\n")
 	if c != nil {
 		m.paragraph(c)

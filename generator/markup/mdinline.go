@@ -222,7 +222,6 @@ func (m *markdown) altText(b *strings.Builder, n ast.Node) {
 
 func (m *markdown) codeSpan(n ast.Node) {
 	w := m.w
-	before := w.mark()
 	w.raw("<code>")
 	for c := n.FirstChild(); c != nil; c = c.NextSibling() {
 		t, ok := c.(*ast.Text)
@@ -241,5 +240,4 @@ func (m *markdown) codeSpan(n ast.Node) {
 		}
 	}
 	w.raw("</code>")
-	w.unread(before)
 }

@@ -18,12 +18,6 @@ import (
 // as long.
 const excerptWidth = 220
 
-// Reading speeds.
-const (
-	wordsPerMinute      = 200
-	ideographsPerMinute = 400
-)
-
 // alertTitle is the class of the paragraph that an alert begins with.
 const alertTitle = "alert-title"
 
@@ -57,34 +51,13 @@ func (r *Renderer) Summarize(ctx context.Context, format site.Format, text, titl
 // errSlow says that a body takes too long to render.
 var errSlow = errors.New("the body takes too long to render")
 
-// reading is what counts for the reading time apart from a writer's words.
-type reading struct {
-	ideographs int // of the words
-	marks      int // of the words: punctuation of Chinese and Japanese
-	elsewhere  int // words that are read but not of the HTML; below 0: words of the HTML that are no text of the author's
-}
-
-// unread takes what was written since m out of the reading time.
-func (w *writer) unread(m mark) {
-	r := m.reading
-	r.elsewhere -= w.words - m.words
-	w.reading = r
-}
-
-// minutes is the reading time, rounded up; 0 when there is nothing to read.
-func (w *writer) minutes() int {
-	r := w.reading
-	words := max(w.words+r.elsewhere-r.ideographs-r.marks, 0)
-	const perWord = ideographsPerMinute / wordsPerMinute
-	return (words*perWord + r.ideographs + ideographsPerMinute - 1) / ideographsPerMinute
-}
-
 // An outset is what a writer notes of the beginning of a body.
 type outset struct {
 	title   string // the first heading of the first level, else the first heading
 	isFirst bool   // title is of the first level
 	after   int    // offset in the HTML where a title of the first level stood
-	gap     int    // offset in the HTML where a heading was dropped; 0: nowhere, or at the very beginning
+	dropped []byte // HTML of the heading that was dropped
+	gap     int    // offset in the HTML where that stood; 0: nowhere, or at the very beginning
 	more    int    // one more than the offset in the HTML where the author ends the excerpt; 0: nowhere
 	before  string // text before that, where the HTML went through the sanitiser
 }
@@ -145,9 +118,12 @@ func (w *writer) before(src []byte, more int) {
 // badges and notices.
 const maxTop = 8 << 10
 
-// summary is made before anything else is done with the HTML, and depends on neither the title nor the language of the document.
+// summary says what lists say of the body. It is made before anything else is done with the HTML, and depends on neither the title nor the language of the document.
 func (w *writer) summary() site.Summary {
-	s := site.Summary{Heading: w.outset.title, Minutes: w.minutes()}
+	r := reading{format: w.format}
+	r.html(w.outset.dropped) // it is read above the text
+	r.html(w.out)
+	s := site.Summary{Heading: w.outset.title, Minutes: r.minutes()}
 	before := w.outset.before
 	if w.outset.more > 0 {
 		before = running(w.out[:min(w.outset.more-1, len(w.out))], w.outset.gap)

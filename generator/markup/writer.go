@@ -29,7 +29,6 @@ type writer struct {
 	told     map[string]bool // kinds of problems already reported
 	words    int
 	inWord   bool
-	reading  reading
 	picture  string
 
 	ids       map[string]bool // taken; of an id that stands in the body and was not written yet, the value is false
@@ -39,6 +38,7 @@ type writer struct {
 	title     string // folded; the first heading is dropped when it says the same
 	untitled  bool   // a first heading of the first level is dropped
 	opened    bool   // the first heading has been seen
+	within    int    // open quotations and list items: a heading in one is no title
 	variant   variant
 	outset    outset
 
@@ -91,8 +91,8 @@ func (w *writer) restart() {
 	clear(w.ids)
 	clear(w.numbers)
 	w.out, w.slots, w.refs, w.headings, w.fragments = w.out[:0], w.slots[:0], nil, nil, w.fragments[:0]
-	w.outline, w.opened, w.words, w.inWord, w.picture = w.outline[:0], false, 0, false, ""
-	w.reading, w.outset = reading{}, outset{}
+	w.outline, w.opened, w.within, w.words, w.inWord, w.picture = w.outline[:0], false, 0, 0, false, ""
+	w.outset = outset{}
 	w.variant.first, w.variant.dropped = "", false
 	w.embedded, w.pictures, w.known, w.place = nil, nil, 0, 0
 }
@@ -209,11 +209,6 @@ func (w *writer) text(s []byte) {
 			}
 			if c >= 0xe3 && c <= 0xe9 { // CJK, most of it: each character counts
 				w.words++
-				if c == 0xe3 && i+1 < len(s) && s[i+1] == 0x80 {
-					w.reading.marks++
-				} else {
-					w.reading.ideographs++
-				}
 				w.inWord = true
 				i += 2
 			} else if !w.inWord && !(c == 0xc2 && i+1 < len(s) && s[i+1] == 0xa0) {
@@ -476,18 +471,15 @@ func codeText(dst, code []byte) []byte {
 }
 
 // A mark is a place in a writer that it can go back to.
-type mark struct {
-	out, slots, fragments, words int
-	reading                      reading
-}
+type mark struct{ out, slots, fragments, words int }
 
 func (w *writer) mark() mark {
-	return mark{len(w.out), len(w.slots), len(w.fragments), w.words, w.reading}
+	return mark{len(w.out), len(w.slots), len(w.fragments), w.words}
 }
 
 // back drops what was written since m. Refs and embedded pictures stay; without a slot they do no harm.
 func (w *writer) back(m mark) {
-	w.out, w.slots, w.fragments, w.words, w.reading = w.out[:m.out], w.slots[:m.slots], w.fragments[:m.fragments], m.words, m.reading
+	w.out, w.slots, w.fragments, w.words = w.out[:m.out], w.slots[:m.slots], w.fragments[:m.fragments], m.words
 	w.outset.more = min(w.outset.more, m.out+1)
 }
 
@@ -506,19 +498,16 @@ func (w *writer) heading(m mark, level int, id, class, lang, dir string) bool {
 	}
 	if first {
 		w.variant.first = foldTitle(text)
-		w.variant.dropped = w.title != "" && w.variant.first == w.title || w.untitled && level == 1 && text != ""
+		w.variant.dropped = w.title != "" && w.variant.first == w.title || w.untitled && level == 1 && text != "" && w.within == 0
 	}
-	if text != "" {
+	if text != "" && w.within == 0 {
 		w.outset.heading(text, level, m.out)
 	}
 	if text == "" || first && w.variant.dropped {
-		read := w.reading // a dropped heading is read above the text
-		read.elsewhere += w.words - m.words
-		w.back(m)
-		w.reading = read
 		if text != "" {
-			w.outset.gap = m.out
+			w.outset.dropped, w.outset.gap = bytes.Clone(w.out[m.out:]), m.out
 		}
+		w.back(m)
 		return false
 	}
 	for len(w.outline) > 0 && w.outline[len(w.outline)-1] >= level {
