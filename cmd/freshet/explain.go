@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"freshet/generator/markup"
 	"freshet/internal/diag"
 	"freshet/internal/documents"
 	"freshet/internal/explain"
@@ -138,7 +139,9 @@ func (inv *invocation) printExplanation(x *explain.Page) {
 }
 
 func (inv *invocation) whyNot(ctx context.Context, eff *settings.Effective, name string) (err error) {
-	source, err := documents.Open(ctx, documentsConfig(&eff.Settings, inv.logger(eff.Quiet())))
+	cfg := documentsConfig(&eff.Settings, inv.logger(eff.Quiet()))
+	cfg.Summaries = markup.New(markup.Config{Highlight: eff.Build.Highlight})
+	source, err := documents.Open(ctx, cfg)
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ type parsed struct {
 	modified, expires time.Time
 	hash              digest.Sum
 	bytes, minutes    int
+	unrendered        bool // the body could not be rendered, so what is known of it is not kept for other processes
 	featured          bool
 	nav               bool
 	views             int64
