@@ -56,7 +56,7 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 		if s.db, err = OpenMongo(ctx, *cfg.Mongo, cfg.Zone, cfg.Logger); err != nil {
 			return nil, err
 		}
-		if s.mongo, err = mongodb.NewSource(s.db); err != nil {
+		if s.mongo, err = mongodb.NewSource(s.db, cfg.Summaries, cfg.Language); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
