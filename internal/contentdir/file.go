@@ -19,6 +19,7 @@ import (
 	"freshet/internal/datauri"
 	"freshet/internal/diag"
 	"freshet/internal/digest"
+	"freshet/internal/fields"
 	"freshet/internal/shortcodes"
 	"freshet/internal/site"
 )
@@ -183,7 +184,7 @@ func parseFile(name string, data []byte, zone *time.Location) (out *parsed, body
 	}
 	lines := [...]*string{&out.title, &out.excerpt, &out.seo.Title, &out.seo.Description, &out.cover.Alt}
 	for _, s := range lines {
-		*s = site.Characters(*s)
+		*s = fields.Characters(*s)
 	}
 	if !out.shortcodesOff {
 		for _, s := range lines {

@@ -349,7 +349,7 @@ func (r *reader) line(names ...string) string {
 			r.warn(name, fmt.Sprintf("%s is %s where text is wanted", name, typeNames[f.v.Type]), "write one line of text")
 			continue
 		}
-		if s = oneLine(site.Characters(s)); s != "" {
+		if s = oneLine(fields.Characters(s)); s != "" {
 			return s
 		}
 	}
