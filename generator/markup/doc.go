@@ -25,7 +25,7 @@ type Doc struct {
 	Words    int        // of running text; code is not counted, each CJK character is
 	Picture  string     // address of the first picture as in its Ref, or absolute; empty: none
 	Problems []diag.Problem
-	Summary  site.Summary
+	Summary  site.Summary // what lists say of the body
 
 	variant variant
 }

@@ -1,5 +1,5 @@
 // Package markup turns bodies (Markdown, stored HTML, TipTap/ProseMirror JSON) into one form: safe HTML with its
-// headings, and slots for what depends on other documents.
+// headings, slots for what depends on other documents, and a summary for lists: an excerpt says what the page says.
 //
 // Its promise: whatever a body holds, its HTML cannot run anything, cannot leave its place in the page, and
 // rendering that HTML again changes nothing. Untrusted HTML goes through the DOM (embeds, style to class), an

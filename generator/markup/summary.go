@@ -74,7 +74,7 @@ func (o *outset) heading(text string, level, at int) {
 
 // comment takes in an HTML comment, which is not written.
 func (w *writer) comment(b []byte) {
-	if w.outset.more == 0 && moreMark(b) == 0 {
+	if w.outset.more == 0 && moreMark(bytes.TrimSpace(b)) == 0 {
 		w.outset.more = len(w.out) + 1
 	}
 }
@@ -118,7 +118,8 @@ func (w *writer) before(src []byte, more int) {
 // badges and notices.
 const maxTop = 8 << 10
 
-// summary says what lists say of the body. It is made before anything else is done with the HTML, and depends on neither the title nor the language of the document.
+// summary makes what lists say of the body. It is made before anything else is done with the HTML. It depends on neither the title nor
+// the language of the document.
 func (w *writer) summary() site.Summary {
 	r := reading{format: w.format}
 	r.html(w.outset.dropped) // it is read above the text

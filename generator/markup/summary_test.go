@@ -44,6 +44,7 @@ func TestExcerpt(t *testing.T) {
 		{"badges before the title", site.Markdown, "[![a](b)](c) [![d](e)](f)\n\nA long notice about translations that stands before the title of the text.\n\n# Title\n\nThis is what the text is about, in as many words as it takes.",
 			"This is what the text is about, in as many words as it takes."},
 		{"more", site.Markdown, "One.\n\nTwo.\n\n<!-- more -->\n\nThree, which is longer than what is before the mark and yet is left out.", "One. Two."},
+		{"more, indented", site.Markdown, "One.\n\n  <!--more-->\n\nThree, which is longer than what is before the mark and yet is left out.", "One."},
 		{"code is skipped", site.Markdown, "```\ncode that is long enough to be a paragraph if it were taken for one\n```\n\n    and so is this, which is indented by four blanks\n\nText that follows the code, and says a little more than a greeting.",
 			"Text that follows the code, and says a little more than a greeting."},
 		{"a comment is skipped", site.Markdown, "<!-- a\n\ncomment -->\n\nText that follows the comment, and says a little more than a greeting.", "Text that follows the comment, and says a little more than a greeting."},
@@ -86,6 +87,15 @@ func TestMinutes(t *testing.T) {
 		{"401 ideographs", site.Markdown, strings.Repeat("水", 401), 2},
 		{"Hindi", site.Markdown, strings.Repeat("हिन्दी ", 401), 3},
 		{"html", site.HTML, "<p>" + strings.Repeat("word ", 300) + "</p><pre>" + strings.Repeat("word ", 3000) + "</pre>", 2},
+		{"a comment does not count", site.Markdown, "Text\n\n<!--\n" + strings.Repeat("word ", 500) + "\n-->\n", 1},
+		{"code over several lines does not count", site.Markdown, "Text `" + strings.Repeat("word\n", 500) + "` text", 1},
+		{"character references are no words", site.Markdown, strings.Repeat("&amp; &lt; ", 300), 0},
+		{"alternative texts count", site.Markdown, strings.Repeat("![a b](c.png) ", 101), 2},
+		{"a title that is dropped counts", site.Markdown, "# " + strings.Repeat("word ", 200) + "\n\nText", 2},
+		{"words of cells, items and lines", site.Markdown, strings.Repeat("| a | b |\n", 1) + "| - | - |\n" + strings.Repeat("| c | d |\n", 60) + "\n" + strings.Repeat("- e\n", 40) + "\n" + strings.Repeat("f\n", 39), 2},
+		{"parts of a word", site.Markdown, strings.Repeat("w*or*<b>d</b>s/and-more. ", 200), 1},
+		{"an alert's label is a word", site.Markdown, "> [!NOTE]\n> " + strings.Repeat("word ", 199), 1},
+		{"an alert's label is a word more", site.Markdown, "> [!NOTE]\n> " + strings.Repeat("word ", 200), 2},
 	} {
 		if got := summary(t, test.format, test.in, "").Minutes; got != test.want {
 			t.Errorf("%s: Minutes = %d, want %d", test.name, got, test.want)
@@ -148,6 +158,7 @@ func TestSummaryHeading(t *testing.T) {
 		{"HTML", "<h1 align=center>A &amp; <b>b</b></h1>\n\n## C", "A & b"},
 		{"in code", "```\n# A\n```\n\n    # B\n\n## C", "C"},
 		{"a picture's", "# ![](a.png)\n\n# ![B](b.png)", "B"},
+		{"in a quotation or a list", "> # A\n\n- # B\n\n<blockquote><h1>C</h1></blockquote>\n\n> [!NOTE]\n> # D\n\n### E", "E"},
 	} {
 		if got := summary(t, site.Markdown, test.in, "").Heading; got != test.want {
 			t.Errorf("%s: heading of %q = %q, want %q", test.name, test.in, got, test.want)
