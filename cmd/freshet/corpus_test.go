@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"freshet/generator/markup"
 	"freshet/internal/contentdir"
 	"freshet/internal/site"
 	"freshet/internal/testenv"
@@ -83,7 +84,7 @@ func readCorpus(t *testing.T, content string) *corpusTree {
 	if err != nil {
 		t.Fatal(err)
 	}
-	src, err := contentdir.New(contentdir.Config{Dir: content})
+	src, err := contentdir.New(contentdir.Config{Summaries: markup.New(markup.Config{}), Dir: content})
 	if err != nil {
 		t.Fatal(err)
 	}

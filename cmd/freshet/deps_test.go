@@ -123,7 +123,7 @@ var drivers = map[string][]string{
 	"github.com/failsafe-go/failsafe-go":  {"internal/mongodb"},
 	"github.com/redis/go-redis/v9":        {"internal/redisdb"},
 	"golang.org/x/image":                  {"internal/contentdir", "internal/datauri"},
-	"golang.org/x/net":                    {"internal/contentdir", "generator/markup"},
+	"golang.org/x/net":                    {"internal/fields", "generator/markup"},
 	"golang.org/x/sync":                   nil, // nil: anybody
 	"golang.org/x/sys":                    nil,
 	"golang.org/x/text":                   nil,

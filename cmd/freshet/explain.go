@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"freshet/generator/markup"
 	"freshet/internal/diag"
 	"freshet/internal/documents"
 	"freshet/internal/explain"
@@ -132,8 +133,20 @@ func (inv *invocation) printExplanation(x *explain.Page) {
 	}
 }
 
+// titles is a Summarizer for an answer that shows no excerpts: it renders only the bodies that hold the document's title.
+type titles struct{ *markup.Renderer }
+
+func (t titles) Summarize(ctx context.Context, format site.Format, text, title, lang string) (site.Summary, error) {
+	if title != "" {
+		return site.Summary{}, nil
+	}
+	return t.Renderer.Summarize(ctx, format, text, title, lang)
+}
+
 func (inv *invocation) whyNot(ctx context.Context, eff *settings.Effective, name string) (err error) {
-	source, err := documents.Open(ctx, documentsConfig(&eff.Settings, inv.logger(eff.Quiet())))
+	cfg := documentsConfig(&eff.Settings, inv.logger(eff.Quiet()))
+	cfg.Summaries = titles{markup.New(markup.Config{})}
+	source, err := documents.Open(ctx, cfg)
 	if err != nil {
 		return err
 	}

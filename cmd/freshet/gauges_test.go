@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"freshet/generator/markup"
 	"freshet/internal/mongodb"
 	"freshet/revalidator"
 )
@@ -25,7 +26,7 @@ func TestGauges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := mongodb.NewSource(db)
+	source, err := mongodb.NewSource(db, markup.New(markup.Config{}), "")
 	if err != nil {
 		t.Fatal(err)
 	}

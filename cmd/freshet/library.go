@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"freshet/generator/markup"
 	"freshet/internal/contentdir"
 	"freshet/internal/diag"
 	"freshet/internal/extjson"
@@ -61,7 +62,7 @@ func mongoPlace(db *mongodb.DB) (*place, error) {
 
 // openContent opens a content tree, which may be absent. zone is the zone of dates without one.
 func openContent(ctx context.Context, dir string, zone *time.Location) (*place, error) {
-	l, err := contentdir.OpenLibrary(ctx, dir, zone)
+	l, err := contentdir.OpenLibrary(ctx, contentdir.Config{Dir: dir, Zone: zone, Summaries: markup.New(markup.Config{})})
 	if err != nil {
 		if p, ok := errors.AsType[*diag.Problem](err); ok {
 			return nil, failed(p, "mend or remove the file: what it holds cannot be told apart from what is new")

@@ -114,11 +114,16 @@ func (w *writer) other(n *html.Node) {
 	case atom.Li, atom.Td, atom.Th, atom.Dt, atom.Dd, atom.Div, atom.Blockquote, atom.Figcaption, atom.Caption, atom.Summary:
 		w.inWord = false
 	}
+	within := w.within
+	if n.DataAtom == atom.Li || n.DataAtom == atom.Blockquote || n.DataAtom == atom.Div && hasClass(n, "alert") {
+		w.within++
+	}
 	w.raw("<" + n.Data)
 	w.attributes(n)
 	w.raw(">")
 	w.nodes(n)
 	w.raw("</" + n.Data + ">")
+	w.within = within
 }
 
 func (w *writer) textString(s string) {

@@ -64,3 +64,6 @@ func (r *Renderer) RenderWatched(ctx context.Context, in Input) (d *Doc, err err
 	}
 	return w.finish(), nil
 }
+
+// CutText cuts an excerpt.
+func CutText(s string, n int) string { return cutText(s, n) }

@@ -157,6 +157,7 @@ func FuzzMarkup(f *testing.F) {
 			}
 			t.Fatalf("Render: %v", err)
 		}
+		checkSummary(t, d)
 		out := flat(d)
 		unsafe(t, out)
 		again, err := r.Render(t.Context(), markup.Input{Format: site.HTML, Body: site.Body{Text: []byte(out)}})

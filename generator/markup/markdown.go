@@ -145,9 +145,10 @@ func (r *Renderer) renderMarkdown(w *writer, src []byte) {
 	if !s.raw {
 		return
 	}
-	html := bytes.Clone(w.out)
+	html, more := bytes.Clone(w.out), w.outset.more
 	w.restart()
 	w.html(html, site.Markdown, src)
+	w.before(html, more)
 }
 
 const (
@@ -202,9 +203,11 @@ func (m *markdown) node(n ast.Node) {
 	case ast.KindHeading:
 		m.heading(n.(*ast.Heading))
 	case ast.KindBlockquote:
+		w.within++
 		if !m.alert(n) {
 			m.wrap("<blockquote>\n", n, "</blockquote>\n")
 		}
+		w.within--
 	case ast.KindList:
 		m.list(n.(*ast.List))
 	case ast.KindListItem:
@@ -216,15 +219,9 @@ func (m *markdown) node(n ast.Node) {
 	case ast.KindCodeBlock:
 		m.code("", n)
 	case ast.KindHTMLBlock:
-		if b := htmlBlock(n.(*ast.HTMLBlock), m.src); !m.plain && !isComment(b) {
-			w.out = append(w.out, b...)
-			m.tags(n.Lines())
-		}
+		m.html(htmlBlock(n.(*ast.HTMLBlock), m.src), n.Lines())
 	case ast.KindRawHTML:
-		if b := n.(*ast.RawHTML).Segments.Value(m.src); !m.plain && !isComment(b) {
-			w.out = append(w.out, b...)
-			m.tags(n.(*ast.RawHTML).Segments)
-		}
+		m.html(n.(*ast.RawHTML).Segments.Value(m.src), n.(*ast.RawHTML).Segments)
 	case ast.KindEmphasis:
 		if n.(*ast.Emphasis).Level == 2 {
 			m.wrap("<strong>", n, "</strong>")
@@ -283,7 +280,7 @@ func (m *markdown) node(n ast.Node) {
 		w.raw(` <a href="#`)
 		w.raw(footnoteRef(l.Index, l.RefIndex))
 		w.raw(`" class="footnote-backref" role="doc-backlink" aria-label="`)
-		w.raw(w.labels.back)
+		w.raw(w.label().back)
 		w.raw(" ")
 		w.raw(strconv.Itoa(l.Index))
 		if l.RefIndex > 0 {
@@ -293,7 +290,7 @@ func (m *markdown) node(n ast.Node) {
 		w.raw(`">↩</a>`)
 	case east.KindFootnoteList:
 		w.raw("<section class=\"footnotes\" role=\"doc-endnotes\" aria-label=\"")
-		w.raw(w.labels.footnotes)
+		w.raw(w.label().footnotes)
 		m.wrap("\">\n<ol>\n", n, "</ol>\n</section>\n")
 	case east.KindFootnote:
 		w.inWord = false
@@ -305,8 +302,16 @@ func (m *markdown) node(n ast.Node) {
 	}
 }
 
-// tags notes where in the body raw HTML stands, for problems.
-func (m *markdown) tags(lines *text.Segments) {
+// html writes raw HTML. It notes where in the body that stands, for problems.
+func (m *markdown) html(b []byte, lines *text.Segments) {
+	if isComment(b) {
+		m.w.comment(b)
+		return
+	}
+	if m.plain {
+		return
+	}
+	m.w.out = append(m.w.out, b...)
 	for i := range lines.Len() {
 		m.w.spans = append(m.w.spans, span{lines.At(i).Start, lines.At(i).Stop})
 	}

@@ -1,5 +1,5 @@
 // Package markup turns bodies (Markdown, stored HTML, TipTap/ProseMirror JSON) into one form: safe HTML with its
-// headings, and slots for what depends on other documents.
+// headings, slots for what depends on other documents, and a summary for lists: an excerpt says what the page says.
 //
 // Its promise: whatever a body holds, its HTML cannot run anything, cannot leave its place in the page, and
 // rendering that HTML again changes nothing. Untrusted HTML goes through the DOM (embeds, style to class), an
@@ -39,7 +39,7 @@ import (
 )
 
 // format is the number of our own output: it changes whenever the same body would be written differently.
-const format = 4
+const format = 5
 
 // Bounds of what is rendered as markup; beyond them a body becomes plain text.
 const (
@@ -49,12 +49,6 @@ const (
 
 	minOutput = 4 << 20 // bytes of HTML that any body may make; beyond it, 16 times its length
 )
-
-// A Memo keeps results across restarts by the digest of their input. It is optional and best effort.
-type Memo interface {
-	Get(key digest.Sum) (value []byte, ok bool)
-	Put(key digest.Sum, value []byte)
-}
 
 // Config says how bodies are rendered.
 type Config struct {
@@ -85,6 +79,8 @@ type Input struct {
 	File   string     // for problems
 	Lang   string     // BCP 47, for the few words written into bodies ("Note", "Footnotes"); empty: English
 	Key    digest.Sum // digest of Body.Text; 0: computed
+
+	untitled bool // Title is not known, and is in the text: a first heading of the first level is it
 }
 
 // New returns a Renderer.
@@ -128,47 +124,6 @@ func version(highlighted bool) digest.Sum {
 	return h.Sum()
 }
 
-// Cached returns the Doc of an Input whose Body.Text need not be there, if it has been rendered before; Key must be
-// set. It is not found either when its problems name lines and Body.Line is unknown.
-func (r *Renderer) Cached(in Input) (*Doc, bool) {
-	if r.memo == nil || in.Key == 0 {
-		return nil, false
-	}
-	return r.recall(in, r.key(in))
-}
-
-func (r *Renderer) recall(in Input, key digest.Sum) (*Doc, bool) {
-	b, ok := r.memo.Get(key)
-	if !ok {
-		return nil, false
-	}
-	d, err := decode(b)
-	if err != nil {
-		return nil, false
-	}
-	for i := range d.Problems {
-		p := &d.Problems[i]
-		p.File = in.File
-		if p.Line > 0 {
-			if in.Body.Line == 0 && in.Body.Text == nil {
-				return nil, false
-			}
-			p.Line = bodyLine(in.Body.Line, p.Line)
-		}
-	}
-	return d, true
-}
-
-func (r *Renderer) key(in Input) digest.Sum {
-	h := digest.New()
-	h.Uint64(uint64(r.version))
-	h.Uint64(uint64(in.Key))
-	h.String(string(in.Format))
-	h.String(in.Title)
-	h.String(labelsFor(in.Lang).lang)
-	return h.Sum()
-}
-
 // bodyLine is the line of the file for line n (from 1) of a body that begins at line start; 0 when that is unknown.
 func bodyLine(start, n int) int {
 	if start == 0 {
@@ -179,33 +134,23 @@ func bodyLine(start, n int) int {
 
 // Render renders a body. It ends soon after ctx, whatever the body is. A body that takes longer than its time becomes plain
 // text. The error, when there is one, is that of ctx, or a *diag.Problem that names in.File.
-func (r *Renderer) Render(ctx context.Context, in Input) (doc *Doc, err error) {
-	var key digest.Sum
-	if r.memo != nil {
-		if in.Key == 0 {
-			in.Key = digest.Bytes(in.Body.Text)
-		}
-		if in.Body.Text == nil {
-			in.Body.Text = []byte{}
-		}
-		key = r.key(in)
-		if d, ok := r.recall(in, key); ok {
-			return d, nil
-		}
+func (r *Renderer) Render(ctx context.Context, in Input) (*Doc, error) {
+	if in.Key == 0 {
+		in.Key = digest.Bytes(in.Body.Text)
 	}
-	w := r.scratch.Get().(*writer)
-	switch done, err := r.attempt(ctx, w, in); {
-	case err != nil:
+	if in.Body.Text == nil {
+		in.Body.Text = []byte{}
+	}
+	doc, key := r.recall(in)
+	if doc != nil {
+		return doc, nil
+	}
+	doc, done, err := r.make(ctx, in, key)
+	if err != nil {
 		return nil, err
-	case done:
-		doc = w.finish()
-		r.scratch.Put(w)
-		if r.memo != nil {
-			r.memo.Put(key, doc.encode())
-		}
-	default:
-		// Nothing is remembered of it: another time the machine may be faster.
-		w = new(writer)
+	}
+	if !done {
+		w := new(writer)
 		w.begin(in, nil, &watch{ctx: ctx})
 		w.plain(cleanText(in.Body.Text), in.Format, fmt.Sprintf("the body takes longer than %v to render: it became plain text", r.time),
 			"simplify the body, or divide it into several documents")
@@ -218,6 +163,24 @@ func (r *Renderer) Render(ctx context.Context, in Input) (doc *Doc, err error) {
 		}
 	}
 	return doc, nil
+}
+
+// make renders a body and keeps the result. done is false when that took too long: nothing is kept then, because another time
+// the machine may be faster. key is where recall has found no result; 0: it has not looked, or other results are kept there.
+func (r *Renderer) make(ctx context.Context, in Input, key digest.Sum) (doc *Doc, done bool, err error) {
+	w := r.scratch.Get().(*writer)
+	if done, err = r.attempt(ctx, w, in); err != nil || !done {
+		return nil, false, err
+	}
+	doc = w.finish()
+	r.scratch.Put(w)
+	if r.memo != nil {
+		if key == 0 {
+			key = r.variantKey(in, doc.variant)
+		}
+		r.memo.Put(key, doc.encode())
+	}
+	return doc, true, nil
 }
 
 // attempt renders a body into w and reports whether that was done in time. After an error and when it was not done, w may be in
@@ -275,6 +238,7 @@ func (r *Renderer) render(w *writer, in Input) error {
 	case site.HTML:
 		w.src = text
 		w.html(text, site.HTML, text)
+		w.before(text, 0)
 		return nil
 	case site.TipTap:
 		return w.tiptap(text, in)

@@ -74,14 +74,16 @@ func (m *markdown) listItem(n ast.Node) {
 	if c := n.FirstChild(); c != nil && c.Kind() != ast.KindTextBlock {
 		open += "\n"
 	}
+	m.w.within++
 	m.wrap(open, n, "</li>\n")
+	m.w.within--
 }
 
 // checkbox writes the box of a task.
 func (w *writer) checkbox(done bool) {
-	label, checked := w.labels.open, ""
+	label, checked := w.label().open, ""
 	if done {
-		label, checked = w.labels.done, ` checked=""`
+		label, checked = w.label().done, ` checked=""`
 	}
 	w.raw(`<input type="checkbox" disabled=""`)
 	w.raw(checked)
@@ -157,7 +159,7 @@ func (m *markdown) alert(n ast.Node) bool {
 	w.raw(`" role="note">` + "\n" + `<p class="alert-title">`)
 	w.inWord = false
 	if title >= first.Stop {
-		w.text([]byte(w.labels.alerts[kind]))
+		w.text([]byte(w.label().alerts[kind]))
 	}
 	c := p.FirstChild()
 	for last := false; c != nil && !last; c = c.NextSibling() {

@@ -11,6 +11,7 @@ import (
 	"freshet/generator/markup/highlight"
 	"freshet/internal/diag"
 	"freshet/internal/digest"
+	"freshet/internal/site"
 )
 
 // A writer makes one Doc. Both ways into it, from Markdown's syntax tree and from the DOM, call the same methods in
@@ -35,11 +36,16 @@ type writer struct {
 	fragments []fragment
 	outline   []int  // levels, as written by the author, of the headings that enclose the next one
 	title     string // folded; the first heading is dropped when it says the same
+	untitled  bool   // a first heading of the first level is dropped
 	opened    bool   // the first heading has been seen
+	within    int    // open quotations and list items: a heading in one is no title
+	variant   variant
+	outset    outset
 
 	watch   *watch
-	most    int // bytes that out may have
-	labels  *labels
+	most    int     // bytes that out may have
+	labels  *labels // of the language; label returns them
+	format  site.Format
 	hl      *highlight.Highlighter
 	src     []byte   // the body, where problems can be placed in it
 	place   int      // of the block that is being written, in src
@@ -69,8 +75,14 @@ func (w *writer) begin(in Input, hl *highlight.Highlighter, watch *watch) {
 	*w = writer{
 		out: w.out[:0], slots: w.slots[:0], refIndex: refIndex, told: told, ids: ids, numbers: numbers, buf: w.buf[:0],
 		fragments: w.fragments[:0], outline: w.outline[:0], spans: w.spans[:0],
-		title: foldTitle(in.Title), labels: labelsFor(in.Lang), hl: hl, watch: watch,
+		title: foldTitle(in.Title), untitled: in.untitled, labels: labelsFor(in.Lang), format: in.Format, hl: hl, watch: watch,
 	}
+}
+
+// label returns the words to be written into the body, which then depends on the language.
+func (w *writer) label() *labels {
+	w.variant.lang = w.labels.lang
+	return w.labels
 }
 
 // restart forgets what was written, but not what was reported.
@@ -79,19 +91,22 @@ func (w *writer) restart() {
 	clear(w.ids)
 	clear(w.numbers)
 	w.out, w.slots, w.refs, w.headings, w.fragments = w.out[:0], w.slots[:0], nil, nil, w.fragments[:0]
-	w.outline, w.opened, w.words, w.inWord, w.picture = w.outline[:0], false, 0, false, ""
+	w.outline, w.opened, w.within, w.words, w.inWord, w.picture = w.outline[:0], false, 0, 0, false, ""
+	w.outset = outset{}
+	w.variant.first, w.variant.dropped = "", false
 	w.embedded, w.pictures, w.known, w.place = nil, nil, 0, 0
 }
 
 // finish returns the Doc; the writer may be used again.
 func (w *writer) finish() *Doc {
+	summary := w.summary()
 	w.mendFragments()
 	out := w.out
 	end := len(bytes.TrimRight(out, " \t\n"))
 	start := end - len(bytes.TrimLeft(out[:end], " \t\n\ufeff")) // a byte order mark would not be read again
 	d := &Doc{
 		HTML: bytes.Clone(out[start:end]), Refs: w.refs, Headings: w.headings, Embedded: w.embedded,
-		Words: w.words, Picture: w.picture, Problems: w.problems,
+		Words: w.words, Picture: w.picture, Problems: w.problems, Summary: summary, variant: w.variant,
 	}
 	if len(w.slots) > 0 {
 		d.Slots = make([]Slot, len(w.slots))
@@ -465,6 +480,7 @@ func (w *writer) mark() mark {
 // back drops what was written since m. Refs and embedded pictures stay; without a slot they do no harm.
 func (w *writer) back(m mark) {
 	w.out, w.slots, w.fragments, w.words = w.out[:m.out], w.slots[:m.slots], w.fragments[:m.fragments], m.words
+	w.outset.more = min(w.outset.more, m.out+1)
 }
 
 // heading makes what was written since m a heading. level is the author's, 1 to 6; id, class, lang and dir are the
@@ -480,7 +496,17 @@ func (w *writer) heading(m mark, level int, id, class, lang, dir string) bool {
 		w.raw("</p>")
 		return true
 	}
-	if text == "" || first && w.title != "" && foldTitle(text) == w.title {
+	if first {
+		w.variant.first = foldTitle(text)
+		w.variant.dropped = w.title != "" && w.variant.first == w.title || w.untitled && level == 1 && text != "" && w.within == 0
+	}
+	if text != "" && w.within == 0 {
+		w.outset.heading(text, level, m.out)
+	}
+	if text == "" || first && w.variant.dropped {
+		if text != "" {
+			w.outset.dropped, w.outset.gap = bytes.Clone(w.out[m.out:]), m.out
+		}
 		w.back(m)
 		return false
 	}
@@ -550,6 +576,9 @@ func (w *writer) wrap(m mark, tag string) {
 	}
 	for i := m.fragments; i < len(w.fragments); i++ {
 		w.fragments[i].off += n
+	}
+	if w.outset.more > m.out+1 {
+		w.outset.more += n
 	}
 }
 

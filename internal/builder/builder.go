@@ -28,7 +28,7 @@ import (
 
 // Config is what a Builder needs.
 type Config struct {
-	Documents documents.Config
+	Documents documents.Config // without Summaries and Memo
 	Log       pagestore.Config // of the page log; its Dir is the state folder
 	Public    string           // folder of the public tree; empty: there is none
 	Tree      publictree.Options
@@ -81,7 +81,8 @@ func Open(ctx context.Context, cfg Config) (_ *Builder, err error) {
 	} else {
 		cfg.Logger.Warn("there is no memory of read files, all are read", "error", err)
 	}
-	cfg.Documents.Memo = reading
+	cfg.Generator.Markup = markup.New(cfg.Markup)
+	cfg.Documents.Summaries, cfg.Documents.Memo = cfg.Generator.Markup, reading
 	if b.Source, err = documents.Open(ctx, cfg.Documents); err != nil {
 		return nil, err
 	}
@@ -100,7 +101,6 @@ func Open(ctx context.Context, cfg Config) (_ *Builder, err error) {
 		}
 	}
 	cfg.Generator.Source, cfg.Generator.Store, cfg.Generator.Folder = b.Source, b.Store, b.Source.Folder()
-	cfg.Generator.Markup = markup.New(cfg.Markup)
 	if !cfg.Generator.LiveReload && !b.theme.broken {
 		cfg.Generator.Inputs = cfg.inputs(b.theme.sum)
 	}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"freshet/generator"
+	"freshet/generator/markup"
 	"freshet/internal/digest"
 	"freshet/internal/documents"
 )
@@ -22,6 +23,7 @@ func Standing(ctx context.Context, cfg Config, now time.Time) *generator.Report 
 	if cfg.Documents.Mongo != nil {
 		return nil
 	}
+	cfg.Documents.Summaries = markup.New(cfg.Markup)
 	src, err := documents.Open(ctx, cfg.Documents)
 	if err != nil {
 		return nil // the build says why

@@ -63,7 +63,7 @@ func writeBlog(b *testing.B, n int) string {
 
 func scanAll(b *testing.B, dir string, memo contentdir.Memo, want int) *contentdir.Source {
 	b.Helper()
-	s, err := contentdir.New(contentdir.Config{Dir: dir, Memo: memo})
+	s, err := contentdir.New(contentdir.Config{Summaries: summaries, Dir: dir, Memo: memo})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func TestBeside(t *testing.T) {
 	if err := os.Symlink("../elsewhere.txt", filepath.Join(dir, "static", "link.txt")); err != nil {
 		t.Fatal(err)
 	}
-	s, err := contentdir.New(contentdir.Config{Dir: filepath.Join(dir, "content"),
+	s, err := contentdir.New(contentdir.Config{Summaries: summaries, Dir: filepath.Join(dir, "content"),
 		Beside: []string{filepath.Join(dir, "static"), filepath.Join(dir, "public"), filepath.Join(dir, "none")}})
 	if err != nil {
 		t.Fatal(err)

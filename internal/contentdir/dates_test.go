@@ -62,7 +62,7 @@ func TestDates(t *testing.T) {
 			dir, memo := t.TempDir(), newMapMemo()
 			write(t, dir, test.name, []byte(test.front+"Text.\n"))
 			for _, process := range []string{"first", "with the memo"} {
-				s, err := contentdir.New(contentdir.Config{Dir: dir, Memo: memo, Zone: zone})
+				s, err := contentdir.New(contentdir.Config{Summaries: summaries, Dir: dir, Memo: memo, Zone: zone})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -91,7 +91,7 @@ func TestTimeZoneIsNoMemo(t *testing.T) {
 	write(t, dir, "blog/a.md", []byte("---\ndate: 2024-01-05\n---\nText.\n"))
 	for _, hours := range []int{0, 9, -5} {
 		zone := time.FixedZone(fmt.Sprint(hours), hours*3600)
-		s, err := contentdir.New(contentdir.Config{Dir: dir, Memo: memo, Zone: zone})
+		s, err := contentdir.New(contentdir.Config{Summaries: summaries, Dir: dir, Memo: memo, Zone: zone})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,7 @@ import (
 
 // ParseProblems parses a file and returns its problems, and whether the memo's form of the result is the same.
 func ParseProblems(name string, data []byte) (problems []diag.Problem, lines int, stable bool) {
-	p := parseFile(name, data, time.UTC)
+	p, _ := parseFile(name, data, time.UTC)
 	enc := p.encode()
 	q, ok := decodeParsed(enc)
 	stable = ok && string(q.encode()) == string(enc)
@@ -80,7 +80,7 @@ func Parse(name string, data []byte) struct {
 	Broken, Draft bool
 	Body          string
 } {
-	p := parseFile(name, data, time.UTC)
+	p, _ := parseFile(name, data, time.UTC)
 	body := ""
 	if cut, prob := prepare(data); prob == nil {
 		body, _ = bodyOf(name, &cut, nil)

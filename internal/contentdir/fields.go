@@ -34,6 +34,7 @@ type parsed struct {
 	modified, expires time.Time
 	hash              digest.Sum
 	bytes, minutes    int
+	unrendered        bool // the body could not be rendered, so what is known of it is not kept for other processes
 	featured          bool
 	nav               bool
 	views             int64
@@ -561,7 +562,7 @@ func (r *reader) notice(f *field) {
 	if enabled != nil {
 		said, _ = boolOf(enabled)
 	}
-	message := site.PlainText(site.HTML, get("message"))
+	message := fields.PlainText(get("message"))
 	switch {
 	case f.val.kind != table:
 		r.warn(f, "notification is not a table, so there is no banner", "write message, linkText and linkHref below it")
@@ -571,7 +572,7 @@ func (r *reader) notice(f *field) {
 	default:
 		r.out.notice = message
 		href := get("linkHref")
-		if r.out.noticeLink = site.NewLink(site.PlainText(site.HTML, get("linkText")), href); href != "" && r.out.noticeLink.URL == "" {
+		if r.out.noticeLink = site.NewLink(fields.PlainText(get("linkText")), href); href != "" && r.out.noticeLink.URL == "" {
 			r.warn(f, fmt.Sprintf("linkHref %q is no address, so the banner has no link", diag.Clip(href, 40)), "begin it with / or https://")
 		}
 	}

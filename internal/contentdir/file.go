@@ -19,6 +19,7 @@ import (
 	"freshet/internal/datauri"
 	"freshet/internal/diag"
 	"freshet/internal/digest"
+	"freshet/internal/fields"
 	"freshet/internal/shortcodes"
 	"freshet/internal/site"
 )
@@ -149,21 +150,22 @@ func paramOf(front *value) func(string) (string, bool) {
 	}
 }
 
-// parseFile reads one Markdown file. It depends on the file's path in the tree, its bytes and the site's time zone alone.
-func parseFile(name string, data []byte, zone *time.Location) *parsed {
-	out := &parsed{}
+// parseFile reads one Markdown file. It depends on the file's path in the tree, its bytes and the site's time zone alone. What
+// depends on the body's text is left out.
+func parseFile(name string, data []byte, zone *time.Location) (out *parsed, body string) {
+	out = &parsed{}
 	p, prob := prepare(data)
 	if prob != nil {
 		out.fail(prob)
 		out.dated = dateHint.Match(data[:min(len(data), 4<<10)])
-		return out
+		return out, ""
 	}
 	front, prob := p.decode()
 	if prob != nil {
 		prob.Text = clipLine(prob.Text)
 		out.fail(prob)
 		out.dated = dateHint.Match(p.front)
-		return out
+		return out, ""
 	}
 	p.read(name, front, out, zone)
 	if out.stored && out.title == "" && !out.draft && (out.says || collOf(name) == Courses) {
@@ -173,7 +175,6 @@ func parseFile(name string, data []byte, zone *time.Location) *parsed {
 		out.problems[i].Text = clipLine(out.problems[i].Text)
 	}
 	out.hold(name, "")
-	var body string
 	if keepsText(&p) {
 		t := keptBody(name, &p, front)
 		body, out.format = t.Text, t.Format
@@ -183,7 +184,7 @@ func parseFile(name string, data []byte, zone *time.Location) *parsed {
 	}
 	lines := [...]*string{&out.title, &out.excerpt, &out.seo.Title, &out.seo.Description, &out.cover.Alt}
 	for _, s := range lines {
-		*s = site.Characters(*s)
+		*s = fields.Characters(*s)
 	}
 	if !out.shortcodesOff {
 		for _, s := range lines {
@@ -206,19 +207,11 @@ func parseFile(name string, data []byte, zone *time.Location) *parsed {
 		if out.hash == 0 {
 			out.hash = 1 // 0 says that there is no body
 		}
-		format := out.bodyFormat()
-		if out.title == "" && format == site.Markdown {
-			out.heading = firstHeading(body)
-		}
-		if out.excerpt == "" {
-			out.intro = site.Excerpt(format, body)
-		}
-		out.minutes = site.Minutes(format, body)
-		if out.lang == "" && format == site.Markdown && !out.stored {
+		if out.lang == "" && out.bodyFormat() == site.Markdown && !out.stored {
 			out.lang = metadataLang(body)
 		}
 	}
-	return out
+	return out, body
 }
 
 // bodyFormat is how the body is written.
@@ -271,71 +264,6 @@ func (p *parsed) addUses(more []shortcodes.Use) {
 			p.uses = append(p.uses, u)
 		}
 	}
-}
-
-// firstHeading returns the text of the first heading of the first level, else of the first heading.
-func firstHeading(body string) string {
-	first := ""
-	code := shortcodes.CodeBlocks(body)
-	prev := ""
-	for at := 0; at < len(body); {
-		end := strings.IndexByte(body[at:], '\n')
-		if end < 0 {
-			end = len(body)
-		} else {
-			end += at
-		}
-		for len(code) > 0 && code[0].End <= at {
-			code = code[1:]
-		}
-		if len(code) > 0 && at >= code[0].Start {
-			at, prev = end+1, ""
-			continue
-		}
-		line := strings.TrimSpace(body[at:end])
-		level, txt := 0, ""
-		switch {
-		case line == "":
-		case line[0] == '#':
-			n := len(line) - len(strings.TrimLeft(line, "#"))
-			if n <= 6 && (n == len(line) || line[n] == ' ' || line[n] == '\t') {
-				level, txt = n, headingText(line[n:])
-			}
-		case prev != "" && strings.Trim(line, "=") == "":
-			level, txt = 1, headingText(prev)
-		case prev != "" && strings.Trim(line, "-") == "" && shortcodes.ListMarker(prev) == 0 && prev[0] != '>' && prev[0] != '|':
-			level, txt = 2, headingText(prev)
-		default:
-			if m := htmlHeading.FindStringSubmatch(line); m != nil {
-				level, txt = int(m[1][0]-'0'), headingText(m[2])
-			}
-		}
-		if txt != "" {
-			if level == 1 {
-				return txt
-			}
-			if first == "" {
-				first = txt
-			}
-		}
-		prev = line
-		if level > 0 {
-			prev = ""
-		}
-		at = end + 1
-	}
-	return first
-}
-
-var htmlHeading = regexp.MustCompile(`(?i)^<h([1-6])[^>]*>(.*?)</h[1-6]>`)
-
-func headingText(s string) string {
-	s = strings.TrimSpace(s)
-	s = strings.TrimRight(strings.TrimRight(s, "#"), " \t")
-	if i := strings.LastIndex(s, "{#"); i >= 0 && strings.HasSuffix(s, "}") {
-		s = s[:i]
-	}
-	return site.PlainInline(s)
 }
 
 // parseAsset reads what pages need to know of a file that is no Markdown: digest and picture size.

@@ -11,11 +11,15 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"freshet/generator/markup"
 	"freshet/internal/contentdir"
 	"freshet/internal/site"
 )
 
 var update = flag.Bool("update", false, "rewrite the wanted results in testdata")
+
+// summaries makes summaries as the pages' renderer does.
+var summaries = markup.New(markup.Config{})
 
 // old is a modification time that is settled.
 var old = time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
@@ -44,7 +48,7 @@ func write(t testing.TB, dir, name string, data []byte) {
 
 func newSource(t testing.TB, dir string, memo contentdir.Memo) *contentdir.Source {
 	t.Helper()
-	s, err := contentdir.New(contentdir.Config{Dir: dir, Memo: memo})
+	s, err := contentdir.New(contentdir.Config{Summaries: summaries, Dir: dir, Memo: memo})
 	if err != nil {
 		t.Fatal(err)
 	}

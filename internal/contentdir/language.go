@@ -33,6 +33,13 @@ func languageOf(name string) string {
 	return tag
 }
 
+// likelyLanguage is the language of a file as far as its front matter, which says own, and its path tell without the other files.
+func (s *Source) likelyLanguage(name, own string) string {
+	n, _ := markdownName(path.Base(name))
+	top, _, _ := strings.Cut(name, "/")
+	return cmpOr(cmpOr(own, n.lang), cmpOr(languageOf(top), s.language))
+}
+
 // A tongue is what a file's path says of its language. For example fr/posts/x.md, posts/fr/x.md and posts/x.fr.md all have
 // the tag fr and the key posts/x; posts/x.md and posts/x/index.md have no tag and the same key.
 type tongue struct {

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"freshet/internal/diag"
 	"freshet/internal/extjson"
@@ -42,13 +41,14 @@ type kept struct {
 	bad     error         // why an author's file is no document
 }
 
-// OpenLibrary reads which documents a content tree has. The folder need not exist. zone is that of dates without one; nil is
-// UTC.
-func OpenLibrary(ctx context.Context, dir string, zone *time.Location) (*Library, error) {
-	src, err := New(Config{Dir: dir, Zone: zone})
+// OpenLibrary reads which documents a content tree has. The folder need not exist.
+func OpenLibrary(ctx context.Context, cfg Config) (*Library, error) {
+	dir := cfg.Dir
+	src, err := New(cfg)
 	if err != nil {
 		return nil, err
 	}
+	src.writtenOnly = true
 	l := &Library{dir: dir, src: src, byID: map[string]*kept{}, bySlug: map[string][]*kept{}, byPath: map[string]*kept{}}
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return l, nil

@@ -18,7 +18,7 @@ import (
 
 func openLibrary(t *testing.T, dir string) *contentdir.Library {
 	t.Helper()
-	l, err := contentdir.OpenLibrary(t.Context(), dir, nil)
+	l, err := contentdir.OpenLibrary(t.Context(), contentdir.Config{Dir: dir, Summaries: summaries})
 	if err != nil {
 		t.Fatal(err)
 	}

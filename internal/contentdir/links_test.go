@@ -83,7 +83,7 @@ func TestSwap(t *testing.T) {
 		}
 	}
 	swap("releases/1")
-	s, err := contentdir.New(contentdir.Config{Dir: filepath.Join(current, "content")})
+	s, err := contentdir.New(contentdir.Config{Summaries: summaries, Dir: filepath.Join(current, "content")})
 	if err != nil {
 		t.Fatal(err)
 	}

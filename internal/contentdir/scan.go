@@ -302,7 +302,7 @@ func (t *tree) loadAll(ctx context.Context, files []found, doubts map[string]boo
 	err := parallel(ctx, len(files), func(i int) error {
 		r := &record{path: files[i].path}
 		r.text, r.isMarkdown = t.markdownFile(r.path)
-		if err := t.s.load(r, files[i].stat, doubts[r.path]); err != nil {
+		if err := t.s.load(ctx, r, files[i].stat, doubts[r.path]); err != nil {
 			if errors.Is(err, errVanished) {
 				return nil
 			}

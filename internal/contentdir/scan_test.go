@@ -381,7 +381,7 @@ func TestScanOfAMissingTree(t *testing.T) {
 // A source that reads a part of its tree finds nothing else, however it is told of it, and begins without a tree.
 func TestOnlyAPartOfTheTree(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "content")
-	s, err := contentdir.New(contentdir.Config{Dir: dir, Only: []string{"pages", "_index.md"}})
+	s, err := contentdir.New(contentdir.Config{Summaries: summaries, Dir: dir, Only: []string{"pages", "_index.md"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -535,7 +535,7 @@ func TestAway(t *testing.T) {
 	const good = "---\ntitle: Rivers\nslug: rivers\n---\nText.\n"
 	write(t, dir, "blog/a.md", []byte(good))
 	write(t, dir, "blog/more/b.md", []byte("# B\n"))
-	s, err := contentdir.New(contentdir.Config{Dir: dir})
+	s, err := contentdir.New(contentdir.Config{Summaries: summaries, Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -596,7 +596,7 @@ func TestHalfWritten(t *testing.T) {
 			dir := t.TempDir()
 			file := filepath.Join(dir, "blog", "a.md")
 			write(t, dir, "blog/a.md", []byte(good))
-			s, err := contentdir.New(contentdir.Config{Dir: dir})
+			s, err := contentdir.New(contentdir.Config{Summaries: summaries, Dir: dir})
 			if err != nil {
 				t.Fatal(err)
 			}

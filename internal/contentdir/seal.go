@@ -71,6 +71,7 @@ func (f *folder) each(visit func(*record)) {
 func (s *Source) filesSum(files []found, links bool, notes []string) digest.Sum {
 	h := digest.New()
 	h.Uint64(parserVersion)
+	h.Uint64(uint64(s.summaries.Version()))
 	h.String(s.zone.String())
 	h.String(s.language)
 	for _, list := range [][]string{s.only, s.beside, s.collections, notes} {

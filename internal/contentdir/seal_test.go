@@ -107,7 +107,7 @@ func TestUnchanged(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		cfg := contentdir.Config{Dir: dir, Beside: []string{dir + "-static"}}
+		cfg := contentdir.Config{Dir: dir, Summaries: summaries, Beside: []string{dir + "-static"}}
 		seal := sealOf(t, cfg)
 		if len(seal.Fresh) != 2 {
 			t.Fatalf("Seal has the new files %v, want two", seal.Fresh)
@@ -146,7 +146,13 @@ func TestUnchangedLater(t *testing.T) {
 		}
 		seal = now
 	}
-	for _, other := range []contentdir.Config{{Dir: dir, Language: "de"}, {Dir: dir, Only: []string{"blog"}}, {Dir: dir, Zone: time.FixedZone("X", 3600)}} {
+	for _, other := range []contentdir.Config{
+		{Language: "de"}, {Only: []string{"blog"}}, {Zone: time.FixedZone("X", 3600)}, {Summaries: &counting{Summarizer: summaries, version: 1}},
+	} {
+		other.Dir = dir
+		if other.Summaries == nil {
+			other.Summaries = summaries
+		}
 		if _, ok := unchanged(t, other, seal); ok {
 			t.Errorf("a source that reads otherwise is as it was sealed: %+v", other)
 		}

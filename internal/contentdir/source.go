@@ -33,26 +33,38 @@ type Memo interface {
 	Put(key digest.Sum, value []byte)
 }
 
-// Config says what a Source reads.
+// A Summarizer makes what lists say of a body. It is whoever renders the pages: so an excerpt says what its page says, and no
+// body is parsed twice.
+type Summarizer interface {
+	// Summarize returns the summary of a body. The title is empty if the document has none but the one in its text. The
+	// document may turn out to have another title and another language.
+	Summarize(ctx context.Context, format site.Format, text, title, lang string) (site.Summary, error)
+	// Version changes whenever the same body may have another summary.
+	Version() digest.Sum
+}
+
+// Config says what a Source reads. Dir and Summaries must be set.
 type Config struct {
-	Dir      string         // the tree; problems name files beneath it as it is written here
-	Only     []string       // names of files and folders at the top of the tree: the rest is not looked at, and the tree need not exist; nil: all of it
-	Beside   []string       // folders beside the tree whose files count as those of its static/; they need not exist
-	Language string         // the site's, BCP 47; documents in others are translations
-	Memo     Memo           // nil: nothing is kept between processes
-	Zone     *time.Location // of dates without one; nil: UTC
-	Logger   *slog.Logger   // nil: nothing is logged
+	Dir       string   // the tree; problems name files beneath it as it is written here
+	Only      []string // names of files and folders at the top of the tree: the rest is not looked at, and the tree need not exist; nil: all of it
+	Beside    []string // folders beside the tree whose files count as those of its static/; they need not exist
+	Language  string   // the site's, BCP 47; documents in others are translations
+	Summaries Summarizer
+	Memo      Memo           // nil: nothing is kept between processes
+	Zone      *time.Location // of dates without one; nil: UTC
+	Logger    *slog.Logger   // nil: nothing is logged
 }
 
 // A Source reads one content tree. Its methods may be called by several goroutines; scans wait for each other.
 type Source struct {
-	dir      string
-	only     []string
-	beside   []string
-	language string
-	memo     Memo
-	log      *slog.Logger
-	zone     *time.Location
+	dir       string
+	only      []string
+	beside    []string
+	language  string
+	summaries Summarizer
+	memo      Memo
+	log       *slog.Logger
+	zone      *time.Location
 
 	doubtMu sync.Mutex
 	doubts  map[string]bool // files whose body was not as scanned
@@ -64,6 +76,7 @@ type Source struct {
 	unsure  bool              // the next scan must look at everything: none has succeeded since something may have changed
 	root    *os.Root          // while a scan runs
 
+	writtenOnly bool     // stored documents need no summaries
 	collections []string // folders of Jekyll's that _config.yml declares, sorted
 }
 
@@ -79,6 +92,9 @@ func New(cfg Config) (*Source, error) {
 	if cfg.Dir == "" {
 		return nil, errors.New("contentdir: Config.Dir is missing")
 	}
+	if cfg.Summaries == nil {
+		return nil, errors.New("contentdir: Config.Summaries is missing")
+	}
 	log := cfg.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -87,8 +103,10 @@ func New(cfg Config) (*Source, error) {
 	if zone == nil {
 		zone = time.UTC
 	}
-	return &Source{dir: cfg.Dir, zone: zone, only: cfg.Only, beside: cfg.Beside, language: cmpOr(cfg.Language, "en"), memo: cfg.Memo, log: log.With("part", "contentdir"), now: time.Now,
-		strings: map[string]string{}}, nil
+	return &Source{
+		dir: cfg.Dir, zone: zone, only: cfg.Only, beside: cfg.Beside, language: cmpOr(cfg.Language, "en"), summaries: cfg.Summaries, memo: cfg.Memo,
+		log: log.With("part", "contentdir"), now: time.Now, strings: map[string]string{},
+	}, nil
 }
 
 // Scan reports what is different from what was reported before; the first call reports every document. changed names
@@ -504,6 +522,7 @@ var errVanished = errors.New("vanished")
 func (s *Source) memoKey(name string, st stat) digest.Sum {
 	h := digest.New()
 	h.Uint64(parserVersion)
+	h.Uint64(uint64(s.summaries.Version()))
 	h.String(s.zone.String())
 	h.String(name)
 	h.Uint64(uint64(st.size))
@@ -519,7 +538,7 @@ func (s *Source) trusted(st stat) bool {
 }
 
 // load fills a record from the memo, unless that is in doubt, or from disk. st is what the walk saw.
-func (s *Source) load(r *record, st stat, doubted bool) error {
+func (s *Source) load(ctx context.Context, r *record, st stat, doubted bool) error {
 	key := s.memoKey(r.path, st)
 	if s.memo != nil && !doubted && s.trusted(st) {
 		if b, ok := s.memo.Get(key); ok {
@@ -535,7 +554,10 @@ func (s *Source) load(r *record, st stat, doubted bool) error {
 		}
 	}
 	for try := 0; ; try++ {
-		trusted, err := s.read(r, &st)
+		trusted, err := s.read(ctx, r, &st)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EISDIR) {
 			return errVanished
 		}
@@ -557,7 +579,7 @@ func (s *Source) load(r *record, st stat, doubted bool) error {
 		return nil
 	}
 	enc := r.p.encode()
-	if s.memo != nil && r.trusted {
+	if s.memo != nil && r.trusted && !r.p.unrendered {
 		s.memo.Put(s.memoKey(r.path, st), enc)
 	}
 	// Decoding gives one string that all others are parts of, instead of pieces that keep the whole file alive.
@@ -569,7 +591,7 @@ func (s *Source) load(r *record, st stat, doubted bool) error {
 var errMoving = errors.New("changed while it was read")
 
 // read reads and parses a file and reports whether its modification time can be trusted.
-func (s *Source) read(r *record, st *stat) (bool, error) {
+func (s *Source) read(ctx context.Context, r *record, st *stat) (bool, error) {
 	f, err := s.openIn(s.root, r.path)
 	if err != nil {
 		return false, err
@@ -582,6 +604,7 @@ func (s *Source) read(r *record, st *stat) (bool, error) {
 	*st = statOf(before)
 	trusted := s.trusted(*st)
 	var data []byte
+	var body string
 	if r.isMarkdown {
 		if st.size > maxBodyBytes {
 			data = make([]byte, maxBodyBytes+1)
@@ -593,7 +616,7 @@ func (s *Source) read(r *record, st *stat) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		r.p = parseFile(r.path, data, s.zone)
+		r.p, body = parseFile(r.path, data, s.zone)
 	} else {
 		a, err := readAsset(f, r.path, st.size)
 		if err != nil {
@@ -611,7 +634,28 @@ func (s *Source) read(r *record, st *stat) (bool, error) {
 	if !trusted && r.isMarkdown && len(data) <= maxBodyBytes {
 		r.bytes = digest.Bytes(data)
 	}
+	if r.isMarkdown {
+		s.summarize(ctx, r, body)
+	}
 	return trusted, nil
+}
+
+// summarize takes up what lists say of a file's body. Whoever builds the page of a body that cannot be rendered tells why.
+func (s *Source) summarize(ctx context.Context, r *record, body string) {
+	p := r.p
+	if p.broken || p.hash == 0 || p.stored && s.writtenOnly {
+		return
+	}
+	format := p.bodyFormat()
+	sum, err := s.summaries.Summarize(ctx, format, body, p.title, s.likelyLanguage(r.path, p.lang))
+	p.unrendered = err != nil
+	if p.title == "" && format == site.Markdown {
+		p.heading = sum.Heading
+	}
+	if p.excerpt == "" {
+		p.intro = sum.Excerpt
+	}
+	p.minutes = sum.Minutes
 }
 
 func readAll(f io.Reader, b []byte) ([]byte, error) {

@@ -53,7 +53,7 @@ func TestStore(t *testing.T) {
 		return &storetest.Place{
 			Library: func(t *testing.T) storetest.Library { return openLibrary(t, dir) },
 			Source: func(t *testing.T) storetest.Source {
-				s, err := contentdir.New(contentdir.Config{Dir: dir})
+				s, err := contentdir.New(contentdir.Config{Summaries: summaries, Dir: dir})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -69,7 +69,7 @@ func (t *tree) build(ctx context.Context, st *scanState) *site.Changes {
 	}
 	results := make([]result, len(units))
 	_ = parallel(ctx, len(units), func(i int) error { // never fails
-		t.ensure(units[i])
+		t.ensure(ctx, units[i])
 		b := builder{t: t}
 		doc := b.unit(units[i])
 		results[i] = result{doc, b.problems, b.skip, b.more}
@@ -199,7 +199,7 @@ type kindUse struct {
 }
 
 // ensure reads the parse results that a unit needs and that are not in memory.
-func (t *tree) ensure(unit string) {
+func (t *tree) ensure(ctx context.Context, unit string) {
 	var members []*record
 	if r := t.record(unit); r != nil {
 		members = append(members, r)
@@ -213,7 +213,7 @@ func (t *tree) ensure(unit string) {
 		}
 		// The record keeps the stat it was classified by: should the file have changed, the next look finds that.
 		again := &record{path: r.path, isMarkdown: true}
-		if err := t.s.load(again, r.stat, false); err != nil {
+		if err := t.s.load(ctx, again, r.stat, false); err != nil {
 			again.unreadable(err)
 		}
 		if r.p = again.p; again.stat != r.stat {

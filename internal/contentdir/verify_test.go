@@ -129,7 +129,7 @@ func TestNamesManyMissing(t *testing.T) {
 	if _, err := s.Names(t.Context()); err == nil {
 		t.Error("the names of a tree that is gone: no error")
 	}
-	s, err = contentdir.New(contentdir.Config{Dir: filepath.Join(dir, "none"), Only: []string{"pages"}})
+	s, err = contentdir.New(contentdir.Config{Summaries: summaries, Dir: filepath.Join(dir, "none"), Only: []string{"pages"}})
 	if err != nil {
 		t.Fatal(err)
 	}

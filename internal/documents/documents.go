@@ -27,10 +27,11 @@ type Config struct {
 	Own     []string        // folders of freshet's own, which hold no static files of other tools; empty names are ignored
 	Mongo   *mongodb.Config // nil: all documents are in the content tree
 
-	Language string          // of documents that name none
-	Zone     *time.Location  // of dates without one
-	Memo     contentdir.Memo // nil: every file is read
-	Logger   *slog.Logger
+	Language  string         // of documents that name none
+	Zone      *time.Location // of dates without one
+	Summaries contentdir.Summarizer
+	Memo      contentdir.Memo // nil: every file is read
+	Logger    *slog.Logger
 }
 
 // A Source is where a site's documents come from.
@@ -47,7 +48,7 @@ type Source struct {
 
 // Open opens a source. It does not ask MongoDB yet.
 func Open(ctx context.Context, cfg Config) (*Source, error) {
-	files := contentdir.Config{Dir: cfg.Content, Beside: beside(cfg.Content, cfg.Own), Language: cfg.Language, Memo: cfg.Memo, Zone: cfg.Zone, Logger: cfg.Logger}
+	files := contentdir.Config{Dir: cfg.Content, Beside: beside(cfg.Content, cfg.Own), Language: cfg.Language, Summaries: cfg.Summaries, Memo: cfg.Memo, Zone: cfg.Zone, Logger: cfg.Logger}
 	s := &Source{folder: cfg.Content}
 	var err error
 	if cfg.Mongo != nil {
@@ -55,7 +56,7 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 		if s.db, err = OpenMongo(ctx, *cfg.Mongo, cfg.Zone, cfg.Logger); err != nil {
 			return nil, err
 		}
-		if s.mongo, err = mongodb.NewSource(s.db); err != nil {
+		if s.mongo, err = mongodb.NewSource(s.db, cfg.Summaries, cfg.Language); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
 	}

@@ -15,7 +15,7 @@ func TestDateZones(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := newDecoder("", "")
+	d := newDecoder("", "", summaries)
 	d.zone = zone
 	for _, test := range []struct{ value, want, says string }{
 		{`{"$date": "2024-01-05T02:00:00Z"}`, "2024-01-04T21:00:00-05:00", ""},
@@ -31,7 +31,7 @@ func TestDateZones(t *testing.T) {
 		{`"13/01/2024"`, "2024-01-13T00:00:00-05:00", "is text"},
 	} {
 		raw := changed(t, basePost, []byte(fmt.Sprintf(`{"publishedAt": %s}`, test.value)))
-		out := d.post(raw)
+		out := d.post(t.Context(), raw)
 		if out.doc == nil {
 			t.Errorf("%s: left out: %+v", test.value, out.skip)
 			continue

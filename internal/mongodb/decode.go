@@ -2,6 +2,7 @@ package mongodb
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -32,20 +33,31 @@ type decoded struct {
 	updated  time.Time      // updatedAt as stored, zero when absent; a hint only, never in the revision
 }
 
+// A Summarizer makes what lists say of a body. It is whoever renders the pages: so an excerpt says what its page says, and no
+// body is parsed twice.
+type Summarizer interface {
+	// Summarize returns the summary of a body. The title is empty if the document has none but the one in its text.
+	Summarize(ctx context.Context, format site.Format, text, title, lang string) (site.Summary, error)
+}
+
 // A decoder makes site documents of stored ones. Whatever a field holds, the others are read: what is odd is repaired
 // and named, and only a document that could not be shown truly is left out, with the reason. What a document becomes
-// depends on its bytes alone. The zero decoder is of use; it may be used by several goroutines.
+// depends on its bytes alone. A decoder may be used by several goroutines.
 type decoder struct {
 	blogs, courses string         // names of the collections; empty: "blogs", "courses"
 	zone           *time.Location // that days are shown in; nil: UTC
 	cfg            *Config        // how fields are called, and what they refer to; nil: as freshet calls them
+	summaries      Summarizer
+	language       string // the site's, of documents that name none
 	referred       referredNames
 
 	mu      sync.Mutex        // protects what follows
 	strings map[string]string // one copy of each text that many documents have: tags, authors, levels
 }
 
-func newDecoder(blogs, courses string) *decoder { return &decoder{blogs: blogs, courses: courses} }
+func newDecoder(blogs, courses string, summaries Summarizer) *decoder {
+	return &decoder{blogs: blogs, courses: courses, summaries: summaries}
+}
 
 // shared returns one copy of a text that many documents have.
 func (d *decoder) shared(s string) string {
@@ -219,19 +231,19 @@ func (r *reader) done(doc site.Document) decoded {
 	return r.out
 }
 
-// post makes a post of a stored document.
-func (d *decoder) post(raw bson.Raw) decoded {
+// post makes a post of a stored document. After the end of ctx it is not whole.
+func (d *decoder) post(ctx context.Context, raw bson.Raw) decoded {
 	r, ok := d.begin(d.blogColl(), raw)
 	if !ok {
 		return r.out
 	}
-	return d.decodePost(r)
+	return d.decodePost(ctx, r)
 }
 
-func (d *decoder) decodePost(r *reader) decoded {
+func (d *decoder) decodePost(ctx context.Context, r *reader) decoded {
 	p := &site.Post{}
 	r.hide(&p.Meta, true)
-	r.meta(&p.Meta, postBody)
+	r.meta(ctx, &p.Meta, postBody)
 	p.Published = r.published(p.Draft, true)
 	p.Authors = r.authors()
 	p.Featured, _ = r.bool("featured")
@@ -252,7 +264,7 @@ func revision(doc any) site.Revision {
 }
 
 // meta fills in what posts and courses share, but for the dates of publication and the revision. Draft must be set.
-func (r *reader) meta(m *site.Meta, body bodyFields) {
+func (r *reader) meta(ctx context.Context, m *site.Meta, body bodyFields) {
 	m.ID = r.id
 	m.Title = r.title(m.Draft)
 	m.Slug = r.slug(m.Title)
@@ -282,10 +294,20 @@ func (r *reader) meta(m *site.Meta, body bodyFields) {
 	}
 	r.bodyProblems("", &b)
 	m.Body = b.ref(r.id, "")
-	m.Minutes = site.Minutes(b.Format, b.Text.Text)
-	if m.Excerpt == "" {
-		m.Excerpt = strings.Clone(site.Excerpt(b.Format, b.Text.Text)) // not a piece that keeps the whole text alive
+	sum := r.summary(ctx, &b, m.Title, m.Lang)
+	m.Excerpt, m.Minutes = cmp.Or(m.Excerpt, sum.Excerpt), sum.Minutes
+}
+
+// summary is what lists say of a body. Whoever builds the page of a body that cannot be rendered tells why.
+func (r *reader) summary(ctx context.Context, b *stored, title, lang string) site.Summary {
+	if r.quiet {
+		return site.Summary{}
 	}
+	sum, err := r.d.summaries.Summarize(ctx, b.Format, b.Text.Text, title, cmp.Or(lang, r.d.language))
+	if err != nil {
+		return site.Summary{}
+	}
+	return sum
 }
 
 // bodyProblems warns of what was repaired in a body that stands at a place in the document.
@@ -327,7 +349,7 @@ func (r *reader) line(names ...string) string {
 			r.warn(name, fmt.Sprintf("%s is %s where text is wanted", name, typeNames[f.v.Type]), "write one line of text")
 			continue
 		}
-		if s = oneLine(site.Characters(s)); s != "" {
+		if s = oneLine(fields.Characters(s)); s != "" {
 			return s
 		}
 	}

@@ -2,6 +2,7 @@ package mongodb
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -60,16 +61,16 @@ func fromExtJSON(t *testing.T, text []byte) bson.Raw {
 
 // TestCorpusIsClean: documents that are as they should be give no problem, and their text is told for what it is.
 func TestCorpusIsClean(t *testing.T) {
-	d := newDecoder("", "")
+	d := newDecoder("", "", summaries)
 	for _, file := range []struct {
 		name   string
-		decode func(bson.Raw) decoded
+		decode func(context.Context, bson.Raw) decoded
 		format site.Format
 	}{{"blogs.ndjson", d.post, site.Markdown}, {"blogs.tiptap.ndjson", d.post, site.HTML}, {"courses.ndjson", d.course, site.Markdown}} {
 		lines := corpusLines(t, file.name)
 		for i, raw := range lines {
 			name := fmt.Sprintf("%s:%d", file.name, i+1)
-			out := file.decode(raw)
+			out := file.decode(t.Context(), raw)
 			checkDecoded(t, name, out)
 			if out.doc == nil || len(out.problems) > 0 {
 				t.Errorf("%s: skip %+v, problems %+v", name, out.skip, out.problems)
@@ -111,17 +112,17 @@ func checkBodies(t *testing.T, d *decoder, name string, raw bson.Raw, doc site.D
 
 // TestCanonicalAndRelaxed: both forms of Extended JSON are the same documents.
 func TestCanonicalAndRelaxed(t *testing.T) {
-	d := newDecoder("", "")
+	d := newDecoder("", "", summaries)
 	relaxed := corpusLines(t, "blogs.ndjson")
 	for i, raw := range corpusLines(t, "blogs.canonical.first40.ndjson") {
-		compareDecoded(t, fmt.Sprintf("blogs.ndjson:%d", i+1), d.post(relaxed[i]), d.post(raw))
+		compareDecoded(t, fmt.Sprintf("blogs.ndjson:%d", i+1), d.post(t.Context(), relaxed[i]), d.post(t.Context(), raw))
 	}
 	for i, raw := range corpusLines(t, "courses.ndjson") {
 		b, err := bson.MarshalExtJSON(raw, false, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		compareDecoded(t, fmt.Sprintf("courses.ndjson:%d", i+1), d.course(fromExtJSON(t, b)), d.course(raw))
+		compareDecoded(t, fmt.Sprintf("courses.ndjson:%d", i+1), d.course(t.Context(), fromExtJSON(t, b)), d.course(t.Context(), raw))
 	}
 }
 
@@ -145,15 +146,15 @@ func TestDirty(t *testing.T) {
 	if err := json.Unmarshal(b, &expected); err != nil {
 		t.Fatal(err)
 	}
-	d := newDecoder("", "")
+	d := newDecoder("", "", summaries)
 	now := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	files := map[string][]bson.Raw{}
 	out := map[string][]decoded{}
 	all := &site.Changes{}
-	for name, decode := range map[string]func(bson.Raw) decoded{"dirty.ndjson": d.post, "dirty.courses.ndjson": d.course} {
+	for name, decode := range map[string]func(context.Context, bson.Raw) decoded{"dirty.ndjson": d.post, "dirty.courses.ndjson": d.course} {
 		files[name] = corpusLines(t, name)
 		for i, raw := range files[name] {
-			o := decode(raw)
+			o := decode(t.Context(), raw)
 			place := fmt.Sprintf("%s:%d", name, i+1)
 			checkDecoded(t, place, o)
 			if o.doc != nil {

@@ -2,6 +2,7 @@ package mongodb
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -15,19 +16,19 @@ import (
 	"freshet/internal/site"
 )
 
-// course makes a course of a stored document.
-func (d *decoder) course(raw bson.Raw) decoded {
+// course makes a course of a stored document. After the end of ctx it is not whole.
+func (d *decoder) course(ctx context.Context, raw bson.Raw) decoded {
 	r, ok := d.begin(d.courseColl(), raw)
 	if !ok {
 		return r.out
 	}
-	return d.decodeCourse(r)
+	return d.decodeCourse(ctx, r)
 }
 
-func (d *decoder) decodeCourse(r *reader) decoded {
+func (d *decoder) decodeCourse(ctx context.Context, r *reader) decoded {
 	c := &site.Course{}
 	r.hide(&c.Meta, false)
-	r.meta(&c.Meta, courseBody)
+	r.meta(ctx, &c.Meta, courseBody)
 	c.Published = r.published(c.Draft, false)
 	gratis := r.prices(c)
 	c.Currency = r.currency()
@@ -44,7 +45,7 @@ func (d *decoder) decodeCourse(r *reader) decoded {
 			r.warn(f.name, fmt.Sprintf("%s %s is not a number", f.name, shown(f.v)), "write a whole number")
 		}
 	}
-	c.Modules = r.modules(gratis)
+	c.Modules = r.modules(ctx, gratis, c.Lang)
 	c.Aliases = r.aliases("/courses/", site.CoursePath(c.Slug))
 	c.Revision = revision(c)
 	return r.done(c)
@@ -346,7 +347,7 @@ func (r *reader) hidesPart(at, what string, v fields.Verdict) bool {
 }
 
 // modules makes the lessons. A lesson is open when it says so, or when the course costs nothing.
-func (r *reader) modules(gratis bool) []site.Module {
+func (r *reader) modules(ctx context.Context, gratis bool, lang string) []site.Module {
 	var out []site.Module
 	for _, m := range r.curriculum() {
 		module := site.Module{Title: m.title}
@@ -371,12 +372,10 @@ func (r *reader) modules(gratis bool) []site.Module {
 			case b.Found():
 				r.bodyProblems(l.at, &b)
 				lesson.Body = b.ref(r.id, string(l.id))
-				lesson.Minutes = site.Minutes(b.Format, b.Text.Text)
+				sum := r.summary(ctx, &b, l.title, lang)
+				lesson.Minutes = sum.Minutes
 				if lesson.Open { // what a closed one says is not for all
-					lesson.Excerpt = oneLine(l.fields.str("excerpt"))
-					if lesson.Excerpt == "" {
-						lesson.Excerpt = strings.Clone(site.Excerpt(b.Format, b.Text.Text))
-					}
+					lesson.Excerpt = cmp.Or(oneLine(l.fields.str("excerpt")), sum.Excerpt)
 				}
 			case free, b.Reason != prose.Missing:
 				r.warn(l.at+b.Field, b.Reason+", so the lesson has no page", "write it in content")

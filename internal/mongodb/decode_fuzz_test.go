@@ -1,6 +1,7 @@
 package mongodb
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -33,17 +34,17 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte{5, 0, 0, 0, 0})
 	f.Add([]byte("\xff\xff\xff\xff\x02_id\x00\xff\xff\xff\xff\x00"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		d := newDecoder("", "")
-		for coll, decode := range map[string]func(bson.Raw) decoded{"blogs": d.post, "courses": d.course} {
-			out := decode(raw)
+		d := newDecoder("", "", summaries)
+		for coll, decode := range map[string]func(context.Context, bson.Raw) decoded{"blogs": d.post, "courses": d.course} {
+			out := decode(t.Context(), raw)
 			checkDecoded(t, coll, out)
-			compareDecoded(t, coll, out, decode(raw))
+			compareDecoded(t, coll, out, decode(t.Context(), raw))
 			if out.doc == nil {
 				continue
 			}
 			checkBodies(t, d, coll, raw, out.doc)
 			for _, file := range out.files {
-				if b, err := d.file(raw, file.Name); err != nil || int64(len(b)) != file.Size {
+				if b, err := d.file(t.Context(), raw, file.Name); err != nil || int64(len(b)) != file.Size {
 					t.Errorf("file %+v: %d bytes, %v", file, len(b), err)
 				}
 			}
@@ -75,7 +76,7 @@ func FuzzContent(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		d := newDecoder("", "")
+		d := newDecoder("", "", summaries)
 		values := []bson.RawValue{}
 		typ, data, err := bson.MarshalValue(text)
 		if err != nil {
@@ -90,7 +91,7 @@ func FuzzContent(f *testing.F) {
 			if err != nil {
 				t.Skip()
 			}
-			out := d.post(raw)
+			out := d.post(t.Context(), raw)
 			checkDecoded(t, text, out)
 			if out.doc != nil {
 				checkBodies(t, d, text, raw, out.doc)

@@ -2,6 +2,7 @@ package mongodb
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -82,7 +83,7 @@ func (r *reader) embed(name, base, uri string) string {
 
 // file gives the bytes of a picture that the document holds as data, by the file's name. The error is
 // site.ErrChanged when the document no longer holds it.
-func (d *decoder) file(raw bson.Raw, name string) ([]byte, error) {
+func (d *decoder) file(ctx context.Context, raw bson.Raw, name string) ([]byte, error) {
 	for _, coll := range [...]string{d.blogColl(), d.courseColl()} {
 		if !strings.HasPrefix(name, string(site.TagSlug(coll))+"/") {
 			continue
@@ -93,9 +94,9 @@ func (d *decoder) file(raw bson.Raw, name string) ([]byte, error) {
 		}
 		r.quiet, r.want = true, name
 		if coll == d.blogColl() {
-			d.decodePost(r)
+			d.decodePost(ctx, r)
 		} else {
-			d.decodeCourse(r)
+			d.decodeCourse(ctx, r)
 		}
 		if r.uri == "" {
 			continue

@@ -1,7 +1,9 @@
 package mongodb
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,10 +16,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"freshet/generator/markup"
 	"freshet/internal/diag"
 	"freshet/internal/prose"
 	"freshet/internal/site"
 )
+
+// summaries makes summaries as the pages' renderer does.
+var summaries = markup.New(markup.Config{})
 
 // The documents that fixtures change.
 const (
@@ -113,10 +119,10 @@ func summary(d *decoder, raw bson.Raw, out decoded) map[string]any {
 
 // TestDecode has a fixture for each rule: what of the usual document is different, and what comes of it.
 func TestDecode(t *testing.T) {
-	d := newDecoder("", "")
+	d := newDecoder("", "", summaries)
 	for _, file := range []struct {
 		name, base string
-		decode     func(bson.Raw) decoded
+		decode     func(context.Context, bson.Raw) decoded
 	}{{"posts.json", basePost, d.post}, {"courses.json", baseCourse, d.course}} {
 		b, err := os.ReadFile(filepath.Join("testdata", file.name))
 		if err != nil {
@@ -133,7 +139,7 @@ func TestDecode(t *testing.T) {
 		}
 		for _, row := range rows {
 			raw := changed(t, file.base, row.Set, row.Unset...)
-			out := file.decode(raw)
+			out := file.decode(t.Context(), raw)
 			checkDecoded(t, row.Name, out)
 			got, want := map[string]any{}, row.Want
 			if _, ok := want["skip"]; !ok {
@@ -178,7 +184,7 @@ func checkDecoded(t *testing.T, name string, out decoded) {
 
 // TestRevision: a change of what is shown is another revision; one of a counter or of updatedAt is not.
 func TestRevision(t *testing.T) {
-	d := newDecoder("", "")
+	d := newDecoder("", "", summaries)
 	full := `{"excerpt": "e", "tags": ["a"], "author": "A", "coverImage": {"url": "/a.png", "alt": "a"}, "metaTitle": "t", "lang": "en",
 		"views": 1, "likes": 1, "updatedAt": {"$date": "2024-03-06T00:00:00Z"}}`
 	post := func(set string) site.Revision {
@@ -187,14 +193,14 @@ func TestRevision(t *testing.T) {
 			t.Fatal(err)
 		}
 		base, _ := bson.MarshalExtJSON(doc, true, false)
-		out := d.post(changed(t, string(base), json.RawMessage(set)))
+		out := d.post(t.Context(), changed(t, string(base), json.RawMessage(set)))
 		if out.doc == nil {
 			t.Fatalf("%s: %+v", set, out.skip)
 		}
 		return out.doc.DocRevision()
 	}
 	course := func(set string) site.Revision {
-		return d.course(changed(t, baseCourse, json.RawMessage(set))).doc.DocRevision()
+		return d.course(t.Context(), changed(t, baseCourse, json.RawMessage(set))).doc.DocRevision()
 	}
 	lesson := func(s string) string {
 		return `{"curriculum": [{"title": "Upper course", "lessons": [{"title": "Source", "slug": "source", "free": true, "content": "a"}, ` + s + `]}]}`
@@ -249,12 +255,12 @@ func TestRevision(t *testing.T) {
 }
 
 func TestUpdated(t *testing.T) {
-	d := newDecoder("", "")
+	d := newDecoder("", "", summaries)
 	for _, test := range []struct{ set, want string }{
 		{`{"updatedAt": {"$date": "2025-03-06T00:00:00Z"}}`, "2025-03-06T00:00:00Z"}, {`{"updatedAt": "2025-03-06"}`, "2025-03-06T00:00:00Z"},
 		{`{"updatedAt": "x"}`, "0001-01-01T00:00:00Z"}, {`{}`, "0001-01-01T00:00:00Z"},
 	} {
-		if got := d.post(changed(t, basePost, json.RawMessage(test.set))).updated.Format(time.RFC3339); got != test.want {
+		if got := d.post(t.Context(), changed(t, basePost, json.RawMessage(test.set))).updated.Format(time.RFC3339); got != test.want {
 			t.Errorf("%s: updated %s, want %s", test.set, got, test.want)
 		}
 	}
@@ -262,11 +268,11 @@ func TestUpdated(t *testing.T) {
 
 // TestBodies: a body read later is what its reference was made of, for the document and for each lesson.
 func TestBodies(t *testing.T) {
-	d := newDecoder("articles", "classes")
+	d := newDecoder("articles", "classes", summaries)
 	raw := changed(t, baseCourse, json.RawMessage(`{"curriculum": [
 		{"title": "A", "lessons": [{"_id": {"$oid": "66d100012d13157ef49d9a33"}, "title": "B", "content": "one"}, {"lessonId": "l/2#", "title": "B", "content": "<p>two</p>"},
 			{"title": "B", "content": "three"}, {"lessonId": "l/2#", "title": "C", "content": "four"}]}]}`))
-	c := d.course(raw).doc.(*site.Course)
+	c := d.course(t.Context(), raw).doc.(*site.Course)
 	refs := []site.BodyRef{c.Body}
 	ids := []string{}
 	for _, l := range c.Modules[0].Lessons {
@@ -330,10 +336,10 @@ func project(t *testing.T, raw bson.Raw, projection bson.D) bson.Raw {
 
 // TestProjections: what the projections leave in is all that decoding reads.
 func TestProjections(t *testing.T) {
-	d := newDecoder("", "")
+	d := newDecoder("", "", summaries)
 	for _, file := range []struct {
 		name, base string
-		decode     func(bson.Raw) decoded
+		decode     func(context.Context, bson.Raw) decoded
 	}{{"posts.json", basePost, d.post}, {"courses.json", baseCourse, d.course}} {
 		b, err := os.ReadFile(filepath.Join("testdata", file.name))
 		if err != nil {
@@ -349,20 +355,54 @@ func TestProjections(t *testing.T) {
 		}
 		for _, row := range rows {
 			raw := changed(t, file.base, row.Set, row.Unset...)
-			compareDecoded(t, row.Name, file.decode(raw), file.decode(project(t, raw, (&Config{}).projection())))
+			compareDecoded(t, row.Name, file.decode(t.Context(), raw), file.decode(t.Context(), project(t, raw, (&Config{}).projection())))
 		}
 	}
 }
 
+// counting is a Summarizer that counts what it is asked for.
+type counting struct{ asked int }
+
+func (c *counting) Summarize(ctx context.Context, _ site.Format, text, _, _ string) (site.Summary, error) {
+	c.asked++
+	return site.Summary{Excerpt: text, Minutes: 1}, ctx.Err()
+}
+
+// TestSummariesAreAskedFor: only scans ask for summaries, once for each body, and a scan that ends early says so.
+func TestSummariesAreAskedFor(t *testing.T) {
+	c := &counting{}
+	d := newDecoder("", "", c)
+	course := changed(t, baseCourse, nil)
+	out := d.course(t.Context(), course).doc.(*site.Course)
+	if c.asked != 3 || out.Excerpt != "About rivers." || out.Modules[0].Lessons[0].Excerpt != "a" || out.Modules[0].Lessons[1].Excerpt != "" {
+		t.Errorf("a course with 3 bodies: %d summaries, %+v", c.asked, out)
+	}
+	c.asked = 0
+	if _, _, ok := d.body(courses, course, string(out.Modules[0].Lessons[0].ID)); !ok {
+		t.Error("a lesson has no body")
+	}
+	if _, err := d.file(t.Context(), course, "courses/none"); !errors.Is(err, site.ErrChanged) {
+		t.Errorf("file: %v", err)
+	}
+	if c.asked != 0 {
+		t.Errorf("%d summaries for what shows none", c.asked)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := (&Source{dec: d}).decode(ctx, courses, []bson.Raw{course}); !errors.Is(err, context.Canceled) {
+		t.Errorf("decode after the end = %v", err)
+	}
+}
+
 func BenchmarkDecode(b *testing.B) {
-	d := newDecoder("", "")
+	d := newDecoder("", "", &counting{})
 	raw := changed(b, basePost, json.RawMessage(fmt.Sprintf(`{"tags": ["rivers", "hills"], "author": "Asha Verma", "coverImage": {"url": "/a.png", "alt": "a"}, "views": 5,
 		"excerpt": "About rivers.", "metaTitle": "Rivers", "metaDescription": "About rivers.", "updatedAt": {"$date": "2024-03-06T00:00:00Z"}, "content": %q}`,
 		strings.Repeat("Rivers *carry* water from the [hills](https://example.org) down to the sea, all year long.\n\n", 32))))
 	b.SetBytes(int64(len(raw)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if out := d.post(raw); out.doc == nil {
+		if out := d.post(b.Context(), raw); out.doc == nil {
 			b.Fatal(out.skip)
 		}
 	}
@@ -435,9 +475,9 @@ func TestManyTagsAndAuthors(t *testing.T) {
 		}
 		return b
 	}
-	d := newDecoder("", "")
+	d := newDecoder("", "", summaries)
 	for _, field := range []string{"tags", "categories", "authors"} {
-		out := d.post(changed(t, basePost, fmt.Appendf(nil, `{"%s": %s}`, field, list("Name %d", 5000))))
+		out := d.post(t.Context(), changed(t, basePost, fmt.Appendf(nil, `{"%s": %s}`, field, list("Name %d", 5000))))
 		post := out.doc.(*site.Post)
 		if n := len(post.Tags) + len(post.Authors); n != site.MaxTags && n != site.MaxAuthors {
 			t.Errorf("%s: %d tags and %d authors", field, len(post.Tags), len(post.Authors))

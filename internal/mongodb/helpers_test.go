@@ -13,6 +13,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"freshet/generator/markup"
 	"freshet/internal/mongodb"
 	"freshet/internal/site"
 	"freshet/internal/testenv"
@@ -82,9 +83,12 @@ func open(t testing.TB, cfg mongodb.Config) *mongodb.DB {
 	return db
 }
 
+// summaries makes summaries as the pages' renderer does.
+var summaries = markup.New(markup.Config{})
+
 func newSource(t testing.TB, db *mongodb.DB) *mongodb.Source {
 	t.Helper()
-	s, err := mongodb.NewSource(db)
+	s, err := mongodb.NewSource(db, summaries, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ func withPicture(t *testing.T, field, uri string) bson.Raw {
 
 // TestPictures: a picture held as data becomes a file that the document names and whose bytes can be had again.
 func TestPictures(t *testing.T) {
-	d := newDecoder("", "")
+	d := newDecoder("", "", summaries)
 	data := pngOf(t, 3, 2)
 	std := base64.StdEncoding.EncodeToString(data)
 	for _, test := range []struct{ name, field, uri string }{
@@ -49,7 +49,7 @@ func TestPictures(t *testing.T) {
 		{"author", "authorImage", "data:image/png;base64," + std},
 	} {
 		raw := withPicture(t, test.field, test.uri)
-		out := d.post(raw)
+		out := d.post(t.Context(), raw)
 		if out.doc == nil || len(out.files) != 1 || len(out.problems) > 0 {
 			t.Errorf("%s: %d files, skip %+v, problems %+v", test.name, len(out.files), out.skip, out.problems)
 			continue
@@ -68,22 +68,22 @@ func TestPictures(t *testing.T) {
 		if src != "/"+f.Name {
 			t.Errorf("%s: the document names %q, the file is %q", test.name, src, f.Name)
 		}
-		if got, err := d.file(raw, f.Name); err != nil || !bytes.Equal(got, data) {
+		if got, err := d.file(t.Context(), raw, f.Name); err != nil || !bytes.Equal(got, data) {
 			t.Errorf("%s: file gives %d bytes, %v", test.name, len(got), err)
 		}
-		if _, err := d.file(withPicture(t, test.field, "/a.png"), f.Name); !errors.Is(err, site.ErrChanged) {
+		if _, err := d.file(t.Context(), withPicture(t, test.field, "/a.png"), f.Name); !errors.Is(err, site.ErrChanged) {
 			t.Errorf("%s: file of a changed document: %v, want ErrChanged", test.name, err)
 		}
 	}
 }
 
 func TestPictureOfCourse(t *testing.T) {
-	d := newDecoder("posts", "classes")
+	d := newDecoder("posts", "classes", summaries)
 	uri := "data:image/png;base64," + base64.StdEncoding.EncodeToString(pngOf(t, 1, 1))
 	other := "data:image/png;base64," + base64.StdEncoding.EncodeToString(pngOf(t, 2, 1))
 	raw := changed(t, baseCourse, json.RawMessage(`{"coverImage": {"url": "`+uri+`"}, "instructors": [{"name": "Asha Verma", "image": "`+uri+`"},
 		{"name": "Ben Roe", "image": "`+other+`"}, {"name": "Carl Poe", "image": "`+other+`"}]}`))
-	out := d.course(raw)
+	out := d.course(t.Context(), raw)
 	if len(out.files) != 3 {
 		t.Fatalf("files %+v, want the cover and two instructors, of whom one is shown twice", out.files)
 	}
@@ -93,14 +93,14 @@ func TestPictureOfCourse(t *testing.T) {
 			t.Errorf("two files are %q", f.ID)
 		}
 		ids[f.ID] = true
-		if _, err := d.file(raw, f.Name); err != nil {
+		if _, err := d.file(t.Context(), raw, f.Name); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
 func TestPicturesRefused(t *testing.T) {
-	d := newDecoder("", "")
+	d := newDecoder("", "", summaries)
 	large := append(pngOf(t, 1, 1), make([]byte, datauri.MaxBytes)...)
 	for _, test := range []struct{ name, uri string }{
 		{"a drawing that may hold a script", "data:image/svg+xml;base64,PHN2ZyBvbmxvYWQ9YWxlcnQoMSk+"},
@@ -110,7 +110,7 @@ func TestPicturesRefused(t *testing.T) {
 		{"nothing", "data:"},
 		{"too large", "data:image/png;base64," + base64.StdEncoding.EncodeToString(large)},
 	} {
-		out := d.post(withPicture(t, "coverImage", test.uri))
+		out := d.post(t.Context(), withPicture(t, "coverImage", test.uri))
 		if out.doc == nil || len(out.files) != 0 || len(out.problems) != 1 || out.problems[0].Field != "coverImage" {
 			t.Errorf("%s: %d files, skip %+v, problems %+v", test.name, len(out.files), out.skip, out.problems)
 			continue
@@ -126,10 +126,10 @@ func TestPicturesRefused(t *testing.T) {
 
 // TestPictureRevision: another picture is another revision of its document too.
 func TestPictureRevision(t *testing.T) {
-	d := newDecoder("", "")
+	d := newDecoder("", "", summaries)
 	seen := map[site.Revision]bool{}
 	for w := 1; w < 4; w++ {
-		seen[d.post(withPicture(t, "coverImage", "data:image/png;base64,"+base64.StdEncoding.EncodeToString(pngOf(t, w, 1)))).doc.DocRevision()] = true
+		seen[d.post(t.Context(), withPicture(t, "coverImage", "data:image/png;base64,"+base64.StdEncoding.EncodeToString(pngOf(t, w, 1)))).doc.DocRevision()] = true
 	}
 	if len(seen) != 3 {
 		t.Errorf("three pictures make %d revisions", len(seen))

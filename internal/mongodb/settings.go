@@ -7,6 +7,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"freshet/internal/digest"
+	"freshet/internal/fields"
 	"freshet/internal/site"
 )
 
@@ -21,14 +22,14 @@ var sectionPaths = map[string]site.Path{"blog": "/blog/", "courses": "/courses/"
 // relied on, so all of them are looked at; what is not needed of them stays with the server. Older ones hold their
 // content one level deeper.
 func (r *reading) sections(ctx context.Context) error {
-	fields := bson.D{{Key: "slug", Value: 1}}
+	projection := bson.D{{Key: "slug", Value: 1}}
 	for _, name := range []string{"hero", "developmentMode", "enabled", "message", "linkText", "linkHref"} {
-		fields = append(fields, bson.E{Key: "content." + name, Value: 1}, bson.E{Key: "content.content." + name, Value: 1})
+		projection = append(projection, bson.E{Key: "content." + name, Value: 1}, bson.E{Key: "content.content." + name, Value: 1})
 	}
 	for slug := range sectionPaths {
 		r.gone[sectionID(slug)] = true
 	}
-	q := query{db: r.s.db.settings, coll: settings, class: list, projection: fields, batch: batchSize}
+	q := query{db: r.s.db.settings, coll: settings, class: list, projection: projection, batch: batchSize}
 	return r.s.db.find(ctx, q, func(raw bson.Raw) error {
 		if slug, ok := raw.Lookup("slug").StringValueOK(); ok {
 			if pg := section(slug, raw); pg != nil {
@@ -56,7 +57,7 @@ func section(slug string, raw bson.Raw) *site.Page {
 	}
 	text := func(names ...string) string {
 		s, _ := lookup(names...).StringValueOK()
-		return site.PlainText(site.HTML, s)
+		return fields.PlainText(s)
 	}
 	pg := &site.Page{Path: path, Section: true}
 	pg.ID = sectionID(slug)

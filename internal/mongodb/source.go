@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -79,13 +80,16 @@ type issues struct {
 	guess    string      // the field that its text may be in, where it has none that is known
 }
 
-// NewSource returns a source of the database's documents. It reads nothing yet.
-func NewSource(db *DB) (*Source, error) {
+// NewSource returns a source of the database's documents. It reads nothing yet. language is that of documents that name none.
+func NewSource(db *DB, summaries Summarizer, language string) (*Source, error) {
 	if db == nil {
 		return nil, errors.New("mongodb: there is no DB")
 	}
-	dec := newDecoder(blogs, courses)
-	dec.zone, dec.cfg = db.cfg.Zone, &db.cfg
+	if summaries == nil {
+		return nil, errors.New("mongodb: there is no Summarizer")
+	}
+	dec := newDecoder(blogs, courses, summaries)
+	dec.zone, dec.cfg, dec.language = db.cfg.Zone, &db.cfg, language
 	return &Source{db: db, dec: dec, log: db.log, all: true, pending: map[string]bool{}, docs: map[site.ID]known{},
 		slugs: map[docSlug][]site.ID{}, total: map[string]int{}, issues: map[site.ID]issues{}}, nil
 }
@@ -397,8 +401,6 @@ const (
 type chunk struct {
 	data []byte
 	ends []int
-	ids  []site.ID // and what they are
-	out  []decoded
 }
 
 // raws are the documents of the chunk.
@@ -450,42 +452,46 @@ func (s *Source) stream(ctx context.Context, coll string, each func(site.ID, dec
 		}
 		return send()
 	})
+	var ended error
 	for c := range full {
-		for i, d := range s.decode(coll, c) {
-			each(c.ids[i], d)
+		out, err := s.decode(ctx, coll, c.raws())
+		if err != nil {
+			ended, out = err, nil
+		}
+		for _, d := range out {
+			each(d.id, d.decoded)
 		}
 		c.data, c.ends = c.data[:0], c.ends[:0]
 		empty <- c
 	}
-	return g.Wait()
+	return cmp.Or(g.Wait(), ended)
 }
 
-// decode decodes the documents of a chunk, several at a time.
-func (s *Source) decode(coll string, c *chunk) []decoded {
-	n := len(c.ends)
-	c.out, c.ids = slices.Grow(c.out[:0], n)[:n], slices.Grow(c.ids[:0], n)[:n]
-	workers := min(runtime.GOMAXPROCS(0), n)
+// A result is what a stored document becomes, with its ID.
+type result struct {
+	id site.ID
+	decoded
+}
+
+// decode decodes documents of a collection, several at a time. The error is that of ctx.
+func (s *Source) decode(ctx context.Context, coll string, docs []bson.Raw) ([]result, error) {
+	out := make([]result, len(docs))
+	var next atomic.Int64
 	var wg sync.WaitGroup
-	for w := range workers {
+	for range min(runtime.GOMAXPROCS(0), len(docs)) {
 		wg.Go(func() {
-			for i := n * w / workers; i < n*(w+1)/workers; i++ {
-				at := 0
-				if i > 0 {
-					at = c.ends[i-1]
+			for i := int(next.Add(1)) - 1; i < len(docs) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				out[i].id = documentID(coll, docs[i].Lookup("_id"))
+				if coll == courses {
+					out[i].decoded = s.dec.course(ctx, docs[i])
+				} else {
+					out[i].decoded = s.dec.post(ctx, docs[i])
 				}
-				c.ids[i], c.out[i] = s.decodeOne(coll, bson.Raw(c.data[at:c.ends[i]:c.ends[i]]))
 			}
 		})
 	}
 	wg.Wait()
-	return c.out
-}
-
-func (s *Source) decodeOne(coll string, raw bson.Raw) (site.ID, decoded) {
-	if coll == courses {
-		return documentID(coll, raw.Lookup("_id")), s.dec.course(raw)
-	}
-	return documentID(coll, raw.Lookup("_id")), s.dec.post(raw)
+	return out, ctx.Err()
 }
 
 // takeAll takes what a query finds, with what it refers to.
@@ -496,8 +502,12 @@ func (r *reading) takeAll(ctx context.Context, q query) error {
 		if err := r.s.lookUp(ctx, docs); err != nil {
 			return err
 		}
-		for _, raw := range docs {
-			r.take(q.coll, raw)
+		out, err := r.s.decode(ctx, q.coll, docs)
+		if err != nil {
+			return err
+		}
+		for _, d := range out {
+			r.note(d.id, d.decoded)
 		}
 		docs, bytes = docs[:0], 0
 		return nil
@@ -513,12 +523,6 @@ func (r *reading) takeAll(ctx context.Context, q query) error {
 		return err
 	}
 	return flush()
-}
-
-// take decodes a document and notes how it differs from what is known.
-func (r *reading) take(coll string, raw bson.Raw) {
-	id, d := r.s.decodeOne(coll, raw)
-	r.note(id, d)
 }
 
 // note takes what was read of a document, in the place of what the same scan may have read of it before. It reports
@@ -659,7 +663,7 @@ func (s *Source) Open(ctx context.Context, f *site.File) (io.ReadCloser, error) 
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", f.Name, err)
 	}
-	data, err := s.dec.file(raw, f.Name)
+	data, err := s.dec.file(ctx, raw, f.Name)
 	if err != nil || digest.Bytes(data) != f.Revision {
 		return nil, fmt.Errorf("open %s: %w", f.Name, site.ErrChanged)
 	}

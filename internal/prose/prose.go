@@ -146,7 +146,7 @@ func valid(s string) string {
 // plain is Markdown or HTML, whichever the text looks like.
 func plain(name, s string) Text {
 	s = normal(s)
-	if site.LooksLikeHTML(s) {
+	if looksLikeHTML(s) {
 		return asHTML(name, s)
 	}
 	out := Text{Text: s, Format: site.Markdown, Field: name}
@@ -159,7 +159,7 @@ func plain(name, s string) Text {
 
 func asHTML(name, s string) Text {
 	out := Text{Text: normal(s), Format: site.HTML, Field: name}
-	if site.IsWholeDocument(out.Text) {
+	if isWholeDocument(out.Text) {
 		out.Note, out.Remedy = "is a whole HTML document, of which the body is shown", "store what stands between <body> and </body>"
 	}
 	return out

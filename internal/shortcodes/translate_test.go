@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"freshet/internal/shortcodes"
-	"freshet/internal/site"
 )
 
 // translate translates a body and lists the kinds left out.
@@ -124,9 +123,6 @@ func TestHostileText(t *testing.T) {
 		for _, name := range []string{"a.md", "a.mdx"} {
 			translate(name, text, nil)
 		}
-		site.Excerpt(site.Markdown, text)
-		site.Minutes(site.Markdown, text)
-		site.PlainText(site.Markdown, text)
 	}
 }
 

@@ -97,3 +97,5 @@ func cloneLanguages(m map[string]int) map[string]int {
 	}
 	return maps.Clone(m)
 }
+
+func isLetter(b byte) bool { return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' }

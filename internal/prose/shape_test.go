@@ -1,10 +1,8 @@
-package site_test
+package prose
 
 import (
 	"strings"
 	"testing"
-
-	"freshet/internal/site"
 )
 
 func TestLooksLikeHTML(t *testing.T) {
@@ -36,8 +34,8 @@ func TestLooksLikeHTML(t *testing.T) {
 		{"autolink", "<https://example.org>", false},
 		{"less than", "<3 rivers", false},
 	} {
-		if got := site.LooksLikeHTML(test.in); got != test.want {
-			t.Errorf("%s: LooksLikeHTML(%q) = %v, want %v", test.name, test.in, got, test.want)
+		if got := looksLikeHTML(test.in); got != test.want {
+			t.Errorf("%s: looksLikeHTML(%q) = %v, want %v", test.name, test.in, got, test.want)
 		}
 	}
 }
@@ -47,8 +45,8 @@ func FuzzLooksLikeHTML(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if got := site.LooksLikeHTML(s); got && !strings.Contains(s, "<") {
-			t.Errorf("LooksLikeHTML(%q) without a tag", s)
+		if got := looksLikeHTML(s); got && !strings.Contains(s, "<") {
+			t.Errorf("looksLikeHTML(%q) without a tag", s)
 		}
 	})
 }

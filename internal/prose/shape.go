@@ -1,4 +1,4 @@
-package site
+package prose
 
 import "strings"
 
@@ -14,13 +14,13 @@ var blockTags = map[string]bool{
 // rawTags are the elements within which nothing is markup.
 var rawTags = map[string]bool{"pre": true, "script": true, "style": true, "textarea": true}
 
-// LooksLikeHTML tells stored HTML from Markdown, which may begin with HTML too. Text is HTML when it is a whole
+// looksLikeHTML tells stored HTML from Markdown, which may begin with HTML too. Text is HTML when it is a whole
 // document, or when it begins with a block element and nothing in it is Markdown: outside of all elements no text
 // follows a blank line and no line begins with a mark of Markdown (a heading, a list, a quotation, a fence); within
 // them no such line follows a blank one. Text in pre, script and style is not looked at.
-func LooksLikeHTML(s string) bool {
+func looksLikeHTML(s string) bool {
 	s = skipComments(s)
-	if IsWholeDocument(s) {
+	if isWholeDocument(s) {
 		return true
 	}
 	if name, closing, _ := tagAt(s); closing || !isBlock(name) {
@@ -86,8 +86,8 @@ func isBlock(name string) bool {
 	return ok
 }
 
-// IsWholeDocument reports whether text begins like an HTML document.
-func IsWholeDocument(s string) bool {
+// isWholeDocument reports whether text begins like an HTML document.
+func isWholeDocument(s string) bool {
 	s = skipComments(s)
 	if len(s) >= 9 && strings.EqualFold(s[:9], "<!doctype") {
 		return true
