@@ -20,10 +20,10 @@ func ParseProblems(name string, data []byte) (problems []diag.Problem, lines int
 	return p.problems, strings.Count(string(data), "\n") + 1, stable
 }
 
-// BothYAML reads a front matter with the fast reader and the full parser. ok is false when the fast one gave up.
-func BothYAML(front string) (fast, full string, ok bool) {
+// BothYAML reads a front matter with the reader of stored documents and with the library. ok is false when the first gave up.
+func BothYAML(front string) (own, library string, ok bool) {
 	p := parts{dialect: yamlFront, front: []byte(front), frontLine: 2}
-	v, ok := p.simpleYAML()
+	v, ok := p.storedYAML()
 	if !ok {
 		return "", "", false
 	}

@@ -88,7 +88,7 @@ const (
 	maxFrontBytes = 64 << 10 // no longer, because parsers recurse
 	maxNesting    = 64
 	maxNodes      = 100_000
-	maxSimple     = 10_000 // fields that the fast reader takes, because it compares each with all
+	maxSimple     = 10_000 // fields of a stored document, because its reader compares each with all
 	maxLineDepth  = 256    // of JSON on one line, which a parser without recursion reads
 )
 
@@ -100,9 +100,8 @@ func (p *parts) decode() (v *value, prob *diag.Problem) {
 			v, prob = nil, p.problem(p.frontLine, 1, "front matter cannot be read", "check its quotes, brackets and indentation")
 		}
 	}()
-	if p.dialect == yamlFront && (len(p.front) <= maxFrontBytes || bytes.Contains(p.front, []byte("\norigin: "+originMongoDB+"\n"))) {
-		// What the fast reader takes has no depth that a parser could suffer from. Stored documents may be long.
-		if v, ok := p.simpleYAML(); ok {
+	if p.dialect == yamlFront && isStored(p) {
+		if v, ok := p.storedYAML(); ok {
 			return v, nil
 		}
 	}

@@ -10,14 +10,13 @@ import (
 	"time"
 )
 
-// simpleYAML reads the YAML that nearly all front matter is written in: keys at the margin with plain or quoted
-// scalars, lists of them in brackets or with dashes, and values that are JSON on one line. It is some forty times faster than the full parser. It gives up
-// (ok false) on anything else, errors among them, so that only the full parser judges; a fuzz test holds both to the
+// storedYAML reads the YAML that freshet writes documents of MongoDB in: keys at the margin, each with a scalar or with JSON on its line.
+// Such a document may be long and deep, which the library's parser does not bear, and its JSON has escapes that YAML reads
+// differently. It gives up (ok false) on anything else, errors among them, so that the library judges; a fuzz test holds both to the
 // same values.
-func (p *parts) simpleYAML() (v *value, ok bool) {
+func (p *parts) storedYAML() (v *value, ok bool) {
 	root := &value{kind: table, line: p.frontLine, col: 1}
 	line := p.frontLine - 1
-	var open *value // the value of the last key while lines with dashes may follow
 	rest := p.front
 	for len(rest) > 0 {
 		var raw []byte
@@ -27,66 +26,26 @@ func (p *parts) simpleYAML() (v *value, ok bool) {
 		if strings.IndexByte(s, '\t') >= 0 || !printable(s) {
 			return nil, false
 		}
-		t := strings.TrimLeft(s, " ")
-		switch {
-		case t == "":
-			continue
-		case t[0] == '#':
-			continue
-		case len(t) != len(s) || t[0] == '-':
-			if open == nil || !strings.HasPrefix(t, "- ") || strings.HasPrefix(s, "---") {
-				return nil, false
-			}
-			indent := len(s) - len(t)
-			if open.kind == list && open.items[0].col != indent+3+len(t[2:])-len(strings.TrimLeft(t[2:], " ")) {
-				return nil, false
-			}
-			arg := strings.TrimLeft(t[2:], " ")
-			item, ok := simpleScalar(arg)
-			if !ok || item.kind == null || strings.HasPrefix(arg, "- ") {
-				return nil, false
-			}
-			item.line, item.col = line, len(s)-len(arg)+1
-			open.kind = list
-			open.items = append(open.items, item)
+		if t := strings.TrimLeft(s, " "); t == "" || t[0] == '#' {
 			continue
 		}
 		key, after, found := strings.Cut(s, ": ")
 		if s[0] == '"' {
-			if key, after, found = quotedKey(s); !found {
-				return nil, false
-			}
+			key, after, found = quotedKey(s)
 		} else {
-			if !found {
-				if key, found = strings.CutSuffix(s, ":"); !found {
-					return nil, false
-				}
-			}
-			if !simpleKey(key) {
-				return nil, false
-			}
+			found = found && simpleKey(key)
 		}
-		after = " " + after
-		if len(root.fields) >= maxSimple {
+		if !found || len(root.fields) >= maxSimple || root.get(key) != nil {
 			return nil, false
 		}
-		for i := range root.fields {
-			if root.fields[i].key == key {
-				return nil, false
-			}
-		}
 		arg := strings.Trim(after, " ")
+		if arg == "" || arg[0] == '#' {
+			return nil, false
+		}
 		var val *value
-		lines := 0
 		switch {
-		case strings.HasPrefix(arg, "["):
-			if val, ok = simpleList(arg, line); !ok {
-				val, ok = jsonLine(arg, line)
-			}
-		case strings.HasPrefix(arg, "{"), strings.HasPrefix(arg, `"`) && strings.IndexByte(arg, '\\') >= 0:
+		case arg[0] == '[', arg[0] == '{', arg[0] == '"' && strings.IndexByte(arg, '\\') >= 0:
 			val, ok = jsonLine(arg, line)
-		case arg == ">-" || arg == "|-":
-			val, rest, lines, ok = simpleBlock(rest, arg[0] == '>')
 		default:
 			val, ok = simpleScalar(arg)
 		}
@@ -94,12 +53,7 @@ func (p *parts) simpleYAML() (v *value, ok bool) {
 			return nil, false
 		}
 		val.line, val.col = line, len(s)-len(strings.TrimLeft(after, " "))+1
-		open = nil
-		if val.kind == null && (arg == "" || arg[0] == '#') {
-			open = val
-		}
 		root.fields = append(root.fields, field{key: key, val: val, line: line, col: 1})
-		line += lines
 	}
 	return root, true
 }
@@ -281,67 +235,4 @@ func simpleScalar(s string) (*value, bool) {
 		return nil, false
 	}
 	return &value{kind: text, s: s, plain: true}, true
-}
-
-// simpleBlock reads the lines of a block scalar that are all indented alike, without blank ones between.
-func simpleBlock(b []byte, folded bool) (v *value, rest []byte, lines int, ok bool) {
-	var parts []string
-	indent := 0
-	for len(b) > 0 {
-		raw, more := cutLine(b)
-		s := string(bytes.TrimRight(raw, "\r\n"))
-		t := strings.TrimLeft(s, " ")
-		n := len(s) - len(t)
-		if t == "" || !printable(s) || len(more) == 0 && raw[len(raw)-1] != '\n' {
-			return nil, nil, 0, false
-		}
-		if n == 0 {
-			break
-		}
-		if indent == 0 {
-			indent = n
-		}
-		if n != indent || strings.TrimRight(t, " ") != t || t[0] == '#' {
-			return nil, nil, 0, false
-		}
-		parts = append(parts, t)
-		b = more
-	}
-	if len(parts) == 0 {
-		return nil, nil, 0, false
-	}
-	sep := "\n"
-	if folded {
-		sep = " "
-	}
-	return &value{kind: text, s: strings.Join(parts, sep)}, b, len(parts), true
-}
-
-// simpleList reads [a, "b", c] on one line.
-func simpleList(s string, line int) (*value, bool) {
-	if !strings.HasSuffix(s, "]") {
-		return nil, false
-	}
-	v := &value{kind: list}
-	inner := strings.Trim(s[1:len(s)-1], " ")
-	if inner == "" {
-		return v, true
-	}
-	for _, part := range strings.Split(inner, ",") {
-		part = strings.Trim(part, " ")
-		if part == "" {
-			return nil, false
-		}
-		quoted := part[0] == '"' || part[0] == '\''
-		if !quoted && strings.ContainsAny(part, "[]{}:&*#?|<>=!%@`\"'") {
-			return nil, false
-		}
-		item, ok := simpleScalar(part)
-		if !ok {
-			return nil, false
-		}
-		item.line, item.col = line, 1
-		v.items = append(v.items, item)
-	}
-	return v, true
 }
