@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"freshet/internal/frontmatter"
 	"freshet/internal/site"
 )
 
@@ -18,18 +19,18 @@ func dateIn(t time.Time, zone *time.Location) time.Time {
 }
 
 // date is the date that a value gives.
-func (v *value) date(zone *time.Location) (site.Date, bool) {
-	if v.kind != moment {
-		return site.ParseDate(v.s, zone)
+func dateOf(v *frontmatter.Value, zone *time.Location) (site.Date, bool) {
+	if v.Kind != frontmatter.Moment {
+		return site.ParseDate(v.Text, zone)
 	}
-	switch v.clock {
-	case onWall:
-		return site.Date{Time: dateIn(v.t, zone)}, true
-	case atInstant:
-		return site.Date{Time: site.In(v.t, zone)}, true
+	switch v.Clock {
+	case frontmatter.OnWall:
+		return site.Date{Time: dateIn(v.Time, zone)}, true
+	case frontmatter.AtInstant:
+		return site.Date{Time: site.In(v.Time, zone)}, true
 	}
-	_, offset := v.t.Zone()
-	return site.Date{Time: v.t.In(site.Offset(offset))}, true
+	_, offset := v.Time.Zone()
+	return site.Date{Time: v.Time.In(site.Offset(offset))}, true
 }
 
 // dateName splits a leading date off a name: 2024-01-02-title, 2024_01_02 title. A name that is only a date keeps it.

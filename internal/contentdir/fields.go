@@ -13,6 +13,7 @@ import (
 	"freshet/internal/diag"
 	"freshet/internal/digest"
 	"freshet/internal/fields"
+	"freshet/internal/frontmatter"
 	"freshet/internal/shortcodes"
 	"freshet/internal/site"
 )
@@ -72,9 +73,9 @@ type parsed struct {
 
 // A reader takes the fields of one front matter.
 type reader struct {
-	parts *parts
+	parts *frontmatter.Parts
 	out   *parsed
-	ranks [keyExtra + 1]int8
+	ranks [fields.KeyExtra + 1]int8
 	tags  []string
 	alt   string
 	seo   site.SEO // of the key seo, which goes before keys of the same meaning
@@ -86,41 +87,41 @@ type reader struct {
 	zone       *time.Location
 	kept       bool // the file holds a document of MongoDB's, or a module or a lesson of one
 	hiding     fields.Hiding
-	hiders     map[string]*field // what hiding has read
+	hiders     map[string]*frontmatter.Field // what hiding has read
 	// The field that says that the document has no page, as messages have it.
 	unpublished string
 	// Jekyll parts tags at blanks.
 	blanks bool
 	// The fields that the tags and the authors are from.
-	tagsField, authorsField *field
+	tagsField, authorsField *frontmatter.Field
 }
 
-func (r *reader) warn(f *field, message, remedy string) {
-	r.out.problems = append(r.out.problems, diag.Problem{Severity: diag.Warning, Line: f.line, Col: f.col, Text: r.parts.lineText(f.line), Field: f.key,
+func (r *reader) warn(f *frontmatter.Field, message, remedy string) {
+	r.out.problems = append(r.out.problems, diag.Problem{Severity: diag.Warning, Line: f.Line, Col: f.Col, Text: r.parts.LineText(f.Line), Field: f.Key,
 		Message: message, Remedy: remedy})
 }
 
 // A late is a mistake in a document of MongoDB's that counts only if readers are to see it.
 type late struct {
-	f               *field
+	f               *frontmatter.Field
 	message, remedy string
 }
 
-func (r *reader) fail(f *field, message, remedy string) {
-	p := r.parts.problem(f.line, f.col, message, remedy)
-	p.Field = f.key
+func (r *reader) fail(f *frontmatter.Field, message, remedy string) {
+	p := r.parts.Problem(f.Line, f.Col, message, remedy)
+	p.Field = f.Key
 	r.out.problems = append(r.out.problems, *p)
 	if !r.out.broken {
-		r.out.broken, r.out.reason, r.out.badField = true, message, f.key
+		r.out.broken, r.out.reason, r.out.badField = true, message, f.Key
 	}
 }
 
-// read fills out from the front matter.
-func (p *parts) read(name string, front *value, out *parsed, zone *time.Location) {
+// readFields fills out from the front matter of p.
+func readFields(p *frontmatter.Parts, name string, front *frontmatter.Value, out *parsed, zone *time.Location) {
 	r := &reader{parts: p, zone: zone, out: out, blanks: strings.Contains("/"+name, "/_posts/") || strings.Contains("/"+name, "/_drafts/")}
-	origin := front.get("origin")
-	out.stored = origin != nil && origin.s == originMongoDB
-	r.kept = out.stored || keepsText(p) || front.get(filesKey) != nil
+	origin := front.Get("origin")
+	out.stored = origin != nil && origin.Text == frontmatter.OriginMongoDB
+	r.kept = out.stored || keepsText(p) || front.Get(filesKey) != nil
 	r.hiding.Authored = !r.kept
 	r.table(front, false)
 	r.hide()
@@ -193,23 +194,23 @@ func (r *reader) hide() {
 }
 
 // hidingValue is a value as fields.Hiding reads it.
-func hidingValue(v *value) fields.Value {
-	switch v.kind {
-	case null:
+func hidingValue(v *frontmatter.Value) fields.Value {
+	switch v.Kind {
+	case frontmatter.Null:
 		return fields.Value{}
-	case text:
-		if v.plain && simpleTime(v.s) {
-			if t, err := time.Parse(time.RFC3339, v.s); err == nil {
+	case frontmatter.Text:
+		if v.Plain && frontmatter.SimpleTime(v.Text) {
+			if t, err := time.Parse(time.RFC3339, v.Text); err == nil {
 				return fields.Value{Kind: fields.Date, Time: t}
 			}
 		}
-		return fields.Value{Kind: fields.Text, Text: v.s}
-	case number:
-		return fields.Value{Kind: fields.Number, Text: v.s}
-	case boolean:
-		return fields.Value{Kind: fields.Bool, Text: v.s}
-	case moment:
-		return fields.Value{Kind: fields.Date, Time: v.t}
+		return fields.Value{Kind: fields.Text, Text: v.Text}
+	case frontmatter.Number:
+		return fields.Value{Kind: fields.Number, Text: v.Text}
+	case frontmatter.Boolean:
+		return fields.Value{Kind: fields.Bool, Text: v.Text}
+	case frontmatter.Moment:
+		return fields.Value{Kind: fields.Date, Time: v.Time}
 	}
 	return fields.Value{Kind: fields.Other}
 }
@@ -229,9 +230,6 @@ func (r *reader) oneInstructor() {
 	r.out.instructors = list
 }
 
-// originMongoDB is the value of the key origin in files that hold documents of MongoDB's.
-const originMongoDB = "mongodb"
-
 // likeStored fills in what a document of MongoDB's means by what it leaves out.
 func (p *parsed) likeStored() {
 	if p.published.IsZero() {
@@ -242,153 +240,153 @@ func (p *parsed) likeStored() {
 	}
 }
 
-func (r *reader) table(front *value, extra bool) {
-	for i := range front.fields {
-		f := &front.fields[i]
-		f.val = f.val.plainValue()
-		hides := !extra && fields.Hides(f.key)
+func (r *reader) table(front *frontmatter.Value, extra bool) {
+	for i := range front.Fields {
+		f := &front.Fields[i]
+		f.Val = f.Val.PlainValue()
+		hides := !extra && fields.Hides(f.Key)
 		if !extra {
-			r.hiding.Read(f.key, hidingValue(f.val))
+			r.hiding.Read(f.Key, hidingValue(f.Val))
 		}
 		if hides {
 			if r.hiders == nil {
-				r.hiders = map[string]*field{}
+				r.hiders = map[string]*frontmatter.Field{}
 			}
-			r.hiders[f.key] = f
+			r.hiders[f.Key] = f
 		}
-		k, near := r.find(f.key)
+		k, near := r.find(f.Key)
 		if near != "" && !extra && !hides {
-			r.warn(f, fmt.Sprintf("unknown key %q", f.key), fmt.Sprintf("did you mean %q?", near))
+			r.warn(f, fmt.Sprintf("unknown key %q", f.Key), fmt.Sprintf("did you mean %q?", near))
 		}
-		if k.key == keyNone || k.key == keyIgnored || k.key == keyHiding {
+		if k.Key == fields.KeyNone || k.Key == fields.KeyIgnored || k.Key == fields.KeyHiding {
 			continue
 		}
 		if extra {
-			switch k.key {
-			case keyAuthors, keyCover, keyCoverAlt, keyFeatured, keyCanonical, keyLang:
-				k.rank = 1
+			switch k.Key {
+			case fields.KeyAuthors, fields.KeyCover, fields.KeyCoverAlt, fields.KeyFeatured, fields.KeyCanonical, fields.KeyLang:
+				k.Rank = 1
 			default:
 				continue
 			}
 		}
-		if f.val.kind == null || f.val.kind == text && strings.TrimSpace(f.val.s) == "" {
+		if f.Val.Kind == frontmatter.Null || f.Val.Kind == frontmatter.Text && strings.TrimSpace(f.Val.Text) == "" {
 			continue
 		}
-		if k.key == keyTeaching || k.rank > r.ranks[k.key] || k.key == keyExtra {
-			if r.take(k.key, f) {
-				r.ranks[k.key] = k.rank
+		if k.Key == fields.KeyTeaching || k.Rank > r.ranks[k.Key] || k.Key == fields.KeyExtra {
+			if r.take(k.Key, f) {
+				r.ranks[k.Key] = k.Rank
 			}
 		}
 	}
 }
 
 // find tells what a key means in the document.
-func (r *reader) find(name string) (k keyRank, near string) {
-	if !r.out.stored || storedKeys[name] {
-		if k, near = findKey(name); k.key != keyNone {
-			k.rank *= rankStep
+func (r *reader) find(name string) (k fields.Ranked, near string) {
+	if !r.out.stored || fields.StoredKeys[name] {
+		if k, near = fields.FindKey(name); k.Key != fields.KeyNone {
+			k.Rank *= rankStep
 			return k, near
 		}
 	}
-	if own, rank := fields.Meaning(name, !r.kept); keys[own].key != keyNone {
-		return keyRank{keys[own].key, (keys[own].rank-1)*rankStep + int8(min(rank, rankStep-1))}, ""
+	if own, rank := fields.Meaning(name, !r.kept); fields.Keys[own].Key != fields.KeyNone {
+		return fields.Ranked{Key: fields.Keys[own].Key, Rank: (fields.Keys[own].Rank-1)*rankStep + int8(min(rank, rankStep-1))}, ""
 	}
-	return keyRank{}, near
+	return fields.Ranked{}, near
 }
 
 // rankStep is between two ranks of keys: so many other names of a key come between it and the next one.
 const rankStep = 12
 
 // take reads one field and reports whether it was of use.
-func (r *reader) take(k key, f *field) bool {
-	out, v := r.out, f.val
+func (r *reader) take(k fields.Key, f *frontmatter.Field) bool {
+	out, v := r.out, f.Val
 	switch k {
-	case keyTitle:
+	case fields.KeyTitle:
 		return r.string(f, &out.title)
-	case keySlug:
-		out.slugIsText = v.kind == text
+	case fields.KeySlug:
+		out.slugIsText = v.Kind == frontmatter.Text
 		return r.string(f, &out.slug)
-	case keyExcerpt:
+	case fields.KeyExcerpt:
 		return r.string(f, &out.excerpt)
-	case keyAuthors:
+	case fields.KeyAuthors:
 		out.authors, r.authorsField = authorsOf(v), f
 		return len(out.authors) > 0
-	case keyTags:
+	case fields.KeyTags:
 		out.tags, r.tagsField = r.terms(v), f
-	case keyCategories:
+	case fields.KeyCategories:
 		out.categories = r.terms(v)
 		r.tagsField = cmp.Or(r.tagsField, f)
-	case keyTaxonomies:
+	case fields.KeyTaxonomies:
 		r.tagsField, r.authorsField = cmp.Or(r.tagsField, f), cmp.Or(r.authorsField, f)
-		for i := range v.fields {
-			switch reduceKey(v.fields[i].key) {
+		for i := range v.Fields {
+			switch fields.Reduce(v.Fields[i].Key) {
 			case "tags", "tag":
-				r.tags = append(r.tags, stringsOf(v.fields[i].val)...)
+				r.tags = append(r.tags, stringsOf(v.Fields[i].Val)...)
 			case "categories", "category":
-				out.categories = append(out.categories, stringsOf(v.fields[i].val)...)
+				out.categories = append(out.categories, stringsOf(v.Fields[i].Val)...)
 			case "authors", "author":
 				if len(out.authors) == 0 {
-					out.authors = authorsOf(v.fields[i].val)
+					out.authors = authorsOf(v.Fields[i].Val)
 				}
 			}
 		}
-	case keyPublished:
-		if _, ok := boolOf(v); ok || out.stored || v.kind != moment && !fields.MeantAsDate(v.s) {
+	case fields.KeyPublished:
+		if _, ok := boolOf(v); ok || out.stored || v.Kind != frontmatter.Moment && !fields.MeantAsDate(v.Text) {
 			return ok // what is no date is read by fields.Hiding alone
 		}
 		return r.rankedDate(f, 5*rankStep)
-	case keyDate:
+	case fields.KeyDate:
 		return r.date(f, &out.published)
-	case keyModified:
-		if v.kind == table {
-			if d := v.lookup("date"); d != nil {
-				return r.date(&field{key: f.key, val: d, line: f.line, col: f.col}, &out.modified)
+	case fields.KeyModified:
+		if v.Kind == frontmatter.Table {
+			if d := v.Lookup("date"); d != nil {
+				return r.date(&frontmatter.Field{Key: f.Key, Val: d, Line: f.Line, Col: f.Col}, &out.modified)
 			}
 			return false
 		}
 		return r.date(f, &out.modified)
-	case keyExpires:
+	case fields.KeyExpires:
 		return r.date(f, &out.expires)
-	case keyCover:
+	case fields.KeyCover:
 		p := pictureOf(v)
 		if p.Src != "" {
 			out.cover = p
 		}
 		return p.Src != ""
-	case keyCoverAlt:
+	case fields.KeyCoverAlt:
 		r.string(f, &r.alt)
-	case keySEO:
-		for i := range v.fields {
-			sf := &v.fields[i]
-			switch reduceKey(sf.key) {
+	case fields.KeySEO:
+		for i := range v.Fields {
+			sf := &v.Fields[i]
+			switch fields.Reduce(sf.Key) {
 			case "title", "metatitle":
 				r.string(sf, &r.seo.Title)
 			case "description", "metadescription":
 				r.string(sf, &r.seo.Description)
 			case "keywords":
-				r.seo.Keywords = stringsOf(sf.val)
+				r.seo.Keywords = stringsOf(sf.Val)
 			case "canonical", "canonicalurl":
 				r.absolute(sf, &r.seo.Canonical)
 			case "image", "ogimage":
-				r.seo.Image = pictureOf(sf.val).Src
+				r.seo.Image = pictureOf(sf.Val).Src
 			case "noindex":
-				r.seo.NoIndex, _ = boolOf(sf.val)
+				r.seo.NoIndex, _ = boolOf(sf.Val)
 			}
 		}
-	case keySEOTitle:
+	case fields.KeySEOTitle:
 		return r.string(f, &out.seo.Title)
-	case keySEODescription:
+	case fields.KeySEODescription:
 		return r.string(f, &out.seo.Description)
-	case keyKeywords:
+	case fields.KeyKeywords:
 		out.seo.Keywords = stringsOf(v)
-	case keyCanonical:
+	case fields.KeyCanonical:
 		return r.absolute(f, &out.seo.Canonical)
-	case keyNoIndex:
+	case fields.KeyNoIndex:
 		b, _ := boolOf(v)
 		out.seo.NoIndex = out.seo.NoIndex || b
-	case keySEOImage:
+	case fields.KeySEOImage:
 		out.seo.Image = pictureOf(v).Src
-	case keyAliases:
+	case fields.KeyAliases:
 		for _, a := range stringsOf(v) {
 			if site.IsPattern(a) {
 				r.warn(f, fmt.Sprintf("the alias %q is a pattern, so it leads nowhere", diag.Clip(a, 80)), "write whole addresses, without : and * before a name")
@@ -396,43 +394,43 @@ func (r *reader) take(k key, f *field) bool {
 			}
 			out.aliases = append(out.aliases, a)
 		}
-	case keyRedirect:
+	case fields.KeyRedirect:
 		return r.redirect(f)
-	case keyAddress:
-		if b, ok := boolOf(v); ok && !b && v.kind != number { // as Eleventy reads it
-			r.unpublished = f.key + " is " + v.s
+	case fields.KeyAddress:
+		if b, ok := boolOf(v); ok && !b && v.Kind != frontmatter.Number { // as Eleventy reads it
+			r.unpublished = f.Key + " is " + v.Text
 			return true
 		}
-		if v.kind == text && !strings.ContainsAny(v.s, ":{}*") {
-			out.address = strings.TrimSpace(v.s)
+		if v.Kind == frontmatter.Text && !strings.ContainsAny(v.Text, ":{}*") {
+			out.address = strings.TrimSpace(v.Text)
 			return true
 		}
 		return false
-	case keyLang:
-		s, ok := site.Language(v.s)
+	case fields.KeyLang:
+		s, ok := site.Language(v.Text)
 		if !ok {
-			r.warn(f, fmt.Sprintf("%q is not a language", v.s), "write a code such as en or hi")
+			r.warn(f, fmt.Sprintf("%q is not a language", v.Text), "write a code such as en or hi")
 			return false
 		}
 		out.lang = s
-	case keyFeatured:
+	case fields.KeyFeatured:
 		out.featured, _ = boolOf(v)
-	case keyViews:
-		if n, ok := site.ParseAmount(v.s); ok && n >= 0 {
+	case fields.KeyViews:
+		if n, ok := site.ParseAmount(v.Text); ok && n >= 0 {
 			out.views = int64(min(n, 1<<62))
 		}
-	case keyWeight:
-		n, err := strconv.ParseFloat(v.s, 64)
+	case fields.KeyWeight:
+		n, err := strconv.ParseFloat(v.Text, 64)
 		if err != nil || n != n || n > 1e9 || n < -1e9 {
-			r.warn(f, fmt.Sprintf("%s is not a number", f.key), "write a whole number")
+			r.warn(f, fmt.Sprintf("%s is not a number", f.Key), "write a whole number")
 			return false
 		}
 		out.weight, out.weighted = int(n), true
-	case keyNav:
+	case fields.KeyNav:
 		out.nav, _ = boolOf(v)
-	case keyMenu:
+	case fields.KeyMenu:
 		r.menu(v)
-	case keyFree:
+	case fields.KeyFree:
 		b, ok := boolOf(v)
 		if !ok {
 			r.warn(f, "free is neither true nor false, so the lesson is closed", "write free: true or free: false")
@@ -441,109 +439,109 @@ func (r *reader) take(k key, f *field) bool {
 		if b {
 			out.free = 1
 		}
-	case keyShortcodes:
+	case fields.KeyShortcodes:
 		b, ok := boolOf(v)
 		out.shortcodesOff = ok && !b
-	case keyPrice:
+	case fields.KeyPrice:
 		// A course whose price cannot be read must not pass for a free one.
-		n, ok := r.numberOf(f.val)
+		n, ok := r.numberOf(f.Val)
 		if !ok {
-			r.fail(f, fmt.Sprintf("price %q is not a number", diag.Clip(f.val.s, 40)), "write digits only, and the currency as currency: INR")
+			r.fail(f, fmt.Sprintf("price %q is not a number", diag.Clip(f.Val.Text, 40)), "write digits only, and the currency as currency: INR")
 		}
 		out.price, out.gratis = n, ok && n == 0
 		return ok
-	case keyOriginalPrice:
+	case fields.KeyOriginalPrice:
 		return r.number(f, &out.original)
-	case keyRating:
-		if n, ok := site.ParseAmount(v.s); ok && out.stored {
+	case fields.KeyRating:
+		if n, ok := site.ParseAmount(v.Text); ok && out.stored {
 			out.rating = min(max(n, 0), 5)
 		} else if r.number(f, &out.rating) {
 			out.rating = min(max(out.rating, 0), 5)
 		}
-	case keyCurrency:
-		s := strings.ToUpper(strings.TrimSpace(v.s))
+	case fields.KeyCurrency:
+		s := strings.ToUpper(strings.TrimSpace(v.Text))
 		if len(s) != 3 || strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-			r.warn(f, fmt.Sprintf("%q is not a currency", v.s), "write a code such as INR or USD")
+			r.warn(f, fmt.Sprintf("%q is not a currency", v.Text), "write a code such as INR or USD")
 			return false
 		}
 		out.currency = s
-	case keyLevel:
+	case fields.KeyLevel:
 		return r.string(f, &out.level)
-	case keyInstructors:
+	case fields.KeyInstructors:
 		out.instructors = instructorsOf(v)
-	case keyDuration:
-		if v.kind == number {
-			if n, err := strconv.ParseFloat(v.s, 64); err != nil || !(n > 0) {
+	case fields.KeyDuration:
+		if v.Kind == frontmatter.Number {
+			if n, err := strconv.ParseFloat(v.Text, 64); err != nil || !(n > 0) {
 				return false
 			}
-			out.duration = v.s + " min"
+			out.duration = v.Text + " min"
 			return true
 		}
 		ok := r.string(f, &out.duration)
 		out.duration = site.ShownDuration(out.duration)
 		return ok
-	case keyTeaching:
+	case fields.KeyTeaching:
 		// Lessons of The Carpentries state minutes of teaching and of exercises.
-		n, err := strconv.Atoi(v.s)
+		n, err := strconv.Atoi(v.Text)
 		had, _ := strconv.Atoi(strings.TrimSuffix(out.duration, " min"))
-		if err == nil && n > 0 && n < 10_000 && r.ranks[keyDuration] == 0 {
+		if err == nil && n > 0 && n < 10_000 && r.ranks[fields.KeyDuration] == 0 {
 			out.duration = strconv.Itoa(had+n) + " min"
 		}
-	case keyFeatures:
+	case fields.KeyFeatures:
 		out.features = linesOf(v)
-	case keyLearn:
+	case fields.KeyLearn:
 		out.learn = linesOf(v)
-	case keyRequirements:
+	case fields.KeyRequirements:
 		out.requirements = linesOf(v)
-	case keyDiscount:
+	case fields.KeyDiscount:
 		return r.number(f, &out.discount)
-	case keyFormat:
-		switch format := site.Format(strings.ToLower(strings.TrimSpace(v.s))); format {
+	case fields.KeyFormat:
+		switch format := site.Format(strings.ToLower(strings.TrimSpace(v.Text))); format {
 		case site.Markdown, site.HTML, site.TipTap:
 			out.format = format
 		default:
-			r.warn(f, fmt.Sprintf("format %q is not known, so the body is read as Markdown", diag.Clip(v.s, 40)), "write markdown, html or tiptap")
+			r.warn(f, fmt.Sprintf("format %q is not known, so the body is read as Markdown", diag.Clip(v.Text, 40)), "write markdown, html or tiptap")
 			return false
 		}
-	case keyOrigin:
-		out.stored = v.s == originMongoDB
+	case fields.KeyOrigin:
+		out.stored = v.Text == frontmatter.OriginMongoDB
 		return out.stored
-	case keyCurriculum:
-		if out.stored && (v.kind == text || v.kind == list && len(v.items) > 0) {
+	case fields.KeyCurriculum:
+		if out.stored && (v.Kind == frontmatter.Text || v.Kind == frontmatter.List && len(v.Items) > 0) {
 			what := "text"
-			if v.kind == list {
+			if v.Kind == frontmatter.List {
 				what = "a list without modules that have lessons"
 			}
-			r.warn(f, fmt.Sprintf("the %s is %s, which is kept but not shown", f.key, what), "store a list of modules, each with its lessons")
+			r.warn(f, fmt.Sprintf("the %s is %s, which is kept but not shown", f.Key, what), "store a list of modules, each with its lessons")
 		}
-	case keyClosed:
+	case fields.KeyClosed:
 		b, ok := boolOf(v)
 		if !ok {
 			r.warn(f, "developmentMode is neither true nor false", "write developmentMode: true or developmentMode: false")
 		}
 		out.closed = b
-	case keyNotice:
+	case fields.KeyNotice:
 		r.notice(f)
-	case keyInstructorName:
+	case fields.KeyInstructorName:
 		return r.string(f, &r.instructor.Name)
-	case keyInstructorImage:
+	case fields.KeyInstructorImage:
 		r.instructor.Image = pictureOf(v).Src
-	case keyID:
-		if v.kind == text {
-			out.storedID = v.s
+	case fields.KeyID:
+		if v.Kind == frontmatter.Text {
+			out.storedID = v.Text
 		}
-		if id := v.get("$oid"); v.kind == table && id != nil && len(id.s) == 24 {
-			out.storedID = strings.ToLower(id.s)
-			if seconds, err := strconv.ParseUint(id.s[:8], 16, 32); err == nil {
+		if id := v.Get("$oid"); v.Kind == frontmatter.Table && id != nil && len(id.Text) == 24 {
+			out.storedID = strings.ToLower(id.Text)
+			if seconds, err := strconv.ParseUint(id.Text[:8], 16, 32); err == nil {
 				out.born = site.In(time.Unix(int64(seconds), 0), r.zone)
 			}
 		}
-	case keyAuthorImage:
+	case fields.KeyAuthorImage:
 		r.image = pictureOf(v).Src
-	case keyEnroll:
+	case fields.KeyEnroll:
 		return r.absolute(f, &out.enroll)
-	case keyExtra:
-		if v.kind == table {
+	case fields.KeyExtra:
+		if v.Kind == frontmatter.Table {
 			r.table(v, true)
 		}
 	}
@@ -551,20 +549,20 @@ func (r *reader) take(k key, f *field) bool {
 }
 
 // notice reads the banner: enabled, message, linkText, linkHref, as the site's settings have it.
-func (r *reader) notice(f *field) {
+func (r *reader) notice(f *frontmatter.Field) {
 	get := func(name string) string {
-		if v := f.val.get(name); v != nil && v.kind != table && v.kind != list {
-			return v.s
+		if v := f.Val.Get(name); v != nil && v.Kind != frontmatter.Table && v.Kind != frontmatter.List {
+			return v.Text
 		}
 		return ""
 	}
-	enabled, said := f.val.get("enabled"), true
+	enabled, said := f.Val.Get("enabled"), true
 	if enabled != nil {
 		said, _ = boolOf(enabled)
 	}
 	message := fields.PlainText(get("message"))
 	switch {
-	case f.val.kind != table:
+	case f.Val.Kind != frontmatter.Table:
 		r.warn(f, "notification is not a table, so there is no banner", "write message, linkText and linkHref below it")
 	case !said:
 	case message == "":
@@ -579,46 +577,46 @@ func (r *reader) notice(f *field) {
 }
 
 // rankedDate is for "published", which is a date only in some trees.
-func (r *reader) rankedDate(f *field, rank int8) bool {
-	if r.ranks[keyDate] >= rank {
+func (r *reader) rankedDate(f *frontmatter.Field, rank int8) bool {
+	if r.ranks[fields.KeyDate] >= rank {
 		return false
 	}
 	if r.date(f, &r.out.published) {
-		r.ranks[keyDate] = rank
+		r.ranks[fields.KeyDate] = rank
 		return true
 	}
 	return false
 }
 
-func (r *reader) string(f *field, to *string) bool {
-	switch f.val.kind {
-	case text, number, boolean, moment:
-		*to = strings.TrimSpace(strings.Join(strings.FieldsFunc(f.val.s, func(c rune) bool { return c == '\n' || c == '\r' || c == 0 }), " "))
+func (r *reader) string(f *frontmatter.Field, to *string) bool {
+	switch f.Val.Kind {
+	case frontmatter.Text, frontmatter.Number, frontmatter.Boolean, frontmatter.Moment:
+		*to = strings.TrimSpace(strings.Join(strings.FieldsFunc(f.Val.Text, func(c rune) bool { return c == '\n' || c == '\r' || c == 0 }), " "))
 		return *to != ""
 	}
-	r.warn(f, fmt.Sprintf("%s is a list where text is wanted", f.key), "write one line of text")
+	r.warn(f, fmt.Sprintf("%s is a list where text is wanted", f.Key), "write one line of text")
 	return false
 }
 
 // date reads a date. Of one that cannot be read it says so, unless the document is left out for it: see useOtherDate.
-func (r *reader) date(f *field, to *time.Time) bool {
-	if r.out.stored && f.val.kind == text && f.val.plain && simpleTime(f.val.s) { // as encodeFields writes the dates of a database
-		t, _ := time.Parse(time.RFC3339, f.val.s)
-		f.val.kind, f.val.t, f.val.clock = moment, t, atInstant
+func (r *reader) date(f *frontmatter.Field, to *time.Time) bool {
+	if r.out.stored && f.Val.Kind == frontmatter.Text && f.Val.Plain && frontmatter.SimpleTime(f.Val.Text) { // as encodeFields writes the dates of a database
+		t, _ := time.Parse(time.RFC3339, f.Val.Text)
+		f.Val.Kind, f.Val.Time, f.Val.Clock = frontmatter.Moment, t, frontmatter.AtInstant
 	}
-	d, ok := f.val.date(r.zone)
-	problem := fmt.Sprintf("%s %q is not a date", f.key, diag.Clip(f.val.s, 40))
+	d, ok := dateOf(f.Val, r.zone)
+	problem := fmt.Sprintf("%s %q is not a date", f.Key, diag.Clip(f.Val.Text, 40))
 	remedy := "write it as 2006-01-02 or 2006-01-02T15:04:05Z"
 	if d.Ambiguous {
-		problem = fmt.Sprintf("%s %q leaves open which is the day and which the month", f.key, diag.Clip(f.val.s, 40))
+		problem = fmt.Sprintf("%s %q leaves open which is the day and which the month", f.Key, diag.Clip(f.Val.Text, 40))
 	}
 	if r.out.stored {
-		n, err := strconv.ParseFloat(f.val.s, 64)
+		n, err := strconv.ParseFloat(f.Val.Text, 64)
 		switch {
-		case ok && f.val.kind == moment && d.Time.Unix() == 0, err == nil && n == 0:
+		case ok && f.Val.Kind == frontmatter.Moment && d.Time.Unix() == 0, err == nil && n == 0:
 			return false // a zero value of some program's: none was set
 		case ok:
-		case to == &r.out.published && (f.key == "createdAt" || f.key == "created_at"):
+		case to == &r.out.published && (f.Key == "createdAt" || f.Key == "created_at"):
 			return false
 		case to != &r.out.modified:
 			r.late = append(r.late, late{f, problem, "store a date, or write it as 2006-01-02"})
@@ -631,7 +629,7 @@ func (r *reader) date(f *field, to *time.Time) bool {
 		return false // a zero value of some program's: none was set
 	case ok:
 		if d.Unknown != "" {
-			r.warn(f, fmt.Sprintf("%s %q is in the time zone %s, which is not known, so it is read as one in %s", f.key, diag.Clip(f.val.s, 40), diag.Clip(d.Unknown, 40), r.zone),
+			r.warn(f, fmt.Sprintf("%s %q is in the time zone %s, which is not known, so it is read as one in %s", f.Key, diag.Clip(f.Val.Text, 40), diag.Clip(d.Unknown, 40), r.zone),
 				"write the offset from UTC instead, such as +05:30")
 		}
 		*to = d.Time
@@ -646,19 +644,19 @@ func (r *reader) date(f *field, to *time.Time) bool {
 }
 
 // redirect reads where readers are sent: a path of the site or a web address, or a list of one.
-func (r *reader) redirect(f *field) bool {
-	v := f.val
-	if v.kind == list && len(v.items) > 0 {
-		v = v.items[0]
+func (r *reader) redirect(f *frontmatter.Field) bool {
+	v := f.Val
+	if v.Kind == frontmatter.List && len(v.Items) > 0 {
+		v = v.Items[0]
 	}
-	u, err := url.Parse(strings.TrimSpace(v.s))
+	u, err := url.Parse(strings.TrimSpace(v.Text))
 	if err == nil && u.Scheme == "" && u.Host == "" && u.Path != "" {
 		u.Path = "/" + strings.TrimLeft(u.Path, "/")
 		u.RawPath = ""
 	}
 	web := err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
-	if v.kind != text || err != nil || !web && !(u.Scheme == "" && u.Host == "" && strings.HasPrefix(u.Path, "/")) {
-		r.fail(f, fmt.Sprintf("%s %q is no address", f.key, diag.Clip(v.s, 80)), "begin it with / or https://")
+	if v.Kind != frontmatter.Text || err != nil || !web && !(u.Scheme == "" && u.Host == "" && strings.HasPrefix(u.Path, "/")) {
+		r.fail(f, fmt.Sprintf("%s %q is no address", f.Key, diag.Clip(v.Text, 80)), "begin it with / or https://")
 		return false
 	}
 	r.out.to = u.String()

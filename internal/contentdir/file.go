@@ -20,6 +20,7 @@ import (
 	"freshet/internal/diag"
 	"freshet/internal/digest"
 	"freshet/internal/fields"
+	"freshet/internal/frontmatter"
 	"freshet/internal/shortcodes"
 	"freshet/internal/site"
 )
@@ -28,13 +29,13 @@ import (
 const maxBodyBytes = 5 << 20
 
 // prepare checks a Markdown file's bytes and cuts the front matter off.
-func prepare(data []byte) (parts, *diag.Problem) {
+func prepare(data []byte) (frontmatter.Parts, *diag.Problem) {
 	if len(data) > maxBodyBytes {
-		return parts{}, &diag.Problem{Severity: diag.Error, Message: fmt.Sprintf("the file has %d MB or more, too much for a page", maxBodyBytes>>20),
+		return frontmatter.Parts{}, &diag.Problem{Severity: diag.Error, Message: fmt.Sprintf("the file has %d MB or more, too much for a page", maxBodyBytes>>20),
 			Remedy: "part it, or put large data into files of their own"}
 	}
 	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
-		return parts{}, &diag.Problem{Severity: diag.Error, Line: 1, Col: 1, Message: "the file is UTF-16, not UTF-8", Remedy: "save it as UTF-8"}
+		return frontmatter.Parts{}, &diag.Problem{Severity: diag.Error, Line: 1, Col: 1, Message: "the file is UTF-16, not UTF-8", Remedy: "save it as UTF-8"}
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if !utf8.Valid(data) {
@@ -47,21 +48,21 @@ func prepare(data []byte) (parts, *diag.Problem) {
 			off += n
 		}
 		start := bytes.LastIndexByte(data[:off], '\n') + 1
-		line, _ := cutLine(data[start:])
-		return parts{}, &diag.Problem{Severity: diag.Error, Line: bytes.Count(data[:off], []byte("\n")) + 1, Col: utf8.RuneCount(data[start:off]) + 1,
+		line, _ := frontmatter.CutLine(data[start:])
+		return frontmatter.Parts{}, &diag.Problem{Severity: diag.Error, Line: bytes.Count(data[:off], []byte("\n")) + 1, Col: utf8.RuneCount(data[start:off]) + 1,
 			Text: clipLine(strings.ToValidUTF8(string(bytes.TrimRight(line, "\r\n")), "�")), Message: fmt.Sprintf("byte %d (0x%02x) is not UTF-8", off, data[off]),
 			Remedy: "save the file as UTF-8"}
 	}
 	if bytes.IndexByte(data, '\n') < 0 {
 		data = bytes.ReplaceAll(data, []byte{'\r'}, []byte{'\n'}) // lines as they ended on old Macs
 	}
-	p, prob := split(data)
+	p, prob := frontmatter.Split(data)
 	if prob != nil {
 		rest := data
 		for range prob.Line - 1 {
-			_, rest = cutLine(rest)
+			_, rest = frontmatter.CutLine(rest)
 		}
-		line, _ := cutLine(rest)
+		line, _ := frontmatter.CutLine(rest)
 		prob.Text = clipLine(string(bytes.TrimRight(line, "\r\n")))
 	}
 	return p, prob
@@ -79,17 +80,17 @@ func clipLine(s string) string {
 }
 
 // bodyOf returns the translated body, and stored HTML and editors' documents as they are. front is the decoded front matter, or nil when it is to be read if needed.
-func bodyOf(name string, p *parts, front *value) (string, []shortcodes.Use) {
+func bodyOf(name string, p *frontmatter.Parts, front *frontmatter.Value) (string, []shortcodes.Use) {
 	if keepsText(p) {
 		if front == nil {
-			front, _ = p.decode()
+			front, _ = p.Decode()
 		}
 		if front != nil {
 			t := keptBody(name, p, front)
 			return t.Text, nil
 		}
 	}
-	body := string(p.body)
+	body := string(p.Body)
 	if strings.Contains(body, "\r") {
 		body = strings.ReplaceAll(strings.ReplaceAll(body, "\r\n", "\n"), "\r", "\n")
 	}
@@ -98,20 +99,20 @@ func bodyOf(name string, p *parts, front *value) (string, []shortcodes.Use) {
 	if !shortcodes.Needed(body, mdx) {
 		return body, nil
 	}
-	if front == nil && (bytes.Contains(p.front, []byte("shortcodes")) || bytes.Contains(p.front, []byte("format")) || strings.Contains(body, "{")) {
-		front, _ = p.decode()
+	if front == nil && (bytes.Contains(p.Front, []byte("shortcodes")) || bytes.Contains(p.Front, []byte("format")) || strings.Contains(body, "{")) {
+		front, _ = p.Decode()
 	}
 	if shortcodesOff(front) || !isMarkdown(front) {
 		return body, nil
 	}
-	return shortcodes.Translate(body, shortcodes.Options{MDX: mdx, Param: paramOf(front), Line: p.bodyLine})
+	return shortcodes.Translate(body, shortcodes.Options{MDX: mdx, Param: paramOf(front), Line: p.BodyLine})
 }
 
-func shortcodesOff(front *value) bool {
+func shortcodesOff(front *frontmatter.Value) bool {
 	if front == nil {
 		return false
 	}
-	v := front.get("shortcodes")
+	v := front.Get("shortcodes")
 	if v == nil {
 		return false
 	}
@@ -120,33 +121,33 @@ func shortcodesOff(front *value) bool {
 }
 
 // isMarkdown reports whether a front matter names no other format for the body.
-func isMarkdown(front *value) bool {
+func isMarkdown(front *frontmatter.Value) bool {
 	if front == nil {
 		return true
 	}
-	v := front.get("format")
-	return v == nil || !strings.EqualFold(v.s, string(site.HTML)) && !strings.EqualFold(v.s, string(site.TipTap))
+	v := front.Get("format")
+	return v == nil || !strings.EqualFold(v.Text, string(site.HTML)) && !strings.EqualFold(v.Text, string(site.TipTap))
 }
 
 // maxParamBytes is the longest front-matter value that text may repeat.
 const maxParamBytes = 1 << 10
 
 // paramOf finds front-matter values for {{< param x >}}; only plain values stand in text.
-func paramOf(front *value) func(string) (string, bool) {
+func paramOf(front *frontmatter.Value) func(string) (string, bool) {
 	return func(name string) (string, bool) {
 		if front == nil {
 			return "", false
 		}
-		v := front.lookup(name)
+		v := front.Lookup(name)
 		for _, section := range [...]string{"params", "extra"} {
 			if v == nil {
-				v = front.lookup(section + "." + name)
+				v = front.Lookup(section + "." + name)
 			}
 		}
-		if v == nil || v.kind == list || v.kind == table || v.kind == null || len(v.s) > maxParamBytes || strings.Contains(v.s, "{{") || strings.Contains(v.s, "{%") {
+		if v == nil || v.Kind == frontmatter.List || v.Kind == frontmatter.Table || v.Kind == frontmatter.Null || len(v.Text) > maxParamBytes || strings.Contains(v.Text, "{{") || strings.Contains(v.Text, "{%") {
 			return "", false
 		}
-		return v.s, true
+		return v.Text, true
 	}
 }
 
@@ -160,14 +161,14 @@ func parseFile(name string, data []byte, zone *time.Location) (out *parsed, body
 		out.dated = dateHint.Match(data[:min(len(data), 4<<10)])
 		return out, ""
 	}
-	front, prob := p.decode()
+	front, prob := p.Decode()
 	if prob != nil {
 		prob.Text = clipLine(prob.Text)
 		out.fail(prob)
-		out.dated = dateHint.Match(p.front)
+		out.dated = dateHint.Match(p.Front)
 		return out, ""
 	}
-	p.read(name, front, out, zone)
+	readFields(&p, name, front, out, zone)
 	if out.stored && out.title == "" && !out.draft && (out.says || collOf(name) == Courses) {
 		out.fail(&diag.Problem{Severity: diag.Error, Line: 1, Field: "title", Message: "there is no title", Remedy: "write one in title"})
 	}
@@ -178,7 +179,7 @@ func parseFile(name string, data []byte, zone *time.Location) (out *parsed, body
 	if keepsText(&p) {
 		t := keptBody(name, &p, front)
 		body, out.format = t.Text, t.Format
-		out.keepText(name, &t, p.bodyLine)
+		out.keepText(name, &t, p.BodyLine)
 	} else {
 		body, out.uses = bodyOf(name, &p, front)
 	}

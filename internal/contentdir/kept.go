@@ -9,6 +9,7 @@ import (
 	"freshet/internal/diag"
 	"freshet/internal/extjson"
 	"freshet/internal/fields"
+	"freshet/internal/frontmatter"
 	"freshet/internal/prose"
 	"freshet/internal/site"
 )
@@ -16,14 +17,14 @@ import (
 // A keptText is a file of a document of MongoDB's, as far as its text may stand in it: the body, and the fields that
 // hold text in forms which no body has. It implements prose.Document.
 type keptText struct {
-	front *value
+	front *frontmatter.Value
 	field string // that the body is
 	body  string
 }
 
 // keepsText reports whether a file holds a document of MongoDB's, or a lesson of one: its text is found as there.
-func keepsText(p *parts) bool {
-	return p.dialect == yamlFront && bytes.Contains(p.front, []byte("shortcodes: off\n"))
+func keepsText(p *frontmatter.Parts) bool {
+	return p.Dialect == frontmatter.YAML && bytes.Contains(p.Front, []byte("shortcodes: off\n"))
 }
 
 // String returns the body or a field, if it is text.
@@ -35,8 +36,8 @@ func (k *keptText) String(name string) (string, bool) {
 // Value returns the body or a field.
 func (k *keptText) Value(name string) (extjson.Value, bool, error) {
 	var v extjson.Value
-	switch format := k.front.get("format"); {
-	case name == k.field && format != nil && strings.EqualFold(format.s, string(site.TipTap)) && !k.asText():
+	switch format := k.front.Get("format"); {
+	case name == k.field && format != nil && strings.EqualFold(format.Text, string(site.TipTap)) && !k.asText():
 		doc, _, err := extjson.Parse([]byte(k.body))
 		if err != nil {
 			return extjson.Value{}, strings.TrimSpace(k.body) != "", err
@@ -45,15 +46,15 @@ func (k *keptText) Value(name string) (extjson.Value, bool, error) {
 	case name == k.field:
 		v = extjson.Text(k.body)
 	default:
-		f := k.front.get(name)
+		f := k.front.Get(name)
 		if f == nil || ownKeys[name] {
-			f = k.front.get("$" + name)
+			f = k.front.Get("$" + name)
 		}
 		if f == nil {
 			return extjson.Value{}, false, nil
 		}
 		var err error
-		if v, err = f.stored(time.UTC); err != nil {
+		if v, err = storedValue(f, time.UTC); err != nil {
 			return v, true, err
 		}
 	}
@@ -62,7 +63,7 @@ func (k *keptText) Value(name string) (extjson.Value, bool, error) {
 }
 
 func (k *keptText) asText() bool {
-	v := k.front.get(asTextKey)
+	v := k.front.Get(asTextKey)
 	if v == nil {
 		return false
 	}
@@ -71,11 +72,11 @@ func (k *keptText) asText() bool {
 }
 
 // keptBody finds the text of a file that holds a document of MongoDB's.
-func keptBody(name string, p *parts, front *value) prose.Text {
-	k := &keptText{front: front, body: string(p.body)}
-	if f := front.get(bodyKey); f != nil && f.s != "" {
-		k.field = f.s
-	} else if len(bytes.TrimSpace(p.body)) > 0 {
+func keptBody(name string, p *frontmatter.Parts, front *frontmatter.Value) prose.Text {
+	k := &keptText{front: front, body: string(p.Body)}
+	if f := front.Get(bodyKey); f != nil && f.Text != "" {
+		k.field = f.Text
+	} else if len(bytes.TrimSpace(p.Body)) > 0 {
 		k.field = "content" // an author has written a text where there was none
 	}
 	names := []string{"content"}
@@ -83,8 +84,8 @@ func keptBody(name string, p *parts, front *value) prose.Text {
 		names = []string{"fullDescription", "content"}
 	}
 	keys := []string{k.field}
-	for i := range front.fields {
-		if key := front.fields[i].key; key != bodyKey {
+	for i := range front.Fields {
+		if key := front.Fields[i].Key; key != bodyKey {
 			keys = append(keys, strings.TrimPrefix(key, "$"))
 		}
 	}
@@ -92,14 +93,14 @@ func keptBody(name string, p *parts, front *value) prose.Text {
 		names = append(names, fields.Synonyms("fullDescription", keys)...)
 	}
 	t := prose.FindAmong(k, keys, isPost(name, p), names...)
-	if f := front.get("format"); t.Field == k.field && t.Format == site.Markdown && f != nil && strings.EqualFold(f.s, string(site.HTML)) {
+	if f := front.Get("format"); t.Field == k.field && t.Format == site.Markdown && f != nil && strings.EqualFold(f.Text, string(site.HTML)) {
 		t.Format = site.HTML // whoever edits it says so
 	}
 	return t
 }
 
 // isPost reports whether a file that holds a document of MongoDB's, or a lesson of one, holds a post.
-func isPost(name string, p *parts) bool { return isStored(p) && collOf(name) == Blogs }
+func isPost(name string, p *frontmatter.Parts) bool { return p.Stored() && collOf(name) == Blogs }
 
 // keepText takes up what there is to say of the text of a file that holds a document of MongoDB's. One without a text
 // is left out, unless it is a draft or a course, which is more than its text.

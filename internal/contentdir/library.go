@@ -66,7 +66,7 @@ func OpenLibrary(ctx context.Context, cfg Config) (*Library, error) {
 			return nil, err
 		}
 		p, prob := prepare(data)
-		if prob != nil || !isStored(&p) {
+		if prob != nil || !p.Stored() {
 			continue
 		}
 		file, err := decodeFields(data, l.src.zone)

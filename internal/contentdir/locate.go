@@ -25,9 +25,9 @@ func (s *Source) Locate(name, address string, front bool) int {
 	if prob != nil {
 		return 0
 	}
-	text, line := string(p.body), p.bodyLine
+	text, line := string(p.Body), p.BodyLine
 	if front {
-		text, line = string(p.front), 2
+		text, line = string(p.Front), 2
 		if cut, _, ok := strings.Cut(string(data), text); ok && text != "" {
 			line = 1 + strings.Count(cut, "\n")
 		}

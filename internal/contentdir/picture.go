@@ -94,12 +94,12 @@ func (s *Source) openHeld(doc string, f *site.File) (io.ReadCloser, error) {
 	if prob != nil {
 		return changed()
 	}
-	front, prob := parts.decode()
+	front, prob := parts.Decode()
 	if prob != nil {
 		return changed()
 	}
 	var p parsed
-	parts.read(doc, front, &p, s.zone)
+	readFields(&parts, doc, front, &p, s.zone)
 	data, err := datauri.Read(p.hold(doc, f.Name))
 	if err != nil || digest.Bytes(data) != f.Revision {
 		return changed()

@@ -193,7 +193,7 @@ func (s *Source) Body(_ context.Context, ref site.BodyRef) (site.Body, error) {
 		s.doubt(name)
 		return site.Body{}, fmt.Errorf("read body of %s: %w", name, site.ErrChanged)
 	}
-	return site.Body{Text: []byte(body), Line: p.bodyLine}, nil
+	return site.Body{Text: []byte(body), Line: p.BodyLine}, nil
 }
 
 // doubt makes the next scan read a file again whatever its times say.

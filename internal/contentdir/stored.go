@@ -13,6 +13,7 @@ import (
 
 	"freshet/internal/extjson"
 	"freshet/internal/fields"
+	"freshet/internal/frontmatter"
 	"freshet/internal/prose"
 	"freshet/internal/site"
 )
@@ -99,7 +100,7 @@ func encodeFields(d extjson.Doc, body shownBody, list string, holes extjson.Doc,
 	for _, f := range d {
 		switch {
 		case body.field != "" && f.Key == body.field:
-			b = fmt.Appendf(b, "%s: %s\n", bodyKey, plainText(body.field))
+			b = fmt.Appendf(b, "%s: %s\n", bodyKey, frontmatter.PlainText(body.field))
 		case list != "" && f.Key == list:
 			b = fmt.Appendf(b, "%s: %s\n", filesKey, list)
 			if len(holes) > 0 {
@@ -110,13 +111,7 @@ func encodeFields(d extjson.Doc, body shownBody, list string, holes extjson.Doc,
 			if ownKeys[key] || strings.HasPrefix(key, "$") {
 				key = "$" + key
 			}
-			if simpleKey(key) {
-				b = append(b, key...)
-			} else {
-				b = extjson.Text(key).Append(b, extjson.Exact)
-			}
-			b = append(b, ": "...)
-			b = append(append(b, scalar(f.Value)...), '\n')
+			b = frontmatter.AppendField(b, key, f.Value)
 		}
 	}
 	if body.format != "" && body.format != site.Markdown {
@@ -133,35 +128,7 @@ func encodeFields(d extjson.Doc, body shownBody, list string, holes extjson.Doc,
 }
 
 // storedMarks end the front matter of every file that holds a document.
-var storedMarks = []string{"shortcodes: off", "origin: " + originMongoDB}
-
-// scalar writes a value as front matter has it: text and dates plain where they read back as they are, else JSON.
-func scalar(v extjson.Value) string {
-	switch v.Type {
-	case extjson.String:
-		return plainText(v.Text)
-	case extjson.Date:
-		t := time.UnixMilli(v.Int).UTC()
-		if s := t.Format("2006-01-02T15:04:05.999Z"); t.Year() >= 1 && t.Year() <= 9999 && simpleTime(s) {
-			return s
-		}
-	}
-	return string(v.Append(nil, extjson.Exact))
-}
-
-func plainText(s string) string {
-	if s != "" && (isLetter(s[0]) || s[0] >= 0x80) && strings.TrimSpace(s) == s && printable(s) {
-		if v, ok := simpleScalar(s); ok && v.kind == text && v.plain && v.s == s {
-			return s
-		}
-	}
-	return string(extjson.Text(s).Append(nil, extjson.Exact))
-}
-
-// isStored reports whether a file holds a document of MongoDB's.
-func isStored(p *parts) bool {
-	return p.dialect != plain && bytes.Contains(p.front, []byte("origin")) && bytes.Contains(p.front, []byte(originMongoDB))
-}
+var storedMarks = []string{"shortcodes: off", "origin: " + frontmatter.OriginMongoDB}
 
 // decoded is what a file says as a document.
 type decodedFile struct {
@@ -178,51 +145,51 @@ func decodeFields(data []byte, zone *time.Location) (decodedFile, error) {
 	if prob != nil {
 		return out, prob
 	}
-	front, prob := p.decode()
+	front, prob := p.Decode()
 	if prob != nil {
 		return out, prob
 	}
 	field, format, asText := "", site.Markdown, false
-	for _, f := range front.fields {
-		switch f.key {
+	for _, f := range front.Fields {
+		switch f.Key {
 		case "origin":
-			out.stored = f.val.s == originMongoDB
+			out.stored = f.Val.Text == frontmatter.OriginMongoDB
 		case "shortcodes":
 		case "format":
-			format = site.Format(strings.ToLower(f.val.s))
+			format = site.Format(strings.ToLower(f.Val.Text))
 		case asTextKey:
-			asText, _ = boolOf(f.val)
+			asText, _ = boolOf(f.Val)
 		case holesKey:
-			v, err := f.val.stored(zone)
+			v, err := storedValue(f.Val, zone)
 			if err != nil {
-				return out, fmt.Errorf("%s: %w", f.key, err)
+				return out, fmt.Errorf("%s: %w", f.Key, err)
 			}
 			out.holes = v.Doc
 		case bodyKey:
-			field = f.val.s
+			field = f.Val.Text
 			out.doc = append(out.doc, extjson.Field{Key: field})
 		case filesKey:
-			out.list = f.val.s
+			out.list = f.Val.Text
 			out.doc = append(out.doc, extjson.Field{Key: out.list, Value: extjson.List()})
 		default:
-			v, err := f.val.stored(zone)
+			v, err := storedValue(f.Val, zone)
 			if err != nil {
-				return out, p.problem(f.line, f.col, fmt.Sprintf("%s: %v", f.key, err), "write it as mongoexport does")
+				return out, p.Problem(f.Line, f.Col, fmt.Sprintf("%s: %v", f.Key, err), "write it as mongoexport does")
 			}
-			out.doc = append(out.doc, extjson.Field{Key: strings.TrimPrefix(f.key, "$"), Value: v})
+			out.doc = append(out.doc, extjson.Field{Key: strings.TrimPrefix(f.Key, "$"), Value: v})
 		}
 	}
-	if field == "" && len(bytes.TrimSpace(p.body)) > 0 {
+	if field == "" && len(bytes.TrimSpace(p.Body)) > 0 {
 		field = "content" // an author has written a text where there was none
 		out.doc = append(out.doc, extjson.Field{Key: field})
 	}
 	if field != "" {
-		v := extjson.Text(string(p.body))
+		v := extjson.Text(string(p.Body))
 		if format == site.TipTap && !asText {
-			doc, _, err := extjson.Parse(p.body)
+			doc, _, err := extjson.Parse(p.Body)
 			if e, ok := errors.AsType[*extjson.SyntaxError](err); ok {
-				prob := p.problem(p.bodyLine, 1, "the body: "+e.Error(), "mend the JSON")
-				prob.Line, prob.Text = p.bodyLine+bytes.Count(p.body[:min(e.Offset, len(p.body))], []byte("\n")), ""
+				prob := p.Problem(p.BodyLine, 1, "the body: "+e.Error(), "mend the JSON")
+				prob.Line, prob.Text = p.BodyLine+bytes.Count(p.Body[:min(e.Offset, len(p.Body))], []byte("\n")), ""
 				return out, prob
 			}
 			v = extjson.Embedded(doc)
@@ -233,49 +200,49 @@ func decodeFields(data []byte, zone *time.Location) (decodedFile, error) {
 }
 
 // stored is the value of a document that a value of front matter stands for.
-func (v *value) stored(zone *time.Location) (extjson.Value, error) {
-	switch v.kind {
-	case boolean:
+func storedValue(v *frontmatter.Value, zone *time.Location) (extjson.Value, error) {
+	switch v.Kind {
+	case frontmatter.Boolean:
 		b, _ := boolOf(v)
 		return extjson.Truth(b), nil
-	case number:
-		if n, err := strconv.ParseInt(v.s, 10, 64); err == nil {
+	case frontmatter.Number:
+		if n, err := strconv.ParseInt(v.Text, 10, 64); err == nil {
 			return extjson.Whole(n), nil
 		}
-		if f, err := strconv.ParseFloat(v.s, 64); err == nil {
+		if f, err := strconv.ParseFloat(v.Text, 64); err == nil {
 			return extjson.Value{Type: extjson.Double, Float: f}, nil
 		}
-		return extjson.Text(v.s), nil
-	case text:
-		if v.plain && len(v.s) >= 10 && v.s[0] <= '9' {
-			if simpleTime(v.s) || len(v.s) == len(time.DateOnly) {
-				if d, ok := site.ParseDate(v.s, zone); ok {
+		return extjson.Text(v.Text), nil
+	case frontmatter.Text:
+		if v.Plain && len(v.Text) >= 10 && v.Text[0] <= '9' {
+			if frontmatter.SimpleTime(v.Text) || len(v.Text) == len(time.DateOnly) {
+				if d, ok := site.ParseDate(v.Text, zone); ok {
 					return extjson.Moment(d.Time), nil
 				}
 			}
 		}
-		return extjson.Text(v.s), nil
-	case moment:
-		d, _ := v.date(zone)
+		return extjson.Text(v.Text), nil
+	case frontmatter.Moment:
+		d, _ := dateOf(v, zone)
 		return extjson.Moment(d.Time), nil
-	case list:
+	case frontmatter.List:
 		out := extjson.List()
-		for _, it := range v.items {
-			item, err := it.stored(zone)
+		for _, it := range v.Items {
+			item, err := storedValue(it, zone)
 			if err != nil {
 				return out, err
 			}
 			out.Items = append(out.Items, item)
 		}
 		return out, nil
-	case table:
+	case frontmatter.Table:
 		d := extjson.Doc{}
-		for _, f := range v.fields {
-			val, err := f.val.stored(zone)
+		for _, f := range v.Fields {
+			val, err := storedValue(f.Val, zone)
 			if err != nil {
 				return extjson.Value{}, err
 			}
-			d = append(d, extjson.Field{Key: f.key, Value: val})
+			d = append(d, extjson.Field{Key: f.Key, Value: val})
 		}
 		return extjson.Resolve(d)
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
+	"freshet/internal/frontmatter"
 )
 
 // ownCollections are the folders with an underscore that are content wherever they are.
@@ -36,11 +36,6 @@ const maxConfigBytes = 1 << 20
 // readCollections are the folders of the collections that Jekyll's settings in the tree declare. Settings that cannot be
 // read declare none: they are another tool's.
 func readCollections(root *os.Root) (folders []string) {
-	defer func() {
-		if recover() != nil { // the YAML library has panicked on malformed input before
-			folders = nil
-		}
-	}()
 	for _, name := range [...]string{"_config.yml", "_config.yaml"} {
 		f, err := root.Open(name)
 		if err != nil {
@@ -51,20 +46,21 @@ func readCollections(root *os.Root) (folders []string) {
 		if err != nil {
 			continue
 		}
-		var config struct{ Collections any }
-		if yaml.Unmarshal(data, &config) != nil {
+		front := frontmatter.Parts{Dialect: frontmatter.YAML, Front: data, FrontLine: 1}
+		config, prob := front.Decode()
+		if prob != nil {
 			continue
 		}
-		switch c := config.Collections.(type) {
-		case map[string]any:
-			for name := range c {
-				folders = append(folders, "_"+name)
-			}
-		case []any:
-			for _, name := range c {
-				if s, ok := name.(string); ok {
-					folders = append(folders, "_"+s)
-				}
+		collections := config.Get("collections")
+		if collections == nil {
+			continue
+		}
+		for _, f := range collections.Fields {
+			folders = append(folders, "_"+f.Key)
+		}
+		for _, item := range collections.Items {
+			if item.Kind == frontmatter.Text {
+				folders = append(folders, "_"+item.Text)
 			}
 		}
 	}

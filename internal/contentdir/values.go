@@ -8,13 +8,14 @@ import (
 	"strings"
 
 	"freshet/internal/diag"
+	"freshet/internal/frontmatter"
 	"freshet/internal/site"
 )
 
-func (r *reader) number(f *field, to *float64) bool {
-	n, ok := r.numberOf(f.val)
+func (r *reader) number(f *frontmatter.Field, to *float64) bool {
+	n, ok := r.numberOf(f.Val)
 	if !ok {
-		r.warn(f, fmt.Sprintf("%s %q is not a number", f.key, diag.Clip(f.val.s, 40)), "write digits only")
+		r.warn(f, fmt.Sprintf("%s %q is not a number", f.Key, diag.Clip(f.Val.Text, 40)), "write digits only")
 		return false
 	}
 	*to = n
@@ -22,12 +23,12 @@ func (r *reader) number(f *field, to *float64) bool {
 }
 
 // numberOf reads what is no less than nothing; in a document of MongoDB's it may have a currency beside it.
-func (r *reader) numberOf(v *value) (float64, bool) {
+func (r *reader) numberOf(v *frontmatter.Value) (float64, bool) {
 	if r.out.stored {
-		n, ok := site.ParseAmount(v.s)
+		n, ok := site.ParseAmount(v.Text)
 		return n, ok && n >= 0 && n <= 1e12
 	}
-	return numberOf(v.s)
+	return numberOf(v.Text)
 }
 
 func numberOf(s string) (float64, bool) {
@@ -35,29 +36,29 @@ func numberOf(s string) (float64, bool) {
 	return n, err == nil && n >= 0 && n <= 1e12
 }
 
-func (r *reader) absolute(f *field, to *string) bool {
-	u, err := url.Parse(strings.TrimSpace(f.val.s))
-	if f.val.kind != text || err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		r.warn(f, fmt.Sprintf("%s %q is not a web address", f.key, diag.Clip(f.val.s, 40)), "write it in full, with https://")
+func (r *reader) absolute(f *frontmatter.Field, to *string) bool {
+	u, err := url.Parse(strings.TrimSpace(f.Val.Text))
+	if f.Val.Kind != frontmatter.Text || err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		r.warn(f, fmt.Sprintf("%s %q is not a web address", f.Key, diag.Clip(f.Val.Text, 40)), "write it in full, with https://")
 		return false
 	}
 	*to = u.String()
 	return true
 }
 
-func (r *reader) menu(v *value) {
-	switch v.kind {
-	case text:
-		r.out.nav = r.out.nav || strings.EqualFold(v.s, "main")
-	case list:
-		for _, it := range v.items {
+func (r *reader) menu(v *frontmatter.Value) {
+	switch v.Kind {
+	case frontmatter.Text:
+		r.out.nav = r.out.nav || strings.EqualFold(v.Text, "main")
+	case frontmatter.List:
+		for _, it := range v.Items {
 			r.menu(it)
 		}
-	case table:
-		if m := v.lookup("main"); m != nil {
+	case frontmatter.Table:
+		if m := v.Lookup("main"); m != nil {
 			r.out.nav = true
-			if w := m.lookup("weight"); w != nil && !r.out.weighted {
-				if n, err := strconv.Atoi(w.s); err == nil {
+			if w := m.Lookup("weight"); w != nil && !r.out.weighted {
+				if n, err := strconv.Atoi(w.Text); err == nil {
 					r.out.weight, r.out.weighted = n, true
 				}
 			}
@@ -65,8 +66,8 @@ func (r *reader) menu(v *value) {
 	}
 }
 
-func boolOf(v *value) (b, ok bool) {
-	switch strings.ToLower(v.s) {
+func boolOf(v *frontmatter.Value) (b, ok bool) {
+	switch strings.ToLower(v.Text) {
 	case "true", "yes", "on", "1":
 		return true, true
 	case "false", "no", "off", "0":
@@ -76,42 +77,42 @@ func boolOf(v *value) (b, ok bool) {
 }
 
 // terms reads tags or categories.
-func (r *reader) terms(v *value) []string {
-	if r.blanks && v.kind == text && !strings.Contains(v.s, ",") {
-		return appendNew(nil, strings.Fields(v.s)...)
+func (r *reader) terms(v *frontmatter.Value) []string {
+	if r.blanks && v.Kind == frontmatter.Text && !strings.Contains(v.Text, ",") {
+		return appendNew(nil, strings.Fields(v.Text)...)
 	}
 	return stringsOf(v)
 }
 
 // stringsOf reads a list or a comma-separated string; empty and repeated items are left out.
-func stringsOf(v *value) []string {
-	switch v.kind {
-	case list:
+func stringsOf(v *frontmatter.Value) []string {
+	switch v.Kind {
+	case frontmatter.List:
 		var out []string
-		for _, it := range v.items {
-			switch it.kind {
-			case table:
+		for _, it := range v.Items {
+			switch it.Kind {
+			case frontmatter.Table:
 				for _, k := range [...]string{"name", "title", "label"} {
-					if n := it.lookup(k); n != nil && n.s != "" {
-						out = append(out, clean(n.s))
+					if n := it.Lookup(k); n != nil && n.Text != "" {
+						out = append(out, clean(n.Text))
 						break
 					}
 				}
-			case list:
-				for _, in := range it.items {
-					if in.kind != table && in.kind != list {
-						out = append(out, clean(in.s))
+			case frontmatter.List:
+				for _, in := range it.Items {
+					if in.Kind != frontmatter.Table && in.Kind != frontmatter.List {
+						out = append(out, clean(in.Text))
 					}
 				}
-			case null:
+			case frontmatter.Null:
 			default:
-				out = append(out, clean(it.s))
+				out = append(out, clean(it.Text))
 			}
 		}
 		return appendNew(nil, out...)
-	case text, number, boolean, moment:
+	case frontmatter.Text, frontmatter.Number, frontmatter.Boolean, frontmatter.Moment:
 		var out []string
-		for _, s := range strings.Split(v.s, ",") {
+		for _, s := range strings.Split(v.Text, ",") {
 			out = append(out, clean(s))
 		}
 		return appendNew(nil, out...)
@@ -120,12 +121,12 @@ func stringsOf(v *value) []string {
 }
 
 // linesOf reads a list of sentences: commas do not part them.
-func linesOf(v *value) []string {
-	if v.kind == list {
+func linesOf(v *frontmatter.Value) []string {
+	if v.Kind == frontmatter.List {
 		return stringsOf(v)
 	}
 	var out []string
-	for _, s := range strings.Split(v.s, "\n") {
+	for _, s := range strings.Split(v.Text, "\n") {
 		out = appendNew(out, clean(strings.TrimLeft(s, "-*• ")))
 	}
 	return out
@@ -157,25 +158,25 @@ func appendNew(list []string, more ...string) []string {
 	return list
 }
 
-func pictureOf(v *value) site.Picture {
-	switch v.kind {
-	case text:
-		return site.Picture{Src: strings.TrimSpace(v.s)}
-	case list:
-		if len(v.items) > 0 {
-			return pictureOf(v.items[0])
+func pictureOf(v *frontmatter.Value) site.Picture {
+	switch v.Kind {
+	case frontmatter.Text:
+		return site.Picture{Src: strings.TrimSpace(v.Text)}
+	case frontmatter.List:
+		if len(v.Items) > 0 {
+			return pictureOf(v.Items[0])
 		}
-	case table:
+	case frontmatter.Table:
 		var p site.Picture
 		for _, k := range [...]string{"url", "src", "image", "imageUrl", "path", "file", "filename", "relative"} {
-			if s := v.lookup(k); s != nil && s.kind == text && s.s != "" {
-				p.Src = strings.TrimSpace(s.s)
+			if s := v.Lookup(k); s != nil && s.Kind == frontmatter.Text && s.Text != "" {
+				p.Src = strings.TrimSpace(s.Text)
 				break
 			}
 		}
 		for _, k := range [...]string{"alt", "caption", "title"} {
-			if s := v.lookup(k); s != nil && s.kind == text && s.s != "" {
-				p.Alt = clean(s.s)
+			if s := v.Lookup(k); s != nil && s.Kind == frontmatter.Text && s.Text != "" {
+				p.Alt = clean(s.Text)
 				break
 			}
 		}
@@ -184,7 +185,7 @@ func pictureOf(v *value) site.Picture {
 	return site.Picture{}
 }
 
-func authorsOf(v *value) []site.Author {
+func authorsOf(v *frontmatter.Value) []site.Author {
 	var out []site.Author
 	seen := map[string]bool{}
 	add := func(a site.Author) {
@@ -194,38 +195,38 @@ func authorsOf(v *value) []site.Author {
 			out = append(out, a)
 		}
 	}
-	switch v.kind {
-	case text, number:
-		for _, n := range site.SplitNames(v.s) {
+	switch v.Kind {
+	case frontmatter.Text, frontmatter.Number:
+		for _, n := range site.SplitNames(v.Text) {
 			add(site.Author{Name: n})
 		}
-	case list:
-		for _, it := range v.items {
-			switch it.kind {
-			case table:
+	case frontmatter.List:
+		for _, it := range v.Items {
+			switch it.Kind {
+			case frontmatter.Table:
 				for _, a := range authorsOf(it) {
 					add(a)
 				}
-			case text, number:
-				if strings.Contains(it.s, "](") || strings.Contains(it.s, " and ") && !strings.Contains(it.s, ",") {
-					for _, n := range site.SplitNames(it.s) {
+			case frontmatter.Text, frontmatter.Number:
+				if strings.Contains(it.Text, "](") || strings.Contains(it.Text, " and ") && !strings.Contains(it.Text, ",") {
+					for _, n := range site.SplitNames(it.Text) {
 						add(site.Author{Name: n})
 					}
 				} else {
-					add(site.Author{Name: site.BareName(it.s)})
+					add(site.Author{Name: site.BareName(it.Text)})
 				}
 			}
 		}
-	case table:
+	case frontmatter.Table:
 		a := site.Author{}
 		for _, k := range [...]string{"name", "title", "display_name", "displayName", "id"} {
-			if s := v.lookup(k); s != nil && s.kind == text {
-				a.Name = site.BareName(s.s)
+			if s := v.Lookup(k); s != nil && s.Kind == frontmatter.Text {
+				a.Name = site.BareName(s.Text)
 				break
 			}
 		}
 		for _, k := range [...]string{"image", "avatar", "picture", "photo", "image_url"} {
-			if s := v.lookup(k); s != nil {
+			if s := v.Lookup(k); s != nil {
 				a.Image = pictureOf(s).Src
 				break
 			}
@@ -235,14 +236,14 @@ func authorsOf(v *value) []site.Author {
 	return out
 }
 
-func instructorsOf(v *value) []site.Instructor {
+func instructorsOf(v *frontmatter.Value) []site.Instructor {
 	var out []site.Instructor
-	if v.kind == table {
+	if v.Kind == frontmatter.Table {
 		get := func(names ...string) string {
 			for _, k := range names {
-				if s := v.lookup(k); s != nil {
-					if s.kind == text {
-						return clean(s.s)
+				if s := v.Lookup(k); s != nil {
+					if s.Kind == frontmatter.Text {
+						return clean(s.Text)
 					}
 					if p := pictureOf(s); p.Src != "" {
 						return p.Src
@@ -257,8 +258,8 @@ func instructorsOf(v *value) []site.Instructor {
 		}
 		return out
 	}
-	if v.kind == list {
-		for _, it := range v.items {
+	if v.Kind == frontmatter.List {
+		for _, it := range v.Items {
 			out = append(out, instructorsOf(it)...)
 		}
 		return out

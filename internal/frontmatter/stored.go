@@ -1,4 +1,4 @@
-package contentdir
+package frontmatter
 
 import (
 	"bytes"
@@ -8,19 +8,29 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"freshet/internal/extjson"
 )
+
+// OriginMongoDB is the value of the key origin in files that hold documents of MongoDB's.
+const OriginMongoDB = "mongodb"
+
+// Stored reports whether the front matter may be that of a document of MongoDB's.
+func (p *Parts) Stored() bool {
+	return p.Dialect != None && bytes.Contains(p.Front, []byte("origin")) && bytes.Contains(p.Front, []byte(OriginMongoDB))
+}
 
 // storedYAML reads the YAML that freshet writes documents of MongoDB in: keys at the margin, each with a scalar or with JSON on its line.
 // Such a document may be long and deep, which the library's parser does not bear, and its JSON has escapes that YAML reads
 // differently. It gives up (ok false) on anything else, errors among them, so that the library judges; a fuzz test holds both to the
 // same values.
-func (p *parts) storedYAML() (v *value, ok bool) {
-	root := &value{kind: table, line: p.frontLine, col: 1}
-	line := p.frontLine - 1
-	rest := p.front
+func (p *Parts) storedYAML() (v *Value, ok bool) {
+	root := &Value{Kind: Table, line: p.FrontLine, col: 1}
+	line := p.FrontLine - 1
+	rest := p.Front
 	for len(rest) > 0 {
 		var raw []byte
-		raw, rest = cutLine(rest)
+		raw, rest = CutLine(rest)
 		line++
 		s := string(bytes.TrimRight(raw, "\r\n"))
 		if strings.IndexByte(s, '\t') >= 0 || !printable(s) {
@@ -35,14 +45,14 @@ func (p *parts) storedYAML() (v *value, ok bool) {
 		} else {
 			found = found && simpleKey(key)
 		}
-		if !found || len(root.fields) >= maxSimple || root.get(key) != nil {
+		if !found || len(root.Fields) >= maxSimple || root.Get(key) != nil {
 			return nil, false
 		}
 		arg := strings.Trim(after, " ")
 		if arg == "" || arg[0] == '#' {
 			return nil, false
 		}
-		var val *value
+		var val *Value
 		switch {
 		case arg[0] == '[', arg[0] == '{', arg[0] == '"' && strings.IndexByte(arg, '\\') >= 0:
 			val, ok = jsonLine(arg, line)
@@ -53,7 +63,7 @@ func (p *parts) storedYAML() (v *value, ok bool) {
 			return nil, false
 		}
 		val.line, val.col = line, len(s)-len(strings.TrimLeft(after, " "))+1
-		root.fields = append(root.fields, field{key: key, val: val, line: line, col: 1})
+		root.Fields = append(root.Fields, Field{Key: key, Val: val, Line: line, Col: 1})
 	}
 	return root, true
 }
@@ -102,7 +112,7 @@ func quotedKey(s string) (key, after string, ok bool) {
 func surrogate(s string) bool { return strings.Contains(s, `\ud`) || strings.Contains(s, `\uD`) }
 
 // jsonLine reads a value that is JSON and ends with its line. All that is in it stands at the line's beginning.
-func jsonLine(s string, line int) (*value, bool) {
+func jsonLine(s string, line int) (*Value, bool) {
 	if surrogate(s) {
 		return nil, false
 	}
@@ -116,52 +126,52 @@ func jsonLine(s string, line int) (*value, bool) {
 	return v, errors.Is(err, io.EOF)
 }
 
-func jsonItem(d *json.Decoder, line, depth int) (*value, bool) {
+func jsonItem(d *json.Decoder, line, depth int) (*Value, bool) {
 	tok, err := d.Token()
 	if err != nil || depth > maxLineDepth {
 		return nil, false
 	}
-	v := &value{line: line, col: 1}
+	v := &Value{line: line, col: 1}
 	switch tok := tok.(type) {
 	case json.Delim:
-		v.kind = list
+		v.Kind = List
 		if tok == '{' {
-			v.kind = table
+			v.Kind = Table
 		}
 		for d.More() {
-			f := field{line: line, col: 1}
-			if v.kind == table {
+			f := Field{Line: line, Col: 1}
+			if v.Kind == Table {
 				k, err := d.Token()
 				if err != nil {
 					return nil, false
 				}
-				f.key, _ = k.(string)
-				if v.get(f.key) != nil || f.key == "<<" {
+				f.Key, _ = k.(string)
+				if v.Get(f.Key) != nil || f.Key == "<<" {
 					return nil, false
 				}
 			}
 			var ok bool
-			if f.val, ok = jsonItem(d, line, depth+1); !ok {
+			if f.Val, ok = jsonItem(d, line, depth+1); !ok {
 				return nil, false
 			}
-			if v.kind == table {
-				v.fields = append(v.fields, f)
+			if v.Kind == Table {
+				v.Fields = append(v.Fields, f)
 			} else {
-				v.items = append(v.items, f.val)
+				v.Items = append(v.Items, f.Val)
 			}
 		}
 		if _, err := d.Token(); err != nil {
 			return nil, false
 		}
 	case string:
-		v.kind, v.s = text, tok
+		v.Kind, v.Text = Text, tok
 	case json.Number:
-		v.kind, v.s = number, tok.String()
-		if !simpleNumber(v.s) {
+		v.Kind, v.Text = Number, tok.String()
+		if !simpleNumber(v.Text) {
 			return nil, false
 		}
 	case bool:
-		v.kind, v.s = boolean, strconv.FormatBool(tok)
+		v.Kind, v.Text = Boolean, strconv.FormatBool(tok)
 	}
 	return v, true
 }
@@ -175,8 +185,8 @@ func simpleNumber(s string) bool {
 	return whole != "" && strings.Trim(whole, "0123456789") == "" && (len(whole) == 1 || whole[0] != '0') && (len(s) < 18 || point && len(s) < 40) && s != "-0"
 }
 
-// simpleTime reports a moment as this package writes it: 2006-01-02T15:04:05Z, with a fraction or without.
-func simpleTime(s string) bool {
+// SimpleTime reports a moment as this package writes it: 2006-01-02T15:04:05Z, with a fraction or without.
+func SimpleTime(s string) bool {
 	if len(s) < 20 || len(s) > 30 || s[10] != 'T' || s[len(s)-1] != 'Z' {
 		return false
 	}
@@ -187,36 +197,36 @@ func simpleTime(s string) bool {
 func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 
 // simpleScalar reads one scalar that ends with its line.
-func simpleScalar(s string) (*value, bool) {
+func simpleScalar(s string) (*Value, bool) {
 	s = strings.TrimRight(s, " ")
 	if s == "" {
-		return &value{}, true
+		return &Value{}, true
 	}
 	switch c := s[0]; {
 	case c == '"':
 		if len(s) < 2 || strings.IndexByte(s[1:], '"') != len(s)-2 || strings.IndexByte(s, '\\') >= 0 {
 			return nil, false
 		}
-		return &value{kind: text, s: s[1 : len(s)-1]}, true
+		return &Value{Kind: Text, Text: s[1 : len(s)-1]}, true
 	case c == '\'':
 		if len(s) < 2 || strings.IndexByte(s[1:], '\'') != len(s)-2 {
 			return nil, false
 		}
-		return &value{kind: text, s: s[1 : len(s)-1]}, true
+		return &Value{Kind: Text, Text: s[1 : len(s)-1]}, true
 	case isLetter(c) || c >= 0x80:
 	case c >= '0' && c <= '9':
 		if digits := strings.TrimLeft(s, "0123456789"); digits == "" && (len(s) == 1 || c != '0') && len(s) < 18 {
-			return &value{kind: number, s: s}, true
+			return &Value{Kind: Number, Text: s}, true
 		} else if len(s) == 10 && len(digits) == 6 && digits[0] == '-' && digits[3] == '-' && strings.Trim(digits, "0123456789-") == "" {
-			return &value{kind: text, s: s, plain: true}, true // 2024-01-02
+			return &Value{Kind: Text, Text: s, Plain: true}, true // 2024-01-02
 		} else if simpleNumber(s) {
-			return &value{kind: number, s: s}, true
-		} else if simpleTime(s) {
-			return &value{kind: text, s: s, plain: true}, true
+			return &Value{Kind: Number, Text: s}, true
+		} else if SimpleTime(s) {
+			return &Value{Kind: Text, Text: s, Plain: true}, true
 		}
 		return nil, false
 	case c == '-' && simpleNumber(s):
-		return &value{kind: number, s: s}, true
+		return &Value{Kind: Number, Text: s}, true
 	default:
 		return nil, false
 	}
@@ -225,14 +235,49 @@ func simpleScalar(s string) (*value, bool) {
 	}
 	switch strings.ToLower(s) {
 	case "on", "off":
-		return &value{kind: text, s: s, plain: true}, true
+		return &Value{Kind: Text, Text: s, Plain: true}, true
 	case "true", "false":
 		if s == "true" || s == "false" {
-			return &value{kind: boolean, s: s}, true
+			return &Value{Kind: Boolean, Text: s}, true
 		}
 		return nil, false
 	case "null", "yes", "no", "y", "n", "nan", "inf":
 		return nil, false
 	}
-	return &value{kind: text, s: s, plain: true}, true
+	return &Value{Kind: Text, Text: s, Plain: true}, true
+}
+
+// AppendField appends the line of a field to the front matter of a stored document.
+func AppendField(b []byte, key string, v extjson.Value) []byte {
+	if simpleKey(key) {
+		b = append(b, key...)
+	} else {
+		b = extjson.Text(key).Append(b, extjson.Exact)
+	}
+	b = append(b, ": "...)
+	return append(append(b, scalar(v)...), '\n')
+}
+
+// scalar writes a value as front matter has it: text and dates plain where they read back as they are, else JSON.
+func scalar(v extjson.Value) string {
+	switch v.Type {
+	case extjson.String:
+		return PlainText(v.Text)
+	case extjson.Date:
+		t := time.UnixMilli(v.Int).UTC()
+		if s := t.Format("2006-01-02T15:04:05.999Z"); t.Year() >= 1 && t.Year() <= 9999 && SimpleTime(s) {
+			return s
+		}
+	}
+	return string(v.Append(nil, extjson.Exact))
+}
+
+// PlainText writes text without quotes where it reads back as it is, else as JSON.
+func PlainText(s string) string {
+	if s != "" && (isLetter(s[0]) || s[0] >= 0x80) && strings.TrimSpace(s) == s && printable(s) {
+		if v, ok := simpleScalar(s); ok && v.Kind == Text && v.Plain && v.Text == s {
+			return s
+		}
+	}
+	return string(extjson.Text(s).Append(nil, extjson.Exact))
 }

@@ -1,4 +1,4 @@
-package contentdir
+package frontmatter
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"freshet/internal/diag"
+	"freshet/internal/fields"
 )
 
 // Front matter is recognised where Hugo, Jekyll, Zola, Astro, Hexo or gray-matter would: between lines of ---, +++ or ;;;, as a
@@ -39,18 +40,18 @@ func fenceOf(line []byte) (f fence, ok bool) {
 var otherLanguages = set("js", "javascript", "ts", "coffee", "coffeescript", "cson", "json5", "ini", "lua")
 
 // dialect is the language of what follows the fence; plain: one that is not read.
-func (f fence) dialect() dialect {
+func (f fence) dialect() Dialect {
 	switch f.language {
 	case "":
-		return map[byte]dialect{'-': yamlFront, '+': tomlFront, ';': jsonFront}[f.mark[0]]
+		return map[byte]Dialect{'-': YAML, '+': TOML, ';': JSON}[f.mark[0]]
 	case "yaml", "yml":
-		return yamlFront
+		return YAML
 	case "toml":
-		return tomlFront
+		return TOML
 	case "json":
-		return jsonFront
+		return JSON
 	}
-	return plain
+	return None
 }
 
 // invisible are characters that editors leave at the beginning of files and at the end of lines.
@@ -61,33 +62,33 @@ const (
 
 func trimLine(line []byte) []byte { return bytes.TrimRight(line, invisible) }
 
-// split cuts the front matter off. data is valid UTF-8 without a byte order mark.
-func split(data []byte) (parts, *diag.Problem) {
+// Split cuts the front matter off. data is valid UTF-8 without a byte order mark.
+func Split(data []byte) (Parts, *diag.Problem) {
 	p, prob := splitFront(data)
 	if prob != nil {
-		return parts{}, prob
+		return Parts{}, prob
 	}
-	if p.dialect != plain && bytes.Contains(p.front, []byte("shortcodes: off")) {
+	if p.Dialect != None && bytes.Contains(p.Front, []byte("shortcodes: off")) {
 		return p, nil // its text is literal
 	}
-	if line, what := strayFront(p.body, p.dialect != plain); what != "" {
+	if line, what := strayFront(p.Body, p.Dialect != None); what != "" {
 		remedy := "put a line --- before it and one after it, at the beginning of the file; or a text before it, if it is none"
-		if p.dialect != plain {
+		if p.Dialect != None {
 			remedy = "join the two; an example belongs into a code block"
 		}
-		return parts{}, &diag.Problem{Severity: diag.Error, Line: p.bodyLine + line, Col: 1, Message: what, Remedy: remedy}
+		return Parts{}, &diag.Problem{Severity: diag.Error, Line: p.BodyLine + line, Col: 1, Message: what, Remedy: remedy}
 	}
 	return p, nil
 }
 
-func splitFront(data []byte) (parts, *diag.Problem) {
-	none := parts{body: data, bodyLine: 1}
+func splitFront(data []byte) (Parts, *diag.Problem) {
+	none := Parts{Body: data, BodyLine: 1}
 	at, commented := preamble(data, true)
 	line := 1 + bytes.Count(data[:at], []byte("\n"))
-	first, rest := cutLine(data[at:])
+	first, rest := CutLine(data[at:])
 	if f, ok := fenceOf(first); ok {
 		p, found, prob := splitFence(f, rest, line)
-		if found && (!commented || surelyFront(rest, plain) > 0) {
+		if found && (!commented || surelyFront(rest, None) > 0) {
 			return p, prob
 		}
 		return none, nil
@@ -100,12 +101,12 @@ func splitFront(data []byte) (parts, *diag.Problem) {
 		if len(after) > 0 && (after[0] == '"' || after[0] == '}') {
 			return splitJSON(data, line)
 		}
-		if surelyFront(after, jsonFront) > 0 {
+		if surelyFront(after, JSON) > 0 {
 			return none, &diag.Problem{Severity: diag.Error, Line: line, Col: 1, Message: "the front matter that begins with { is not valid JSON", Remedy: "put its keys in quotes"}
 		}
 	}
 	// Hexo lets the first fence go.
-	if n := surelyFront(data, plain); n > 0 {
+	if n := surelyFront(data, None); n > 0 {
 		if f, ok := fenceOf(data[n:][:lineLen(data[n:])]); ok && f.language == "" && f.mark[0] != '+' {
 			closing := lineLen(data[n:])
 			lines := bytes.Count(data[:n], []byte("\n"))
@@ -116,33 +117,33 @@ func splitFront(data []byte) (parts, *diag.Problem) {
 }
 
 func lineLen(b []byte) int {
-	line, _ := cutLine(b)
+	line, _ := CutLine(b)
 	return len(line)
 }
 
 // splitFence cuts at the line that closes a fence. rest follows the fence, which is on a line. found is false where
 // the fence is a rule, and what follows is text.
-func splitFence(f fence, rest []byte, line int) (p parts, found bool, prob *diag.Problem) {
+func splitFence(f fence, rest []byte, line int) (p Parts, found bool, prob *diag.Problem) {
 	end, endLen, lines := closing(rest, f)
-	second, _ := cutLine(rest)
+	second, _ := CutLine(rest)
 	isRule := end < 0 || len(f.mark) > 3 || end > 0 && len(bytes.TrimSpace(second)) == 0
 	upTo := end
 	if end < 0 {
 		upTo = max(bytes.Index(rest, []byte("\n\n")), bytes.Index(rest, []byte("\n\r\n")))
 	}
-	like := len(f.mark) == 3 && keyLike(rest) || surelyFront(rest, plain) > 0 || anyKey(rest, upTo)
+	like := len(f.mark) == 3 && keyLike(rest) || surelyFront(rest, None) > 0 || anyKey(rest, upTo)
 	if f.mark[0] == ';' {
 		like = bytes.HasPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte(`"`))
 		isRule = true
 	}
-	if f.dialect() == plain {
+	if f.dialect() == None {
 		if !like && (end < 0 || !otherLanguages[f.language]) {
 			return p, false, nil // "--- and" is no fence
 		}
 		return p, true, &diag.Problem{Severity: diag.Error, Line: line, Col: 1, Message: fmt.Sprintf("front matter in the language %q is not read", f.language),
 			Remedy: "write it as YAML, between lines of ---"}
 	}
-	if f.dialect() == yamlFront && isRule && !like {
+	if f.dialect() == YAML && isRule && !like {
 		return p, false, nil
 	}
 	if f.mark[0] == ';' && !like || len(f.mark) > 3 && f.mark[0] == '+' && !like {
@@ -157,16 +158,16 @@ func splitFence(f fence, rest []byte, line int) (p parts, found bool, prob *diag
 }
 
 // fencedParts are the parts of a file whose front matter is known.
-func fencedParts(f fence, front []byte, frontLine int, body []byte, bodyLine int) parts {
-	p := parts{dialect: f.dialect(), front: front, frontLine: frontLine, body: body, bodyLine: bodyLine}
-	if p.dialect == jsonFront && !bytes.HasPrefix(bytes.TrimLeft(front, " \t\r\n"), []byte("{")) {
-		p.front = append(append([]byte{'{'}, front...), '}') // as Hexo has it
+func fencedParts(f fence, front []byte, frontLine int, body []byte, bodyLine int) Parts {
+	p := Parts{Dialect: f.dialect(), Front: front, FrontLine: frontLine, Body: body, BodyLine: bodyLine}
+	if p.Dialect == JSON && !bytes.HasPrefix(bytes.TrimLeft(front, " \t\r\n"), []byte("{")) {
+		p.Front = append(append([]byte{'{'}, front...), '}') // as Hexo has it
 	}
 	return p
 }
 
 // splitJSON cuts at the brace that closes the first one. data begins on a line.
-func splitJSON(data []byte, line int) (parts, *diag.Problem) {
+func splitJSON(data []byte, line int) (Parts, *diag.Problem) {
 	depth, inString := 0, false
 	for i := 0; i < len(data); i++ {
 		switch c := data[i]; {
@@ -185,21 +186,21 @@ func splitJSON(data []byte, line int) (parts, *diag.Problem) {
 				continue
 			}
 			rest := data[i+1:]
-			end, after := cutLine(rest)
+			end, after := CutLine(rest)
 			n := bytes.Count(data[:i+1], []byte("\n"))
 			if len(bytes.TrimSpace(end)) > 0 {
 				after = rest
 			} else {
 				n++
 			}
-			return parts{dialect: jsonFront, front: data[:i+1], frontLine: line, body: after, bodyLine: line + n}, nil
+			return Parts{Dialect: JSON, Front: data[:i+1], FrontLine: line, Body: after, BodyLine: line + n}, nil
 		}
 	}
-	return parts{}, &diag.Problem{Severity: diag.Error, Line: line, Col: 1,
+	return Parts{}, &diag.Problem{Severity: diag.Error, Line: line, Col: 1,
 		Message: "the front matter that begins with { has no end", Remedy: "close it with }"}
 }
 
-func cutLine(b []byte) (line, rest []byte) {
+func CutLine(b []byte) (line, rest []byte) {
 	if i := bytes.IndexByte(b, '\n'); i >= 0 {
 		return b[:i+1], b[i+1:]
 	}
@@ -209,7 +210,7 @@ func cutLine(b []byte) (line, rest []byte) {
 // closing finds the line that ends a front matter: where it begins, its length, and how many lines are before it.
 func closing(b []byte, f fence) (pos, length, lines int) {
 	for at := 0; at < len(b); {
-		line, _ := cutLine(b[at:])
+		line, _ := CutLine(b[at:])
 		s := line
 		if f.indented {
 			s = bytes.TrimLeft(s, " \t")
@@ -230,7 +231,7 @@ func closing(b []byte, f fence) (pos, length, lines int) {
 func keyLike(b []byte) bool {
 	for range 20 {
 		var line []byte
-		line, b = cutLine(b)
+		line, b = CutLine(b)
 		s := strings.TrimSpace(string(line))
 		if s == "" || s[0] == '#' {
 			if len(b) == 0 {
@@ -252,7 +253,7 @@ func anyKey(b []byte, end int) bool {
 	b = b[:min(end, 4<<10)]
 	for len(b) > 0 {
 		var line []byte
-		line, b = cutLine(b)
+		line, b = CutLine(b)
 		if m := keyLine.FindSubmatch(line); m != nil && sureKeys[string(m[1])] {
 			return true
 		}
@@ -286,7 +287,7 @@ func preamble(data []byte, headings bool) (n int, commented bool) {
 			i += len(c[0]) + len(c[1])
 			if c[1] == "\n" {
 				end = i
-			} else if line, _ := cutLine(rest[i:]); len(trimLine(line)) == 0 {
+			} else if line, _ := CutLine(rest[i:]); len(trimLine(line)) == 0 {
 				end = i + len(line)
 			}
 			break
@@ -314,19 +315,19 @@ var tellingKeys = set("title", "draft", "status", "published", "slug", "layout")
 
 // surelyFront is the length of the lines that text begins with, if they are front matter's: keys, and what belongs to them. One
 // in small letters is enough, or two of which one tells; where text follows without a blank line, two in small letters. 0: they are not.
-func surelyFront(b []byte, d dialect) int {
+func surelyFront(b []byte, d Dialect) int {
 	n, sure, known, telling := 0, 0, 0, false
 	for n < len(b) && n < maxPreamble {
-		line, _ := cutLine(b[n:])
+		line, _ := CutLine(b[n:])
 		if _, ok := fenceOf(line); ok || len(trimLine(line)) == 0 || n > 0 && otherFence.Match(trimLine(line)) {
 			break
 		}
-		if n == 0 && d == plain && (line[0] == '\t' || bytes.HasPrefix(line, []byte("    "))) {
+		if n == 0 && d == None && (line[0] == '\t' || bytes.HasPrefix(line, []byte("    "))) {
 			return 0 // code
 		}
 		m := keyLine.FindSubmatch(bytes.TrimLeft(line, " \t"))
 		switch {
-		case m != nil && (line[0] != ' ' && line[0] != '\t' || d == jsonFront || n == 0):
+		case m != nil && (line[0] != ' ' && line[0] != '\t' || d == JSON || n == 0):
 			key := string(m[1])
 			if sureKeys[key] {
 				sure++
@@ -334,12 +335,12 @@ func surelyFront(b []byte, d dialect) int {
 			if hidingLine.Match(line) {
 				sure++
 			}
-			if _, ok := reduced[reduceKey(key)]; ok {
+			if fields.Known(key) {
 				known++
 				telling = telling || tellingKeys[strings.ToLower(key)]
 			}
 		case n > 0 && (line[0] == ' ' || line[0] == '\t' || line[0] == '-' || line[0] == '#' || line[0] == '['):
-		case n > 0 && d == jsonFront:
+		case n > 0 && d == JSON:
 		case sure > 1: // the text, without a blank line before it
 			return n
 		default:
@@ -364,25 +365,25 @@ func strayFront(body []byte, after bool) (line int, what string) {
 	at, _ := preamble(body, false)
 	line = bytes.Count(body[:at], []byte("\n"))
 	rest := body[at:]
-	first, next := cutLine(rest)
+	first, next := CutLine(rest)
 	if after {
-		if surelyFront(next, plain) > 0 && closed(first, next) {
+		if surelyFront(next, None) > 0 && closed(first, next) {
 			return line, "a second front matter follows the first"
 		}
 		return 0, ""
 	}
 	const unfenced = "this looks like front matter, but does not stand between two lines of ---"
-	if surelyFront(rest, plain) > 0 {
+	if surelyFront(rest, None) > 0 {
 		return line, unfenced
 	}
 	inCode := false
 	for n := 0; len(rest) > 0 && n < 10; {
-		first, rest = cutLine(rest)
+		first, rest = CutLine(rest)
 		m := codeFence.FindSubmatch(first)
 		switch {
 		case m != nil && n == 0 && (len(m[1]) == 0 || isLanguage(m[1], "markdown", "md", "mdx", "yaml", "yml")):
 			// The whole of a post that some program has wrapped into a code block.
-			if second, third := cutLine(rest); surelyFront(third, plain) > 0 {
+			if second, third := CutLine(rest); surelyFront(third, None) > 0 {
 				if _, ok := fenceOf(second); ok {
 					return line, "the front matter stands in a code block"
 				}
@@ -391,7 +392,7 @@ func strayFront(body []byte, after bool) (line int, what string) {
 		case m != nil:
 			inCode = !inCode
 		case inCode:
-		case otherFence.Match(trimLine(first)) && surelyFront(rest, plain) > 0:
+		case otherFence.Match(trimLine(first)) && surelyFront(rest, None) > 0:
 			if n == 0 || closed(first, rest) {
 				return line, unfenced
 			}
@@ -421,4 +422,12 @@ func isLanguage(name []byte, of ...string) bool {
 		}
 	}
 	return false
+}
+
+func set(names ...string) map[string]bool {
+	m := make(map[string]bool, len(names))
+	for _, n := range names {
+		m[n] = true
+	}
+	return m
 }
