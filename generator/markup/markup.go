@@ -145,16 +145,9 @@ func (r *Renderer) Render(ctx context.Context, in Input) (*Doc, error) {
 	if doc != nil {
 		return doc, nil
 	}
-	doc, done, err := r.make(ctx, in, key)
+	doc, err := r.make(ctx, in, key)
 	if err != nil {
 		return nil, err
-	}
-	if !done {
-		w := new(writer)
-		w.begin(in, nil, &watch{ctx: ctx})
-		w.plain(cleanText(in.Body.Text), in.Format, fmt.Sprintf("the body takes longer than %v to render: it became plain text", r.time),
-			"simplify the body, or divide it into several documents")
-		doc = w.finish()
 	}
 	for i := range doc.Problems {
 		doc.Problems[i].File = in.File
@@ -165,14 +158,22 @@ func (r *Renderer) Render(ctx context.Context, in Input) (*Doc, error) {
 	return doc, nil
 }
 
-// make renders a body and keeps the result. done is false when that took too long: nothing is kept then, because another time
-// the machine may be faster. key is where recall has found no result; 0: it has not looked, or other results are kept there.
-func (r *Renderer) make(ctx context.Context, in Input, key digest.Sum) (doc *Doc, done bool, err error) {
+// make renders a body and keeps the result, unless that took too long: another time the machine may be faster. key is where recall
+// has found no result; 0: other results are kept there.
+func (r *Renderer) make(ctx context.Context, in Input, key digest.Sum) (*Doc, error) {
 	w := r.scratch.Get().(*writer)
-	if done, err = r.attempt(ctx, w, in); err != nil || !done {
-		return nil, false, err
+	done, err := r.attempt(ctx, w, in)
+	if err != nil {
+		return nil, err
 	}
-	doc = w.finish()
+	if !done {
+		w = new(writer)
+		w.begin(in, nil, &watch{ctx: ctx})
+		w.plain(cleanText(in.Body.Text), in.Format, fmt.Sprintf("the body takes longer than %v to render: it became plain text", r.time),
+			"simplify the body, or divide it into several documents")
+		return w.finish(), nil
+	}
+	doc := w.finish()
 	r.scratch.Put(w)
 	if r.memo != nil {
 		if key == 0 {
@@ -180,7 +181,7 @@ func (r *Renderer) make(ctx context.Context, in Input, key digest.Sum) (doc *Doc
 		}
 		r.memo.Put(key, doc.encode())
 	}
-	return doc, true, nil
+	return doc, nil
 }
 
 // attempt renders a body into w and reports whether that was done in time. After an error and when it was not done, w may be in

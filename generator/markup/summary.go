@@ -3,7 +3,6 @@ package markup
 import (
 	"bytes"
 	"context"
-	"errors"
 	"html"
 	"iter"
 	"strings"
@@ -38,18 +37,12 @@ func (r *Renderer) Summarize(ctx context.Context, format site.Format, text, titl
 		}
 	}
 	in.Body.Text = []byte(text)
-	doc, done, err := r.make(ctx, in, key)
-	switch {
-	case err != nil:
+	doc, err := r.make(ctx, in, key)
+	if err != nil {
 		return site.Summary{}, err
-	case !done:
-		return site.Summary{}, errSlow
 	}
 	return doc.Summary, nil
 }
-
-// errSlow says that a body takes too long to render.
-var errSlow = errors.New("the body takes too long to render")
 
 // An outset is what a writer notes of the beginning of a body.
 type outset struct {

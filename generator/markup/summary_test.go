@@ -325,14 +325,15 @@ func TestRenderedOnce(t *testing.T) {
 	}
 }
 
-// TestSummaryOfWhatCannotBeRead: nothing is kept of a body that takes too long, and what is no document is an error.
+// TestSummaryOfWhatCannotBeRead: a body that takes too long has the summary of the plain text that its page shows, and nothing is
+// kept of it. What is no document is an error.
 func TestSummaryOfWhatCannotBeRead(t *testing.T) {
 	m := memory{}
 	r := markup.New(markup.Config{Memo: m, Time: 1})
-	if s, err := r.Summarize(t.Context(), site.Markdown, "Text.", "", ""); err == nil || s != (site.Summary{}) || len(m) > 0 {
+	if s, err := r.Summarize(t.Context(), site.Markdown, "*Text*.", "", ""); err != nil || s != (site.Summary{Excerpt: "*Text*.", Minutes: 1}) || len(m) > 0 {
 		t.Errorf("Summarize of a slow body = %+v, %v; %d results kept", s, err, len(m))
 	}
-	if s, err := r.Summarize(t.Context(), site.TipTap, "{", "", ""); err == nil || s != (site.Summary{}) {
+	if s, err := markup.New(markup.Config{}).Summarize(t.Context(), site.TipTap, "{", "", ""); err == nil || s != (site.Summary{}) {
 		t.Errorf("Summarize of what is no document = %+v, %v", s, err)
 	}
 }

@@ -56,7 +56,7 @@ func TestSummariesAreKept(t *testing.T) {
 		asked   int
 		excerpt string
 	}{
-		{"a body that cannot be rendered", counting{version: 1, err: errors.New("too slow")}, 1, ""},
+		{"a body that cannot be rendered", counting{version: 1, err: errors.New("no document")}, 1, ""},
 		{"what could not be rendered is tried again", counting{version: 1}, 1, "The text."},
 		{"what is remembered", counting{version: 1}, 0, "The text."},
 		{"another maker", counting{version: 2}, 1, "The text."},
