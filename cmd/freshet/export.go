@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -167,23 +166,7 @@ func (inv *invocation) exportFile(ctx context.Context, from *place, coll, file s
 	if file == "-" {
 		return transfer.Write(ctx, from, coll, inv.stdout, form, progress)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
-	if err != nil {
-		return 0, nil, fmt.Errorf("write %s: %w", file, err)
-	}
-	n, problems, err = transfer.Write(ctx, from, coll, io.Writer(tmp), form, progress)
-	if err == nil {
-		err = errors.Join(tmp.Chmod(0o644), tmp.Sync())
-	}
-	err = errors.Join(err, tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), file)
-	}
-	if err != nil {
-		_ = os.Remove(tmp.Name()) // the error that counts is the first
-		return n, problems, fmt.Errorf("write %s: %w", file, err)
-	}
-	return n, problems, nil
+	return transfer.WriteFile(ctx, from, coll, file, form, progress)
 }
 
 // exportTree writes Markdown files: an import into another content tree.

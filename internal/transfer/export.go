@@ -3,8 +3,11 @@ package transfer
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
 	"freshet/internal/diag"
 	"freshet/internal/extjson"
@@ -30,6 +33,27 @@ func Write(ctx context.Context, from Library, coll string, to io.Writer, form ex
 		err = w.Flush()
 	}
 	return n, problems, err
+}
+
+// WriteFile is [Write] to a file, which is whole afterwards or as it was before.
+func WriteFile(ctx context.Context, from Library, coll, file string, form extjson.Form, progress func(n int)) (n int, problems []diag.Problem, err error) {
+	tmp, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
+	if err != nil {
+		return 0, nil, fmt.Errorf("write %s: %w", file, err)
+	}
+	n, problems, err = Write(ctx, from, coll, tmp, form, progress)
+	if err == nil {
+		err = errors.Join(tmp.Chmod(0o644), tmp.Sync())
+	}
+	err = errors.Join(err, tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), file)
+	}
+	if err != nil {
+		_ = os.Remove(tmp.Name()) // the error that counts is the first
+		return n, problems, fmt.Errorf("write %s: %w", file, err)
+	}
+	return n, problems, nil
 }
 
 // each calls do with every document of a collection that can be read.
