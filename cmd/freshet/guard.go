@@ -4,8 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"freshet/internal/mongodb"
@@ -24,7 +22,7 @@ func openGuard(eff *settings.Effective, p *parts, state string, mongo *mongodb.D
 	cfg := eff.Guard.Policy
 	cfg.Logger = logger.With("part", "guard")
 	cfg.Resolver = net.DefaultResolver
-	cfg.File = guardFile(state, eff.Listen)
+	cfg.File = guard.FileFor(state, eff.Listen)
 	if redis != nil {
 		p.close(redis.Close)
 		cfg.Ledger = redis.Ledger()
@@ -41,16 +39,6 @@ func openGuard(eff *settings.Effective, p *parts, state string, mongo *mongodb.D
 		p.runBehind(func(ctx context.Context) error { return followBreaker(ctx, g, mongo) })
 	}
 	return g, nil
-}
-
-// guardFile returns the file of the guard's bans and switches. Servers of one state folder listen at different addresses, and
-// so have different files. At port 0 a server would not find its file again, and has none.
-func guardFile(state, listen string) string {
-	if _, port, err := net.SplitHostPort(listen); state == "" || err != nil || port == "0" {
-		return ""
-	}
-	name := strings.NewReplacer("[", "", "]", "", ":", "-", "%", "-", string(filepath.Separator), "-").Replace(listen)
-	return filepath.Join(state, "guard-"+strings.TrimLeft(name, "-"))
 }
 
 // followBreaker tells the guard whether MongoDB's circuit breaker is open, until ctx ends.
