@@ -65,7 +65,7 @@ func (inv *invocation) openFront(ctx context.Context, eff *settings.Effective, p
 		registry.MustRegister(desk.Metrics{Guard: g})
 		operated = &desk.Guard{Guard: g, Site: cfg.Site, Traffic: eff.Guard.Policy.HighTraffic.Config}
 		if mongo != nil {
-			operated.Resting = func() bool { return mongoRests(mongo) }
+			operated.Resting = mongo.Resting
 		}
 	}
 	if cfg.Logger.Enabled(ctx, slog.LevelInfo) {

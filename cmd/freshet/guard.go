@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"log/slog"
 	"net"
 	"time"
@@ -27,6 +26,9 @@ func openGuard(eff *settings.Effective, p *parts, state string, mongo *mongodb.D
 		p.close(redis.Close)
 		cfg.Ledger = redis.Ledger()
 	}
+	if mongo != nil {
+		cfg.Breaker = mongo.Resting
+	}
 	g, err := guard.New(cfg)
 	if err != nil {
 		return nil, err
@@ -35,25 +37,5 @@ func openGuard(eff *settings.Effective, p *parts, state string, mongo *mongodb.D
 		return nil, failed(err, settings.ListRemedy+"; the rest is in the state folder")
 	}
 	p.runBehind(g.Run)
-	if mongo != nil {
-		p.runBehind(func(ctx context.Context) error { return followBreaker(ctx, g, mongo) })
-	}
 	return g, nil
 }
-
-// followBreaker tells the guard whether MongoDB's circuit breaker is open, until ctx ends.
-func followBreaker(ctx context.Context, g *guard.Guard, db *mongodb.DB) error {
-	t := time.NewTicker(time.Second)
-	defer t.Stop()
-	for {
-		g.SetBreaker(mongoRests(db))
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
-		}
-	}
-}
-
-// mongoRests reports whether MongoDB's circuit breaker is open.
-func mongoRests(db *mongodb.DB) bool { return db.Stats().Breaker.State == "open" }

@@ -30,6 +30,7 @@ type Config struct {
 
 	Ledger   Ledger        // what servers share; nil: there is one server
 	Resolver bots.Resolver // verifies search engines; nil: only their published addresses do
+	Breaker  func() bool   // reports whether the database's circuit breaker is open: asked once a second; nil: there is none
 	Logger   *slog.Logger  // nil: nothing is logged
 }
 
