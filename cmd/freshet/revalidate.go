@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -83,8 +82,8 @@ func (inv *invocation) ask(ctx context.Context, daemon *revalidator.Control, req
 	if err != nil {
 		return explainControl(err)
 	}
-	for wait && job.State != revalidator.Done && job.State != revalidator.Parked {
-		now, err := daemon.Look(ctx, job.ID, 30*time.Second)
+	if wait {
+		job, err = daemon.Wait(ctx, job)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -92,7 +91,6 @@ func (inv *invocation) ask(ctx context.Context, daemon *revalidator.Control, req
 			return failed(fmt.Errorf("job %s is on the disk, but the daemon went away before it said what became of it (%w)", job.ID, err),
 				"the next freshet up or freshet revalidate over this state folder builds it when it starts, unless that was done")
 		}
-		job = now
 	}
 	if inv.json {
 		if err := inv.printJSON(job); err != nil {
