@@ -13,6 +13,29 @@ import (
 	"freshet/internal/extjson"
 )
 
+// Exported says what an export wrote. Its JSON form is that of freshet export --json.
+type Exported struct {
+	Files    []ExportedFile `json:"files"`
+	Problems []diag.Problem `json:"problems"`
+}
+
+// An ExportedFile is a file that an export wrote.
+type ExportedFile struct {
+	Collection string `json:"collection"`
+	File       string `json:"file"`
+	Documents  int    `json:"documents"`
+}
+
+// Write writes the files as text.
+func (e *Exported) Write(w io.Writer) error {
+	for _, f := range e.Files {
+		if _, err := fmt.Fprintf(w, "%s: %s\n", f.File, diag.Count(f.Documents, "document")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Write writes every document of a collection, one a line, as mongoexport does. What cannot be read is left out and
 // reported.
 func Write(ctx context.Context, from Library, coll string, to io.Writer, form extjson.Form, progress func(n int)) (n int, problems []diag.Problem, err error) {
