@@ -344,6 +344,18 @@ func (c *Control) Look(ctx context.Context, id string, wait time.Duration) (Job,
 	return j, err
 }
 
+// Wait waits until a job is done or given up, and returns it then. On an error it returns the job as it was seen last.
+func (c *Control) Wait(ctx context.Context, j Job) (Job, error) {
+	for !j.ended() {
+		now, err := c.Look(ctx, j.ID, maxWait/2)
+		if err != nil {
+			return j, err
+		}
+		j = now
+	}
+	return j, nil
+}
+
 // Await waits for a page that the daemon's builds have left for later: see [Config]. While the daemon cannot say, the error
 // is not nil.
 func (c *Control) Await(ctx context.Context, path site.Path) (left bool, generation uint64, err error) {

@@ -1,11 +1,14 @@
 package revalidator
 
 import (
+	"bytes"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
+	"freshet/internal/diag"
 	"freshet/internal/site"
 	"freshet/internal/web"
 )
@@ -77,4 +80,22 @@ func (j *Job) finish(at time.Time, res *Result) {
 func (j *Job) fail(err error) {
 	j.Tries++
 	j.Error = web.Clip(err.Error(), maxError)
+}
+
+// Write writes what became of the job as text for a terminal.
+func (j *Job) Write(w io.Writer) error {
+	var b bytes.Buffer
+	if j.State != Done {
+		_, err := fmt.Fprintf(w, "job %s: %s\n", j.ID, j.State)
+		return err
+	}
+	fmt.Fprintf(&b, "job %s: generation %d, %s changed\n", j.ID, j.Generation, diag.Count(len(j.Pages)+j.MorePages, "page"))
+	for _, p := range j.Pages {
+		fmt.Fprintf(&b, "  %-8s %s\n", p.Outcome, diag.Printable(string(p.Path)))
+	}
+	if j.MorePages > 0 {
+		fmt.Fprintf(&b, "  and %d more\n", j.MorePages)
+	}
+	_, err := w.Write(b.Bytes())
+	return err
 }

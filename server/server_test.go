@@ -27,6 +27,7 @@ import (
 	"freshet/internal/web"
 	"freshet/server"
 	"freshet/server/guard"
+	"freshet/server/guard/limit"
 )
 
 func newServer(t testing.TB, cfg server.Config) *server.Server {
@@ -529,6 +530,44 @@ func TestRoutes(t *testing.T) {
 	if res := get(h, "/panic"); res.Code != 500 || strings.Contains(res.Body.String(), "mistake") {
 		t.Errorf("a panic: %d %q", res.Code, res.Body)
 	}
+}
+
+// TestRouteClasses: each route has the rate class of its path, and its name in metrics whoever answers. A session opens the security routes
+// while the kill switch closes the API.
+func TestRouteClasses(t *testing.T) {
+	g := newGuard(t, guard.Config{Limits: guard.Limits{Search: limit.Rate{Requests: 1, Window: time.Hour}}})
+	reg := prometheus.NewRegistry()
+	done := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	h := newServer(t, server.Config{
+		Site: serving(built()), Metrics: reg, Guard: g, Session: func(r *http.Request) bool { return r.Header.Get("Cookie") == "session=1" },
+		Routes: []server.Route{
+			{Pattern: "/api/search", Name: "search", Handler: done}, {Pattern: "/api/auth/", Name: "auth", Handler: done},
+			{Pattern: "/api/security/", Name: "security", Handler: done},
+		},
+	}).Handler()
+	ask := func(target string, want int, header ...string) {
+		t.Helper()
+		if res := get(h, target, header...); res.Code != want {
+			t.Errorf("GET %s %q = %d %s, want %d", target, header, res.Code, res.Body, want)
+		}
+	}
+	ask("/api/search", 204)
+	ask("/api/search", 429)
+	ask("/api/auth/session", 204)
+	ask("/api/security/kill-switch", 204)
+	for series, want := range map[string]float64{
+		"freshet_server_requests_total 204 search": 1, "freshet_server_requests_total 204 auth": 1, "freshet_server_requests_total 204 security": 1,
+	} {
+		if got := counts(t, reg); got[series] != want {
+			t.Errorf("%s = %v, want %v, in %v", series, got[series], want, got)
+		}
+	}
+	if err := g.Kill(guard.Kill{Cover: guard.CoverAPI, By: "asha"}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	ask("/api/security/kill-switch", 503)
+	ask("/api/security/kill-switch", 503, "Cookie", "session=2")
+	ask("/api/security/kill-switch", 204, "Cookie", "session=1")
 }
 
 func TestAccessRecord(t *testing.T) {

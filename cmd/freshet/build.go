@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -123,8 +122,7 @@ func (inv *invocation) print(rep *generator.Report, start time.Time) error {
 	if inv.json {
 		return inv.printJSON(rep)
 	}
-	inv.printReport(rep, time.Since(start))
-	return nil
+	return rep.Write(inv.stdout, time.Since(start))
 }
 
 // tell prints the report of a build, and returns the error that ends the command if the build left something.
@@ -169,59 +167,4 @@ func refusal(names []string, what string) error {
 		names = append(names[:most], fmt.Sprintf("and %d more", more))
 	}
 	return fmt.Errorf("%s %s: %s", count, what, diag.Printable(strings.Join(names, ", ")))
-}
-
-// printReport prints the report of a build in a few lines.
-func (inv *invocation) printReport(rep *generator.Report, took time.Duration) {
-	w := inv.stdout
-	if rep.Committed {
-		fmt.Fprintf(w, "generation %d: %s of %s: %d rendered, %d changed, %d removed\n",
-			rep.Generation, diag.Count(rep.Pages, "page"), diag.Count(rep.Documents, "document"), rep.Rendered, rep.Changed, rep.Removed)
-	} else {
-		fmt.Fprintf(w, "generation %d: %s of %s: nothing changed\n", rep.Generation, diag.Count(rep.Pages, "page"), diag.Count(rep.Documents, "document"))
-	}
-	var warnings, mistakes int
-	for _, p := range rep.Problems {
-		if p.Severity == diag.Error {
-			mistakes++
-		} else {
-			warnings++
-		}
-	}
-	if warnings+mistakes > 0 {
-		fmt.Fprintf(w, "%s, %s\n", diag.Count(mistakes, "mistake"), diag.Count(warnings, "warning"))
-	}
-	inv.printLanguages(rep.Languages)
-	var phases []string
-	for _, name := range slices.Sorted(maps.Keys(rep.Phases)) {
-		phases = append(phases, fmt.Sprintf("%s %s", name, milliseconds(rep.Phases[name])))
-	}
-	fmt.Fprintf(w, "%s: %s\n", milliseconds(float64(took.Microseconds())/1000), strings.Join(phases, ", "))
-}
-
-// printLanguages prints how many documents are in other languages than the site.
-func (inv *invocation) printLanguages(of map[string]int) {
-	n := 0
-	var each []string
-	for _, lang := range slices.Sorted(maps.Keys(of)) {
-		n += of[lang]
-		each = append(each, fmt.Sprintf("%s %d", lang, of[lang]))
-	}
-	switch {
-	case n == 1:
-		fmt.Fprintf(inv.stdout, "1 document is in another language than the site's: %s\n", strings.Join(each, ", "))
-	case n > 1:
-		fmt.Fprintf(inv.stdout, "%d documents are in other languages than the site's: %s\n", n, strings.Join(each, ", "))
-	}
-}
-
-func milliseconds(ms float64) string {
-	switch {
-	case ms >= 1000:
-		return fmt.Sprintf("%.2f s", ms/1000)
-	case ms >= 10:
-		return fmt.Sprintf("%.0f ms", ms)
-	default:
-		return fmt.Sprintf("%.1f ms", ms)
-	}
 }

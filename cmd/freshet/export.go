@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -64,18 +63,6 @@ The exit status is 1 when a document was left out; the last line of standard err
 	return cmd
 }
 
-// An exportReport says what an export wrote.
-type exportReport struct {
-	Files    []exportedPart `json:"files"`
-	Problems []diag.Problem `json:"problems"`
-}
-
-type exportedPart struct {
-	Collection string `json:"collection"`
-	File       string `json:"file"`
-	Documents  int    `json:"documents"`
-}
-
 func (inv *invocation) export(ctx context.Context, eff *settings.Effective, name string, flags exportFlags) (err error) {
 	from, err := inv.openPlace(ctx, eff, true)
 	if err != nil {
@@ -92,7 +79,7 @@ func (inv *invocation) export(ctx context.Context, eff *settings.Effective, name
 	if flags.as == "markdown" {
 		return inv.exportTree(ctx, eff, from, collections, name)
 	}
-	rep := &exportReport{Files: []exportedPart{}, Problems: []diag.Problem{}}
+	rep := &transfer.Exported{Files: []transfer.ExportedFile{}, Problems: []diag.Problem{}}
 	toStdout := name == "-"
 	if toStdout || transfer.IsExport(name) {
 		if flags.collection == "" {
@@ -123,7 +110,7 @@ func (inv *invocation) export(ctx context.Context, eff *settings.Effective, name
 			diag.Print(inv.stderr, rep.Problems)
 			return err
 		}
-		rep.Files = append(rep.Files, exportedPart{coll, filepath.ToSlash(file), n})
+		rep.Files = append(rep.Files, transfer.ExportedFile{Collection: coll, File: filepath.ToSlash(file), Documents: n})
 	}
 	diag.Sort(rep.Problems)
 	diag.Print(inv.stderr, rep.Problems)
@@ -132,8 +119,8 @@ func (inv *invocation) export(ctx context.Context, eff *settings.Effective, name
 			return err
 		}
 	} else if !toStdout {
-		for _, f := range rep.Files {
-			fmt.Fprintf(inv.stdout, "%s: %s\n", f.File, diag.Count(f.Documents, "document"))
+		if err := rep.Write(inv.stdout); err != nil {
+			return err
 		}
 	}
 	return refusals("exported", rep.Problems)
@@ -167,23 +154,7 @@ func (inv *invocation) exportFile(ctx context.Context, from *place, coll, file s
 	if file == "-" {
 		return transfer.Write(ctx, from, coll, inv.stdout, form, progress)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
-	if err != nil {
-		return 0, nil, fmt.Errorf("write %s: %w", file, err)
-	}
-	n, problems, err = transfer.Write(ctx, from, coll, io.Writer(tmp), form, progress)
-	if err == nil {
-		err = errors.Join(tmp.Chmod(0o644), tmp.Sync())
-	}
-	err = errors.Join(err, tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), file)
-	}
-	if err != nil {
-		_ = os.Remove(tmp.Name()) // the error that counts is the first
-		return n, problems, fmt.Errorf("write %s: %w", file, err)
-	}
-	return n, problems, nil
+	return transfer.WriteFile(ctx, from, coll, file, form, progress)
 }
 
 // exportTree writes Markdown files: an import into another content tree.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/url"
 
 	"freshet/internal/mongodb"
 	"freshet/internal/pagestore"
@@ -22,7 +21,7 @@ import (
 // history is nil for a site that has none, more for one that is only served.
 func (inv *invocation) openFront(ctx context.Context, eff *settings.Effective, p *parts, ln net.Listener, cfg server.Config, state string,
 	history func() ([]pagestore.Commit, error), more *gauges) (err error) {
-	if cfg.Hosts, err = web.ParseHosts(hosts(eff)); err != nil {
+	if cfg.Hosts, err = web.ParseHosts(eff.Hosts()); err != nil {
 		return fmt.Errorf("guard.hosts: %w", err)
 	}
 	if len(eff.Guard.TrustedProxies) > 0 {
@@ -65,7 +64,7 @@ func (inv *invocation) openFront(ctx context.Context, eff *settings.Effective, p
 		registry.MustRegister(desk.Metrics{Guard: g})
 		operated = &desk.Guard{Guard: g, Site: cfg.Site, Traffic: eff.Guard.Policy.HighTraffic.Config}
 		if mongo != nil {
-			operated.Resting = func() bool { return mongoRests(mongo) }
+			operated.Resting = mongo.Resting
 		}
 	}
 	if cfg.Logger.Enabled(ctx, slog.LevelInfo) {
@@ -110,16 +109,4 @@ func (inv *invocation) openFront(ctx context.Context, eff *settings.Effective, p
 	p.runBehind(func(ctx context.Context) error { return answering.Run(ctx, operators) })
 	cfg.Logger.Info("operators are answered", "address", operators.Addr().String(), "token", eff.AdminToken != "")
 	return nil
-}
-
-// hosts are the names that the server answers for.
-func hosts(eff *settings.Effective) []string {
-	if len(eff.Guard.Hosts) > 0 {
-		return eff.Guard.Hosts
-	}
-	names := []string{web.Loopback}
-	if u, err := url.Parse(eff.Site.URL); err == nil && u.Hostname() != "" {
-		names = append(names, u.Hostname())
-	}
-	return names
 }

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"context"
 	"log/slog"
 	"net"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"freshet/internal/mongodb"
@@ -24,10 +21,13 @@ func openGuard(eff *settings.Effective, p *parts, state string, mongo *mongodb.D
 	cfg := eff.Guard.Policy
 	cfg.Logger = logger.With("part", "guard")
 	cfg.Resolver = net.DefaultResolver
-	cfg.File = guardFile(state, eff.Listen)
+	cfg.File = guard.FileFor(state, eff.Listen)
 	if redis != nil {
 		p.close(redis.Close)
 		cfg.Ledger = redis.Ledger()
+	}
+	if mongo != nil {
+		cfg.Breaker = mongo.Resting
 	}
 	g, err := guard.New(cfg)
 	if err != nil {
@@ -37,35 +37,5 @@ func openGuard(eff *settings.Effective, p *parts, state string, mongo *mongodb.D
 		return nil, failed(err, settings.ListRemedy+"; the rest is in the state folder")
 	}
 	p.runBehind(g.Run)
-	if mongo != nil {
-		p.runBehind(func(ctx context.Context) error { return followBreaker(ctx, g, mongo) })
-	}
 	return g, nil
 }
-
-// guardFile returns the file of the guard's bans and switches. Servers of one state folder listen at different addresses, and
-// so have different files. At port 0 a server would not find its file again, and has none.
-func guardFile(state, listen string) string {
-	if _, port, err := net.SplitHostPort(listen); state == "" || err != nil || port == "0" {
-		return ""
-	}
-	name := strings.NewReplacer("[", "", "]", "", ":", "-", "%", "-", string(filepath.Separator), "-").Replace(listen)
-	return filepath.Join(state, "guard-"+strings.TrimLeft(name, "-"))
-}
-
-// followBreaker tells the guard whether MongoDB's circuit breaker is open, until ctx ends.
-func followBreaker(ctx context.Context, g *guard.Guard, db *mongodb.DB) error {
-	t := time.NewTicker(time.Second)
-	defer t.Stop()
-	for {
-		g.SetBreaker(mongoRests(db))
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
-		}
-	}
-}
-
-// mongoRests reports whether MongoDB's circuit breaker is open.
-func mongoRests(db *mongodb.DB) bool { return db.Stats().Breaker.State == "open" }

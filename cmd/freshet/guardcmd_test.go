@@ -48,13 +48,13 @@ func TestHostileText(t *testing.T) {
 		},
 		"DELETE /bans/203.0.113.7": map[string]string{"error": hostile},
 	}
-	desk := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	listener := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodDelete {
 			w.WriteHeader(http.StatusNotFound)
 		}
 		_ = json.NewEncoder(w).Encode(answers[r.Method+" "+r.URL.Path]) // who has gone needs no answer
 	}))
-	defer desk.Close()
+	defer listener.Close()
 	t.Chdir(t.TempDir())
 	check := func(what, text string) {
 		t.Helper()
@@ -64,28 +64,31 @@ func TestHostileText(t *testing.T) {
 	}
 	for _, args := range []string{"guard list", "guard ban 203.0.113.7", "guard switch", "guard explain 4f2", "guard explain 203.0.113.7", "guard unban 203.0.113.7"} {
 		var stdout, stderr bytes.Buffer
-		run(t.Context(), append(strings.Fields(args), "--admin", desk.Listener.Addr().String()), nil, &stdout, &stderr)
+		run(t.Context(), append(strings.Fields(args), "--admin", listener.Listener.Addr().String()), nil, &stdout, &stderr)
 		check(args, stdout.String()+stderr.String())
 	}
 	var out bytes.Buffer
-	inv := &invocation{stdout: &out}
-	inv.printExplanation(&explain.Page{
+	write := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	write((&explain.Page{
 		Path: hostile, Status: 200, Type: hostile, Template: hostile, Documents: []explain.Document{{ID: hostile}, {ID: hostile}}, Keys: []string{hostile}, Cause: hostile, Event: hostile, File: hostile,
-	})
-	inv.printExplanation(&explain.Page{Path: hostile, Status: 301, Location: hostile})
+	}).Write(&out))
+	write((&explain.Page{Path: hostile, Status: 301, Location: hostile}).Write(&out))
 	check("explain", out.String())
 	out.Reset()
-	inv.printReason(&explain.Reason{Document: hostile, Reason: hostile, Remedy: hostile})
-	inv.printReason(&explain.Reason{Document: hostile})
-	inv.printReason(&explain.Reason{Document: hostile, Pages: []site.Path{hostile}})
+	write((&explain.Reason{Document: hostile, Reason: hostile, Remedy: hostile}).Write(&out))
+	write((&explain.Reason{Document: hostile}).Write(&out))
+	write((&explain.Reason{Document: hostile, Pages: []site.Path{hostile}}).Write(&out))
 	check("explain --why-not", out.String())
 	out.Reset()
-	if err := inv.printLog([]admin.Generation{{Cause: hostile}}); err != nil {
-		t.Fatal(err)
-	}
+	write(desk.WriteGenerations(&out, []admin.Generation{{Cause: hostile}}))
 	check("log", out.String())
 	out.Reset()
-	inv.printJob(&revalidator.Job{State: revalidator.Done, Pages: []revalidator.PageChange{{Path: hostile}}})
+	write((&revalidator.Job{State: revalidator.Done, Pages: []revalidator.PageChange{{Path: hostile}}}).Write(&out))
 	check("revalidate", out.String())
 	check("revalidate --wait", leftOut([]site.Skip{{ID: hostile}}).Error())
 }

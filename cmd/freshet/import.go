@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -113,20 +112,8 @@ func findUploads(eff *settings.Effective, in transfer.Input, folder string) (*tr
 		return nil, misuse("name the folder that holds the files", "--uploads: there is no folder %s", folder)
 	}
 	u := &transfer.Uploads{From: folder, To: to}
-	maps := []string{filepath.Join(folder, "uploads.json")}
-	for _, file := range in.Files {
-		maps = append(maps, filepath.Join(filepath.Dir(file), "uploads.json"))
-	}
-	for _, file := range maps {
-		m, err := transfer.ReadUploadsMap(file)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, failed(err, "it gives a file for each address, or null")
-		}
-		u.Map = m
-		break
+	if err := u.ReadMap(in); err != nil {
+		return nil, failed(err, "it gives a file for each address, or null")
 	}
 	return u, nil
 }
@@ -155,20 +142,12 @@ func (inv *invocation) printImport(ctx context.Context, to *place, rep *transfer
 			return err
 		}
 	} else {
-		prefix := ""
-		if dryRun {
-			prefix = "dry run: "
+		var called func(string) string
+		if to.collections == nil { // a content tree keeps each kind in its own folder
+			called = to.called
 		}
-		for _, coll := range slices.Sorted(maps.Keys(rep.Collections)) {
-			if to.collections != nil {
-				break // a content tree keeps each kind in its own folder
-			}
-			fmt.Fprintf(inv.stdout, "%s%s: %s\n", prefix, to.called(coll), diag.Count(rep.Collections[coll], "document"))
-		}
-		fmt.Fprintf(inv.stdout, "%s%s into %s: %d added, %d replaced, %d unchanged, %d refused\n",
-			prefix, diag.Count(rep.Read, "document"), to.name, rep.Added, rep.Replaced, rep.Unchanged, rep.Refused)
-		if rep.Copied > 0 {
-			fmt.Fprintf(inv.stdout, "%s%s copied\n", prefix, diag.Count(rep.Copied, "upload"))
+		if err := rep.Write(inv.stdout, to.name, called, dryRun); err != nil {
+			return err
 		}
 	}
 	for _, coll := range slices.Sorted(maps.Keys(rep.Collections)) {

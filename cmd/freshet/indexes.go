@@ -57,12 +57,7 @@ func (inv *invocation) indexes(ctx context.Context, eff *settings.Effective) (er
 	conflicts := 0
 	for _, x := range report {
 		if !inv.json {
-			fmt.Fprintf(inv.stdout, "%-11s %s %s\n", x.State, x.Collection, x.Keys)
-			for _, text := range []string{x.Message, x.Remedy} {
-				if text != "" {
-					fmt.Fprintf(inv.stdout, "%-11s %s\n", "", text)
-				}
-			}
+			fmt.Fprint(inv.stdout, x.Text())
 		}
 		if x.State == mongodb.IndexConflicting {
 			conflicts++

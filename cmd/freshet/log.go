@@ -4,15 +4,11 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"freshet/internal/diag"
 	"freshet/internal/pagestore"
 	"freshet/internal/settings"
-	"freshet/server/admin"
 	"freshet/server/desk"
 )
 
@@ -48,20 +44,7 @@ func (inv *invocation) log(eff *settings.Effective) error {
 	if inv.json {
 		return inv.printJSON(shown)
 	}
-	return inv.printLog(shown)
-}
-
-func (inv *invocation) printLog(shown []admin.Generation) error {
-	tw := tabwriter.NewWriter(inv.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "GENERATION\tTIME\tPAGES\tCHANGED\tREMOVED\tCAUSE")
-	for i, c := range shown {
-		note := ""
-		if c.Pinned && i == 0 {
-			note = " (pinned)"
-		}
-		fmt.Fprintf(tw, "%d\t%s\t%d\t%d\t%d\t%s%s\n", c.Generation, c.Time.Format(time.RFC3339), c.Pages, c.Changed, c.Removed, diag.Printable(c.Cause), note)
-	}
-	return tw.Flush()
+	return desk.WriteGenerations(inv.stdout, shown)
 }
 
 // A noSiteError says that nothing was built yet.

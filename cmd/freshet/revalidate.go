@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -83,8 +82,8 @@ func (inv *invocation) ask(ctx context.Context, daemon *revalidator.Control, req
 	if err != nil {
 		return explainControl(err)
 	}
-	for wait && job.State != revalidator.Done && job.State != revalidator.Parked {
-		now, err := daemon.Look(ctx, job.ID, 30*time.Second)
+	if wait {
+		job, err = daemon.Wait(ctx, job)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -92,34 +91,18 @@ func (inv *invocation) ask(ctx context.Context, daemon *revalidator.Control, req
 			return failed(fmt.Errorf("job %s is on the disk, but the daemon went away before it said what became of it (%w)", job.ID, err),
 				"the next freshet up or freshet revalidate over this state folder builds it when it starts, unless that was done")
 		}
-		job = now
 	}
 	if inv.json {
 		if err := inv.printJSON(job); err != nil {
 			return err
 		}
-	} else {
-		inv.printJob(&job)
+	} else if err := job.Write(inv.stdout); err != nil {
+		return err
 	}
 	if job.State == revalidator.Parked {
 		return failed(fmt.Errorf("job %s was given up after %d tries: %s", job.ID, job.Tries, diag.Printable(job.Error)), "the site is as it was; freshet tries again when it looks at everything")
 	}
 	return leftOut(job.Skipped)
-}
-
-// printJob says what became of a job.
-func (inv *invocation) printJob(j *revalidator.Job) {
-	if j.State != revalidator.Done {
-		fmt.Fprintf(inv.stdout, "job %s: %s\n", j.ID, j.State)
-		return
-	}
-	fmt.Fprintf(inv.stdout, "job %s: generation %d, %s changed\n", j.ID, j.Generation, diag.Count(len(j.Pages)+j.MorePages, "page"))
-	for _, p := range j.Pages {
-		fmt.Fprintf(inv.stdout, "  %-8s %s\n", p.Outcome, diag.Printable(string(p.Path)))
-	}
-	if j.MorePages > 0 {
-		fmt.Fprintf(inv.stdout, "  and %d more\n", j.MorePages)
-	}
 }
 
 // explainControl adds what the user may do to why the daemon did not do what it was asked.

@@ -192,6 +192,9 @@ func (db *DB) Stats() Stats {
 	return s
 }
 
+// Resting reports whether the circuit breaker is open: MongoDB is not asked for a while.
+func (db *DB) Resting() bool { return db.breaker.snapshot().State == "open" }
+
 // uriRemedy shows what a URI is like.
 const uriRemedy = "mongodb://user:password@host:27017/database or mongodb+srv://…; special characters of user and password percent-encoded"
 

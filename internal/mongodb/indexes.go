@@ -31,6 +31,17 @@ type Index struct {
 	Remedy     string     `json:"remedy,omitempty"`
 }
 
+// Text returns the index as lines for a terminal.
+func (x *Index) Text() string {
+	text := fmt.Sprintf("%-11s %s %s\n", x.State, x.Collection, x.Keys)
+	for _, more := range []string{x.Message, x.Remedy} {
+		if more != "" {
+			text += fmt.Sprintf("%-11s %s\n", "", more)
+		}
+	}
+	return text
+}
+
 // wantedIndex is an index that freshet's queries, or those of the site that shares the database, are served from.
 type wantedIndex struct {
 	coll   string

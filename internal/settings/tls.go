@@ -10,6 +10,18 @@ import (
 	"freshet/internal/web"
 )
 
+// Hosts returns the names that the server answers for: guard.hosts, or else this machine's own and that of site.url.
+func (c *Settings) Hosts() []string {
+	if len(c.Guard.Hosts) > 0 {
+		return c.Guard.Hosts
+	}
+	names := []string{web.Loopback}
+	if u, err := url.Parse(c.Site.URL); err == nil && u.Hostname() != "" {
+		names = append(names, u.Hostname())
+	}
+	return names
+}
+
 // CertificateHosts returns the names that need automatic certificates: the name of the site, then those of guard.hosts. It
 // leaves out IP addresses and loopback names, which only probes use.
 func (c *Settings) CertificateHosts() []string {

@@ -7,9 +7,11 @@
 package transfer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 
@@ -59,6 +61,28 @@ type Report struct {
 	// Collections says how many documents are in each collection now, whether this import has stored them or they were there.
 	Collections map[string]int `json:"collections"`
 	Problems    []diag.Problem `json:"problems"` // of severity error: something was not stored
+}
+
+// Write writes the report of an import into a place as text. called returns what the place calls a collection; nil: collections are not
+// listed.
+func (rep *Report) Write(w io.Writer, place string, called func(coll string) string, dryRun bool) error {
+	prefix := ""
+	if dryRun {
+		prefix = "dry run: "
+	}
+	var b bytes.Buffer
+	if called != nil {
+		for _, coll := range slices.Sorted(maps.Keys(rep.Collections)) {
+			fmt.Fprintf(&b, "%s%s: %s\n", prefix, called(coll), diag.Count(rep.Collections[coll], "document"))
+		}
+	}
+	fmt.Fprintf(&b, "%s%s into %s: %d added, %d replaced, %d unchanged, %d refused\n",
+		prefix, diag.Count(rep.Read, "document"), place, rep.Added, rep.Replaced, rep.Unchanged, rep.Refused)
+	if rep.Copied > 0 {
+		fmt.Fprintf(&b, "%s%s copied\n", prefix, diag.Count(rep.Copied, "upload"))
+	}
+	_, err := w.Write(b.Bytes())
+	return err
 }
 
 // An Importer takes documents in. They are stored in batches; Finish stores the last ones.

@@ -30,17 +30,27 @@ type Uploads struct {
 	named map[string]bool
 }
 
-// ReadUploadsMap reads an uploads.json: an object that gives for each address a file, or null when it is gone.
-func ReadUploadsMap(file string) (map[string]*string, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
+// ReadMap reads Map from an uploads.json, if there is one: an object that gives for each address a file, or null when it is gone. The one in
+// From counts before those beside the exports.
+func (u *Uploads) ReadMap(in Input) error {
+	files := []string{filepath.Join(u.From, "uploads.json")}
+	for _, file := range in.Files {
+		files = append(files, filepath.Join(filepath.Dir(file), "uploads.json"))
 	}
-	var m map[string]*string
-	if err := json.Unmarshal(b, &m); err != nil {
-		return nil, fmt.Errorf("read %s: %w", file, err)
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(b, &u.Map); err != nil {
+			return fmt.Errorf("read %s: %w", file, err)
+		}
+		return nil
 	}
-	return m, nil
+	return nil
 }
 
 // uploadAddress finds the addresses of uploads in text. Those in other sites' addresses are not among them.

@@ -32,6 +32,20 @@ func WriteBans(w io.Writer, list []admin.Ban) error {
 	return tw.Flush()
 }
 
+// WriteGenerations writes a table of generations, the newest first.
+func WriteGenerations(w io.Writer, shown []admin.Generation) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "GENERATION\tTIME\tPAGES\tCHANGED\tREMOVED\tCAUSE")
+	for i, c := range shown {
+		note := ""
+		if c.Pinned && i == 0 {
+			note = " (pinned)"
+		}
+		fmt.Fprintf(tw, "%d\t%s\t%d\t%d\t%d\t%s%s\n", c.Generation, c.Time.Format(time.RFC3339), c.Pages, c.Changed, c.Removed, diag.Printable(c.Cause), note)
+	}
+	return tw.Flush()
+}
+
 // WriteSwitches writes a table of switches, and why each is on or off.
 func WriteSwitches(w io.Writer, list []admin.Switch) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

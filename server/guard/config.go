@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"freshet/server/guard/bans"
@@ -27,6 +30,7 @@ type Config struct {
 
 	Ledger   Ledger        // what servers share; nil: there is one server
 	Resolver bots.Resolver // verifies search engines; nil: only their published addresses do
+	Breaker  func() bool   // reports whether the database's circuit breaker is open: asked once a second; nil: there is none
 	Logger   *slog.Logger  // nil: nothing is logged
 }
 
@@ -185,3 +189,13 @@ func Shadows() (names []string) {
 
 // of reports whether a rule only watches a class.
 func (s *shadows) of(r Rule, c Class) bool { return s.rules[r] || r == RuleLimit && s.limits[c] }
+
+// FileFor returns the file for the bans and switches of a server that listens at an address, for [Config]. Empty: it has none. Servers of one state folder listen at different addresses, and
+// so have different files. At port 0 a server would not find its file again, and has none.
+func FileFor(state, listen string) string {
+	if _, port, err := net.SplitHostPort(listen); state == "" || err != nil || port == "0" {
+		return ""
+	}
+	name := strings.NewReplacer("[", "", "]", "", ":", "-", "%", "-", string(filepath.Separator), "-").Replace(listen)
+	return filepath.Join(state, "guard-"+strings.TrimLeft(name, "-"))
+}

@@ -45,6 +45,13 @@ func (g *Guard) Run(ctx context.Context) error {
 	if !g.cfg.Shed.Off {
 		tasks.Go(func() error { every(ctx, sampleEvery, func(time.Time) { g.load.Sample() }); return nil })
 	}
+	if g.cfg.Breaker != nil {
+		tasks.Go(func() error {
+			g.SetBreaker(g.cfg.Breaker())
+			every(ctx, breakerEvery, func(time.Time) { g.SetBreaker(g.cfg.Breaker()) })
+			return nil
+		})
+	}
 	if g.cfg.Ledger != nil {
 		tasks.Go(func() error { g.shareForever(ctx); return nil })
 	}
@@ -68,10 +75,11 @@ func (g *Guard) Run(ctx context.Context) error {
 }
 
 const (
-	reloadEvery = 5 * time.Second
-	sampleEvery = 500 * time.Millisecond
-	sweepEvery  = time.Minute
-	saveEvery   = time.Second
+	reloadEvery  = 5 * time.Second
+	sampleEvery  = 500 * time.Millisecond
+	breakerEvery = time.Second
+	sweepEvery   = time.Minute
+	saveEvery    = time.Second
 )
 
 // every calls f until ctx is done.

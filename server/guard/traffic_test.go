@@ -1,7 +1,12 @@
 package guard_test
 
 import (
+	"context"
+	"net/netip"
+	"path/filepath"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"freshet/server/guard"
@@ -159,6 +164,53 @@ func TestTrafficByHand(t *testing.T) {
 	r.SetBreaker(false)
 	if !del() {
 		t.Error("the breaker is closed: DELETE is refused")
+	}
+}
+
+// TestBreakerFollowed: a guard that runs asks Config.Breaker at once, and then every second.
+func TestBreakerFollowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var open atomic.Bool
+		open.Store(true)
+		g, err := guard.New(guard.Config{Breaker: open.Load})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- g.Run(ctx) }()
+		passes := func() bool {
+			synctest.Wait()
+			v := g.Decide(&guard.Facts{Now: time.Now(), Client: netip.MustParseAddr("203.0.113.7"), Method: "DELETE", Path: "/api/blog/x", SignedIn: true})
+			return v.Allowed()
+		}
+		if passes() {
+			t.Error("the breaker is open: DELETE passes")
+		}
+		open.Store(false)
+		time.Sleep(time.Second)
+		if !passes() {
+			t.Error("the breaker is closed: DELETE is refused")
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestFileFor: servers of one state folder have a file each, and a server that cannot find its file again has none.
+func TestFileFor(t *testing.T) {
+	for _, row := range []struct{ state, listen, want string }{
+		{"s", ":8080", filepath.Join("s", "guard-8080")},
+		{"s", "127.0.0.1:8080", filepath.Join("s", "guard-127.0.0.1-8080")},
+		{"s", "[::1]:8080", filepath.Join("s", "guard-1-8080")},
+		{"s", "[fe80::1%eth0]:8080", filepath.Join("s", "guard-fe80--1-eth0-8080")},
+		{"s", ":0", ""}, {"s", "8080", ""}, {"", ":8080", ""},
+	} {
+		if got := guard.FileFor(row.state, row.listen); got != row.want {
+			t.Errorf("FileFor(%q, %q) = %q, want %q", row.state, row.listen, got, row.want)
+		}
 	}
 }
 
