@@ -1,7 +1,6 @@
 package contentdir_test
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,8 +13,6 @@ import (
 	"freshet/internal/contentdir"
 	"freshet/internal/site"
 )
-
-var update = flag.Bool("update", false, "rewrite the wanted results in testdata")
 
 // old is a modification time that is settled.
 var old = time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
