@@ -182,9 +182,10 @@ func (inv *invocation) printReport(rep *generator.Report, took time.Duration) {
 	}
 	var warnings, mistakes int
 	for _, p := range rep.Problems {
-		if p.Severity == diag.Error {
+		switch p.Severity {
+		case diag.Error:
 			mistakes++
-		} else {
+		case diag.Warning:
 			warnings++
 		}
 	}
