@@ -43,8 +43,8 @@ func TestCompare(t *testing.T) {
 }
 
 func TestNumber(t *testing.T) {
-	if v, err := number.value(); v != "7" || err != nil {
-		t.Errorf("value = %q, %v, want 7", v, err)
+	if v, err := number.value(); v != fmt.Sprint(sample) || err != nil {
+		t.Errorf("value = %q, %v, want %d", v, err, sample)
 	}
 	if v, err := (Number{File: number.File, Name: "absent"}).value(); err == nil {
 		t.Errorf("value of an absent constant = %q, want an error", v)
