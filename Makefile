@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build run check test race setup fuzz bench bench-full site vuln clean
+.PHONY: help build run check test record race setup fuzz bench bench-full site vuln clean
 
 GO ?= go
 # Each fuzz target runs for so long; FUZZTIME=10m for a thorough run.
@@ -46,6 +46,9 @@ setup: ## install what the tests need, when root on Debian
 # A process with the race detector sleeps for a second at its end unless it is told otherwise; the tests start hundreds.
 test: setup ## all tests with the race detector, and what was skipped
 	GORACE=atexit_sleep_ms=50 CGO_ENABLED=1 $(GO) test -race -timeout 20m -json ./... | $(GO) run ./internal/testenv/report
+
+record: ## record anew what tests compare with in testdata, after a number was raised
+	$(GO) test $$(grep -rlF --include='*_test.go' 'internal/testenv/recorded"' . | xargs -n1 dirname | sort -u) -run 'IsRaised|TestEveryLexer|TestTrees|TestBad' -update
 
 race: ## the tests of the concurrent parts, ten times over
 	CGO_ENABLED=1 $(GO) test -race -count=10 ./internal/wire ./internal/telemetry ./internal/memo ./internal/pagestore ./generator ./revalidator/... ./server ./server/guard/... ./internal/redisdb

@@ -1,6 +1,11 @@
 package generator
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+
+	"freshet/internal/site"
+)
 
 // The bound of pages that are waited for, and what is said beyond it.
 const MaxAwaited = maxAwaited
@@ -14,3 +19,20 @@ func Remembered(g *Generator) string {
 
 // Literal writes an address into a _redirects file.
 func Literal(address string) string { return literal(address) }
+
+// Kept is the form in which an archive keeps a document.
+func Kept(state string, d site.Document) ([]byte, error) {
+	a, err := openArchive(state)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = a.docs.Close() }()
+	if err := a.putDoc(d); err != nil {
+		return nil, err
+	}
+	b, ok := a.docs.Get(docKey(d.DocID(), d.DocRevision()))
+	if !ok {
+		return nil, errors.New("the document was not kept")
+	}
+	return b, nil
+}

@@ -441,6 +441,7 @@ func (g *Generator) publish(ctx context.Context, opt Options, rep *Report) error
 // report gathers what authors are told.
 func (g *Generator) report(rep *Report) {
 	rep.Problems = append(rep.Problems, g.problems...)
+	rep.Problems = append(rep.Problems, g.cfg.Theme.Notes()...)
 	rep.Skipped = append(rep.Skipped, g.skipped...)
 	for id, reason := range g.broken {
 		rep.Skipped = append(rep.Skipped, site.Skip{ID: id, Field: "body", Reason: reason})

@@ -23,9 +23,10 @@ func (rep *Report) Write(w io.Writer, took time.Duration) error {
 	}
 	var warnings, mistakes int
 	for _, p := range rep.Problems {
-		if p.Severity == diag.Error {
+		switch p.Severity {
+		case diag.Error:
 			mistakes++
-		} else {
+		case diag.Warning:
 			warnings++
 		}
 	}

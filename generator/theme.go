@@ -39,7 +39,15 @@ type Theme struct {
 	assets  []plan.Asset
 
 	mu       sync.Mutex
-	stencils map[stencilKey]*stencil.Stencil // guarded by mu; nil: html/template executes the entry
+	stencils map[stencilKey]compiled // guarded by mu
+
+	slow func() []diag.Problem // what Notes returns
+}
+
+// compiled is the compiled form of an entry, or why it has none and html/template executes it.
+type compiled struct {
+	stencil *stencil.Stencil
+	err     error
 }
 
 // LoadTheme reads the built-in theme with the files that replace its own or add to it; override may be nil. Errors
@@ -49,7 +57,8 @@ func LoadTheme(builtin, override fs.FS, folder string) (*Theme, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read templates: %w", err)
 	}
-	t := &Theme{sets: map[string]*template.Template{}, digests: map[string]digest.Sum{}, files: map[string]string{}, shown: shown, stencils: map[stencilKey]*stencil.Stencil{}}
+	t := &Theme{sets: map[string]*template.Template{}, digests: map[string]digest.Sum{}, files: map[string]string{}, shown: shown, stencils: map[stencilKey]compiled{}}
+	t.slow = sync.OnceValue(t.notes)
 	var shared []string
 	for name, data := range files {
 		if path.Ext(name) == ".html" && !strings.HasPrefix(name, "assets/") {
@@ -148,8 +157,8 @@ func (t *Theme) Append(dst []byte, entry string, view any) ([]byte, error) {
 }
 
 func (t *Theme) execute(dst []byte, entry string, view any) ([]byte, error) {
-	if s := t.stencil(entry, view); s != nil {
-		if out, err := s.Append(dst, view); err == nil {
+	if c := t.stencil(entry, view); c.err == nil {
+		if out, err := c.stencil.Append(dst, view); err == nil {
 			return out, nil
 		}
 	}
@@ -172,17 +181,55 @@ func incomplete(page []byte) string {
 	return ""
 }
 
-// stencil is the compiled form of an entry template; nil if it has none.
-func (t *Theme) stencil(entry string, view any) *stencil.Stencil {
+// stencil returns the compiled form of an entry for views of one type.
+func (t *Theme) stencil(entry string, view any) compiled {
 	key := stencilKey{entry, reflect.TypeOf(view)}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s, ok := t.stencils[key]
+	c, ok := t.stencils[key]
 	if !ok {
-		s, _ = stencil.Compile(t.sets[entry], functions, view) // an error: html/template executes it
-		t.stencils[key] = s
+		c.stencil, c.err = stencil.Compile(t.sets[entry], functions, view)
+		t.stencils[key] = c
 	}
-	return s
+	return c
+}
+
+// Notes tells the theme's author which entries are rendered slowly, and because of which lines: one note for each line,
+// at most one line of each entry. For example: partials/card.html calls dict, and home.html and list.html include it.
+func (t *Theme) Notes() []diag.Problem { return slices.Clone(t.slow()) }
+
+func (t *Theme) notes() []diag.Problem {
+	type place struct {
+		file, what string
+		line, col  int
+	}
+	entries := map[place][]string{}
+	for _, entry := range plan.Entries {
+		if e, ok := errors.AsType[*stencil.UnsupportedError](t.stencil(entry, plan.EmptyView(entry)).err); ok {
+			at := place{e.File, e.What, e.Line, e.Col}
+			entries[at] = append(entries[at], entry)
+		}
+	}
+	var out []diag.Problem
+	for at, names := range entries {
+		pages := "the pages of " + strings.Join(names, ", ")
+		if len(names) == len(plan.Entries) {
+			pages = "all pages"
+		}
+		p := diag.Problem{Severity: diag.Note, File: at.file, Line: at.line,
+			Message: fmt.Sprintf("freshet renders %s several times more slowly, because of %s", pages, at.what),
+			Remedy:  "the pages are right; if builds are to be fast, write it as docs/formats/templates.md says under Speed"}
+		if lines := strings.Split(t.files[p.File], "\n"); p.Line > 0 && p.Line <= len(lines) {
+			p.Text = lines[p.Line-1]
+			p.Col = 1 + utf8.RuneCountInString(p.Text[:min(at.col-1, len(p.Text))])
+		}
+		if name, ok := t.shown[p.File]; ok {
+			p.File = name
+		}
+		out = append(out, p)
+	}
+	diag.Sort(out)
+	return out
 }
 
 type stencilKey struct {

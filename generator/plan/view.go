@@ -18,6 +18,33 @@ var Entries = []string{
 	"search.html", "404.html",
 }
 
+// EmptyView returns a view with nothing in it of the type that an entry is given; nil if there is no such entry.
+func EmptyView(entry string) any {
+	switch entry {
+	case "home.html":
+		return &Home{}
+	case "list.html":
+		return &List{}
+	case "post.html":
+		return &Post{}
+	case "topics.html":
+		return &Topics{}
+	case "courses.html":
+		return &Courses{}
+	case "course.html":
+		return &Course{}
+	case "lesson.html":
+		return &Lesson{}
+	case "page.html":
+		return &TextPage{}
+	case "search.html":
+		return &Search{}
+	case "404.html":
+		return &NotFound{}
+	}
+	return nil
+}
+
 // Layout is what every page shows. It holds nothing that changes with every document.
 type Layout struct {
 	Title, Description string // of the site

@@ -25,10 +25,10 @@ func writer(typ reflect.Type, escapers []string) func(dst []byte, v value) []byt
 		typ == reflect.TypeFor[template.JS]() && chain == "jsvalescaper":
 		return func(dst []byte, v value) []byte { return append(dst, v.String()...) }
 	case typ.PkgPath() == "html/template":
-		panic(unsupported(fmt.Sprintf("%v where it is not at home", typ)))
+		panic(unsupported(fmt.Sprintf("a %v that is not written as what it is", typ)))
 	case typ.Implements(reflect.TypeFor[fmt.Stringer]()), typ.Implements(reflect.TypeFor[error]()),
 		reflect.PointerTo(typ).Implements(reflect.TypeFor[fmt.Stringer]()), reflect.PointerTo(typ).Implements(reflect.TypeFor[error]()):
-		panic(unsupported(fmt.Sprintf("%v, which writes itself", typ)))
+		panic(unsupported(fmt.Sprintf("a %v that is written without a format", typ)))
 	case isInt(typ):
 		switch chain {
 		case "htmlescaper", "attrescaper", "rcdataescaper":
@@ -57,7 +57,24 @@ func writer(typ reflect.Type, escapers []string) func(dst []byte, v value) []byt
 			return func(dst []byte, v value) []byte { return appendURL(dst, v.String(), false) }
 		}
 	}
-	panic(unsupported(fmt.Sprintf("%v written by %q", typ, chain)))
+	panic(unsupported(fmt.Sprintf("a %v in %s", typ, placeOf(chain))))
+}
+
+// placeOf says where a chain of escapers writes.
+func placeOf(chain string) string {
+	switch {
+	case strings.Contains(chain, "nospaceescaper"):
+		return "an attribute without quotes"
+	case strings.Contains(chain, "js"):
+		return "a script"
+	case strings.Contains(chain, "css"):
+		return "a style"
+	case strings.Contains(chain, "srcset"):
+		return "a srcset"
+	case strings.Contains(chain, "url"):
+		return "an address"
+	}
+	return "this place"
 }
 
 // entity is what stands for a byte in text and in quoted attributes; empty: itself.

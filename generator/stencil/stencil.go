@@ -8,8 +8,8 @@
 // It knows the part of the template language that pages need: fields, variables, if, with, range, template, the
 // built-in functions and, or, not, eq, ne, lt, le, gt, ge, len, index, slice and printf, methods without arguments
 // that can fail, and functions of the caller. For all else (values whose type is known only when they are there,
-// break, continue, templates called inside attributes or scripts) Compile returns [ErrUnsupported], and html/template
-// is the way. The same holds when Append returns an error: html/template, given the same data, says what is wrong and
+// break, continue, templates called inside attributes or scripts) Compile returns an [UnsupportedError], and
+// html/template is the way. The same holds when Append returns an error: html/template, given the same data, says what is wrong and
 // where.
 package stencil
 
@@ -19,12 +19,27 @@ import (
 	"html/template"
 	"io"
 	"reflect"
+	"strconv"
+	"strings"
 	"text/template/parse"
 	"time"
 )
 
-// ErrUnsupported says that a template uses what stencils do not know. The template may be good all the same.
-var ErrUnsupported = errors.New("not known to stencils")
+// An UnsupportedError says what of a template stencils do not know, and where that is. The template may be good all the
+// same. Line and Col count from 1, Col in bytes; Line is 0 where no place is known.
+type UnsupportedError struct {
+	Template  string // that was to be compiled
+	File      string // name of the template that the place is in, as it was parsed
+	Line, Col int
+	What      string
+}
+
+func (e *UnsupportedError) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("compile %s: not known to stencils: %s", e.Template, e.What)
+	}
+	return fmt.Sprintf("compile %s: %s:%d:%d: not known to stencils: %s", e.Template, e.File, e.Line, e.Col, e.What)
+}
 
 // A Stencil is a compiled template. It is immutable; any number of goroutines may use it.
 type Stencil struct {
@@ -41,11 +56,12 @@ func Compile(t *template.Template, functions template.FuncMap, sample any) (s *S
 	if err := t.Execute(io.Discard, nil); errors.As(err, &escape) {
 		return nil, err
 	}
+	c := &compiler{set: t, functions: functions, bodies: map[bodyKey]*body{}}
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
 		case unsupported:
-			s, err = nil, fmt.Errorf("compile %s: %s: %w", t.Name(), string(r), ErrUnsupported)
+			s, err = nil, c.unsupported(string(r))
 		default:
 			panic(r)
 		}
@@ -54,7 +70,6 @@ func Compile(t *template.Template, functions template.FuncMap, sample any) (s *S
 	if typ == nil {
 		panic(unsupported("no data"))
 	}
-	c := &compiler{set: t, functions: functions, bodies: map[bodyKey]*body{}}
 	return &Stencil{typ: typ, body: c.template(t.Name(), typ)}, nil
 }
 
@@ -133,6 +148,27 @@ type compiler struct {
 	bodies    map[bodyKey]*body
 	at        *body
 	scope     []variable
+	here      parse.Node // the innermost node that is being compiled
+}
+
+// unsupported makes an error of what the node that is being compiled has.
+func (c *compiler) unsupported(what string) error {
+	e := &UnsupportedError{Template: c.set.Name(), What: what}
+	if c.here == nil {
+		return e
+	}
+	place, _ := c.set.Tree.ErrorContext(c.here) // name:line:column, the column from 0
+	place, col := cutNumber(place)
+	name, line := cutNumber(place)
+	e.File, e.Line, e.Col = name, line, col+1
+	return e
+}
+
+// cutNumber cuts off the number behind the last colon.
+func cutNumber(s string) (before string, n int) {
+	i := strings.LastIndexByte(s, ':')
+	n, _ = strconv.Atoi(s[i+1:])
+	return s[:max(i, 0)], n
 }
 
 type variable struct {
@@ -191,6 +227,14 @@ func (c *compiler) list(l *parse.ListNode, dot reflect.Type) []op {
 }
 
 func (c *compiler) node(n parse.Node, dot reflect.Type) op {
+	outer := c.here
+	c.here = n
+	o := c.compile(n, dot)
+	c.here = outer
+	return o
+}
+
+func (c *compiler) compile(n parse.Node, dot reflect.Type) op {
 	switch n := n.(type) {
 	case *parse.TextNode:
 		text := n.Text

@@ -120,25 +120,30 @@ func compare(t *testing.T, s *stencil.Stencil, set *template.Template, data any)
 }
 
 func TestUnsupported(t *testing.T) {
-	for _, tt := range []struct{ name, text string }{
-		{"any", `{{.Any}}`},
-		{"break", `{{range .Items}}{{break}}{{end}}`},
-		{"include in an attribute", `{{define "x"}}{{.Text}}{{end}}<p title="{{template "x" .}}">`},
-		{"unquoted", `<p title={{.Text}}>`},
-		{"script", `<script>var x = {{.Text}}</script>`},
-		{"style", `<p style="color: {{.Text}}">`},
-		{"html in an attribute", `<p title="{{.HTML}}">`},
-		{"float", `{{.Price}}`},
-		{"mixed", `{{or .Text .N}}`},
-		{"with mixed", `{{with and .Text .N}}{{.}}{{end}}`},
-		{"writes itself", `{{.When}}`},
-		{"map", `{{(dict "a" .).a}}`},
-		{"no such field", `{{.Missing}}`},
+	for _, tt := range []struct{ name, text, at string }{
+		{"any", `{{.Any}}`, `.Any`},
+		{"break", `{{range .Items}}{{break}}{{end}}`, `break`},
+		{"include in an attribute", `{{define "x"}}{{.Text}}{{end}}<p title="{{template "x" .}}">`, `"x" .}}">`},
+		{"unquoted", `<p title={{.Text}}>`, `.Text`},
+		{"script", `<script>var x = {{.Text}}</script>`, `.Text`},
+		{"style", `<p style="color: {{.Text}}">`, `.Text`},
+		{"html in an attribute", `<p title="{{.HTML}}">`, `.HTML`},
+		{"float", `{{.Price}}`, `.Price`},
+		{"mixed", `{{or .Text .N}}`, `or`},
+		{"with mixed", `{{with and .Text .N}}{{.}}{{end}}`, `and`},
+		{"writes itself", `{{.When}}`, `.When`},
+		{"map", `{{(dict "a" .).a}}`, `(dict`},
+		{"no such field", `{{.Missing}}`, `.Missing`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			set := template.Must(template.New("t").Funcs(functions).Parse(tt.text))
-			if _, err := stencil.Compile(set, functions, data{}); !errors.Is(err, stencil.ErrUnsupported) {
-				t.Errorf("Compile(%q) = %v, want ErrUnsupported", tt.text, err)
+			set := template.Must(template.New("t").Funcs(functions).Parse("\n" + tt.text))
+			_, err := stencil.Compile(set, functions, data{})
+			e, ok := errors.AsType[*stencil.UnsupportedError](err)
+			if !ok {
+				t.Fatalf("Compile(%q) = %v, want an UnsupportedError", tt.text, err)
+			}
+			if wantCol := strings.Index(tt.text, tt.at) + 1; e.File != "t" || e.Line != 2 || e.Col != wantCol || e.What == "" {
+				t.Errorf("Compile(%q) = %v, want a reason at line 2, column %d", tt.text, err, wantCol)
 			}
 		})
 	}

@@ -113,8 +113,8 @@ func problemsOf(err error) []diag.Problem {
 // tell shows problems in the preview, and logs those that the last build did not have. It does not log an error without a
 // place: the revalidator does, when it tries again.
 func (r *Rebuilder) tell(ps []diag.Problem) {
-	if r.preview != nil {
-		r.preview.Problems(ps)
+	if r.preview != nil { // it covers the page, which is not worth a note
+		r.preview.Problems(slices.DeleteFunc(slices.Clone(ps), func(p diag.Problem) bool { return p.Severity == diag.Note }))
 	}
 	now := map[string]bool{}
 	for i := range ps {
@@ -122,8 +122,11 @@ func (r *Rebuilder) tell(ps []diag.Problem) {
 		text := p.Error()
 		if !r.said[text] && !now[text] && (p.File != "" || p.ID != "") {
 			level := slog.LevelWarn
-			if p.Severity == diag.Error {
+			switch p.Severity {
+			case diag.Error:
 				level = slog.LevelError
+			case diag.Note:
+				level = slog.LevelInfo
 			}
 			r.logger.Log(context.Background(), level, "problem", "file", p.File, "line", p.Line, "id", p.ID, "field", p.Field, "message", p.Message, "remedy", p.Remedy)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"freshet/internal/contentdir"
 	"freshet/internal/diag"
+	"freshet/internal/testenv/recorded"
 )
 
 func FuzzFrontMatter(f *testing.F) {
@@ -55,7 +56,7 @@ func TestBad(t *testing.T) {
 			diag.Print(&b, []diag.Problem{p})
 		}
 		wantFile := strings.TrimSuffix(file, ".md") + ".want"
-		if *update {
+		if recorded.Update() {
 			if err := os.WriteFile(wantFile, []byte(b.String()), 0o644); err != nil {
 				t.Fatal(err)
 			}

@@ -1,7 +1,6 @@
 package contentdir_test
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,8 +14,6 @@ import (
 	"freshet/internal/contentdir"
 	"freshet/internal/site"
 )
-
-var update = flag.Bool("update", false, "rewrite the wanted results in testdata")
 
 // summaries makes summaries as the pages' renderer does.
 var summaries = markup.New(markup.Config{})

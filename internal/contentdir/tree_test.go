@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"freshet/internal/testenv/recorded"
 )
 
 // TestTrees reads small trees and compares the documents with the archive's file "want". A first line "bodies" in
@@ -38,7 +40,7 @@ func TestTrees(t *testing.T) {
 			s := newSource(t, dir, memo)
 			ch := scan(t, s, nil)
 			got := describe(t, s, dir, ch, bodies)
-			if *update {
+			if recorded.Update() {
 				a.Files[i].Data = []byte(got)
 				if err := os.WriteFile(name, txtar.Format(a), 0o644); err != nil {
 					t.Fatal(err)

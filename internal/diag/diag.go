@@ -19,6 +19,8 @@ import (
 type Severity string
 
 const (
+	// Note: nothing is wrong, but the author can do it better.
+	Note Severity = "note"
 	// Warning: the document was built, repaired where needed.
 	Warning Severity = "warning"
 	// Error: the document was left out; the run ends with exit status 1.

@@ -66,27 +66,6 @@ func TestTokensAreChromas(t *testing.T) {
 	}
 }
 
-// TestMostLexersRunHere keeps the fast path from narrowing unnoticed.
-func TestMostLexersRunHere(t *testing.T) {
-	h := highlight.New()
-	left := 0
-	var names []string
-	for i, name := range lexers.Names(false) {
-		if i%5 == 0 { // compiling them all takes long
-			names = append(names, name)
-		}
-	}
-	for _, name := range names {
-		if _, err := h.Tokens(name, "x = 1\n"); err != nil {
-			t.Logf("%s: %v", name, err)
-			left++
-		}
-	}
-	if left > len(names)/10 {
-		t.Errorf("%d of %d lexers are left to chroma, want at most one in ten", left, len(names))
-	}
-}
-
 var tags = regexp.MustCompile(`<[^>]*>`)
 
 func TestAppendKeepsTheCode(t *testing.T) {

@@ -375,6 +375,9 @@ func (r *run) lex(l *lexer, text []rune, end int, begin string) error {
 	at := l.states[begin]
 	pos, still := 0, 0
 	for pos < end && len(stack) > 0 {
+		if m.work--; m.work < 0 {
+			return errTooMuch
+		}
 		if at == nil {
 			return errStack // chroma panics
 		}

@@ -40,9 +40,10 @@ type span struct{ start, end int }
 type loop struct{ mark, count int }
 
 // Bounds for a block of code, far beyond what real code needs. They are counted, not timed, so that the same code
-// always looks the same; chroma gives up a pattern after a quarter of a second.
+// always looks the same; chroma gives up a pattern after a quarter of a second. What is not counted takes a time that
+// depends on the lexer alone: a pattern that neither repeats nor branches, at one place.
 const (
-	maxWork  = 8 << 20 // characters looked at and ways tried
+	maxWork  = 8 << 20 // characters looked at, ways tried and rounds of a lexer
 	maxLoops = 100000  // nested calls for the rounds of loops
 )
 
@@ -693,7 +694,7 @@ func (c *compiler) reference(n *syntax.RegexNode, back bool, next step) step {
 		if back {
 			from, after = pos-size, pos-size
 		}
-		if from < 0 || from+size > len(m.text) {
+		if m.work -= size / 4; m.work < 0 || from < 0 || from+size > len(m.text) {
 			return -1
 		}
 		for i := range size {
