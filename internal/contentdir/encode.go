@@ -12,7 +12,7 @@ import (
 )
 
 // parserVersion names the form and meaning of memoised parse results; it changes with both.
-const parserVersion = 13
+const parserVersion = 14
 
 // A codec writes or reads the fields of a parse result in one order, so that the two directions cannot differ. Most
 // fields of most files are empty: an empty one costs one byte.
