@@ -10,46 +10,46 @@ import (
 	"freshet/internal/web"
 )
 
-// An Offer is a request that somebody sends.
+// An Offer is a request from one sender.
 type Offer struct {
 	Origin  string  `json:"origin"`          // webhook:<profile>, command …
-	Event   string  `json:"event,omitempty"` // the sender's id of what happened
+	Event   string  `json:"event,omitempty"` // the sender's id of the event
 	Request Request `json:"request"`
 
-	// EventKey is equal for every delivery of one event, and DeliveryKey for one delivery that comes twice. Empty: not
-	// known to be like any other.
+	// EventKey is equal for all deliveries of one event. DeliveryKey is equal only for repeats of one delivery. An
+	// empty key equals no other key.
 	EventKey    string `json:"eventKey,omitempty"`
 	DeliveryKey string `json:"deliveryKey,omitempty"`
 }
 
-// A Repeat says whether something was accepted before.
+// A Repeat reports whether the same event or delivery was accepted before.
 type Repeat int
 
 // Kinds of repeats.
 const (
 	Fresh    Repeat = iota
-	Repeated        // another delivery of an event that was accepted
-	Replayed        // the very delivery that was accepted
+	Repeated        // another delivery of an event that was already accepted
+	Replayed        // a delivery that was already accepted, sent again
 )
 
-// ErrStopped says that the daemon does not run.
+// ErrStopped reports that the daemon is not running.
 var ErrStopped = errors.New("the revalidator is not running")
 
-// A RefusedError says what is wrong with a request. Its message is for who sent it.
+// A RefusedError says what is wrong with a request. Its message is safe to show to the sender.
 type RefusedError struct{ Message string }
 
 func (e *RefusedError) Error() string { return e.Message }
 
 func refuse(format string, args ...any) error { return &RefusedError{fmt.Sprintf(format, args...)} }
 
-// Origins of jobs that the daemon itself names.
+// Origins of the jobs that the daemon itself creates.
 const (
 	OriginCommand = "command"
 	originFeed    = "feed"
 )
 
-// Accept takes an offer. When it returns a job without an error, that job is on the disk and will be built, whatever
-// happens to this process. What was accepted before is not accepted again: its job is returned.
+// Accept takes an offer. If it returns a job and no error, the job is on the disk and will be built, even if this
+// process crashes. For a repeat it creates no new job and returns the job of the first acceptance.
 func (r *Revalidator) Accept(ctx context.Context, o Offer) (Job, Repeat, error) {
 	if err := o.Request.Check(); err != nil {
 		return Job{}, Fresh, err
@@ -77,7 +77,7 @@ func (r *Revalidator) accept(ctx context.Context, o Offer, position *string) (Jo
 			}
 			j, _, ok := r.queue.job(s.job, false)
 			if !ok {
-				j = Job{ID: s.job, State: Done, Accepted: s.at} // so long ago that no more is known of it
+				j = Job{ID: s.job, State: Done, Accepted: s.at} // the queue has already forgotten the job
 			}
 			return j, key.repeat, nil
 		}
@@ -101,7 +101,7 @@ func (r *Revalidator) accept(ctx context.Context, o Offer, position *string) (Jo
 	return out, Fresh, nil
 }
 
-// keepJob makes a job durable, together with what repeats of it are known by and the position of the feed.
+// keepJob writes a job to the journal, with its repeat keys and, for the feed, the position.
 func (r *Revalidator) keepJob(j *Job, keys []string, position *string) error {
 	if j.Origin != originFeed && !r.queue.room() {
 		return ErrBusy
@@ -115,7 +115,7 @@ func (r *Revalidator) keepJob(j *Job, keys []string, position *string) error {
 	}
 	err := log.append(record{Type: "job", Job: j, Keys: keys, Position: position}, true)
 	if err != nil {
-		r.queue.signal() // the loop mends the journal
+		r.queue.signal() // wake the loop, which repairs the journal
 		return err
 	}
 	if position != nil {
@@ -124,7 +124,7 @@ func (r *Revalidator) keepJob(j *Job, keys []string, position *string) error {
 	return nil
 }
 
-// Plan says which pages a request touches, and does nothing else.
+// Plan lists the pages that a request touches. It changes nothing.
 func (r *Revalidator) Plan(ctx context.Context, req Request) ([]string, error) {
 	if err := req.Check(); err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ func (r *Revalidator) Plan(ctx context.Context, req Request) ([]string, error) {
 	return paths, nil
 }
 
-// sightings remember what was accepted, up to a number and an age.
+// sightings hold the keys of accepted offers, at most maxSeen of them and none older than seenFor.
 type sightings struct {
 	mu    sync.Mutex
 	by    map[string]*sighting
@@ -149,8 +149,8 @@ type sightings struct {
 type sighting struct {
 	key     string
 	at      time.Time
-	job     string        // empty: its acceptance is under way, or failed
-	settled chan struct{} // closed when that is decided
+	job     string        // empty while the acceptance is in progress, or after it failed
+	settled chan struct{} // closed when the acceptance has succeeded or failed
 }
 
 const (
@@ -160,7 +160,7 @@ const (
 
 func newSightings() *sightings { return &sightings{by: map[string]*sighting{}} }
 
-// claim returns the sighting of a key: with a job, or without one and then the caller's to settle or release.
+// claim returns the sighting of a key. If the sighting has no job, the caller owns it and must settle or release it.
 func (s *sightings) claim(ctx context.Context, key string) (*sighting, error) {
 	for {
 		s.mu.Lock()
@@ -205,7 +205,7 @@ func (s *sightings) settle(j *Job, claimed ...*sighting) {
 	s.expire(time.Now())
 }
 
-// restore takes in what an earlier process accepted.
+// restore adds a key that an earlier process accepted.
 func (s *sightings) restore(key, job string, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -224,7 +224,7 @@ func (s *sightings) expire(now time.Time) {
 	}
 }
 
-// settledKeys are what is remembered, oldest first.
+// settledKeys returns the remembered sightings, oldest first.
 func (s *sightings) settledKeys() []sighting {
 	s.mu.Lock()
 	defer s.mu.Unlock()

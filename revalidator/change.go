@@ -14,19 +14,19 @@ import (
 	"freshet/internal/site"
 )
 
-// A Change is what a build has to look at.
+// A Change tells a build what to look at.
 type Change struct {
-	Documents  []string // names in the source, each once: documents that may have changed
-	Verify     []string // names of documents to compare with the source although nothing says that they changed
-	Everything bool     // any document may have changed: look at all
+	Documents  []string // names of documents that may have changed, each once
+	Verify     []string // names of documents to compare with the source although nobody reported a change
+	Everything bool     // any document may have changed: look at all of them
 	Theme      bool     // templates or assets changed
-	Clock      bool     // a publication or expiry date has come
-	Rest       bool     // pages that an earlier build left for later
+	Clock      bool     // a publication or expiry date has passed
+	Rest       bool     // build pages that an earlier build deferred
 	Cause      string
-	Origins    map[string]string // of documents, by name: who asked
+	Origins    map[string]string // document name → who reported its change
 
-	// Compared is since when every document will have been compared with the source, once this is built; zero: that
-	// stays as it was. Where Everything is set it is the build's own start.
+	// Compared is the oldest time at which a document was compared with the source, once this change is built. Zero
+	// leaves the earlier value in place. If Everything is set, it is the start of the build.
 	Compared time.Time
 }
 
@@ -34,30 +34,30 @@ func (c *Change) empty() bool {
 	return len(c.Documents) == 0 && len(c.Verify) == 0 && !c.Everything && !c.Theme && !c.Clock && !c.Rest && c.Compared.IsZero()
 }
 
-// maxNamed is how many documents a change names before it is cheaper to look at all.
+// maxNamed limits the documents in one change. Beyond it a look at all documents is cheaper.
 const maxNamed = 10_000
 
-// A Result says what a build did.
+// A Result describes what a build did.
 type Result struct {
-	Generation uint64       `json:"generation"`        // the newest, whether this build made it or nothing changed
-	Pages      []PageChange `json:"pages,omitempty"`   // that are other than before
-	Skipped    []site.Skip  `json:"skipped,omitempty"` // documents that are left out because of mistakes
-	More       bool         `json:"-"`                 // the site lacks pages that it left for later
-	Unfinished bool         `json:"-"`                 // something beside the pages is not as it should be: build again in a while
-	Again      []string     `json:"-"`                 // documents to look at again in a second: files that seem to be half written
+	Generation uint64       `json:"generation"`        // the newest generation, made by this build or before
+	Pages      []PageChange `json:"pages,omitempty"`   // pages that this build changed
+	Skipped    []site.Skip  `json:"skipped,omitempty"` // documents left out because of mistakes in them
+	More       bool         `json:"-"`                 // the build deferred some pages
+	Unfinished bool         `json:"-"`                 // something outside the pages is not up to date: build again later
+	Again      []string     `json:"-"`                 // files that look half written: read them again after a second
 }
 
-// A PageChange is a page that a build made different.
+// A PageChange is a page that a build added, changed or removed.
 type PageChange struct {
 	Path    site.Path `json:"path"`
 	Outcome string    `json:"outcome"` // added, changed, removed
 }
 
-// maxListed is the greatest number of changed pages in a Result.
+// maxListed limits the changed pages in a Result.
 const maxListed = 10_000
 
-// PagesChanged lists the pages in changes, which holds pairs of a path's entries before and after a build; nil: the path
-// had, or has, none. It leaves out assets.
+// PagesChanged lists the changed pages, without assets. changes yields the entries of a path before and after a build.
+// A nil entry means that the path had, or has, no page.
 func PagesChanged(changes iter.Seq2[*site.Entry, *site.Entry]) []PageChange {
 	var out []PageChange
 	for old, now := range changes {
@@ -84,18 +84,18 @@ func PagesChanged(changes iter.Seq2[*site.Entry, *site.Entry]) []PageChange {
 	return out
 }
 
-// A Request names what may have changed. All of it is a hint: documents are read again.
+// A Request names what may have changed. It is only a hint: the build reads the documents again.
 type Request struct {
 	Docs       []Doc    `json:"docs,omitempty"`
-	Tags       []string `json:"tags,omitempty"`  // every document that has the tag
-	Paths      []string `json:"paths,omitempty"` // every document of the page at that path
+	Tags       []string `json:"tags,omitempty"`  // mean all documents with this tag
+	Paths      []string `json:"paths,omitempty"` // mean all documents that the page at this path shows
 	Everything bool     `json:"everything,omitempty"`
-	DryRun     bool     `json:"dryRun,omitempty"` // only say which pages it touches
+	DryRun     bool     `json:"dryRun,omitempty"` // only list the pages that the request touches
 }
 
 // Limits of a request.
 const (
-	maxHints     = 1000 // docs, tags and paths together: beyond it everything is looked at
+	maxHints     = 1000 // docs, tags and paths together; a request with more becomes a request for everything
 	maxHintBytes = 1024 // of one name
 )
 
@@ -104,7 +104,7 @@ func (r *Request) Empty() bool {
 	return len(r.Docs) == 0 && len(r.Tags) == 0 && len(r.Paths) == 0 && !r.Everything
 }
 
-// Check says what is wrong with a request; it makes one that names too much a request for everything.
+// Check reports what is wrong with a request. It turns a request with more than maxHints names into one for everything.
 func (r *Request) Check() error {
 	text := func(what, s string) error {
 		switch {
@@ -143,7 +143,7 @@ func (r *Request) Check() error {
 	return nil
 }
 
-// String names what is asked for, shortly.
+// String returns a short text that names what is requested.
 func (r *Request) String() string {
 	if r.Everything {
 		return "everything"
@@ -162,25 +162,25 @@ func (r *Request) String() string {
 	return strings.Join(names, ", ")
 }
 
-// A Doc names a document: by one string, or by collection and slug, id or both. In JSON it is that string, or an object.
+// A Doc names a document: by one string, or by collection with slug, id or both. Its JSON is that string, or an object.
 type Doc struct {
-	Given string // blog:<slug>, course:<slug>, page:<path>, or what else the source understands
+	Given string // blog:<slug>, course:<slug>, page:<path>, or any name that the source understands
 	Coll  string
 	Slug  string
 	ID    string
 }
 
-// kinds are the names that collections have in documents' names.
+// kinds maps a collection's name to the kind in a document's name.
 var kinds = map[string]string{
 	"blog": "blog", "blogs": "blog", "post": "blog", "posts": "blog", "article": "blog", "articles": "blog", "blogpost": "blog",
 	"course": "course", "courses": "course",
 	"page": "page", "pages": "page",
 }
 
-// collections are where documents of a kind are stored.
+// collections maps a kind to the collection that stores it.
 var collections = map[string]string{"blog": "blogs", "course": "courses", "page": "pages"}
 
-// Name is the document's name as sources take it: what was given, else kind:slug, else collection:id.
+// Name returns the name that sources accept: Given, else kind:slug, else collection:id.
 func (d Doc) Name() string {
 	switch {
 	case d.Given != "":
@@ -191,7 +191,8 @@ func (d Doc) Name() string {
 	return d.byID()
 }
 
-// Names are all that the document is named by: its slug may be another's by now, its id may be of another program.
+// Names returns all names of the document. A Doc with slug and id has two: the slug may belong to another document by
+// now, and the id may come from another program.
 func (d Doc) Names() []string {
 	if d.Given == "" && d.Slug != "" && d.ID != "" {
 		return []string{d.Name(), d.byID()}
@@ -237,7 +238,7 @@ func (d *Doc) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// names is what a request names when nobody knows better: tags and paths may mean any document.
+// names resolves a request if Config.Resolve is nil. Without a resolver, a tag or a path may mean any document.
 func names(r Request) (documents []string, everything bool) {
 	for _, d := range r.Docs {
 		documents = append(documents, d.Names()...)
@@ -245,7 +246,7 @@ func names(r Request) (documents []string, everything bool) {
 	return documents, r.Everything || len(r.Tags) > 0 || len(r.Paths) > 0
 }
 
-// A pile gathers changes, each document once.
+// A pile merges changes. It holds each document once.
 type pile struct {
 	Change
 	seen map[string]struct{}

@@ -22,33 +22,33 @@ import (
 // The control socket speaks HTTP with JSON:
 //
 //	POST /revalidate       an Offer → 202 {"job":…, "repeat":0}, or with dryRun 200 {"pages":[…]}
-//	GET /jobs              → every job that is known
-//	GET /jobs/{id}?wait=30 → one job, when it has ended or after so many seconds
-//	GET /await?path=/x/    → {"left":…, "generation":…}, when the page is there or after some seconds
-//	POST /mend?path=/x/    → {}: what is stored of the page cannot be read
+//	GET /jobs              → all known jobs
+//	GET /jobs/{id}?wait=30 → one job, as soon as it has ended or after this many seconds
+//	GET /await?path=/x/    → {"left":…, "generation":…}, as soon as the page is built; 504 after some seconds
+//	POST /mend?path=/x/    → {}: the stored page cannot be read
 //	GET /status            → Status
 const (
 	socketName   = "control.sock"
 	maxWait      = time.Minute
 	maxAskBytes  = 1 << 20
-	askTimeout   = 10 * time.Second // of a question that needs no build
-	drainTimeout = 2 * time.Second  // answers under way when the daemon ends
+	askTimeout   = 10 * time.Second // for requests that wait for no build
+	drainTimeout = 2 * time.Second  // for answers in progress when the daemon stops
 )
 
-// Status is what a daemon says of itself.
+// Status is what a daemon reports about itself.
 type Status struct {
 	PID      int            `json:"pid"`
 	Waiting  int            `json:"waiting"`          // jobs that wait for a build
 	Parked   int            `json:"parked"`           // jobs that were given up
-	Source   string         `json:"source,omitempty"` // why the source cannot be asked; empty: it can
-	Since    *time.Time     `json:"since,omitempty"`  // it could not
-	Feed     string         `json:"feed,omitempty"`   // why the feed of changes is broken; empty: it is not, or there is none
+	Source   string         `json:"source,omitempty"` // why the source cannot be reached; empty: it can
+	Since    *time.Time     `json:"since,omitempty"`  // start of the outage of the source
+	Feed     string         `json:"feed,omitempty"`   // why the feed is broken; empty: it works, or there is none
 	Position string         `json:"position,omitempty"`
-	Purged   bool           `json:"purged"` // CDNs are seen to be purged, so they may keep pages until then
+	Purged   bool           `json:"purged"` // CDNs are purged after each build, so they may keep pages until then
 	Refused  []site.Refusal `json:"refused,omitempty"`
 }
 
-// Status says how the daemon is.
+// Status reports the state of the daemon.
 func (r *Revalidator) Status() Status {
 	s := Status{PID: os.Getpid(), Parked: len(r.queue.parked()), Purged: r.cfg.Purged()}
 	r.queue.mu.Lock()
@@ -68,7 +68,7 @@ func (r *Revalidator) Status() Status {
 	return s
 }
 
-// Look returns a job, when it has ended or after wait. The error is site.ErrNotFound when none is known by that id.
+// Look returns a job, as soon as it has ended or after wait. It returns site.ErrNotFound if the id is unknown.
 func (r *Revalidator) Look(ctx context.Context, id string, wait time.Duration) (Job, error) {
 	j, ended, ok := r.queue.job(id, wait > 0)
 	if !ok {
@@ -89,7 +89,7 @@ func (r *Revalidator) Look(ctx context.Context, id string, wait time.Duration) (
 	return j, nil
 }
 
-// Jobs returns every job that is known: those that wait, and the last ones that ended.
+// Jobs returns all known jobs: those that wait, and the last ones that ended.
 func (r *Revalidator) Jobs() []Job { return r.queue.all() }
 
 type accepted struct {
@@ -106,7 +106,7 @@ type awaited struct {
 	Generation uint64 `json:"generation"`
 }
 
-// controls answers on the control socket.
+// controls returns the handler of the control socket.
 func (r *Revalidator) controls() http.Handler {
 	mux := http.NewServeMux()
 	handle := func(pattern string, answer func(*http.Request) (int, any, error)) {
@@ -136,7 +136,7 @@ func (r *Revalidator) controls() http.Handler {
 	})
 	handle("GET /jobs", func(*http.Request) (int, any, error) { return http.StatusOK, r.Jobs(), nil })
 	handle("GET /jobs/{id}", func(req *http.Request) (int, any, error) {
-		seconds, _ := strconv.Atoi(req.FormValue("wait")) // none: do not wait
+		seconds, _ := strconv.Atoi(req.FormValue("wait")) // absent or malformed: do not wait
 		j, err := r.Look(req.Context(), req.PathValue("id"), min(time.Duration(seconds)*time.Second, maxWait))
 		return http.StatusOK, j, err
 	})
@@ -157,7 +157,7 @@ func (r *Revalidator) controls() http.Handler {
 	return mux
 }
 
-// controlError is the answer to an error.
+// controlError returns the HTTP error for err.
 func controlError(err error) error {
 	if _, ok := errors.AsType[*web.Error](err); ok {
 		return err
@@ -166,7 +166,7 @@ func controlError(err error) error {
 	switch {
 	case errors.Is(err, ErrBusy):
 		e.Status, e.RetryAfter = http.StatusTooManyRequests, time.Second
-	case errors.Is(err, ErrStopped), errors.Is(err, context.Canceled): // what asks goes away itself, or the daemon does
+	case errors.Is(err, ErrStopped), errors.Is(err, context.Canceled): // the client has gone, or the daemon stops
 		e.Status, e.Message = http.StatusServiceUnavailable, ErrStopped.Error()
 	case errors.Is(err, site.ErrNotFound):
 		e.Status = http.StatusNotFound
@@ -178,8 +178,8 @@ func controlError(err error) error {
 	return e
 }
 
-// listenControl opens the control socket, in the place of one that a killed process has left: the lock of the state
-// folder says that it is of no living one.
+// listenControl opens the control socket. It replaces a socket that a killed process left. The lock on the state folder
+// proves that no living process owns that socket.
 func (r *Revalidator) listenControl() (serve func(context.Context) error, err error) {
 	fail := func(err error) (func(context.Context) error, error) {
 		return nil, fmt.Errorf("open the control socket: %w", err)
@@ -188,7 +188,7 @@ func (r *Revalidator) listenControl() (serve func(context.Context) error, err er
 	for _, name := range left {
 		_ = os.RemoveAll(name)
 	}
-	// Made in a folder that nobody else may enter, so that there is no moment at which others can connect.
+	// The socket is made in a private folder and moved after chmod: at no moment can another user connect.
 	dir, err := os.MkdirTemp(r.cfg.Control, "control-")
 	if err != nil {
 		return fail(err)
@@ -225,7 +225,7 @@ func (r *Revalidator) listenControl() (serve func(context.Context) error, err er
 			return fmt.Errorf("serve the control socket: %w", err)
 		case <-ctx.Done():
 		}
-		_ = os.Remove(name) // a dead socket is in nobody's way
+		_ = os.Remove(name) // clients should not find a dead socket
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 		defer cancel()
 		if srv.Shutdown(drain) != nil {
@@ -236,8 +236,8 @@ func (r *Revalidator) listenControl() (serve func(context.Context) error, err er
 	}, nil
 }
 
-// socketAddress is the address of a socket in a folder. Systems take some hundred bytes at most: longer ones go by way of
-// the open folder.
+// socketAddress returns the address of a socket in a folder. Systems limit the address to about a hundred bytes. A
+// longer one goes through the open folder in /proc. The caller calls release after use.
 func socketAddress(dir, name string) (address string, release func(), err error) {
 	const most = 100
 	if address = filepath.Join(dir, name); len(address) <= most {
@@ -250,12 +250,12 @@ func socketAddress(dir, name string) (address string, release func(), err error)
 	return fmt.Sprintf("/proc/self/fd/%d/%s", d.Fd(), name), func() { _ = d.Close() }, nil
 }
 
-// A Control asks the daemon of a state folder, in this process or another.
+// A Control talks to the daemon of a state folder, in this process or another.
 type Control struct {
 	client *http.Client
 }
 
-// NewControl returns a Control. It connects when it is asked.
+// NewControl returns a Control. It connects at the first request.
 func NewControl(state string) *Control {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		address, release, err := socketAddress(state, socketName)
@@ -268,8 +268,8 @@ func NewControl(state string) *Control {
 	return &Control{&http.Client{Transport: &http.Transport{DialContext: dial, MaxIdleConns: 4, IdleConnTimeout: maxWait / 2}}}
 }
 
-// ask sends a question and reads the answer into out. Where there is no daemon, or it is being stopped, the error is
-// ErrStopped.
+// ask sends a request and decodes the answer into out. It returns ErrStopped if no daemon runs or the daemon is
+// stopping.
 func (c *Control) ask(ctx context.Context, timeout time.Duration, method, path string, in, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -297,7 +297,7 @@ func (c *Control) ask(ctx context.Context, timeout time.Duration, method, path s
 		var p struct {
 			Error string `json:"error"`
 		}
-		_ = json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(&p) // the status says enough
+		_ = json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(&p) // without a message the status is enough
 		err := error(&RefusedError{p.Error})
 		switch resp.StatusCode {
 		case http.StatusTooManyRequests:
@@ -317,14 +317,14 @@ func (c *Control) ask(ctx context.Context, timeout time.Duration, method, path s
 	return nil
 }
 
-// Accept is [Revalidator.Accept] of the daemon.
+// Accept calls [Revalidator.Accept] of the daemon.
 func (c *Control) Accept(ctx context.Context, o Offer) (Job, Repeat, error) {
 	var a accepted
 	err := c.ask(ctx, askTimeout, http.MethodPost, "/revalidate", o, &a)
 	return a.Job, a.Repeat, err
 }
 
-// Plan is [Revalidator.Plan] of the daemon.
+// Plan calls [Revalidator.Plan] of the daemon.
 func (c *Control) Plan(ctx context.Context, req Request) ([]string, error) {
 	req.DryRun = true
 	var p planned
@@ -332,7 +332,7 @@ func (c *Control) Plan(ctx context.Context, req Request) ([]string, error) {
 	return p.Pages, err
 }
 
-// Look is [Revalidator.Look] of the daemon.
+// Look calls [Revalidator.Look] of the daemon.
 func (c *Control) Look(ctx context.Context, id string, wait time.Duration) (Job, error) {
 	wait = min(wait, maxWait)
 	path := "/jobs/" + url.PathEscape(id)
@@ -356,28 +356,28 @@ func (c *Control) Wait(ctx context.Context, j Job) (Job, error) {
 	return j, nil
 }
 
-// Await waits for a page that the daemon's builds have left for later: see [Config]. While the daemon cannot say, the error
-// is not nil.
+// Await waits for a page that a build of the daemon has deferred: see [Config]. An error means that the daemon could
+// not tell.
 func (c *Control) Await(ctx context.Context, path site.Path) (left bool, generation uint64, err error) {
 	var a awaited
 	err = c.ask(ctx, askTimeout, http.MethodGet, "/await?path="+url.QueryEscape(string(path)), nil, &a)
 	return a.Left, a.Generation, err
 }
 
-// Mend is [Revalidator.Mend] of the daemon.
+// Mend calls [Revalidator.Mend] of the daemon.
 func (c *Control) Mend(ctx context.Context, path site.Path) error {
 	var done struct{}
 	return c.ask(ctx, askTimeout, http.MethodPost, "/mend?path="+url.QueryEscape(string(path)), nil, &done)
 }
 
-// Jobs is [Revalidator.Jobs] of the daemon.
+// Jobs calls [Revalidator.Jobs] of the daemon.
 func (c *Control) Jobs(ctx context.Context) ([]Job, error) {
 	var jobs []Job
 	err := c.ask(ctx, askTimeout, http.MethodGet, "/jobs", nil, &jobs)
 	return jobs, err
 }
 
-// Status is [Revalidator.Status] of the daemon.
+// Status calls [Revalidator.Status] of the daemon.
 func (c *Control) Status(ctx context.Context) (Status, error) {
 	var s Status
 	err := c.ask(ctx, askTimeout, http.MethodGet, "/status", nil, &s)

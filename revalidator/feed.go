@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// A Feed tells which documents change in a source while it is watched.
+// A Feed reports which documents change in a source.
 type Feed interface {
-	// Watch reports changes until ctx ends (nil) or the feed breaks (error). position is where an earlier Watch came to, as
-	// it was reported; empty: from now. names are as the source's Scan takes them; everything says that changes may have
-	// been missed: anything may have changed. A report without either says how far the feed has come; the first one
-	// should come as soon as no change can be missed any more. report returns once the change and position are durably
-	// accepted; after its error Watch ends.
+	// Watch reports changes until ctx ends (it returns nil) or the feed breaks (it returns an error). position is the
+	// last one that an earlier Watch reported; empty means: start now. names are names that the source's Scan accepts.
+	// everything means that the feed may have missed changes, so that any document may have changed. A report with
+	// neither tells only the position. The first report should come as soon as the feed misses no change any more.
+	// report returns when the change and the position are on the disk. If it returns an error, Watch ends.
 	Watch(ctx context.Context, position string, report func(names []string, everything bool, position string) error) error
 }
 
 const (
-	watchPatience = 2 * time.Second // the first build waits so long for the feed to begin
-	lossInterval  = time.Minute     // a feed that breaks again and again has everything looked at so often
+	watchPatience = 2 * time.Second // the first build waits this long for the feed to start
+	lossInterval  = time.Minute     // a feed that keeps breaking causes a look at everything only this often
 )
 
 func (r *Revalidator) setPosition(p string) {
@@ -46,8 +46,8 @@ func (r *Revalidator) feedHeard() time.Time {
 	return r.heard
 }
 
-// follow watches the feed until ctx ends, and begins again where it broke. begun is called when changes cannot be missed
-// any more.
+// follow watches the feed until ctx ends, and reconnects when it breaks. It calls begun as soon as no change can be
+// missed any more.
 func (r *Revalidator) follow(ctx context.Context, begun func()) error {
 	log := r.cfg.Logger.With("part", "feed")
 	if r.feedPosition() != "" {
@@ -89,7 +89,7 @@ func (r *Revalidator) follow(ctx context.Context, begun func()) error {
 	}
 }
 
-// hear takes note that the feed tells something, so that the source answers.
+// hear records that the feed reported something, which proves that the source answers.
 func (r *Revalidator) hear() {
 	r.mu.Lock()
 	r.lost, r.heard = "", time.Now()
@@ -100,14 +100,14 @@ func (r *Revalidator) hear() {
 	}
 }
 
-// report makes what the feed says durable.
+// report writes a report of the feed to the journal and queues it.
 func (r *Revalidator) report(ctx context.Context, names []string, everything bool, position string) error {
 	req := Request{Everything: everything}
 	for _, name := range names {
 		req.Docs = append(req.Docs, Doc{Given: name})
 	}
 	if req.Check() != nil || everything {
-		req = Request{Everything: true} // a name that cannot be kept may be any
+		req = Request{Everything: true} // the invalid name may mean any document
 	}
 	if !req.Empty() && !r.queue.room() {
 		req = Request{Everything: true}
@@ -125,7 +125,8 @@ func (r *Revalidator) report(ctx context.Context, names []string, everything boo
 	r.accepting.RLock()
 	defer r.accepting.RUnlock()
 	if log := r.journal.Load(); log != nil {
-		// Without a sync: an older position only tells of changes again. But nothing may be left out by it.
+		// A position alone needs no sync: after a crash the feed repeats changes from an older position. A position
+		// that skips changes (they are part of a waiting job for everything) needs one.
 		if err := log.append(record{Type: "position", Position: &position}, len(names) > 0 || everything); err != nil {
 			return err
 		}

@@ -13,38 +13,38 @@ import (
 	"freshet/internal/web"
 )
 
-// A State is how far a job has come.
+// A State is a job's state.
 type State string
 
-// States of a job, in the order of its life.
+// States of a job, in the order in which it passes them.
 const (
 	Queued   State = "queued"
 	Building State = "building"
-	Retrying State = "retrying" // a build failed: it waits for the next
+	Retrying State = "retrying" // a build failed: the job waits for the next try
 	Done     State = "done"
 	Parked   State = "parked" // given up, until a build looks at everything
 )
 
-// A Job is an accepted request and what became of it.
+// A Job is an accepted request with its outcome.
 type Job struct {
 	ID         string       `json:"job"`
 	State      State        `json:"state"`
 	Origin     string       `json:"origin"`          // who asked: webhook:<profile>, command, feed
-	Event      string       `json:"event,omitempty"` // the sender's id of it
+	Event      string       `json:"event,omitempty"` // the sender's id of the event
 	Request    Request      `json:"request"`
 	Accepted   time.Time    `json:"accepted"`
-	Started    *time.Time   `json:"started,omitempty"` // its last build
+	Started    *time.Time   `json:"started,omitempty"` // start of its last build
 	Ended      *time.Time   `json:"ended,omitempty"`
-	Tries      int          `json:"tries"`                // builds that failed
-	Retry      *time.Time   `json:"retry,omitempty"`      // not before
-	Error      string       `json:"error,omitempty"`      // of the last try
-	Generation uint64       `json:"generation,omitempty"` // that holds what was asked for
-	Pages      []PageChange `json:"pages"`                // that its build made different; a build may serve several jobs
-	MorePages  int          `json:"morePages,omitempty"`  // not listed
+	Tries      int          `json:"tries"`                // failed builds
+	Retry      *time.Time   `json:"retry,omitempty"`      // time of the next try
+	Error      string       `json:"error,omitempty"`      // of the last failed build
+	Generation uint64       `json:"generation,omitempty"` // the generation that holds what the job asked for
+	Pages      []PageChange `json:"pages"`                // pages that its build changed; one build may serve several jobs
+	MorePages  int          `json:"morePages,omitempty"`  // changed pages that Pages does not list
 	Skipped    []site.Skip  `json:"skipped,omitempty"`    // documents left out because of mistakes
 }
 
-// What a job lists of its build, and how many ended jobs are remembered.
+// Limits of what a job lists about its build, and of the ended jobs that are remembered.
 const (
 	maxPages   = 1000
 	maxSkipped = 20
@@ -52,10 +52,10 @@ const (
 	maxError   = 2000 // bytes
 )
 
-// ended reports whether nothing more will happen to the job by itself.
+// ended reports whether the job has reached its last state.
 func (j *Job) ended() bool { return j.State == Done || j.State == Parked }
 
-// origin says who asked, for the log and for explain.
+// origin describes who asked, for the log and for freshet explain.
 func (j *Job) origin() string {
 	text := fmt.Sprintf("%s, job %s", j.Origin, j.ID)
 	if j.Event != "" {
@@ -67,7 +67,7 @@ func (j *Job) origin() string {
 // newID makes a job's id: 80 random bits.
 func newID() string { return strings.ToLower(rand.Text()[:16]) }
 
-// finish notes that a build has done what the job asked for.
+// finish records that a build did what the job asked for.
 func (j *Job) finish(at time.Time, res *Result) {
 	j.State, j.Ended, j.Retry, j.Error = Done, &at, nil, ""
 	j.Generation = res.Generation
@@ -76,7 +76,7 @@ func (j *Job) finish(at time.Time, res *Result) {
 	j.Skipped = res.Skipped[:min(len(res.Skipped), maxSkipped)]
 }
 
-// fail notes that a build did not.
+// fail records a failed build.
 func (j *Job) fail(err error) {
 	j.Tries++
 	j.Error = web.Clip(err.Error(), maxError)

@@ -14,29 +14,29 @@ import (
 	"freshet/internal/linelog"
 )
 
-// The journal is lines of package linelog. docs/formats/journal.md has all of it.
+// The journal is a file of lines in the format of package linelog. docs/formats/journal.md specifies it.
 const (
 	journalName    = "journal"
 	journalVersion = 1
-	journalPages   = 20      // of an ended job: the page log knows all
-	compactAt      = 4 << 20 // bytes, when less than half of them is needed
+	journalPages   = 20      // pages that an ended job keeps; the page log has all
+	compactAt      = 4 << 20 // bytes; below this size the journal is not rewritten
 )
 
-// A record is one line of the journal. Type says which of the other fields it has.
+// A record is one line of the journal. Type decides which other fields are set.
 type record struct {
 	Type     string     `json:"type"`               // journal, job, end, key, position
 	Version  int        `json:"version,omitempty"`  // journal
 	Job      *Job       `json:"job,omitempty"`      // job
-	Keys     []string   `json:"keys,omitempty"`     // job: what repeats of it are known by
-	Position *string    `json:"position,omitempty"` // job, position: of the feed
-	Jobs     []ending   `json:"jobs,omitempty"`     // end: what is new of them
-	Result   *Result    `json:"result,omitempty"`   // end: of their build; absent: they were parked
+	Keys     []string   `json:"keys,omitempty"`     // job: keys that identify its repeats
+	Position *string    `json:"position,omitempty"` // job, position: the feed's position
+	Jobs     []ending   `json:"jobs,omitempty"`     // end: the jobs that ended
+	Result   *Result    `json:"result,omitempty"`   // end: the result of their build; absent: they were parked
 	Key      string     `json:"key,omitempty"`      // key
-	Of       string     `json:"of,omitempty"`       // key: the job that has it
-	At       *time.Time `json:"at,omitempty"`       // key: when that was accepted
+	Of       string     `json:"of,omitempty"`       // key: the job that was accepted under it
+	At       *time.Time `json:"at,omitempty"`       // key: when the job was accepted
 }
 
-// An ending is what is new of a job that has ended.
+// An ending holds the fields of a job that change when it ends.
 type ending struct {
 	ID      string     `json:"job"`
 	State   State      `json:"state"`
@@ -46,30 +46,30 @@ type ending struct {
 	Error   string     `json:"error,omitempty"`
 }
 
-// A journal keeps what was accepted. What Append has returned for is on the disk.
+// A journal keeps accepted jobs on the disk.
 type journal struct {
 	path string
 
 	mu      sync.Mutex
-	synced  sync.Cond // a sync has ended; on mu
+	synced  sync.Cond // signals the end of a sync; uses mu
 	f       journalFile
-	size    int64  // of whole records
-	live    int64  // of them after the last rewriting
-	written uint64 // records
-	safe    uint64 // records that are known to be on the disk
+	size    int64  // bytes of whole records
+	live    int64  // size after the last rewrite
+	written uint64 // records appended
+	safe    uint64 // records known to be on the disk
 	syncing bool
-	broken  error // the file cannot be trusted any more: only rewriting it helps
+	broken  error // the file cannot be trusted any more and must be rewritten
 }
 
-// A journalFile is what an open journal is written to: an *os.File, or what tests put around it.
+// A journalFile is the open file of a journal: an *os.File, or a wrapper in tests.
 type journalFile interface {
 	io.WriteCloser
 	Sync() error
 	Truncate(size int64) error
 }
 
-// openJournal reads the journal in a folder, and makes one where there is none. What a crash has left of a last line is
-// cut off. damaged counts lines that something else has spoiled; a file without any whole line is put aside.
+// openJournal reads the journal in a folder, or creates it. It cuts off an incomplete last line, which a crash can
+// leave. damaged counts other unreadable lines. A file without any readable line is renamed, and a new one is started.
 func openJournal(dir string) (j *journal, records []record, damaged int, err error) {
 	j = &journal{path: filepath.Join(dir, journalName)}
 	j.synced.L = &j.mu
@@ -80,7 +80,7 @@ func openJournal(dir string) (j *journal, records []record, damaged int, err err
 	records, size, damaged := parseJournal(data)
 	switch {
 	case len(records) == 0 && len(data) > 0:
-		// It is made whole, under another name: this is not what a crash leaves. Somebody may want to see it.
+		// A crash cannot cause this: rewrite creates the file with a whole first line. Keep the file for inspection.
 		damaged = max(bytes.Count(data, []byte{'\n'}), 1)
 		if err := os.Rename(j.path, j.path+".damaged"); err != nil {
 			return nil, nil, 0, fmt.Errorf("put the damaged journal aside: %w", err)
@@ -104,9 +104,9 @@ func openJournal(dir string) (j *journal, records []record, damaged int, err err
 	return j, records[1:], damaged, nil
 }
 
-// parseJournal returns the whole records, and where the last of them ends.
+// parseJournal returns the readable records, and the offset at which the last one ends.
 func parseJournal(data []byte) (records []record, size, damaged int) {
-	bad := 0 // lines since the last whole record
+	bad := 0 // unreadable lines since the last readable record
 	for at := 0; at < len(data); {
 		n := bytes.IndexByte(data[at:], '\n')
 		if n < 0 {
@@ -134,7 +134,7 @@ func (r *record) append(b []byte) ([]byte, error) {
 	return b, nil
 }
 
-// append adds a record. With sync it returns once that is on the disk; records of several callers share one sync.
+// append adds a record. With sync it returns when the record is on the disk. Concurrent callers share one sync.
 func (j *journal) append(r record, sync bool) error {
 	line, err := r.append(nil)
 	if err != nil {
@@ -168,7 +168,7 @@ func (j *journal) append(r record, sync bool) error {
 		j.mu.Lock()
 		j.syncing = false
 		if err != nil {
-			j.broken = err // what the system could not write it may have dropped
+			j.broken = err // the kernel may have dropped the data that it could not write
 		} else {
 			j.safe = max(j.safe, upTo)
 		}
@@ -177,8 +177,8 @@ func (j *journal) append(r record, sync bool) error {
 	return nil
 }
 
-// due reports whether the journal should be rewritten: much of it is not needed, it cannot be trusted, or somebody has
-// removed it.
+// due reports whether the journal should be rewritten: more than half of it is obsolete, it cannot be trusted, or
+// somebody has deleted the file.
 func (j *journal) due() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -189,8 +189,8 @@ func (j *journal) due() bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// rewrite puts a new journal in the place of the old one. needed returns its records; nothing is appended meanwhile. A
-// crash leaves the one or the other.
+// rewrite replaces the journal by a new file with the records that needed returns. Appends wait meanwhile. A crash
+// leaves either the old file or the new one.
 func (j *journal) rewrite(needed func() []record) (err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -215,7 +215,7 @@ func (j *journal) rewrite(needed func() []record) (err error) {
 		return err
 	}
 	if j.f != nil {
-		_ = j.f.Close() // nothing finds it any more
+		_ = j.f.Close() // the file has no name any more
 	}
 	j.f, j.size, j.live = f, int64(len(text)), int64(len(text))
 	j.safe, j.broken = j.written, err

@@ -20,8 +20,8 @@ type Mender struct {
 }
 
 const (
-	maxMends  = 256              // pages that wait, and pages that are remembered as told
-	mendPause = 10 * time.Second // the daemon is told of a page again after so long: it may have failed, or not have run
+	maxMends  = 256              // limits both the waiting pages and the pages remembered in told
+	mendPause = 10 * time.Second // after this time the daemon is told of a page again: the first attempt may have failed
 )
 
 // NewMender makes a Mender. tell is [Revalidator.Mend] or [Control.Mend].
@@ -29,19 +29,19 @@ func NewMender(logger *slog.Logger, tell func(context.Context, site.Path) error)
 	return &Mender{logger: logger, tell: tell, queue: make(chan site.Path, maxMends), told: map[site.Path]time.Time{}}
 }
 
-// Damaged reports that the stored page at a path cannot be read. It does not wait.
+// Damaged reports that the stored page at a path cannot be read. It never blocks.
 func (m *Mender) Damaged(path site.Path, err error) {
 	if !m.due(path, time.Now()) {
 		return
 	}
 	select {
 	case m.queue <- path:
-	default: // with so many damaged pages another build comes anyway
+	default: // the queue is full: a later request for the page reports it again
 	}
 	m.logger.Error("a stored page is damaged", "path", path, "error", err, "remedy", "it is made again by freshet up, revalidate or build; check the disk")
 }
 
-// due reports whether the daemon is to be told of a page now.
+// due reports whether the daemon should be told of a page now.
 func (m *Mender) due(path site.Path, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -55,7 +55,7 @@ func (m *Mender) due(path site.Path, now time.Time) bool {
 	return true
 }
 
-// Run tells the daemon until ctx ends. Then it tells the daemon, for a second at most, of the pages that still wait.
+// Run tells the daemon until ctx ends. Then it spends at most one second on the pages that still wait.
 func (m *Mender) Run(ctx context.Context) error {
 	for {
 		select {
@@ -71,7 +71,7 @@ func (m *Mender) Run(ctx context.Context) error {
 				}
 			}
 		case path := <-m.queue:
-			// A stop does not interrupt this call: the reader met the damage before it.
+			// Shutdown does not interrupt this call: the damage was found before it.
 			asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 			m.ask(asking, path)
 			cancel()

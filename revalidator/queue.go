@@ -8,29 +8,29 @@ import (
 	"time"
 )
 
-// Times between a change and its build.
+// Delays between a change and its build.
 const (
 	settle = 3 * time.Millisecond  // a save is often several writes
-	merge  = 50 * time.Millisecond // bursts are built together
-	few    = 2                     // jobs and documents of a batch that is no part of a burst
-	fair   = 2 * time.Second       // timed work waits no longer for on-demand work
+	merge  = 50 * time.Millisecond // changes that follow a burst are merged for this long
+	few    = 2                     // a batch with more jobs and documents than this is a burst
+	fair   = 2 * time.Second       // the longest that on-demand work may delay timed work
 )
 
-// Bounds of what waits.
+// Limits of waiting jobs.
 const (
 	maxWaiting = 10_000
-	maxNames   = 200_000 // that waiting jobs name
+	maxNames   = 200_000 // names in all waiting jobs
 )
 
 // ErrBusy says that too many jobs wait already.
 var ErrBusy = errors.New("too many jobs wait to be built")
 
-// A batch is what one build is for: jobs, and a change that is nobody's job.
+// A batch is the work of one build: jobs, and a change that belongs to no job.
 type batch struct {
 	jobs   []*Job
 	change Change
-	timed  bool // verification: nobody waits for it
-	tries  int  // of the change
+	timed  bool // the change is verification: nobody waits for it
+	tries  int  // failed builds of change
 }
 
 func (b *batch) units() int {
@@ -41,7 +41,7 @@ func (b *batch) units() int {
 	return n
 }
 
-// split cuts a batch of several units in two.
+// split divides a batch of several units into two.
 func (b *batch) split() (*batch, *batch) {
 	if b.change.empty() {
 		half := len(b.jobs) / 2
@@ -50,24 +50,24 @@ func (b *batch) split() (*batch, *batch) {
 	return &batch{change: b.change, tries: b.tries, timed: b.timed}, &batch{jobs: b.jobs}
 }
 
-// A queue knows all jobs, and merges them and other changes until they are taken. What failed comes back to it.
+// A queue holds all jobs. It merges jobs and other changes until the loop takes them. Failed work returns to it.
 type queue struct {
-	changed chan struct{} // has a value when something was added
+	changed chan struct{} // holds a value if something was added
 
-	mu      sync.Mutex // protects what follows, and the fields of jobs
+	mu      sync.Mutex // protects the following fields, and the fields of jobs
 	jobs    map[string]*Job
-	order   []string                 // jobs that ended, oldest first
+	order   []string                 // ended jobs, oldest first
 	watches map[string]chan struct{} // closed when the job ends
 	waiting []*Job
-	names   int // that they name
+	names   int // names in the waiting jobs
 	pending pile
-	tries   int       // of what is pending and has failed
-	after   time.Time // pending is not tried before
+	tries   int       // failed builds of pending
+	after   time.Time // pending is not tried before this time
 	timed   pile
-	since   time.Time // when on-demand work was first taken before timed; zero: it was not
-	first   time.Time // when on-demand work began to wait
-	taken   time.Time // when on-demand work was taken last
-	burst   bool      // more than a few were taken then
+	since   time.Time // when on-demand work first overtook timed; zero: it did not
+	first   time.Time // when the oldest on-demand work arrived
+	taken   time.Time // when on-demand work was last taken
+	burst   bool      // that batch was a burst
 }
 
 func newQueue() *queue {
@@ -88,7 +88,8 @@ func retryOf(j *Job) time.Time {
 	return *j.Retry
 }
 
-// ready reports whether on-demand work may be taken, and if not, when some may; the zero time: when it is added.
+// ready reports whether on-demand work can be taken now. If not, next is when waiting work becomes ready; zero: nothing
+// waits.
 func (q *queue) ready(now time.Time) (ok bool, next time.Time) {
 	look := func(after time.Time) bool {
 		if !after.After(now) {
@@ -105,7 +106,7 @@ func (q *queue) ready(now time.Time) (ok bool, next time.Time) {
 	return slices.ContainsFunc(q.waiting, func(j *Job) bool { return look(retryOf(j)) }), next
 }
 
-// began notes that on-demand work arrives.
+// began records the arrival of on-demand work. Call it before the work is added.
 func (q *queue) began() {
 	now := time.Now()
 	if ready, _ := q.ready(now); !ready {
@@ -113,7 +114,7 @@ func (q *queue) began() {
 	}
 }
 
-// add queues a change that is nobody's job. One that has failed is tried again with it.
+// add queues a change that belongs to no job. A failed change that waits is tried again together with it.
 func (q *queue) add(c Change) {
 	q.mu.Lock()
 	q.began()
@@ -123,7 +124,7 @@ func (q *queue) add(c Change) {
 	q.signal()
 }
 
-// addTimed queues what nobody waits for.
+// addTimed queues work that nobody waits for.
 func (q *queue) addTimed(c Change) {
 	q.mu.Lock()
 	q.timed.add(c)
@@ -158,7 +159,7 @@ func (q *queue) addJob(j *Job) {
 	q.signal()
 }
 
-// restore takes in a job of an earlier process that has ended.
+// restore adds an ended job of an earlier process.
 func (q *queue) restore(j *Job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -166,7 +167,7 @@ func (q *queue) restore(j *Job) {
 	q.keep(j)
 }
 
-// keep remembers a job that has ended, and forgets the oldest.
+// keep remembers an ended job, and forgets the oldest ones.
 func (q *queue) keep(j *Job) {
 	q.order = append(q.order, j.ID)
 	for len(q.order) > maxEnded {
@@ -175,7 +176,7 @@ func (q *queue) keep(j *Job) {
 	}
 }
 
-// job returns a copy of a job, and on demand a channel that is closed when it ends.
+// job returns a copy of a job. With watch it also returns a channel that is closed when the job ends.
 func (q *queue) job(id string, watch bool) (j Job, ended <-chan struct{}, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -198,7 +199,7 @@ func (q *queue) job(id string, watch bool) (j Job, ended <-chan struct{}, ok boo
 	return *known, ended, true
 }
 
-// all returns copies of all jobs, by when they were accepted.
+// all returns copies of all jobs, oldest first.
 func (q *queue) all() []Job {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -210,7 +211,7 @@ func (q *queue) all() []Job {
 	return out
 }
 
-// each changes jobs, and tells who watches those that end by it.
+// each applies change to jobs, and closes the channels of those that end.
 func (q *queue) each(jobs []*Job, change func(*Job)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -225,14 +226,14 @@ func (q *queue) each(jobs []*Job, change func(*Job)) {
 			delete(q.watches, j.ID)
 		}
 		if j.Origin == originFeed && j.State == Done {
-			delete(q.jobs, j.ID) // nobody has its id
+			delete(q.jobs, j.ID) // nobody knows the id of a feed's job
 		} else {
 			q.keep(j)
 		}
 	}
 }
 
-// parked returns the jobs that were given up.
+// parked returns the parked jobs.
 func (q *queue) parked() []*Job {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -245,19 +246,20 @@ func (q *queue) parked() []*Job {
 	return out
 }
 
-// dropTimed forgets timed work that other work has done.
+// dropTimed forgets timed work: another build has already done it.
 func (q *queue) dropTimed() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.timed, q.since = pile{}, time.Time{}
 }
 
-// putBack returns what could not be built. Its change is not tried again before a time; the zero time: the source is away.
+// putBack returns a batch that could not be built. Its change is not tried before after. A zero after means that the
+// source is away.
 func (q *queue) putBack(b *batch, after time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if after.IsZero() {
-		q.since = time.Time{} // nothing has got ahead
+		q.since = time.Time{} // nothing was built before the timed work
 	}
 	for _, j := range b.jobs {
 		q.names += j.size()
@@ -278,12 +280,13 @@ func (q *queue) putBack(b *batch, after time.Time) {
 	if q.pending.empty() {
 		q.after, q.tries = after, b.tries
 	} else {
-		back.add(q.pending.Change) // which has come meanwhile, and is tried at once
+		back.add(q.pending.Change) // it arrived meanwhile, so the merged change is tried at once
 	}
 	q.pending = back
 }
 
-// take returns what is to be built now, or nil and when there may be something; the zero time: when it is added.
+// take returns the batch to build now. Without one it returns the time at which one may be ready; zero: when something
+// is added.
 func (q *queue) take(now time.Time) (*batch, time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

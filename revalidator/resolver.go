@@ -26,15 +26,15 @@ type Pages interface {
 // means a new document.
 type Resolver struct {
 	Current func() Pages // returns the newest generation
-	InFiles bool         // documents are files of a content tree, and named by them; false: they are in MongoDB
+	InFiles bool         // documents are files of a content tree, named by their paths; false: they are in MongoDB
 
 	plans sync.Mutex // one Plan at a time: each reads the whole generation
 }
 
-// Resolve returns the names of the documents to read again. It is for Config.Resolve.
+// Resolve returns the names of the documents to read again. Use it as Config.Resolve.
 //
-// A request may name a document that is on no page yet. MongoDB finds it by its name or slug. In a content tree only the
-// name of its file would do; without it everything is true, and any document may have changed.
+// A request may name a document that no page shows yet. MongoDB finds such a document by name or slug. A content tree
+// finds it only by its file name. For any other name everything is true: any document may have changed.
 func (r *Resolver) Resolve(req Request) (names []string, everything bool) {
 	gen := r.Current()
 	everything = req.Everything
@@ -81,7 +81,7 @@ func (r *Resolver) Resolve(req Request) (names []string, everything bool) {
 	return names, everything
 }
 
-// Plan returns the paths of the pages that show a document which the request means. It is for Config.Plan.
+// Plan returns the paths of the pages that show a document of the request. Use it as Config.Plan.
 func (r *Resolver) Plan(ctx context.Context, req Request) ([]string, error) {
 	r.plans.Lock()
 	defer r.plans.Unlock()
@@ -115,7 +115,7 @@ func (r *Resolver) Plan(ctx context.Context, req Request) ([]string, error) {
 	return out, nil
 }
 
-// plausibleFile reports whether a name can be the name of a file in a content tree.
+// plausibleFile reports whether a name can be a file name in a content tree.
 func plausibleFile(name string) bool {
 	for part := range strings.SplitSeq(name, "/") {
 		if len(part) > 255 || part == ".." {
@@ -125,7 +125,7 @@ func plausibleFile(name string) bool {
 	return true
 }
 
-// documentAt returns the document that has, or had, its own page at a path; empty: there is none.
+// documentAt returns the document whose own page is, or was, at a path; empty: there is none.
 func documentAt(gen Pages, p site.Path) site.ID {
 	if e, ok := gen.Lookup(p); ok && e.Doc != "" {
 		return e.Doc

@@ -17,94 +17,94 @@ import (
 	"freshet/internal/web"
 )
 
-// Times between tries, and around dates.
+// Delays between tries, and around publication dates.
 const (
-	pauseMin   = 250 * time.Millisecond // while the source cannot be asked: so short that a recovery shows within seconds
+	pauseMin   = 250 * time.Millisecond // first pause of an outage: short, so that a recovery shows within seconds
 	pauseMax   = 4 * time.Second
-	pauseHeard = time.Second // once the source has answered the feed
-	retryMin   = time.Second // after other failures
+	pauseHeard = time.Second // pause of an outage once the feed hears from the source
+	retryMin   = time.Second // first pause after other failures
 	retryMax   = time.Minute
-	flipSlop   = 5 * time.Millisecond // past a publication date, so that clocks agree it has come
-	clockMax   = time.Second          // clocks can be set: dates are looked at again after so long
-	again      = time.Second          // what is half written has so long to become whole
-	complain   = time.Minute          // an outage is told again so often
+	flipSlop   = 5 * time.Millisecond // delay after a publication date, so that all clocks agree that it has passed
+	clockMax   = time.Second          // the clock can be set, so dates are checked at least this often
+	again      = time.Second          // a half-written file or a missing one gets this long to become whole
+	complain   = time.Minute          // the log repeats an outage at this interval
 )
 
-// Config is what a Revalidator needs. Build is required.
+// Config holds what a Revalidator needs. Build is required.
 type Config struct {
-	// Build brings the site up to the change. Its error means that the change is still to be built. It is called by one
-	// goroutine at a time.
+	// Build updates the site. If it fails, the change must be built again. Calls do not overlap.
 	Build func(context.Context, Change) (Result, error)
-	// Unavailable reports whether an error of Build or Census says that the source could not be asked, so that there is
-	// nothing wrong with what was asked for. Nil: every error does.
+	// Unavailable reports whether an error of Build or Census means that the source could not be reached, so that no
+	// document or request is at fault. Nil: every error means that.
 	Unavailable func(error) bool
-	// Resolve finds the documents that a request means, as Build takes them, or says that it may be any. It is called
-	// just before Build. Nil: documents are taken by their names, tags and paths mean everything.
+	// Resolve returns the names, as Build takes them, of the documents that a request means. everything means that it
+	// may be any document. It is called just before Build. Nil: documents are used by their names; a tag or a path
+	// means everything.
 	Resolve func(Request) (documents []string, everything bool)
 	// Plan lists the paths of the pages that a request touches. Nil: there are no dry runs.
 	Plan func(context.Context, Request) ([]string, error)
-	// Await waits for a page that builds have left for later. It reports whether the page at the path was one, and the
-	// generation that has it; the error says that it is not there yet. Nil: no page is left for later.
+	// Await waits for a page that builds deferred. left reports whether the page at the path was deferred, generation
+	// which generation holds it. An error means that the page is not built yet. Nil: no page is ever deferred.
 	Await func(ctx context.Context, path site.Path) (left bool, generation uint64, err error)
-	// Mend takes note that the stored page at a path cannot be read, and reports whether that is so: then the next build
-	// makes it again. Nil: nothing is mended.
+	// Mend checks whether the stored page at a path is unreadable. If so, it marks the page for the next build and
+	// returns true. Nil: nothing is mended.
 	Mend func(path site.Path) bool
-	// NextFlip is when the next document appears or expires; the zero time means never. Nil: never.
+	// NextFlip returns when the next document appears or expires. Zero means never. Nil: never.
 	NextFlip func() time.Time
 
-	// Why says of an error of Build or Census that is Unavailable what anybody may know. Nil: nothing is said.
+	// Why describes an Unavailable error of Build or Census so that anybody may read it. Nil: no description.
 	Why func(error) site.Refusal
-	// Refused lists what else keeps builds, or a part of them, from being made. Nil: nothing does.
+	// Refused lists other reasons why builds fail or leave something out. Nil: there are none.
 	Refused func() []site.Refusal
 
-	// Purged reports whether CDNs are seen to be purged, for who asks for the Status. Nil: they are not.
+	// Purged reports, for Status, whether CDNs are purged after each build. Nil: they are not.
 	Purged func() bool
 
-	Feed   Feed   // tells of changes; nil: nothing does
-	Census Census // for verification by and by; nil: verification looks at everything at once
+	Feed   Feed   // reports changes; nil: there is none
+	Census Census // lists names, so that verification works in small parts; nil: verification looks at everything at once
 
-	Content  string        // folder to watch for documents; empty: none
-	Theme    string        // folder to watch for templates; empty: none
-	State    string        // folder of the journal; empty: there is none, and jobs end with the process
-	Control  string        // folder of the control socket, which only one living process may use; empty: there is none
-	Verify   time.Duration // every document is compared with the source at least so often; 0: never
-	Poll     time.Duration // how often, where watching is impossible; 0: 2 s
-	MaxTries int           // of a job whose builds fail, before it is parked; 0: 8
-	Logger   *slog.Logger  // nil: nothing is logged
+	Content  string        // folder of documents to watch; empty: none
+	Theme    string        // folder of templates to watch; empty: none
+	State    string        // folder of the journal; empty: no journal, and jobs end with the process
+	Control  string        // folder of the control socket; only one process at a time may use it; empty: no socket
+	Verify   time.Duration // every document is compared with the source at least this often; 0: never
+	Poll     time.Duration // interval of polling where files cannot be watched; 0: 2 s
+	MaxTries int           // a job is parked after this many failed builds; 0: 8
+	Logger   *slog.Logger  // nil: no log
 }
 
-// A Revalidator keeps one site true.
+// A Revalidator keeps one site equal to its source.
 type Revalidator struct {
 	cfg     Config
 	queue   *queue
 	seen    *sightings
 	journal atomic.Pointer[journal] // nil: not open
 
-	// accepting is held for reading from before a job is journaled until it waits, and for writing while the journal is
-	// rewritten from what waits.
+	// accept holds accepting for reading from before it journals a job until the job is queued. rewrite holds it for
+	// writing, because it writes the queued jobs to a new journal.
 	accepting sync.RWMutex
 
-	mu       sync.Mutex   // protects what follows
-	position string       // of the feed
-	lost     string       // what is wrong with the feed; empty: nothing
-	away     string       // what is wrong with the source; empty: nothing
-	why      site.Refusal // the same, as anybody may know it
-	since    time.Time
-	heard    time.Time // when the feed told something last
+	mu       sync.Mutex   // protects the following fields
+	position string       // the feed's position
+	lost     string       // error of the feed; empty: it works
+	away     string       // error of the source; empty: it answers
+	why      site.Refusal // the same error, safe for anybody to read
+	since    time.Time    // start of the outage
+	heard    time.Time    // when the feed last reported something
 
-	// What follows is the loop's.
-	asked   time.Time     // when the source was asked last
-	pause   time.Duration // of the outage
-	until   time.Time     // nothing is tried before
-	failed  time.Time     // when it turned out that the source could not be asked
-	told    time.Time     // when the outage was told last
+	// Only the loop uses the following fields.
+	asked   time.Time     // when the source was last asked
+	pause   time.Duration // current pause of the outage
+	until   time.Time     // nothing is tried before this time
+	failed  time.Time     // when the last outage error came
+	told    time.Time     // when the log last reported the outage
 	round   round
-	more    bool                 // the site lacks pages
-	finish  time.Time            // when what a build could not finish is tried again; zero: nothing is left
-	unready int                  // so many builds in a row could not finish it
-	flipped time.Time            // the last date that was built for
-	parked  Change               // given up; builds that look at everything take it along
-	reviews map[string]time.Time // documents to look at again
+	more    bool                 // the last build deferred pages
+	finish  time.Time            // when unfinished work is tried again; zero: there is none
+	unready int                  // consecutive builds that left work unfinished
+	flipped time.Time            // the last publication date that caused a build
+	parked  Change               // changes given up; the next build that looks at everything includes them
+	reviews map[string]time.Time // when to read documents again that looked half written
 }
 
 // New returns a Revalidator. It does nothing until Run.
@@ -142,18 +142,18 @@ func New(cfg Config) (*Revalidator, error) {
 	return &Revalidator{cfg: cfg, queue: newQueue(), seen: newSightings(), reviews: map[string]time.Time{}}, nil
 }
 
-// Add queues a change that is nobody's job. It is lost with the process.
+// Add queues a change that belongs to no job. It is lost if the process ends.
 func (r *Revalidator) Add(c Change) { r.queue.add(c) }
 
-// Mend has the page at a path made again if what is stored of it cannot be read.
+// Mend builds the page at a path again if its stored bytes cannot be read.
 func (r *Revalidator) Mend(path site.Path) {
 	if r.cfg.Mend != nil && r.cfg.Mend(path) {
 		r.queue.add(Change{Clock: true, Cause: "stored bytes are damaged: " + web.Clip(string(path), maxHintBytes)})
 	}
 }
 
-// Run builds everything once and then whatever changes, until ctx ends. It returns nil then, or an error when it cannot
-// begin: when the journal cannot be read or the socket not be opened.
+// Run builds everything once and then every change, until ctx ends. It then returns nil. It returns an error if it
+// cannot start: the journal cannot be read or the socket cannot be opened.
 func (r *Revalidator) Run(ctx context.Context) (err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	if r.cfg.State != "" {
@@ -185,7 +185,7 @@ func (r *Revalidator) Run(ctx context.Context) (err error) {
 	}
 	g.Go(func() error {
 		if late := r.awaitFeed(ctx, begun); late {
-			g.Go(func() error { // what changed before the feed began has been missed, perhaps
+			g.Go(func() error { // changes before the start of the feed may have been missed
 				select {
 				case <-begun:
 					r.queue.add(Change{Everything: true, Cause: "the feed of changes began"})
@@ -204,7 +204,7 @@ func (r *Revalidator) Run(ctx context.Context) (err error) {
 	return err
 }
 
-// awaitFeed waits until the feed misses nothing any more, and reports whether it takes too long.
+// awaitFeed waits until the feed misses no change any more. It reports whether that took too long.
 func (r *Revalidator) awaitFeed(ctx context.Context, begun <-chan struct{}) (late bool) {
 	select {
 	case <-begun:
@@ -216,7 +216,7 @@ func (r *Revalidator) awaitFeed(ctx context.Context, begun <-chan struct{}) (lat
 	}
 }
 
-// recover reads the journal: jobs that were not built wait again.
+// recover reads the journal and queues the jobs that were not built.
 func (r *Revalidator) recover() error {
 	log, records, damaged, err := openJournal(r.cfg.State)
 	if err != nil {
@@ -274,7 +274,7 @@ func (r *Revalidator) recover() error {
 		case j.State == Done && j.Origin == originFeed:
 		case j.State == Done:
 			r.queue.restore(j)
-		default: // parked ones too: the start looks at everything
+		default: // parked jobs too: the first build looks at everything
 			waiting++
 			j.State, j.Retry, j.Ended, j.Tries = Queued, nil, nil, 0
 			r.queue.addJob(j)
@@ -290,7 +290,7 @@ func (r *Revalidator) recover() error {
 	return nil
 }
 
-// compact rewrites the journal when much of it is not needed any more, or cannot be trusted.
+// compact rewrites the journal if that is due.
 func (r *Revalidator) compact() {
 	log := r.journal.Load()
 	if log == nil || !log.due() {
@@ -307,7 +307,7 @@ func (r *Revalidator) rewrite(log *journal) error {
 	return log.rewrite(r.records)
 }
 
-// records is all that the journal must hold.
+// records returns everything that the journal must hold.
 func (r *Revalidator) records() []record {
 	var out []record
 	if pos := r.feedPosition(); pos != "" {
@@ -323,7 +323,7 @@ func (r *Revalidator) records() []record {
 	return out
 }
 
-// loop builds one batch after the other.
+// loop builds one batch after another.
 func (r *Revalidator) loop(ctx context.Context) error {
 	for {
 		b, wait := r.next(ctx, time.Now())
@@ -348,11 +348,11 @@ func (r *Revalidator) loop(ctx context.Context) error {
 	}
 }
 
-// next returns the next batch, or nil and how long to wait for one at most.
+// next returns the next batch, or nil and the longest time to wait for one.
 func (r *Revalidator) next(ctx context.Context, now time.Time) (*batch, time.Duration) {
 	wait := time.Hour
 	until := func(at time.Time) { wait = min(wait, max(at.Sub(now), 0)) }
-	if soon := r.failed.Add(pauseHeard); soon.Before(r.until) && r.feedHeard().After(r.asked) { // the source answers others
+	if soon := r.failed.Add(pauseHeard); soon.Before(r.until) && r.feedHeard().After(r.asked) { // the feed hears from the source again
 		r.until = soon
 	}
 	if now.Before(r.until) {
@@ -392,13 +392,13 @@ func (r *Revalidator) next(ctx context.Context, now time.Time) (*batch, time.Dur
 		until(at)
 	}
 	if b == nil && r.more {
-		r.more = false // until a build says so again: one that fails is tried again like any other
+		r.more = false // the next build sets it again; a failed batch is retried like any other
 		b = &batch{change: Change{Rest: true, Cause: "left for later"}}
 	}
 	return b, wait
 }
 
-// work builds a batch, or its parts.
+// work builds a batch. If that fails, it postpones the batch or searches for the part that fails.
 func (r *Revalidator) work(ctx context.Context, b *batch) {
 	err := r.build(ctx, b)
 	switch {
@@ -417,7 +417,7 @@ func (r *Revalidator) build(ctx context.Context, b *batch) error {
 	var p pile
 	p.add(b.change)
 	origins := map[string]string{}
-	asked, _, _ := strings.Cut(b.change.Cause, ":") // "file watch: " and one of the names
+	asked, _, _ := strings.Cut(b.change.Cause, ":") // keep "file watch" of "file watch: name"
 	for _, name := range b.change.Documents {
 		origins[name] = asked
 	}
@@ -440,7 +440,7 @@ func (r *Revalidator) build(ctx context.Context, b *batch) error {
 		c.Compared = started
 	}
 	r.queue.each(b.jobs, func(j *Job) { j.State, j.Started, j.Retry = Building, &started, nil })
-	if c.empty() { // a request that means no document
+	if c.empty() { // the request means no existing document
 		c.Documents = []string{}
 	}
 	res, err := r.cfg.Build(ctx, c)
@@ -451,7 +451,7 @@ func (r *Revalidator) build(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// built notes what a build did.
+// built records the result of a build.
 func (r *Revalidator) built(b *batch, c *Change, res *Result) {
 	now := time.Now().UTC()
 	done := b.jobs
@@ -473,7 +473,7 @@ func (r *Revalidator) built(b *batch, c *Change, res *Result) {
 		r.cfg.Logger.Info("builds succeed again", "after", now.Sub(r.since).Round(time.Second))
 		r.setAway(nil)
 		r.pause, r.until = 0, time.Time{}
-		if !c.Everything { // what happened meanwhile may have been missed
+		if !c.Everything { // changes during the outage may have been missed
 			r.queue.add(Change{Everything: true, Cause: "recovery"})
 		}
 	}
@@ -488,8 +488,8 @@ func (r *Revalidator) built(b *batch, c *Change, res *Result) {
 	r.compared(c, now)
 }
 
-// keepEnd ends jobs: in the journal, then for who waits for them. The journal need not be on the disk for it, because
-// doing jobs again is harmless.
+// keepEnd ends jobs: it appends their ends to the journal, then changes them in the queue. It does not wait for a sync,
+// because after a crash jobs can be done again without harm.
 func (r *Revalidator) keepEnd(jobs []*Job, res *Result, end func(*Job)) {
 	if log := r.journal.Load(); log != nil {
 		rec := record{Type: "end"}
@@ -500,7 +500,7 @@ func (r *Revalidator) keepEnd(jobs []*Job, res *Result, end func(*Job)) {
 			rec.Result = &short
 		}
 		for _, j := range jobs {
-			ended := *j // the loop alone changes jobs
+			ended := *j // safe without a lock: only the loop changes jobs
 			end(&ended)
 			rec.Jobs = append(rec.Jobs, ending{j.ID, ended.State, j.Started, ended.Ended, j.Tries, ended.Error})
 		}
@@ -511,7 +511,7 @@ func (r *Revalidator) keepEnd(jobs []*Job, res *Result, end func(*Job)) {
 	r.queue.each(jobs, end)
 }
 
-// cause says what a build is for: for the log and for explain.
+// cause describes what a build is for, for the log and for freshet explain.
 func cause(b *batch) string {
 	var parts []string
 	if b.change.Cause != "" {
@@ -528,7 +528,7 @@ func cause(b *batch) string {
 	return web.Clip(strings.Join(parts, "; "), 2000)
 }
 
-// outage puts everything off, because the source cannot be asked. Its pauses do not grow beyond some seconds.
+// outage postpones everything because the source cannot be reached. The pauses grow up to pauseMax.
 func (r *Revalidator) outage(b *batch, err error) {
 	now := time.Now()
 	r.pause = min(max(2*r.pause, pauseMin), pauseMax)
@@ -544,7 +544,7 @@ func (r *Revalidator) outage(b *batch, err error) {
 	r.queue.putBack(b, time.Time{})
 }
 
-// setAway notes what is wrong with the source; nil: nothing.
+// setAway records the error of the source; nil: it answers.
 func (r *Revalidator) setAway(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -562,7 +562,8 @@ func (r *Revalidator) setAway(err error) {
 	}
 }
 
-// isolate finds out which part of a batch cannot be built: what can is built now, the rest later or not at all.
+// isolate bisects a failed batch. It builds each half. If both halves fail with the error of the whole batch, the whole
+// batch is retried later. Otherwise it bisects the failing half.
 func (r *Revalidator) isolate(ctx context.Context, b *batch, err error) {
 	if b.units() <= 1 {
 		r.retry(b, err)
@@ -577,7 +578,7 @@ func (r *Revalidator) isolate(ctx context.Context, b *batch, err error) {
 	switch {
 	case ctx.Err() != nil:
 	case errLeft != nil && errRight != nil && errLeft.Error() == err.Error() && errRight.Error() == err.Error():
-		r.retry(b, err) // it is about none of them
+		r.retry(b, err) // no single unit causes the error
 	default:
 		for _, half := range []struct {
 			*batch
@@ -596,7 +597,7 @@ func (r *Revalidator) isolate(ctx context.Context, b *batch, err error) {
 	}
 }
 
-// retry makes what failed wait, or parks it.
+// retry schedules failed work for another try, or parks it after MaxTries.
 func (r *Revalidator) retry(b *batch, err error) {
 	now := time.Now().UTC()
 	var parked []*Job
@@ -605,7 +606,7 @@ func (r *Revalidator) retry(b *batch, err error) {
 	for _, j := range b.jobs {
 		tries = max(tries, j.Tries)
 	}
-	at := now.Add(backoff(tries + 1)) // one time for all: what failed together is tried together
+	at := now.Add(backoff(tries + 1)) // one time for all: work that failed together is retried together
 	r.queue.each(b.jobs, func(j *Job) {
 		j.fail(err)
 		if j.Tries >= r.cfg.MaxTries {

@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// settled is how old a file's time must be to tell that the file is as it was: changes within one tick of a file
-// system's clock have the same time, and some clocks are coarse.
+// settled is the age at which a file's modification time can be trusted. Changes within one tick of the file system's
+// clock leave the same time, and some clocks are coarse.
 const settled = 2 * time.Second
 
-// A sweep finds what has changed in folders by the sizes and times of their files, where nobody tells of changes.
+// A sweep finds changed files by size and modification time, where the system reports no changes.
 type sweep struct {
-	files map[string]stamp // nil: nobody has looked yet
+	files map[string]stamp // nil: look was never called
 }
 
-// A stamp is what a file looks like from outside.
+// A stamp identifies a file's version without its content.
 type stamp struct {
 	size, mtime int64
 	inode       uint64
 }
 
-// look returns the files below the roots that went, came or may have changed since the last look, in this order; all of
-// them the first time.
+// look returns the files below the roots that may have changed since the last look: first the deleted ones, then the
+// others. The first look returns all files.
 func (s *sweep) look(roots []string) (changed []string, err error) {
 	began := time.Now()
 	files := make(map[string]stamp, len(s.files))

@@ -7,46 +7,48 @@ import (
 	"time"
 )
 
-// A Census lists the names of all documents of the source, as Scan takes them, and of those that it had when it was scanned.
+// A Census lists the names of all documents in the source, and of all documents that the last scan found there. Names
+// are as Scan accepts them.
 type Census interface {
 	Names(ctx context.Context) ([]string, error)
 }
 
 // Sizes and times of a verification round.
 const (
-	sliceEvery    = 10 * time.Second // the documents of a round are compared in slices, so often
-	sliceMin      = 20               // documents, so that a small site is not busy with it all the time
-	sliceMax      = 500              // so that on-demand work need not wait long
+	sliceEvery    = 10 * time.Second // the documents of a round are compared in slices, one each interval
+	sliceMin      = 20               // documents; fewer slices keep a small site idle most of the time
+	sliceMax      = 500              // documents; short slices do not delay on-demand work
 	censusTimeout = 2 * time.Minute
 )
 
-// A round compares every document once, by name. It begins when the whole site was compared, and is so much shorter than
-// cfg.Verify that every document is compared again before that is over.
+// A round compares every document once, in the order of names. It begins after a build has looked at everything or
+// after the round before. It is shorter than cfg.Verify, so that no document's last comparison is older than that.
 type round struct {
 	began  time.Time // zero: nothing was compared yet
 	length time.Duration
-	names  []string // still to be compared; nil: not counted yet
+	names  []string // names still to be compared, in order
+	// all names of this round; nil: not listed yet
 	known  map[string]struct{}
-	size   int           // of a slice
-	every  time.Duration // between slices
+	size   int           // documents in a slice
+	every  time.Duration // pause between slices
 	next   time.Time
 	busy   bool // part is queued or being built
 	part   compared
 	tries  int
-	done   []compared // its parts that were built
-	before []compared // those of the round before
+	done   []compared // parts of this round that were built
+	before []compared // parts of the round before
 }
 
-// A compared is a part of a round: the documents after those of the part before, up to a name.
+// A compared is a part of a round: the documents after the part before it, up to and including a name.
 type compared struct {
 	upTo string
-	at   time.Time // before the source was read
+	at   time.Time // just before the source was read
 }
 
-// allNames is after every name.
+// allNames sorts after every name.
 const allNames = "\xff"
 
-// since is since when every document has been compared, once those up to a name are, at that time.
+// since returns the oldest comparison time of any document, assuming that all names up to upTo are compared at at.
 func (v *round) since(upTo string, at time.Time) time.Time {
 	for _, part := range v.before {
 		if part.upTo > upTo {
@@ -59,14 +61,14 @@ func (v *round) since(upTo string, at time.Time) time.Time {
 	return at
 }
 
-// newRound begins a round, somewhat shorter than it may be and of another length each time, so that several sites do not
-// ask one source together.
+// newRound begins a round. Its length is random, so that several sites do not ask one source at the same time.
 func newRound(now time.Time, verify time.Duration, before []compared) round {
 	length := time.Duration(float64(verify) * (0.7 + 0.1*rand.Float64()))
 	return round{began: now, length: length, next: now.Add(length), before: before}
 }
 
-// verify queues the next part of the round when its time has come, and says when it comes; the zero time: not yet known.
+// verify queues the next part of the round if it is due. Otherwise it returns when the part is due; zero: not known
+// yet.
 func (r *Revalidator) verify(ctx context.Context, now time.Time) time.Time {
 	v := &r.round
 	if r.cfg.Verify <= 0 || v.began.IsZero() || v.busy {
@@ -90,7 +92,7 @@ func (r *Revalidator) verify(ctx context.Context, now time.Time) time.Time {
 	upTo := allNames
 	if len(slice) < len(v.names) {
 		upTo = slice[len(slice)-1]
-	} else { // the last one: what has come since the round began belongs to it
+	} else { // the last part includes the documents that are new since the round began
 		late, ok := r.census(ctx)
 		if !ok {
 			return r.until
@@ -108,27 +110,27 @@ func (r *Revalidator) verify(ctx context.Context, now time.Time) time.Time {
 	return time.Time{}
 }
 
-// census asks for the names; it reports false when the source cannot be asked.
+// census lists the names. It reports false if the source cannot be reached, or the daemon stops.
 func (r *Revalidator) census(ctx context.Context) ([]string, bool) {
 	r.asked = time.Now()
 	running := ctx
-	ctx, cancel := context.WithTimeout(ctx, censusTimeout) // of a hundred thousand names; the source has shorter ones of its own
+	ctx, cancel := context.WithTimeout(ctx, censusTimeout) // enough for a hundred thousand names; the source has shorter timeouts of its own
 	defer cancel()
 	names, err := r.cfg.Census.Names(ctx)
 	switch {
-	case running.Err() != nil: // it is told to stop, so nothing is wrong
+	case running.Err() != nil: // the daemon stops: this is no outage
 		return nil, false
 	case err != nil:
 		r.outage(&batch{change: Change{Cause: "census"}}, err)
 		return nil, false
 	}
 	if r.away != "" {
-		r.queue.add(Change{Everything: true, Cause: "recovery"}) // no build may have noticed
+		r.queue.add(Change{Everything: true, Cause: "recovery"}) // an outage may have ended before any build noticed
 	}
 	return names, true
 }
 
-// count begins the comparing.
+// count lists the names of a round, and computes the size and interval of its slices.
 func (r *Revalidator) count(ctx context.Context, now time.Time) bool {
 	names, ok := r.census(ctx)
 	if !ok {
@@ -149,7 +151,7 @@ func (r *Revalidator) count(ctx context.Context, now time.Time) bool {
 	return true
 }
 
-// compared takes in what a build has compared.
+// compared records which documents a build has compared.
 func (r *Revalidator) compared(c *Change, now time.Time) {
 	v := &r.round
 	switch {
@@ -165,7 +167,7 @@ func (r *Revalidator) compared(c *Change, now time.Time) {
 		v.names = v.names[min(v.size, len(v.names)):]
 		v.next = v.next.Add(v.every)
 		if late := now.Sub(v.next); late > 0 && len(v.names) > 0 {
-			// Behind after an outage or a long build: what is left is spread over what is left of the time.
+			// A long build or an outage delayed the round: spread the rest over the remaining time.
 			parts := (len(v.names) + v.size - 1) / v.size
 			left := max(v.began.Add(v.length).Sub(now), 0)
 			v.every = left / time.Duration(parts)
@@ -175,7 +177,7 @@ func (r *Revalidator) compared(c *Change, now time.Time) {
 	}
 }
 
-// retryTimed lets a part of the round wait that failed for another reason than the source.
+// retryTimed schedules a failed part of the round again. The failure is not an outage of the source.
 func (r *Revalidator) retryTimed(b *batch, err error) {
 	v := &r.round
 	v.busy = false

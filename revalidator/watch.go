@@ -15,34 +15,35 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// A watcher queues changes of the content and theme folders. Where the system lets it watch no more folders, or a
-// folder cannot be watched, it says so once and looks itself every so often.
+// A watcher queues changes in the content and theme folders. If a folder cannot be watched, for example because the
+// system's limit is reached, it logs this once and polls instead.
 //
-// A folder is watched by its real name, and its events are those of all names that it is looked at by. Symbolic links
-// on the way to a root, and within it, are watched too, each where it lies: one that leads elsewhere now may make a root
-// another one.
+// A folder is watched by its real name (without symbolic links). One event is translated to all names by which a root
+// reaches the folder. Symbolic links on the way to a root, and within it, are watched too, each in its own folder: when
+// a link's target changes, a different tree may appear.
 type watcher struct {
 	cfg     Config
 	queue   *queue
-	fs      *fsnotify.Watcher // nil: nothing can be watched
+	fs      *fsnotify.Watcher // nil: the system offers no watching
 	roots   []string
-	dirs    map[string][]string // watched folders, with the names that they are looked at by; none: for the links in it
-	links   map[string][]string // links, and roots, by their real folder: whose roots they may change
-	targets map[string][]string // files that links lead to, likewise with the names that they are looked at by
+	dirs    map[string][]string // real name of a watched folder → its names below the roots; empty: watched only for the links in it
+	links   map[string][]string // real name of a link or root → the roots that it affects
+	targets map[string][]string // real name of a file that links lead to → its names below the roots
 	poll    bool
 	sweep   sweep
 
-	// Documents that are not there. Editors put a file away before they write the new one, so each has a second to come
-	// back. Those of which more and more go are told together, so that a build sees how much goes.
-	gone  map[string]time.Time // until when a new document may be it, with another name; zero: none is
-	since time.Time            // when the first of them went
-	due   *time.Timer          // fires when they are really gone
+	// Documents that are missing. Some editors move a file away before they write the new one, so a missing file gets a
+	// second to come back. While more files vanish, all are held back and then queued together, so that the build sees
+	// how many are gone.
+	gone  map[string]time.Time // until when a new document may be this one under another name; zero: it cannot be
+	since time.Time            // when the first of them vanished
+	due   *time.Timer          // fires when the missing documents count as deleted
 }
 
-// Times of documents that are gone.
+// Delays for missing documents.
 const (
-	renaming  = 100 * time.Millisecond // a new name comes so soon after the old one has gone
-	vanishing = 10 * time.Second       // so long those that go are waited for to be all
+	renaming  = 100 * time.Millisecond // the new name of a renamed file comes within this time
+	vanishing = 10 * time.Second       // missing documents are held back this long at most
 )
 
 func newWatcher(cfg Config, q *queue) *watcher {
@@ -64,7 +65,8 @@ func newWatcher(cfg Config, q *queue) *watcher {
 	return w
 }
 
-// watchRoot watches a root with all below it, and what leads to it: a root may come later, or be replaced.
+// watchRoot watches a root with everything below it, and the links on the way to it. The root may appear or be replaced
+// later.
 func (w *watcher) watchRoot(root string) {
 	drop(w.links, func(r string) bool { return r == root })
 	drop(w.targets, func(name string) bool { _, ok := below(root, name); return ok })
@@ -78,7 +80,7 @@ func (w *watcher) watchRoot(root string) {
 	}
 }
 
-// way watches the links on the way to name, which is in the tree of root or root itself.
+// way watches the links on the way to name, which is root or lies below it.
 func (w *watcher) way(name, root string) error {
 	links, real, err := resolve(name)
 	if err != nil {
@@ -114,7 +116,7 @@ func addName(names map[string][]string, key, name string) {
 	}
 }
 
-// drop takes names away, and keys that have none left.
+// drop deletes names, and the keys that have no names left.
 func drop(names map[string][]string, gone func(name string) bool) {
 	for key, list := range names {
 		if list = slices.DeleteFunc(list, gone); len(list) == 0 {
@@ -125,7 +127,7 @@ func drop(names map[string][]string, gone func(name string) bool) {
 	}
 }
 
-// watch watches a folder by its real name. name is what it is looked at by; empty: nothing.
+// watch watches a folder by its real name. name is its name below a root; empty: it has none.
 func (w *watcher) watch(real, name string) error {
 	if err := w.fs.Add(real); err != nil {
 		return absentIsNil(err)
@@ -139,7 +141,7 @@ func (w *watcher) watch(real, name string) error {
 	return nil
 }
 
-// add watches a folder of a root's tree and all below it.
+// add watches a folder below a root, and everything in it.
 func (w *watcher) add(folder, root string) error {
 	return walk(folder, nil, func(name string, folder, link bool) error {
 		if link {
@@ -161,8 +163,8 @@ func (w *watcher) add(folder, root string) error {
 	})
 }
 
-// resolve follows a name to what it really is, and lists the links that it meets, each by its real folder. What is not
-// there is itself.
+// resolve resolves all symbolic links in name. It also lists the links that it meets, each by its real folder. A
+// missing file resolves to itself.
 func resolve(name string) (links []string, real string, err error) {
 	name, err = filepath.Abs(name)
 	if err != nil {
@@ -172,15 +174,15 @@ func resolve(name string) (links []string, real string, err error) {
 	real = sep
 	rest := strings.Split(strings.Trim(name, sep), sep)
 	for len(rest) > 0 {
-		next := filepath.Join(real, rest[0]) // ".." too: real has no links
+		next := filepath.Join(real, rest[0]) // correct for ".." too, because real contains no links
 		rest = rest[1:]
 		target, err := os.Readlink(next)
-		if err != nil { // no link, or not there
+		if err != nil { // not a link, or missing
 			real = next
 			continue
 		}
 		if links = append(links, next); len(links) > maxLinks {
-			return links, next, nil // a circle, which who reads it finds
+			return links, next, nil // a cycle; opening the file fails with a proper error
 		}
 		if filepath.IsAbs(target) {
 			real = sep
@@ -190,18 +192,18 @@ func resolve(name string) (links []string, real string, err error) {
 	return links, real, nil
 }
 
-// maxLinks is how many links there may be on the way to one file.
+// maxLinks limits the links on the way to one file.
 const maxLinks = 40
 
-// walk visits a folder and all below it, whatever links lead to, without what is passing. seen are the real folders on
-// the way to it. An absent folder has nothing.
+// walk visits a folder and everything below it. It follows links and skips the names that passing reports. seen holds
+// the real folders on the way, against cycles. An absent folder is empty.
 func walk(folder string, seen []string, visit func(name string, folder, link bool) error) error {
 	real, err := filepath.EvalSymlinks(folder)
 	if err != nil || slices.Contains(seen, real) {
 		return absentIsNil(err)
 	}
 	seen = append(seen, real)
-	// The separator makes it follow a folder that is a symbolic link.
+	// The trailing separator makes WalkDir follow a folder that is a symbolic link.
 	return filepath.WalkDir(folder+string(filepath.Separator), func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return absentIsNil(err)
@@ -234,18 +236,18 @@ func absentIsNil(err error) error {
 	return err
 }
 
-// forget stops watching a folder that is not where it was, and all below it.
+// forget stops watching a folder that was moved or deleted, and everything below it.
 func (w *watcher) forget(folder string) {
 	for real, names := range w.dirs {
 		left := slices.DeleteFunc(names, func(name string) bool { _, ok := below(folder, name); return ok })
 		if w.dirs[real] = left; len(left) == 0 && !w.leads(real) {
 			delete(w.dirs, real)
-			_ = w.fs.Remove(real) // what is gone is watched no more
+			_ = w.fs.Remove(real) // fails if the kernel already dropped the watch
 		}
 	}
 }
 
-// leads reports whether a folder holds a link that is watched, or what one leads to.
+// leads reports whether a folder holds a watched link, or a file that such a link leads to.
 func (w *watcher) leads(real string) bool {
 	for _, names := range []map[string][]string{w.links, w.targets} {
 		for name := range names {
@@ -296,7 +298,7 @@ func (w *watcher) run(ctx context.Context) error {
 		case <-w.due.C:
 			w.giveUp()
 		case err := <-lost:
-			// An overflow loses events, those of new folders among them, so everything may have changed.
+			// An overflow loses events, possibly those of new folders: everything may have changed.
 			w.cfg.Logger.Warn("file watch lost events, looking at everything", "error", err)
 			for _, root := range w.roots {
 				w.watchRoot(root)
@@ -308,12 +310,12 @@ func (w *watcher) run(ctx context.Context) error {
 	}
 }
 
-// look queues what has changed since it looked last.
+// look polls: it queues what changed since the last look.
 func (w *watcher) look() {
 	first := w.sweep.files == nil
 	changed, err := w.sweep.look(w.roots)
 	c := Change{Cause: "poll"}
-	if first || err != nil { // the build says what cannot be read
+	if first || err != nil { // a build reports unreadable files
 		c.Everything, c.Theme = true, w.cfg.Theme != ""
 	}
 	for _, name := range changed {
@@ -329,7 +331,7 @@ func (w *watcher) look() {
 	}
 }
 
-// told hears of a change by a real name, and takes it for one of all names that it is looked at by.
+// told takes an event with a real name, and handles it for each name below the roots.
 func (w *watcher) told(e fsnotify.Event) {
 	e.Name = filepath.Clean(e.Name)
 	if e.Op == fsnotify.Chmod {
@@ -377,7 +379,8 @@ func (w *watcher) event(e fsnotify.Event) {
 	if slices.Contains(w.roots, e.Name) {
 		w.watchRoot(e.Name)
 	} else if e.Has(fsnotify.Create) {
-		// Before the change is queued: what comes into the folder from now on is seen, what is in it is found by the build.
+		// Watch the folder before the change is queued: the build finds what is already in it, and the watch reports
+		// what comes later.
 		root := w.cfg.Theme
 		if isContent {
 			root = w.cfg.Content
@@ -398,8 +401,9 @@ func (w *watcher) event(e fsnotify.Event) {
 	}
 }
 
-// came adds a document to a change, unless it is not there: that may be for a moment only. created says that it may be one
-// that had another name, moved that it may have got one: both names belong together.
+// came adds a document to a change. A missing document is held back, because an editor may be replacing it. created
+// means that the file may be the new name of another document, moved that it may have got another name. A build gets
+// both names of a renamed document together.
 func (w *watcher) came(c *Change, name string, created, moved bool) {
 	now := time.Now()
 	if _, err := os.Lstat(filepath.Join(w.cfg.Content, filepath.FromSlash(name))); errors.Is(err, fs.ErrNotExist) {
@@ -426,7 +430,7 @@ func (w *watcher) came(c *Change, name string, created, moved bool) {
 	}
 }
 
-// giveUp queues what has not come back.
+// giveUp queues the documents that did not come back.
 func (w *watcher) giveUp() {
 	names := slices.Sorted(maps.Keys(w.gone))
 	clear(w.gone)
@@ -435,13 +439,13 @@ func (w *watcher) giveUp() {
 	}
 }
 
-// passing reports whether the name is one that editors use for moments only, or is hidden.
+// passing reports whether a file is hidden or a temporary file of an editor.
 func passing(name string) bool {
 	return strings.HasPrefix(name, ".") || strings.HasSuffix(name, "~") || strings.HasSuffix(name, ".swp") || name == "4913" ||
 		strings.HasPrefix(name, "#") && strings.HasSuffix(name, "#") || strings.HasSuffix(name, "___jb_tmp___") || strings.HasSuffix(name, "___jb_old___")
 }
 
-// below is name relative to root, with slashes; "." for root itself.
+// below returns name relative to root, with slashes; "." is root itself.
 func below(root, name string) (string, bool) {
 	if root == "" {
 		return "", false

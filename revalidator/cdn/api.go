@@ -15,7 +15,7 @@ import (
 	"freshet/internal/web"
 )
 
-// A form is what a request names.
+// A form is the way in which a request names pages.
 type form uint8
 
 const (
@@ -24,51 +24,51 @@ const (
 	byAll
 )
 
-// An order is what one request asks a CDN to forget.
+// An order is the content of one purge request.
 type order struct {
 	form  form
-	keys  []string    // encoded as they stand in the pages' headers
+	keys  []string    // encoded as in the pages' headers
 	paths []site.Path // of byURL
 }
 
-// An api makes the requests of one kind of CDN, and reads the answers.
+// An api builds the requests for one kind of CDN and reads its answers.
 type api interface {
-	// request makes the request for an order. The context is its deadline.
+	// request builds the HTTP request for an order.
 	request(ctx context.Context, o *order, token string) (*http.Request, error)
-	// accepted judges the body of an answer of status 2xx. An error says why it accepted nothing.
+	// accepted checks the body of a 2xx answer. An error says why the CDN accepted nothing.
 	accepted(o *order, body []byte) error
 }
 
-// A trouble is why a request was not accepted.
+// A trouble is the kind of reason why a request was not accepted.
 type trouble uint8
 
 const (
-	away    trouble = iota // no answer, or 5xx: later
-	limited                // 429: later
-	denied                 // whoever asks is not allowed to, or asks at the wrong place: somebody must act
-	wrong                  // this request is refused: perhaps because of one of the things it names
+	away    trouble = iota // no answer, or 5xx: try later
+	limited                // 429: try later
+	denied                 // the token or the address is wrong: an operator must act
+	wrong                  // this request is refused, perhaps because of one of its pages
 )
 
-// A refusal says why a request was not accepted, and what to do. It holds no secret.
+// A refusal says why a request was not accepted, and how to fix that. It contains no secret.
 type refusal struct {
 	trouble trouble
 	message string
 	remedy  string
-	after   time.Duration // no sooner is it to be tried again; 0: unknown
+	after   time.Duration // earliest time for the next try; 0: unknown
 }
 
 func (r *refusal) Error() string { return r.message }
 
 const (
-	// sendTimeout is for one purge request. CDNs answer in well under a second; Fastly's own client waits for 10.
+	// sendTimeout limits one purge request. CDNs answer in well under a second; Fastly's own client waits 10 seconds.
 	sendTimeout = 10 * time.Second
-	// maxAnswer is how much of an answer is read.
+	// maxAnswer limits how much of an answer is read.
 	maxAnswer = 64 << 10
-	// maxRetryAfter bounds what a CDN can make us wait: an hour is the longest window that any of them counts in.
+	// maxRetryAfter limits the pause that a CDN can demand. No CDN counts in windows of more than an hour.
 	maxRetryAfter = time.Hour
 )
 
-// send asks the CDN to forget. The error is a refusal.
+// send sends one purge request to the CDN. Its errors are refusals.
 func (c *CDN) send(ctx context.Context, client *http.Client, o *order) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
@@ -99,7 +99,7 @@ func (c *CDN) send(ctx context.Context, client *http.Client, o *order) error {
 	}
 	if c.refresh && (resp.StatusCode < 500 && resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusForbidden) &&
 		resp.Header.Get("X-Freshet-Generation") != "" {
-		return nil // the page itself, which is a redirect or gone
+		return nil // the request fetched the page itself, which is a redirect or gone
 	}
 	r := judge(resp.StatusCode)
 	r.message = fmt.Sprintf("the CDN answers %d", resp.StatusCode)
@@ -138,7 +138,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// bare takes the address from an error of net/http: one that was written into the settings may hold a secret.
+// bare removes the address from an error of net/http, because an address in the settings may contain a secret.
 func bare(err error) error {
 	if ue, ok := errors.AsType[*url.Error](err); ok {
 		return ue.Err
@@ -146,7 +146,7 @@ func bare(err error) error {
 	return err
 }
 
-// conceal takes the token from what a CDN says.
+// conceal replaces the token in a CDN's text.
 func conceal(text, token string) string {
 	if token == "" {
 		return text
@@ -154,5 +154,5 @@ func conceal(text, token string) string {
 	return strings.ReplaceAll(text, token, hidden)
 }
 
-// absolute is the address of a page as readers ask for it.
+// absolute returns the address at which readers request a page.
 func absolute(root *url.URL, p site.Path) string { return root.Scheme + "://" + root.Host + p.URL() }

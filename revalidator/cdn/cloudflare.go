@@ -12,9 +12,10 @@ import (
 	"freshet/internal/web"
 )
 
-// cloudflare purges a zone of Cloudflare: POST /zones/ZONE/purge_cache with tags, files or purge_everything. The limits are
-// those of developers.cloudflare.com/cache/how-to/purge-cache: 100 names in a request on every plan; by tag a token
-// bucket of the account by plan; by URL hundreds a second, under the API's own 1,200 requests in five minutes.
+// cloudflare purges a zone of Cloudflare: POST /zones/ZONE/purge_cache with tags, files or purge_everything.
+// developers.cloudflare.com/cache/how-to/purge-cache gives the limits. A request holds 100 names on every plan.
+// Requests by tag use a token bucket of the account, which depends on the plan. Requests by URL may be hundreds a
+// second, but the API allows 1,200 requests in five minutes.
 type cloudflare struct {
 	url  string
 	site *url.URL
@@ -32,7 +33,7 @@ func (p *parser) cloudflare(c *CDN) {
 	c.all = true
 	c.keys = limit{batch: 100, rate: 5.0 / 60, burst: 25}
 	switch p.Plan {
-	case "", "free": // the least: it is right for every plan
+	case "", "free": // the lowest limit, correct for every plan
 	case "pro":
 		c.keys.rate = 5
 	case "business":

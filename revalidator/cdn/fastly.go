@@ -9,8 +9,8 @@ import (
 	"net/url"
 )
 
-// fastly purges a service of Fastly: up to 256 surrogate keys in a request, URLs one by one. Its limit is 100,000 purges
-// an hour for a customer; each key is counted as one, and a part of it is left to others.
+// fastly purges a service of Fastly: up to 256 surrogate keys in a request, URLs one by one. Fastly allows a customer
+// 100,000 purges an hour, and each key counts as one. Freshet uses 80,000 of them.
 type fastly struct {
 	api     string
 	service string
@@ -32,7 +32,7 @@ func (p *parser) fastly(c *CDN) {
 	c.urls = limit{batch: 1, rate: anHour / 3600.0, burst: atOnce, perOne: true}
 	c.most = mostAtOnce
 	if c.byURLs {
-		c.most = 1000 // a request for each
+		c.most = 1000 // each URL is a request of its own
 	}
 	c.absence = "see whether the service's VCL removes the header X-Freshet-Generation"
 }
@@ -61,7 +61,7 @@ func (f *fastly) request(ctx context.Context, o *order, token string) (*http.Req
 	if len(body) > 0 {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if f.soft && o.form != byAll { // everything cannot be purged softly
+	if f.soft && o.form != byAll { // Fastly has no soft purge of everything
 		req.Header.Set("Fastly-Soft-Purge", "1")
 	}
 	return req, nil

@@ -14,12 +14,12 @@ import (
 // A Generation is one generation of the page log. This package does not import the page log: G is the log's own type.
 type Generation[G any] interface {
 	comparable
-	// Number is the number of the generation; 0: nothing was committed yet.
+	// Number returns the generation's number; 0: nothing was committed yet.
 	Number() uint64
 	// All returns every entry.
 	All() iter.Seq[*site.Entry]
-	// Changes returns the paths whose answers differ from those of old: pairs of the entries before and now, nil where
-	// there is none. A zero old has no entries.
+	// Changes returns the paths whose answers differ from those of old, as pairs of the old and the new entry. An
+	// absent entry is nil. A zero old has no entries.
 	Changes(old G) iter.Seq2[*site.Entry, *site.Entry]
 }
 
@@ -34,7 +34,7 @@ type Log[G any] interface {
 // Answers says how the server answers for entries.
 type Answers struct {
 	Key     func(*site.Entry) string // the purge key of the answer; empty: it has none
-	Lasting func(*site.Entry) bool   // the answer never changes: caches keep it for ever
+	Lasting func(*site.Entry) bool   // the answer never changes, so caches keep it for ever
 }
 
 // A Follower purges what each generation changes. A nil Follower does nothing: the site has no CDN.
@@ -42,11 +42,11 @@ type Follower[G Generation[G]] struct {
 	purger  *Purger
 	log     Log[G]
 	answers Answers
-	last    G // the newest generation that was handed to the purger; zero: it is not known
+	last    G // the newest generation that the purger received; zero: unknown
 }
 
-// Follow returns a Follower of log. If a process ended between a commit and its purge, Follow makes up for that purge. If it
-// does not know what changed since the last one, it purges everything.
+// Follow returns a Follower of log. It makes up for a purge that was lost because a process ended between a commit and
+// its purge. If it cannot find out what changed, it purges everything.
 func Follow[G Generation[G]](purger *Purger, log Log[G], answers Answers) (*Follower[G], error) {
 	f := &Follower[G]{purger: purger, log: log, answers: answers}
 	accepted := purger.Accepted()
@@ -98,7 +98,7 @@ func (f *Follower[G]) Close() error {
 // Trusted reports whether caches may keep pages until they are purged, see [Purger.Trusted].
 func (f *Follower[G]) Trusted() bool { return f != nil && f.purger.Trusted() }
 
-// Stats returns what has been done and what is still to do.
+// Stats returns the counts and the pending work of each CDN.
 func (f *Follower[G]) Stats() Stats {
 	if f == nil {
 		return Stats{}
@@ -106,7 +106,8 @@ func (f *Follower[G]) Stats() Stats {
 	return f.purger.Stats()
 }
 
-// Stale lists, by path, the pages of g whose answers a cache may hold from old; zero: from any older generation.
+// Stale lists, by path, the pages of g for which a cache may hold an answer of old. A zero old means any older
+// generation.
 func Stale[G Generation[G]](g, old G, answers Answers) []Page {
 	var none G
 	var pages []Page
@@ -122,7 +123,7 @@ func Stale[G Generation[G]](g, old G, answers Answers) []Page {
 		if was != nil {
 			p.Path = was.Path
 			if key := answers.Key(was); key != "" {
-				p.Key = key // the older copies carry the older key
+				p.Key = key // the old copies carry the old key
 			}
 		}
 		switch {
@@ -136,7 +137,7 @@ func Stale[G Generation[G]](g, old G, answers Answers) []Page {
 		}
 	}
 	if newErrorPage && old != none {
-		// The answers for removed pages have the body of the error page.
+		// The answers for removed pages contain the error page.
 		for e := range g.All() {
 			if e.Status == 410 {
 				pages = append(pages, Page{Path: e.Path, Key: answers.Key(e)})

@@ -14,38 +14,38 @@ import (
 )
 
 const (
-	// samplePages is how many pages are read back of those that were purged together, and leastPages how many at least
-	// where many are purged one after the other.
+	// samplePages is the number of pages read back after a large purge. If reading back is limited, it is fewer, but at
+	// least leastPages.
 	samplePages = 20
 	leastPages  = 3
-	// looks is how often a page that is still old is looked at before it is purged again: a purge takes a moment to
-	// reach all of a CDN. The first look comes after firstLook, each further one after four times as long.
+	// looks is how often a page that is still old is read back before it is purged again, because a purge takes a
+	// moment to reach the whole CDN. The first look comes after firstLook, each further one after four times as long.
 	looks     = 3
 	firstLook = 200 * time.Millisecond
 
-	// together is how long reading back waits for further requests of a large purge.
+	// together is how long reading back waits for further requests of a large purge, so that one sample covers all.
 	together = 2 * time.Second
 
 	retryMin = time.Second
 	retryMax = 5 * time.Minute
 )
 
-// backoff is the pause after the nth failure in a row, with a fifth of jitter either way.
+// backoff returns the pause after the nth consecutive failure, with 20 % jitter.
 func backoff(n int) time.Duration {
 	d := retryMin << min(max(n-1, 0), 9)
 	d = min(d, retryMax)
 	return d - d/5 + rand.N(2*d/5)
 }
 
-// An item is a page, or everything, that a CDN is to forget.
+// An item is a page, or everything, that must be purged.
 type item struct {
 	pending
 	state  state
-	due    time.Time // when to send it, or to read it back
-	tries  int       // sent, and still old
-	looked int       // since it was sent
-	blind  int       // looks that told nothing, in a row
-	alone  bool      // sent by itself: a request with it was refused
+	due    time.Time // when to send it or to read it back
+	tries  int       // purges after which the page was still old
+	looked int       // reads since it was sent
+	blind  int       // consecutive reads without a result
+	alone  bool      // sent in a request of its own, because a request with several pages was refused
 	alarm  bool
 }
 
@@ -53,29 +53,29 @@ type state uint8
 
 const (
 	waiting state = iota
-	flying        // a request with it is under way
-	sent          // to be read back
+	flying        // in a request that is being sent
+	sent          // waits to be read back
 )
 
 func (i *item) since() time.Time { return time.UnixMilli(i.At) }
 
-// A lane brings purges to one CDN. Two goroutines run it: one sends, one reads back.
+// A lane purges one CDN. One goroutine sends, another reads back.
 type lane struct {
 	cdn    CDN
 	p      *Purger
 	log    *slog.Logger
-	client *http.Client // of the API
-	reader *http.Client // of pages
+	client *http.Client // for the CDN's API
+	reader *http.Client // for pages
 	send   chan struct{}
 	look   chan struct{}
 
-	mu       sync.Mutex // protects what follows
+	mu       sync.Mutex // protects the following fields
 	items    map[site.Path]*item
-	pause    time.Time // nothing is sent before
-	failures int       // of requests, in a row
-	last     *refusal  // why the CDN does not have all pages; nil: it has
-	alarmed  bool      // that was told
-	began    time.Time // nothing is late before AlarmAfter from then
+	pause    time.Time // nothing is sent before this time
+	failures int       // consecutive failed requests
+	last     *refusal  // why the CDN lacks pages; nil: it has all
+	alarmed  bool      // the log has reported the alarm
+	began    time.Time // start of Run; nothing is late before began + AlarmAfter
 	buckets  [3]*bucket
 	stats    CDNStats
 }
@@ -104,7 +104,7 @@ func newLane(p *Purger, c CDN, a *account) *lane {
 	return l
 }
 
-// weight is how many keys and URLs the pages are. Pages with one key count once.
+// weight counts the keys and URLs that name the pages. Pages with the same key count once.
 func (c *CDN) weight(pages []Page) int {
 	if c.byURLs {
 		return len(pages)
@@ -120,16 +120,16 @@ func (c *CDN) weight(pages []Page) int {
 	return n + len(keys)
 }
 
-// mostPages is how many pages are remembered for a CDN one by one, whatever they weigh.
+// mostPages limits the pages that are remembered one by one for a CDN, whatever their weight.
 const mostPages = 20_000
 
-// tooMany reports whether further pages are more than is sensible.
+// tooMany reports whether purging everything is better than naming these pages as well.
 func (c *CDN) tooMany(a *account, pages []Page) bool {
 	if !c.all {
 		return false
 	}
 	if c.keys.batch > 0 && c.urls.batch == 0 && slices.ContainsFunc(pages, func(p Page) bool { return p.Key == "" }) {
-		return true // they can be named in no other way
+		return true // without a key such pages cannot be named
 	}
 	all := slices.Clone(pages)
 	for path, p := range a.Pending {
@@ -140,7 +140,7 @@ func (c *CDN) tooMany(a *account, pages []Page) bool {
 	return len(all) > mostPages || c.most > 0 && c.weight(all) > c.most
 }
 
-// add takes in a purge that is in the outbox.
+// add queues a purge that is already in the outbox.
 func (l *lane) add(r *purgeRecord, now time.Time, settle time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -149,7 +149,7 @@ func (l *lane) add(r *purgeRecord, now time.Time, settle time.Duration) {
 		due := now.Add(settle)
 		if old != nil {
 			p.At = min(p.At, old.At)
-			// Edits that come all the time do not put a page off for ever.
+			// Continuous edits must not postpone a page for ever.
 			due = earliest(due, old.since().Add(4*settle))
 		}
 		it := &item{pending: p, due: due}
@@ -170,7 +170,7 @@ func (l *lane) add(r *purgeRecord, now time.Time, settle time.Duration) {
 		l.items[everything].alarm = alarm
 		l.stats.Everything++
 	} else if all := l.items[everything]; all != nil && all.state == waiting && len(r.Pages) > 0 {
-		// What is still to be purged with everything need not be named.
+		// The waiting purge of everything includes these pages.
 		all.Generation, all.Seq = r.Generation, r.Seq
 		all.Sample = spread(merge(r.Pages, all.Sample), samplePages)
 		all.due = earliest(now.Add(settle), all.since().Add(4*settle))
@@ -182,7 +182,7 @@ func (l *lane) add(r *purgeRecord, now time.Time, settle time.Duration) {
 	nudge(l.send)
 }
 
-// merge returns the pages of newer and those of older that are not among them.
+// merge returns newer, and the pages of older that are not in newer.
 func merge(newer, older []Page) []Page {
 	out := slices.Clone(newer)
 	for _, p := range older {
@@ -193,7 +193,7 @@ func merge(newer, older []Page) []Page {
 	return out
 }
 
-// spread picks n of the pages, evenly, the first among them.
+// spread picks n elements at even distances, including the first.
 func spread[T any](all []T, n int) []T {
 	if len(all) <= n {
 		return all
@@ -219,10 +219,10 @@ func nudge(c chan struct{}) {
 	}
 }
 
-// never is how long nobody waits for who is nudged when there is something to do.
+// never is a wait without a deadline: a nudge ends it.
 const never = time.Hour
 
-// await waits for a nudge or for d to pass. It reports whether ctx goes on.
+// await waits for a nudge or for d. It reports false if ctx has ended.
 func await(ctx context.Context, c chan struct{}, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -247,13 +247,13 @@ func (l *lane) runSend(ctx context.Context) {
 		}
 		err := l.cdn.send(ctx, l.client, o)
 		if ctx.Err() != nil {
-			return // the outbox has it, and the next start sends it again
+			return // the outbox holds the purge, and the next start sends it again
 		}
 		l.settle(items, err, time.Now())
 	}
 }
 
-// next makes the next request, or says how long there is nothing to do.
+// next returns the next request, or how long to wait for one.
 func (l *lane) next(now time.Time) (*order, []*item, time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -311,7 +311,7 @@ func (l *lane) next(now time.Time) (*order, []*item, time.Duration) {
 	return o, items, 0
 }
 
-// order makes a request of items that are due: of the first, and of those that can go with it.
+// order builds a request from the due items: the first one, and all that fit into the same request.
 func (l *lane) order(due []*item) (*order, []*item) {
 	first := due[0]
 	if first.Path == everything {
@@ -325,7 +325,7 @@ func (l *lane) order(due []*item) (*order, []*item) {
 	var items []*item
 	size := 0
 	if o.form == byKey && !first.alone && lim.batch > 1 {
-		// Pages with more keys than fit into a header have this one instead.
+		// Pages with too many keys for one header carry this key instead.
 		o.keys = append(o.keys, web.OverflowTag)
 	}
 	named := map[string]bool{}
@@ -343,7 +343,7 @@ func (l *lane) order(due []*item) (*order, []*item) {
 				if o.form == byURL {
 					break
 				}
-				continue // others with a key that is in it come along
+				continue // later items with a key of this request still join it
 			}
 			named[name] = true
 			size += len(name) + 1
@@ -358,8 +358,8 @@ func (l *lane) order(due []*item) (*order, []*item) {
 	return o, items
 }
 
-// form says how to purge a page. What was purged by its key in vain is purged by its URL at every other try: a copy
-// may be there that never had the key.
+// form decides how to purge a page. After a purge by key without effect the next try is by URL, and so on in turn,
+// because an old copy may lack the key.
 func (l *lane) form(it *item) form {
 	switch {
 	case l.cdn.urls.batch == 0:
@@ -370,12 +370,12 @@ func (l *lane) form(it *item) form {
 	return byKey
 }
 
-// settle takes in how a request went.
+// settle records the result of a request.
 func (l *lane) settle(items []*item, err error, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	defer nudge(l.look)
-	items = slices.DeleteFunc(items, func(it *item) bool { return l.items[it.Path] != it }) // those a newer purge replaced
+	items = slices.DeleteFunc(items, func(it *item) bool { return l.items[it.Path] != it }) // a newer purge has replaced some items
 	if err == nil {
 		if l.failures > 0 {
 			l.failures, l.last = 0, nil
@@ -425,7 +425,7 @@ func asRefusal(err error) *refusal {
 	return &refusal{message: err.Error()}
 }
 
-// late raises the alarm for what is not done in time, and returns when the next might be.
+// late raises the alarm for items that are late. It returns the time until the next one may be late.
 func (l *lane) late(now time.Time) time.Duration {
 	wait := never
 	for _, it := range l.items {
@@ -453,7 +453,7 @@ func (l *lane) late(now time.Time) time.Duration {
 	return wait
 }
 
-// raise makes an item an alarm. It is told once, until the CDN has all pages again.
+// raise marks an item as alarmed. The log gets one alarm until the CDN has all pages again.
 func (l *lane) raise(it *item, r *refusal) {
 	l.last = r
 	if !it.alarm {
@@ -472,7 +472,7 @@ func (l *lane) raise(it *item, r *refusal) {
 		"waiting", len(l.items), "remedy", r.remedy)
 }
 
-// runLook reads back until ctx ends.
+// runLook reads pages back until ctx ends.
 func (l *lane) runLook(ctx context.Context) {
 	for {
 		group, wait := l.group(time.Now())
@@ -497,7 +497,7 @@ func (l *lane) runLook(ctx context.Context) {
 	}
 }
 
-// A glance is a page that is read back.
+// A glance is one page to read back, with its result.
 type glance struct {
 	item    *item
 	page    Page
@@ -505,7 +505,7 @@ type glance struct {
 	why     *refusal
 }
 
-// group returns what was sent and is to be read back now, or says how long there is nothing.
+// group returns the items to read back now, or how long to wait.
 func (l *lane) group(now time.Time) ([]*item, time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -527,7 +527,7 @@ func (l *lane) group(now time.Time) ([]*item, time.Duration) {
 		}
 	}
 	if sending && len(group) > 0 && overdue < together {
-		return nil, together - overdue // few pages then speak for many
+		return nil, together - overdue // wait, so that one sample covers more pages
 	}
 	slices.SortFunc(group, func(a, b *item) int {
 		if a.Path < b.Path {
@@ -538,7 +538,7 @@ func (l *lane) group(now time.Time) ([]*item, time.Duration) {
 	return group, wait
 }
 
-// sampleOf picks the pages to read back.
+// sampleOf chooses the pages to read back.
 func sampleOf(group []*item, most int) []glance {
 	var all []glance
 	for _, it := range group {
@@ -559,7 +559,7 @@ func sampleOf(group []*item, most int) []glance {
 	return all
 }
 
-// judge takes in what was seen of a group. The glances speak for all of it.
+// judge applies the results of reading back to the whole group.
 func (l *lane) judge(group []*item, seen []glance, now time.Time) {
 	var olds, unknowns *refusal
 	worst := map[*item]verdict{}
@@ -652,7 +652,7 @@ func mapValues(m map[site.Path]*item) []*item {
 	return out
 }
 
-// note writes into the outbox what is done. A line that is lost there is a purge that is repeated.
+// note records verified pages in the outbox. If a line is lost, the purge is repeated.
 func (l *lane) note(done []*item) {
 	bySeq := map[uint64][]site.Path{}
 	for _, it := range done {
@@ -666,7 +666,7 @@ func (l *lane) note(done []*item) {
 	}
 }
 
-// snapshot returns what Stats shows.
+// snapshot returns the numbers for Stats.
 func (l *lane) snapshot() CDNStats {
 	l.mu.Lock()
 	defer l.mu.Unlock()

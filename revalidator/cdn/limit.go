@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// A limit is what a CDN takes in requests of one form.
+// A limit describes how many requests of one form a CDN accepts.
 type limit struct {
 	batch  int     // keys or URLs in a request
-	bytes  int     // of all of them together; 0: any number
-	rate   float64 // requests a second, over time
+	bytes  int     // total bytes of the keys or URLs in a request; 0: unlimited
+	rate   float64 // long-term requests a second
 	burst  float64 // requests at once
-	perOne bool    // rate and burst count keys or URLs instead
+	perOne bool    // rate and burst count keys or URLs, not requests
 }
 
-// cost is what a request for n keys or URLs takes of the limit.
+// cost returns how much of the limit a request for n keys or URLs uses.
 func (l limit) cost(n int) float64 {
 	if l.perOne {
 		return float64(max(n, 1))
@@ -22,25 +22,25 @@ func (l limit) cost(n int) float64 {
 	return 1
 }
 
-// A bucket is a token bucket: full at first. It is not safe for concurrent use.
+// A bucket is a token bucket. It starts full. It is not safe for concurrent use.
 type bucket struct {
 	rate, burst float64
 	tokens      float64
-	at          time.Time // when there were so many
+	at          time.Time // time of the last refill
 }
 
 func newBucket(rate, burst float64) *bucket {
 	return &bucket{rate: rate, burst: burst, tokens: burst}
 }
 
-// take takes n tokens, or takes none and says how long it is until there are so many.
+// take takes n tokens and returns 0. If there are too few, it takes none and returns the time until there are enough.
 func (b *bucket) take(now time.Time, n float64) time.Duration {
 	n = min(n, b.burst)
 	if since := now.Sub(b.at).Seconds(); since > 0 {
 		b.tokens = min(b.burst, b.tokens+since*b.rate)
 		b.at = now
 	}
-	// A nanosecond's worth of tokens lost in rounding must not make somebody wait for nothing.
+	// Tolerate rounding errors of a nanosecond's worth of tokens: no caller should wait for that.
 	if b.tokens >= n-1e-6 {
 		b.tokens -= n
 		return 0

@@ -14,34 +14,34 @@ import (
 	"freshet/internal/site"
 )
 
-// A Page is what a CDN may have an older answer of.
+// A Page is a page of which a CDN may hold an old answer.
 type Page struct {
 	Path site.Path `json:"path"`
-	Key  string    `json:"key,omitempty"`  // its own purge key; empty: it can be purged by its URL only
-	ETag string    `json:"etag,omitempty"` // digest of the new bytes, as their ETag begins; empty: the answer has none
+	Key  string    `json:"key,omitempty"`  // its own purge key; empty: only its URL can purge it
+	ETag string    `json:"etag,omitempty"` // digest of the new bytes, the start of their ETag; empty: the answer has no ETag
 }
 
-// everything stands in the place of a path for all that a CDN has.
+// everything, in place of a path, means all pages.
 const everything site.Path = ""
 
-// pending is a page that a CDN has not been seen to have forgotten.
+// pending is a page whose purge was not verified yet.
 type pending struct {
 	Page
 	Generation uint64 `json:"generation"`
-	Seq        uint64 `json:"seq"`              // of the purge that asked for it
-	At         int64  `json:"at"`               // when that was first asked for and not done since: Unix milliseconds
-	Sample     []Page `json:"sample,omitempty"` // of everything: pages to read back
+	Seq        uint64 `json:"seq"`              // number of the purge
+	At         int64  `json:"at"`               // oldest unverified purge of the page, in Unix milliseconds
+	Sample     []Page `json:"sample,omitempty"` // for everything: pages to read back
 }
 
-// A ledger is what an outbox says.
+// A ledger is the content of an outbox.
 type ledger struct {
 	Seq        uint64              `json:"seq"`        // of the last purge
 	Generation uint64              `json:"generation"` // of the last purge
-	CDNs       map[string]*account `json:"cdns"`       // by name; purges are for all of them
+	CDNs       map[string]*account `json:"cdns"`       // by name; each purge concerns all CDNs
 }
 
 type account struct {
-	Verified bool                  `json:"verified,omitempty"` // a purge was once seen to work
+	Verified bool                  `json:"verified,omitempty"` // a purge was verified at least once
 	Pending  map[site.Path]pending `json:"pending"`
 }
 
@@ -49,7 +49,7 @@ type account struct {
 type record struct {
 	Purge    *purgeRecord `json:"purge,omitempty"`
 	Done     *doneRecord  `json:"done,omitempty"`
-	Drop     string       `json:"drop,omitempty"` // a CDN that is configured no more
+	Drop     string       `json:"drop,omitempty"` // a CDN that is no longer configured
 	Snapshot *ledger      `json:"snapshot,omitempty"`
 }
 
@@ -59,11 +59,11 @@ type purgeRecord struct {
 	At         int64    `json:"at"`
 	Pages      []Page   `json:"pages,omitempty"`
 	Sample     []Page   `json:"sample,omitempty"`
-	New        []string `json:"new,omitempty"` // CDNs that take part from now on
+	New        []string `json:"new,omitempty"` // CDNs that start with this purge
 	All        []string `json:"all,omitempty"` // CDNs that purge everything
 }
 
-// doneRecord says which pages were seen to be gone; what was asked for after seq stays.
+// doneRecord lists verified pages. A page that was purged again after seq stays pending.
 type doneRecord struct {
 	CDN   string      `json:"cdn"`
 	Seq   uint64      `json:"seq"`
@@ -143,12 +143,12 @@ func (l *ledger) purge(p *purgeRecord) {
 // outboxHead is the first line of an outbox. See docs/formats/cdn.md.
 const outboxHead = "freshet cdn outbox 1\n"
 
-// readLedger reads an outbox. whole is how much of it is whole lines; what follows is the torn end of a write that
-// was never finished. damaged says that a line before whole cannot be read, so that purges may be missing.
+// readLedger reads an outbox. whole is the length of its readable lines; an unfinished write may follow. damaged means
+// that a line before whole is unreadable, so that purges may be missing.
 func readLedger(text []byte) (l *ledger, whole int, damaged bool) {
 	l = &ledger{CDNs: map[string]*account{}}
 	if len(text) < len(outboxHead) && bytes.HasPrefix([]byte(outboxHead), text) {
-		return l, 0, false // torn while it was made: nothing was accepted yet
+		return l, 0, false // a crash interrupted its creation: nothing was accepted yet
 	}
 	rest, ok := bytes.CutPrefix(text, []byte(outboxHead))
 	if !ok {
@@ -166,7 +166,7 @@ func readLedger(text []byte) (l *ledger, whole int, damaged bool) {
 		rest = after
 		var r record
 		if !linelog.Decode(line, &r) {
-			bad = true // torn, unless something whole follows
+			bad = true // an unfinished write, unless a readable line follows
 			continue
 		}
 		damaged = damaged || bad
@@ -175,22 +175,22 @@ func readLedger(text []byte) (l *ledger, whole int, damaged bool) {
 	}
 }
 
-// An outbox is the file that remembers purges until they are done. It has one writer, the process that holds the
+// An outbox is the file that remembers purges until they are verified. Its only writer is the process that holds the
 // page log's lock.
 type outbox struct {
 	name string
 
-	mu     sync.Mutex // protects what follows
+	mu     sync.Mutex // protects the following fields
 	f      *os.File
 	size   int64
 	ledger *ledger
-	unsure bool // what the file holds is not known since a write failed: it is made anew by the next
+	unsure bool // a write failed, so the file's content is unknown: the next append rewrites it
 	closed bool
 }
 
 const outboxName = "cdn-outbox"
 
-// openOutbox opens the outbox in a state folder, and makes it if it is not there.
+// openOutbox opens the outbox in a state folder, or creates it.
 func openOutbox(dir string) (o *outbox, damaged bool, err error) {
 	o = &outbox{name: filepath.Join(dir, outboxName)}
 	text, err := os.ReadFile(o.name)
@@ -201,7 +201,7 @@ func openOutbox(dir string) (o *outbox, damaged bool, err error) {
 	o.ledger, whole, damaged = readLedger(text)
 	if damaged || whole == 0 {
 		if damaged {
-			// Kept for whoever wants to know what happened to the disk.
+			// The damaged file is kept for inspection.
 			if err := os.Rename(o.name, o.name+".damaged"); err != nil {
 				return nil, false, err
 			}
@@ -225,7 +225,7 @@ func openOutbox(dir string) (o *outbox, damaged bool, err error) {
 	return o, false, nil
 }
 
-// rewrite puts a new file in the place of the outbox that holds what is still to be done.
+// rewrite replaces the outbox by a new file with the pending purges.
 func (o *outbox) rewrite() error {
 	text, err := linelog.Append([]byte(outboxHead), &record{Snapshot: o.ledger})
 	if err != nil {
@@ -236,17 +236,17 @@ func (o *outbox) rewrite() error {
 		return err
 	}
 	if o.f != nil {
-		_ = o.f.Close() // it has no name any more
+		_ = o.f.Close() // the file has no name any more
 	}
 	o.f, o.size, o.unsure = f, int64(len(text)), err != nil
 	return err
 }
 
-// compactBytes is the size from which an outbox is written anew once most of it is done.
+// compactBytes is the size above which an outbox with mostly finished purges is rewritten.
 const compactBytes = 1 << 20
 
-// append adds a record, and syncs it if it must not be lost. The ledger has the record in any case: what cannot be
-// written is done all the same while the process lives.
+// append adds a record, and syncs the file if mustLast is set. The ledger gets the record even if the write fails, so
+// that this process still does the work.
 func (o *outbox) append(r *record, mustLast bool) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -274,7 +274,7 @@ func (o *outbox) appendLocked(r *record, mustLast bool) error {
 	}
 	o.size += int64(len(line))
 	if o.size > compactBytes && o.size > 4*o.liveBytes() {
-		// The record is in the old file: where the new one cannot be made, that one is only longer than it need be.
+		// The record is already in the old file. If the rewrite fails, the old file is only longer than necessary.
 		_ = o.rewrite()
 	}
 	return nil
@@ -291,7 +291,7 @@ func (o *outbox) liveBytes() int64 {
 	return n
 }
 
-// purge adds a purge for all CDNs. plan makes its record out of the ledger as it is.
+// purge adds a purge for all CDNs. plan makes the record from the current ledger.
 func (o *outbox) purge(plan func(*ledger) *purgeRecord) (*purgeRecord, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -15,30 +15,30 @@ import (
 	"freshet/internal/site"
 )
 
-// Config is what a Purger needs. CDNs and State are required.
+// Config holds what a Purger needs. CDNs and State are required.
 type Config struct {
 	CDNs       []CDN             // from Parse
-	State      string            // the state folder: the outbox is in it
-	Transport  http.RoundTripper // nil: one with the usual limits, and no proxy for loopback addresses
-	Settle     time.Duration     // between a purge's acceptance and its request; 0: 500 ms
-	AlarmAfter time.Duration     // a purge that is not verified by then is an alarm; 0: 2 minutes
-	Logger     *slog.Logger      // nil: nothing is logged
+	State      string            // the state folder, which holds the outbox
+	Transport  http.RoundTripper // nil: a default one, without a proxy for loopback addresses
+	Settle     time.Duration     // delay between accepting a purge and sending it; 0: 500 ms
+	AlarmAfter time.Duration     // a purge not verified after this time raises an alarm; 0: 2 minutes
+	Logger     *slog.Logger      // nil: no log
 }
 
-// A Purger purges pages at CDNs and looks whether they are gone. It is safe for concurrent use.
+// A Purger purges pages from CDNs and verifies that they are gone. It is safe for concurrent use.
 type Purger struct {
 	cfg    Config
 	log    *slog.Logger
 	outbox *outbox
 	lanes  []*lane
-	whole  map[string]string // CDNs whose next purge is of everything, and why
+	whole  map[string]string // CDN → why its next purge is of everything
 
-	mu      sync.Mutex // protects what follows
-	limited *bucket    // pages that may be read back: those that the guard counts
-	free    *bucket    // and others
+	mu      sync.Mutex // protects the following fields
+	limited *bucket    // rate of reading back pages that the guard limits
+	free    *bucket    // rate of reading back other pages
 }
 
-// Open opens the outbox and takes in what it has still to do. Nothing is sent before Run.
+// Open opens the outbox and loads the pending purges. It sends nothing before Run.
 func Open(cfg Config) (*Purger, error) {
 	if len(cfg.CDNs) == 0 {
 		return nil, errors.New("cdn: CDNs is missing")
@@ -92,11 +92,11 @@ func Open(cfg Config) (*Purger, error) {
 	return p, nil
 }
 
-// Close closes the outbox. What is not done is done after the next Open.
+// Close closes the outbox. The next Open continues with pending purges.
 func (p *Purger) Close() error { return p.outbox.close() }
 
-// Accepted is the generation of the last purge that was accepted; 0: none. What changed since has to be purged: a
-// process that ends between a commit and its purge leaves a gap.
+// Accepted returns the generation of the last accepted purge; 0: none. The caller must purge what changed since then,
+// because a process may end between a commit and its purge.
 func (p *Purger) Accepted() uint64 { return p.newest() }
 
 func (p *Purger) newest() uint64 {
@@ -105,22 +105,22 @@ func (p *Purger) newest() uint64 {
 	return p.outbox.ledger.Generation
 }
 
-// Purge has the pages purged that a generation changed or removed. It is called for every generation, in order, also
-// for one that changed no page. When it returns nil the purge is on the disk. With an error it is not, but is tried
-// all the same.
+// Purge purges the pages that a generation changed or removed. Call it for every generation in order, even if no page
+// changed. A nil result means that the purge is on the disk. After an error the purge is tried, but may be lost with
+// the process.
 func (p *Purger) Purge(generation uint64, pages []Page) error {
 	return p.purge(generation, pages, "")
 }
 
-// PurgeEverything has everything purged, for a reason that is logged. The pages are all that there are: some are read back,
-// and a CDN that has no way to purge everything is told of each.
+// PurgeEverything purges everything and logs the reason. pages lists all pages: a sample of them is read back, and a
+// CDN without a way to purge everything gets all of them by name.
 func (p *Purger) PurgeEverything(generation uint64, pages []Page, reason string) error {
 	return p.purge(generation, pages, reason)
 }
 
 func (p *Purger) purge(generation uint64, pages []Page, reason string) error {
 	now := time.Now()
-	// Held throughout, so that lanes take purges in the order of the outbox.
+	// Held throughout, so that lanes receive purges in the order of the outbox.
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r, err := p.outbox.purge(func(l *ledger) *purgeRecord {
@@ -159,7 +159,7 @@ func (p *Purger) purge(generation uint64, pages []Page, reason string) error {
 	return nil
 }
 
-// Run purges until ctx ends. It returns nil then.
+// Run purges until ctx ends, and then returns nil.
 func (p *Purger) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, l := range p.lanes {
@@ -177,7 +177,7 @@ func (p *Purger) Run(ctx context.Context) error {
 	return nil
 }
 
-// maySample is how many pages of many can be read back without waiting.
+// maySample returns how many pages of a large purge can be read back without waiting.
 func (p *Purger) maySample() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -187,7 +187,7 @@ func (p *Purger) maySample() int {
 	return min(max(int(min(p.limited.tokens, p.free.tokens)), leastPages), samplePages)
 }
 
-// mayRead waits until a page may be read back. It reports whether ctx goes on.
+// mayRead waits until reading the page back is within the limits. It reports false if ctx has ended.
 func (p *Purger) mayRead(ctx context.Context, path site.Path) bool {
 	b := p.free
 	if isLimited(path) {
@@ -206,35 +206,35 @@ func (p *Purger) mayRead(ctx context.Context, path site.Path) bool {
 	}
 }
 
-// Stats is what a Purger has done and has still to do.
+// Stats describes finished and pending work.
 type Stats struct {
 	Generation uint64 // of the last purge
 	CDNs       []CDNStats
 }
 
-// shownPages is how many late pages Stats names.
+// shownPages limits the late pages in Stats.
 const shownPages = 20
 
-// CDNStats is about one CDN. Counts are since Open.
+// CDNStats describes one CDN. Counts start at Open.
 type CDNStats struct {
 	Name       string
-	Pending    int         // pages that it was not seen to have forgotten; everything counts as one
-	Oldest     time.Time   // since when the oldest of them is waited for; zero: there is none
-	Alarmed    int         // of them: refused, or not verified in time
-	Late       []site.Path // the first of those by path; an empty path is everything
-	Problem    string      // why; empty: nothing is wrong
+	Pending    int         // pages not verified yet; everything counts as one
+	Oldest     time.Time   // time of the oldest pending purge; zero: none
+	Alarmed    int         // pending pages that were refused, or are late
+	Late       []site.Path // the first alarmed pages by path; an empty path means everything
+	Problem    string      // why pages are pending; empty: no problem
 	Remedy     string
-	Trusted    bool   // a purge was once verified
-	Requests   uint64 // purge requests, all of them
-	Refused    uint64 // those that were not accepted
-	Sent       uint64 // pages in those that were
-	Verified   uint64 // pages that were read back, or that others spoke for
+	Trusted    bool   // a purge was verified at least once
+	Requests   uint64 // all purge requests
+	Refused    uint64 // requests that were not accepted
+	Sent       uint64 // pages in accepted requests
+	Verified   uint64 // pages verified, directly or through a sample
 	Repeated   uint64 // pages purged again because they were still old
-	Everything uint64 // times that everything was purged
+	Everything uint64 // purges of everything
 	Alarms     uint64
 }
 
-// Stats returns what has been done and what is still to do.
+// Stats returns the counts and the pending work of each CDN.
 func (p *Purger) Stats() Stats {
 	s := Stats{Generation: p.newest()}
 	for _, l := range p.lanes {
@@ -243,8 +243,8 @@ func (p *Purger) Stats() Stats {
 	return s
 }
 
-// Trusted reports whether purges reach every CDN: each was seen to do one, and none is late. Only then may pages be
-// kept by CDNs for longer than anybody is to wait for a correction.
+// Trusted reports whether purges reach every CDN: each has verified a purge, and none is late. Only then may CDNs keep
+// pages for longer than a correction may take.
 func (p *Purger) Trusted() bool {
 	for _, l := range p.lanes {
 		l.mu.Lock()

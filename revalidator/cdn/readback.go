@@ -14,24 +14,25 @@ import (
 	"freshet/internal/web"
 )
 
-// A verdict is what reading a page back has shown.
+// A verdict is the result of reading a page back.
 type verdict uint8
 
 const (
-	current verdict = iota // what readers get is of the generation or later
-	old                    // what readers get is older
-	unknown                // it could not be told
+	current verdict = iota // the copy is of the generation or a later one
+	old                    // the copy is older
+	unknown                // neither could be determined
 )
 
 const (
-	// readTimeout is for one page, which a reader would not wait for longer.
+	// readTimeout limits reading one page. A reader would not wait longer.
 	readTimeout = 10 * time.Second
-	// maxRead is how much of a page is read. It is read so that the CDN keeps it.
+	// maxRead limits how much of a page is read. Reading the body makes the CDN store the page.
 	maxRead = 4 << 20
 )
 
-// Where a page is in no cache any more, it is the daemon that asks the server, whose guard counts it as a client. Its
-// limits are 50 a minute for the API's posts and 120 for the rest of it; pages have none, but a CDN's own may.
+// If no cache holds a page, the request of the daemon reaches the server, and the guard counts it. The guard allows 50
+// requests a minute to the API's posts and 120 to the rest of the API. Pages have no limit in the guard, but the CDN
+// may have one.
 const (
 	limitedRate, limitedBurst = 40.0 / 60, 40
 	freeRate, freeBurst       = 5, 50
@@ -42,9 +43,9 @@ func isLimited(p site.Path) bool {
 	return strings.HasPrefix(string(p), "/api/")
 }
 
-// readBack fetches a page as a reader does and compares it with what it must be: an ETag that is the new object's, or
-// else a generation that is not older. newest tells the last generation that is known of: what is newer, once it has come, is
-// of another state folder, and tells nothing. r says why the page is not current.
+// readBack fetches a page as a reader does. The page is current if its ETag is that of the new object, or else if its
+// generation is not older. newest returns the newest known generation: a page with a higher number comes from another
+// state folder and proves nothing. r says why the page is not current.
 func (c *CDN) readBack(ctx context.Context, client *http.Client, p Page, generation uint64, newest func() uint64) (v verdict, r *refusal) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -53,14 +54,14 @@ func (c *CDN) readBack(ctx context.Context, client *http.Client, p Page, generat
 		return unknown, &refusal{message: "read back " + p.Path.URL() + ": " + bare(err).Error(), remedy: "this is a mistake in freshet"}
 	}
 	req.Host = c.site.Host
-	// What browsers send, so that it is their copy that comes. No Cache-Control: it might get another one.
+	// Send what browsers send, to get the copy that they get. Cache-Control might select another copy.
 	req.Header.Set("Accept-Encoding", "gzip, deflate, br, zstd")
 	req.Header.Set("User-Agent", userAgent)
 	resp, err := client.Do(req)
 	if err != nil {
 		return unknown, &refusal{message: fmt.Sprintf("read back %s: %v", p.Path.URL(), bare(err)), remedy: "see whether the site can be reached from here as cdn.verify says"}
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxRead)) // the headers have said all
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxRead)) // only the headers matter
 	_ = resp.Body.Close()
 	tag, text := opaque(resp.Header.Get("Etag")), resp.Header.Get("X-Freshet-Generation")
 	got, err := strconv.ParseUint(text, 10, 64)
@@ -90,14 +91,14 @@ func orNone(text string) string {
 	return web.Clip(text, 20)
 }
 
-// opaque is the digest in an entity tag: what precedes the name of an encoding, which CDNs add and take away.
+// opaque returns the digest in an entity tag, without the name of an encoding, which CDNs add and remove.
 func opaque(tag string) string {
 	tag = strings.Trim(strings.TrimPrefix(tag, "W/"), `"`)
 	tag, _, _ = strings.Cut(tag, "-")
 	return tag
 }
 
-// readClient is the client for reading back from a CDN at the address that verify says, as the host that readers ask.
+// readClient returns the client for reading back. It connects to the address verify, but requests the site's own host.
 func (c *CDN) readClient(base http.RoundTripper) *http.Client {
 	if t, ok := base.(*http.Transport); ok && c.verify.Scheme == "https" && c.verify.Host != c.site.Host {
 		t = t.Clone()
@@ -110,5 +111,5 @@ func (c *CDN) readClient(base http.RoundTripper) *http.Client {
 	return &http.Client{Transport: base, CheckRedirect: stay}
 }
 
-// stay makes a redirect an answer like any other: pages have them, and a token does not follow one.
+// stay returns redirects as answers: a page may be one, and a token must not follow one.
 func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

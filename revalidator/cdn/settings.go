@@ -10,26 +10,26 @@ import (
 	"time"
 )
 
-// Settings are one entry of the settings' list of CDNs, as written there. docs/formats/cdn.md says what each means.
+// Settings is one entry of the list of CDNs in the settings. docs/formats/cdn.md explains each field.
 type Settings struct {
 	Kind       string            `json:"kind,omitempty"`       // cloudflare, fastly, varnish or http
-	Zone       string            `json:"zone,omitempty"`       // of cloudflare
-	Plan       string            `json:"plan,omitempty"`       // of cloudflare: free, pro, business or enterprise
-	Service    string            `json:"service,omitempty"`    // of fastly
-	URL        string            `json:"url,omitempty"`        // of varnish its address; of http a template; of the others their API's address
-	Method     string            `json:"method,omitempty"`     // of varnish xkey or ban; of http a method
-	Header     map[string]string `json:"header,omitempty"`     // of http: templates
-	Body       string            `json:"body,omitempty"`       // of http: a template
-	Everything string            `json:"everything,omitempty"` // of http: the URL that purges everything
-	Batch      string            `json:"batch,omitempty"`      // of http: keys or URLs in a request
-	Rate       string            `json:"rate,omitempty"`       // requests, as in 5/s or 120/1m
+	Zone       string            `json:"zone,omitempty"`       // for cloudflare
+	Plan       string            `json:"plan,omitempty"`       // for cloudflare: free, pro, business or enterprise
+	Service    string            `json:"service,omitempty"`    // for fastly
+	URL        string            `json:"url,omitempty"`        // for varnish its address; for http a template; for the others the API's address
+	Method     string            `json:"method,omitempty"`     // for varnish xkey or ban; for http a method
+	Header     map[string]string `json:"header,omitempty"`     // for http: templates
+	Body       string            `json:"body,omitempty"`       // for http: a template
+	Everything string            `json:"everything,omitempty"` // for http: the URL that purges everything
+	Batch      string            `json:"batch,omitempty"`      // for http: keys or URLs in a request
+	Rate       string            `json:"rate,omitempty"`       // requests, for example 5/s or 120/1m
 	Token      string            `json:"token,omitempty"`      // env:NAME or file:PATH
 	By         string            `json:"by,omitempty"`         // keys or urls
-	Soft       bool              `json:"soft,omitempty"`       // of fastly and varnish: mark as stale instead of removing
-	Verify     string            `json:"verify,omitempty"`     // where pages are read back; empty: at the site's own URL
+	Soft       bool              `json:"soft,omitempty"`       // for fastly and varnish: mark as stale instead of removing
+	Verify     string            `json:"verify,omitempty"`     // address for reading pages back; empty: the site's own URL
 }
 
-// A SettingError says what is wrong with one of the settings, and what could be there.
+// A SettingError describes a wrong setting and a correct value.
 type SettingError struct {
 	Index   int    // of the entry in the list
 	Key     string // zone
@@ -41,30 +41,30 @@ func (e *SettingError) Error() string {
 	return fmt.Sprintf("cdn[%d].%s: %s (%s)", e.Index, e.Key, e.Message, e.Remedy)
 }
 
-// A CDN is a parsed entry of the settings: where to purge, how, and where to look whether it worked.
+// A CDN is a parsed entry of the settings: where and how to purge, and where to verify.
 type CDN struct {
 	name    string
 	token   Token
 	api     api
-	keys    limit // of requests that name keys; batch 0: it cannot
-	urls    limit // of requests that name URLs; batch 0: it cannot
-	byURLs  bool  // keys are not used even where a page has one
-	all     bool  // everything can be purged
-	refresh bool  // asking is fetching the page anew
-	most    int   // keys and URLs waiting at a time before everything is purged instead; 0: any number
+	keys    limit // for requests that name keys; batch 0: not possible
+	urls    limit // for requests that name URLs; batch 0: not possible
+	byURLs  bool  // purge by URL even if a page has a key
+	all     bool  // the CDN can purge everything
+	refresh bool  // purging means fetching the page again
+	most    int   // keys and URLs pending before everything is purged instead; 0: unlimited
 	verify  *url.URL
 	site    *url.URL
-	absence string // what a page that shows no generation may mean here
+	absence string // what to check if a page shows no generation
 }
 
-// String is the CDN's name, which tells it from others in logs. It holds no secret.
+// String returns the CDN's name for logs. It contains no secret.
 func (c CDN) String() string { return c.name }
 
-// mostAtOnce is how many keys and URLs are named at most. More are more work for everybody than filling a CDN again.
+// mostAtOnce limits the keys and URLs that are named. Beyond it, purging and refilling everything is less work.
 const mostAtOnce = 5000
 
-// Parse reads the settings of all CDNs. siteURL is the address that readers know; relative token files start from the
-// working directory. It returns all that is wrong.
+// Parse reads the settings of all CDNs. siteURL is the readers' address of the site. Relative token files start from
+// the working directory. It returns all mistakes.
 func Parse(list []Settings, siteURL string, getenv func(string) string) ([]CDN, []*SettingError) {
 	var cdns []CDN
 	var wrong []*SettingError
@@ -100,7 +100,7 @@ func (p *parser) bad(key, message, remedy string) {
 
 func (p *parser) parse(siteURL string) CDN {
 	var c CDN
-	c.site = p.address("verify", siteURL, "") // the caller has checked it for itself: an error here is never alone
+	c.site = p.address("verify", siteURL, "") // the caller also checks siteURL: this error is never the only one
 	c.verify = p.address("verify", p.Verify, siteURL)
 	var err error
 	if c.token, err = parseToken(p.Token, p.getenv); err != nil {
@@ -138,7 +138,7 @@ func (p *parser) parse(siteURL string) CDN {
 	return c
 }
 
-// only reports settings that the kind has no use for.
+// only reports settings that this kind does not use.
 func (p *parser) only(keys ...string) {
 	for _, s := range []struct{ key, value string }{
 		{"zone", p.Zone}, {"plan", p.Plan}, {"service", p.Service}, {"url", p.URL}, {"method", p.Method}, {"body", p.Body},
@@ -159,7 +159,7 @@ func (p *parser) needToken() {
 	}
 }
 
-// address parses the root address of a server.
+// address parses the address of a server, without a path.
 func (p *parser) address(key, text, def string) *url.URL {
 	text = cmp.Or(text, def)
 	u, err := url.Parse(text)
@@ -171,7 +171,7 @@ func (p *parser) address(key, text, def string) *url.URL {
 	return &url.URL{Scheme: u.Scheme, Host: u.Host}
 }
 
-// id checks a name that stands in an API's address.
+// id checks a name that becomes part of an API's address.
 func (p *parser) id(key, value string) string {
 	if value == "" {
 		p.bad(key, "the "+key+" is missing", "it is shown beside the name in the CDN's own dashboard")
@@ -185,7 +185,7 @@ func (p *parser) id(key, value string) string {
 	return value
 }
 
-// parseRate reads 5/s, 120/1m or 60/m.
+// parseRate parses 5/s, 120/1m or 60/m.
 func parseRate(text string) (rate, burst float64, ok bool) {
 	count, per, ok := strings.Cut(text, "/")
 	n, err := strconv.Atoi(count)
@@ -202,7 +202,7 @@ func parseRate(text string) (rate, burst float64, ok bool) {
 	return float64(n) / d.Seconds(), float64(n), true
 }
 
-// isToken reports whether s can be a method or the name of a header (RFC 9110, 5.6.2).
+// isToken reports whether s is valid as a method or a header name (RFC 9110, 5.6.2).
 func isToken(s string) bool {
 	for i := range len(s) {
 		c := s[i]
@@ -213,7 +213,7 @@ func isToken(s string) bool {
 	return s != ""
 }
 
-// isLine reports whether s can be the value of a header.
+// isLine reports whether s is valid as a header value.
 func isLine(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }

@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// template purges whatever takes HTTP requests. What it sends is written in the settings with these words in braces:
-// path, url, key (one request for each), urls, keys (lists in JSON, in the body), host, and token (in headers alone).
+// template purges by any HTTP request. The settings contain the request, with these words in braces: path, url, key
+// (one request for each), urls, keys (JSON lists, only in the body), host, and token (only in headers).
 type template struct {
 	method string
 	url    string
@@ -25,7 +25,7 @@ type template struct {
 	body   string
 	json   bool
 	site   *url.URL
-	auth   bool // the token goes into Authorization: no header names it
+	auth   bool // send the token in Authorization, because no header of the settings uses it
 }
 
 var (
@@ -105,7 +105,7 @@ func (p *parser) template(c *CDN) {
 	}
 }
 
-// templateURL checks an address, and makes the CDN's name of the first.
+// templateURL checks an address. The first address also gives the CDN its name.
 func (p *parser) templateURL(c *CDN, key, text string) {
 	if text == "" {
 		return
@@ -125,7 +125,7 @@ func (p *parser) templateURL(c *CDN, key, text string) {
 	}
 }
 
-// words reports words in braces that do not belong into a text.
+// words reports words in braces that this text may not contain.
 func (p *parser) words(key, text string, allowed ...string) {
 	for _, w := range word.FindAllString(text, -1) {
 		if slices.Contains(allowed, w[1:len(w)-1]) {
@@ -159,7 +159,7 @@ func (t *template) request(ctx context.Context, o *order, token string) (*http.R
 	} else {
 		text = fill(t.body, func(w, value string) string {
 			if list, ok := lists[w]; ok {
-				b, _ := json.Marshal(list) // strings have a form in JSON
+				b, _ := json.Marshal(list) // strings always marshal
 				return string(b)
 			}
 			if t.json {
@@ -171,7 +171,7 @@ func (t *template) request(ctx context.Context, o *order, token string) (*http.R
 	}
 	target = fill(target, func(w, value string) string {
 		if w == "{path}" || w == "{host}" {
-			return value // as it stands in an address already
+			return value // already encoded for an address
 		}
 		return url.QueryEscape(value)
 	})
@@ -199,5 +199,5 @@ func (t *template) request(ctx context.Context, o *order, token string) (*http.R
 	return req, nil
 }
 
-// accepted has nothing to read: the status says all.
+// accepted ignores the body: the status decides.
 func (*template) accepted(*order, []byte) error { return nil }

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// A Token is a secret that a CDN's API asks for. It prints as a word that says nothing, and holds the secret where
-// printing what holds the token does not reach it.
+// A Token is a secret for a CDN's API. It prints as "[hidden]". The secret is inside a function, so that printing a
+// struct with a Token does not show it.
 type Token struct {
-	read func() (string, error) // nil: there is none
+	read func() (string, error) // nil: no token
 }
 
 const hidden = "[hidden]"
@@ -35,7 +35,7 @@ func (t Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
 var errNoToken = errors.New("there is no token")
 
-// reveal returns the secret; empty: there is none. Its errors do not hold it.
+// reveal returns the secret; empty: there is none. Its errors do not contain the secret.
 func (t Token) reveal() (string, error) {
 	if t.read == nil {
 		return "", nil
@@ -43,7 +43,7 @@ func (t Token) reveal() (string, error) {
 	return t.read()
 }
 
-// readToken reads a secret from a file. It is read whenever it is needed, so that a new one counts at once.
+// readToken reads a secret from a file. It reads at each use, so that a new token works at once.
 func readToken(file string) (string, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -59,7 +59,7 @@ func readToken(file string) (string, error) {
 	return value, nil
 }
 
-// parseToken reads where a token is: env:NAME or file:PATH.
+// parseToken reads the place of a token: env:NAME or file:PATH.
 func parseToken(text string, getenv func(string) string) (Token, error) {
 	switch source, name, _ := strings.Cut(text, ":"); {
 	case text == "":
@@ -77,6 +77,6 @@ func parseToken(text string, getenv func(string) string) (Token, error) {
 		_, err := readToken(name)
 		return Token{func() (string, error) { return readToken(name) }}, err
 	}
-	// The text is not repeated: it may be the secret itself.
+	// The error does not repeat the text, which may be the secret itself.
 	return Token{}, errors.New("a token is not written into the settings")
 }

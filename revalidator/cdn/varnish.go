@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// varnish purges one Varnish whose VCL is that of docs/formats/cdn.md: PURGE with the keys in xkey-purge or
-// xkey-softpurge, BAN with a ban expression in X-Ban.
+// varnish purges one Varnish that uses the VCL of docs/formats/cdn.md: PURGE with keys in xkey-purge or xkey-softpurge,
+// BAN with a ban expression in X-Ban.
 type varnish struct {
 	url  string
 	site *url.URL
@@ -27,7 +27,7 @@ func (p *parser) varnish(c *CDN) {
 	} else {
 		root = p.address("url", p.URL, "")
 		if p.Verify == "" {
-			c.verify = root // of several, this is the one that is purged
+			c.verify = root // of several Varnishes, verify the one that is purged
 		}
 	}
 	v := &varnish{url: root.String() + "/", site: c.site, xkey: p.Method != "ban", soft: p.Soft}
@@ -42,7 +42,7 @@ func (p *parser) varnish(c *CDN) {
 	c.name = "varnish " + root.Host
 	c.api = v
 	c.all = true
-	// A header may have 8 KiB (http_req_hdr_len), and each ban is looked at for every object.
+	// Varnish limits a header to 8 KiB (http_req_hdr_len), and compares each ban with every object.
 	c.keys = limit{batch: 100, bytes: 3000, rate: 50, burst: 50}
 	c.urls = limit{batch: 100, bytes: 3000, rate: 20, burst: 50}
 	c.most = mostAtOnce
@@ -64,7 +64,7 @@ func (v *varnish) request(ctx context.Context, o *order, token string) (*http.Re
 		for i, p := range o.paths {
 			urls[i] = p.URL()
 		}
-		// Percent-encoding may be written in either case, and a query is of no account.
+		// The case of percent-encoding and the query do not matter.
 		value = `obj.http.x-url ~ (?i)^(` + anyOf(urls) + `)(\?|$)`
 	}
 	req, err := http.NewRequestWithContext(ctx, method, v.url, nil)
@@ -82,7 +82,8 @@ func (v *varnish) request(ctx context.Context, o *order, token string) (*http.Re
 	return req, nil
 }
 
-// anyOf is a regular expression for any of the texts, which hold no blanks. It is as long as twice their bytes at most.
+// anyOf returns a regular expression that matches any of the texts. The texts hold no blanks. It has at most twice
+// their bytes.
 func anyOf(texts []string) string {
 	quoted := make([]string, len(texts))
 	for i, t := range texts {

@@ -12,22 +12,22 @@ import (
 )
 
 const (
-	smallBytes = 64 << 10 // a body begins with so much room, which is all that most need
-	// mostSmall and mostLarge bound the memory of all bodies that are being read or looked at, of those with the first room and
-	// of those with more. Who cannot sign may fill the one with large bodies; the other still has room for what is small.
+	smallBytes = 64 << 10 // first size of a body's buffer; most bodies fit
+	// mostSmall and mostLarge limit the memory of all bodies in use: buffers of the first size, and larger ones. An
+	// attacker without a secret can use up the memory for large bodies, but small bodies still have theirs.
 	mostSmall = 16 << 20
 	mostLarge = 64 << 20
-	// largeTime is what a body may take to come. Servers give less to requests that are not known to need it.
+	// largeTime is the time to receive a large body. Servers give other requests less.
 	largeTime = 2 * time.Minute
 )
 
-// bodies bounds the memory that bodies of webhooks take.
+// bodies limits the memory for the bodies of webhooks.
 type bodies struct{ small, large room }
 
-// A room is how many bytes are taken of a bounded number.
+// A room counts the bytes in use of a limited number.
 type room struct{ taken atomic.Int64 }
 
-// take takes n bytes, if there are so many of most.
+// take takes n bytes if at most most bytes are then in use.
 func (r *room) take(n, most int64) bool {
 	if r.taken.Add(n) > most {
 		r.taken.Add(-n)
@@ -36,8 +36,8 @@ func (r *room) take(n, most int64) bool {
 	return true
 }
 
-// read reads the body of a request, of most bytes at most, and hands its parts to add as they come. The caller calls release, also
-// after an error, when nobody looks at the body any more.
+// read reads the body of a request, at most most bytes, and passes each part to add. The caller calls release, also
+// after an error, when the body is no longer used.
 func (b *bodies) read(w http.ResponseWriter, r *http.Request, most int64, add func(part []byte)) (body []byte, release func(), err error) {
 	small, large := int64(0), int64(0)
 	release = func() {
@@ -54,13 +54,13 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request, most int64, add fu
 	}
 	small = smallBytes
 	if r.ContentLength < 0 || r.ContentLength > smallBytes {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(largeTime)) // without deadlines, as in tests, it has time
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(largeTime)) // a test's writer has no deadlines, which does no harm
 	}
 	body = make([]byte, 0, smallBytes)
 	in := http.MaxBytesReader(w, r.Body, most)
 	for {
 		if len(body) == cap(body) {
-			next := min(4*int64(cap(body)), most+1) // one more, to see that it ends
+			next := min(4*int64(cap(body)), most+1) // one byte more, to notice the end of the body
 			if r.ContentLength > 0 {
 				next = min(next, r.ContentLength+1)
 			}

@@ -18,16 +18,16 @@ import (
 	"freshet/revalidator"
 )
 
-// A notice is what a webhook says.
+// A notice is the content of a webhook.
 type notice struct {
-	event       string // the sender's id of it; empty: it has none
+	event       string // the sender's id of the event; empty: none
 	request     revalidator.Request
 	eventKey    string
 	deliveryKey string
-	ignore      string // why it is of no interest; empty: it is
+	ignore      string // why the webhook is ignored; empty: it is not
 }
 
-// keyOf names what parts hold, so that they can be told again.
+// keyOf returns a key for parts. Equal parts give equal keys.
 func keyOf(kind string, parts ...[]byte) string {
 	h := sha256.New()
 	for _, p := range parts {
@@ -39,8 +39,8 @@ func keyOf(kind string, parts ...[]byte) string {
 
 func named(kind string, h hash.Hash) string { return kind + ":" + hex.EncodeToString(h.Sum(nil)[:16]) }
 
-// raw is a value of JSON as it stands in the body: json.Unmarshal hands on parts of what it was given. Unlike json.RawMessage it is
-// no copy, of which large payloads would have one at each level.
+// raw is a JSON value as a part of the body. json.Unmarshal passes a slice of its input, and raw keeps it.
+// json.RawMessage would copy large payloads once for each level.
 type raw []byte
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -49,7 +49,7 @@ func (r *raw) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// object is a JSON object whose members are read when they are asked for. Members of the wrong type are not there.
+// object is a JSON object whose members are decoded when needed. A member of the wrong type counts as absent.
 type object map[string]raw
 
 func parse(body []byte) (object, error) {
@@ -66,7 +66,7 @@ func (o object) object(name string) object {
 	return v
 }
 
-// text is a string member, or a number as it is written.
+// text returns a string member, or a number as it is written.
 func (o object) text(names ...string) string {
 	for _, name := range names {
 		var s string
@@ -85,7 +85,7 @@ func (o object) has(names ...string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { _, ok := o[name]; return ok })
 }
 
-// own reads freshet's own form.
+// own reads Freshet's own form.
 func own(body []byte) (revalidator.Request, error) {
 	var f struct {
 		Docs       []revalidator.Doc `json:"docs"`
@@ -111,7 +111,7 @@ func own(body []byte) (revalidator.Request, error) {
 
 func isOwn(o object) bool { return o.has("docs", "tags", "paths", "everything", "dryRun") }
 
-// document is a hint at one document by its slugs and its id.
+// document returns a request for one document, named by its slugs and its id.
 func document(coll, id string, slugs ...string) revalidator.Request {
 	var r revalidator.Request
 	slices.Sort(slugs)
@@ -128,14 +128,14 @@ func document(coll, id string, slugs ...string) revalidator.Request {
 		r.Docs = append(r.Docs, revalidator.Doc{Coll: coll, ID: id})
 	}
 	r.Everything = len(r.Docs) == 0
-	if r.Check() != nil { // a name that cannot be one
+	if r.Check() != nil { // a name is not valid
 		return revalidator.Request{Everything: true}
 	}
 	return r
 }
 
-// ownNotice is a notice in freshet's own form from a sender who signs no time: only an id that it gives tells a repeat
-// from a second change of the same document.
+// ownNotice returns a notice in Freshet's own form. The sender signs no time, so only an id distinguishes a repeat from
+// a second change of the same document.
 func ownNotice(d *delivery, id string) (*notice, error) {
 	r, err := own(d.body)
 	if err != nil {
@@ -144,7 +144,7 @@ func ownNotice(d *delivery, id string) (*notice, error) {
 	return &notice{event: id, request: r, eventKey: keyOfDelivery(id, d)}, nil
 }
 
-// timed is a notice from a sender who signs the time: what was signed is another for every delivery.
+// timed returns a notice from a sender who signs the time. The signed text differs for every delivery.
 func timed(d *delivery, r revalidator.Request) *notice {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d:%s", len(d.before)+len(d.body)+len(d.after), d.before)
@@ -207,8 +207,9 @@ func readGitHub(d *delivery) (*notice, error) {
 	return n, nil
 }
 
-// keyOfDelivery names an event whose time nobody signs. Two events may have one body, so only the id tells that one is
-// told again; and the id is not signed, so it counts together with the body. A replay costs one more reading.
+// keyOfDelivery returns the key of an event without a signed time. Two events may have equal bodies, so only the id
+// identifies a repeat. The id is not signed, so the key includes the body too. A replay with another id only causes one
+// more reading.
 func keyOfDelivery(id string, d *delivery) string {
 	if id == "" {
 		return ""
@@ -251,7 +252,7 @@ func readGhost(d *delivery) (*notice, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := timed(d, revalidator.Request{Everything: true}) // site.changed says nothing
+	n := timed(d, revalidator.Request{Everything: true}) // site.changed names no document
 	if isOwn(o) && !o.has("post", "page", "tag", "member") {
 		n.request, err = own(d.body)
 		return n, err
@@ -294,7 +295,7 @@ func readContentful(d *delivery) (*notice, error) {
 		return n, err
 	}
 	if kind := sys.text("type"); kind != "Entry" && kind != "DeletedEntry" {
-		return n, nil // an asset may be on any page
+		return n, nil // any page may show the asset
 	}
 	var slugs []string
 	for locale := range o.object("fields").object("slug") {
@@ -322,7 +323,7 @@ func readSanity(d *delivery) (*notice, error) {
 	return n, nil
 }
 
-// readBearer takes Strapi's payloads, and freshet's own form from anybody.
+// readBearer reads Strapi's payloads, and Freshet's own form from other senders.
 func readBearer(d *delivery) (*notice, error) {
 	o, err := parse(d.body)
 	if err != nil {

@@ -15,32 +15,32 @@ import (
 	"time"
 )
 
-// A delivery is one request that claims to be a webhook, and what verifying finds out about it.
+// A delivery is one request that claims to be a webhook, with the results of its verification.
 type delivery struct {
 	path   string // escaped
 	header http.Header
-	body   []byte // when it was read
+	body   []byte // set once it is read
 
-	// What the headers say.
-	at            time.Time // that was signed; zero: none was
-	id            string    // of the event, signed; empty: none was
-	before, after string    // what was signed around the body
-	keys          [][]byte  // that may have signed; none: nothing is signed
+	// From the headers:
+	at            time.Time // the signed time; zero: none
+	id            string    // the signed id of the event; empty: none
+	before, after string    // signed text before and after the body
+	keys          [][]byte  // keys that may have signed; none: nothing is signed
 	signatures    [][]byte
 }
 
-// A profile is how one kind of sender signs, and what its payloads say.
+// A profile describes how one kind of sender signs, and how to read its payloads.
 type profile struct {
 	name      string
 	challenge string // for WWW-Authenticate
-	mostBytes int64  // of a body
-	// claim reads from the headers who claims to have signed what. The error says that nobody can have.
+	mostBytes int64  // limit for a body
+	// claim reads time, keys and signatures from the headers. An error means that no valid signature is possible.
 	claim func(*delivery, []Secret) error
 	read  func(*delivery) (*notice, error)
 }
 
 const (
-	mostBytes       = 8 << 20  // a post with its pictures within, twice: as it is and as it was
+	mostBytes       = 8 << 20  // fits a post with embedded pictures twice: before and after the change
 	mostGitHubBytes = 25 << 20 // GitHub's own limit
 )
 
@@ -57,7 +57,7 @@ func profiles() []profile {
 	}
 }
 
-// Profiles are the names of the kinds of senders.
+// Profiles returns the names of all profiles.
 func Profiles() []string {
 	var names []string
 	for _, p := range profiles() {
@@ -71,10 +71,10 @@ var (
 	errSignature = errors.New("the signature is wrong")
 )
 
-// maxSignatures is how many signatures a header may hold: senders that change their secret send two.
+// maxSignatures limits the signatures in a header. A sender that changes its secret sends two.
 const maxSignatures = 10
 
-// A checker computes the signatures of a body while that is read, one for each key.
+// A checker computes the signatures of a body while the body is read, one for each key.
 type checker struct {
 	d    *delivery
 	macs []hash.Hash
@@ -84,24 +84,24 @@ func newChecker(d *delivery) *checker {
 	c := &checker{d: d}
 	for _, key := range d.keys {
 		mac := hmac.New(sha256.New, key)
-		_, _ = io.WriteString(mac, d.before) // hashes take everything
+		_, _ = io.WriteString(mac, d.before) // a hash never returns an error
 		c.macs = append(c.macs, mac)
 	}
 	return c
 }
 
-// add takes the next part of the body.
+// add adds the next part of the body.
 func (c *checker) add(part []byte) {
 	for _, mac := range c.macs {
-		_, _ = mac.Write(part) // hashes take everything
+		_, _ = mac.Write(part) // a hash never returns an error
 	}
 }
 
-// check reports whether one of the keys has made one of the signatures. All are tried.
+// check reports whether any key made any of the signatures. It tries all, so that its time reveals nothing.
 func (c *checker) check() error {
 	found := len(c.macs) == 0
 	for _, mac := range c.macs {
-		_, _ = io.WriteString(mac, c.d.after) // hashes take everything
+		_, _ = io.WriteString(mac, c.d.after) // a hash never returns an error
 		sum := mac.Sum(nil)
 		for _, s := range c.d.signatures {
 			found = hmac.Equal(sum, s) || found
@@ -113,7 +113,7 @@ func (c *checker) check() error {
 	return nil
 }
 
-// signedBy notes who may have made which signatures.
+// signedBy sets the keys and signatures to compare.
 func (d *delivery) signedBy(keys, signatures [][]byte) error {
 	if len(signatures) == 0 || len(signatures) > maxSignatures {
 		return errUnsigned
@@ -130,7 +130,7 @@ func rawKeys(secrets []Secret) [][]byte {
 	return keys
 }
 
-// one returns the only value of a header: of two, somebody else could have read the other.
+// one returns the value of a header that occurs exactly once. With two values another program might read the other one.
 func one(h http.Header, name string) string {
 	if v := h.Values(name); len(v) == 1 {
 		return v[0]
@@ -138,7 +138,7 @@ func one(h http.Header, name string) string {
 	return ""
 }
 
-// unix reads a time in whole units since 1970. Only the way senders write it is taken, so that the text is the number.
+// unix parses a number of units since 1970. It accepts only the canonical form, so that the number determines the text.
 func unix(text string, unit time.Duration) (time.Time, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n <= 0 || strconv.FormatInt(n, 10) != text || n > int64(farFuture/unit) {
@@ -147,9 +147,9 @@ func unix(text string, unit time.Duration) (time.Time, error) {
 	return time.Unix(0, 0).Add(time.Duration(n) * unit).UTC(), nil
 }
 
-const farFuture = 250 * 365 * 24 * time.Hour // from 1970: what a Duration holds, about
+const farFuture = 250 * 365 * 24 * time.Hour // since 1970; about the range of a Duration
 
-// fields reads "t=1,v1=ab,v1=cd"; blanks around the parts do not count.
+// fields parses "t=1,v1=ab,v1=cd". It ignores blanks around the parts.
 func fields(text string) map[string][]string {
 	out := map[string][]string{}
 	if len(text) > 4096 {
@@ -180,7 +180,7 @@ func decodeAll(values []string, decode func(string) ([]byte, error)) [][]byte {
 	return out
 }
 
-// claimStandard is Standard Webhooks, and Svix, which it comes from: HMAC-SHA256 over "id.timestamp.body", in base64.
+// claimStandard reads Standard Webhooks, and Svix, its origin: HMAC-SHA256 over "id.timestamp.body", in base64.
 func claimStandard(d *delivery, secrets []Secret) (err error) {
 	prefix := "webhook-"
 	if len(d.header.Values("Webhook-Signature")) == 0 {
@@ -198,7 +198,7 @@ func claimStandard(d *delivery, secrets []Secret) (err error) {
 	}
 	var keys [][]byte
 	for _, s := range secrets {
-		// The scheme has base64; senders that make secrets of their own take them as they are.
+		// The standard says that secrets are base64. Senders with secrets of their own use them as plain text.
 		keys = append(keys, []byte(s))
 		if key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(string(s), "whsec_")); err == nil {
 			keys = append(keys, key)
@@ -209,7 +209,7 @@ func claimStandard(d *delivery, secrets []Secret) (err error) {
 	return d.signedBy(keys, decodeAll(signatures, base64.StdEncoding.DecodeString))
 }
 
-// claimGitHub is HMAC-SHA256 over the body, in hexadecimal after "sha256=". No time is signed.
+// claimGitHub reads HMAC-SHA256 over the body, in hexadecimal after "sha256=". No time is signed.
 func claimGitHub(d *delivery, secrets []Secret) error {
 	value, ok := strings.CutPrefix(one(d.header, "X-Hub-Signature-256"), "sha256=")
 	if !ok {
@@ -218,7 +218,7 @@ func claimGitHub(d *delivery, secrets []Secret) error {
 	return d.signedBy(rawKeys(secrets), decodeAll([]string{value}, hex.DecodeString))
 }
 
-// claimStripe is HMAC-SHA256 over "timestamp.body", in hexadecimal: "t=…,v1=…".
+// claimStripe reads HMAC-SHA256 over "timestamp.body", in hexadecimal: "t=…,v1=…".
 func claimStripe(d *delivery, secrets []Secret) (err error) {
 	f := fields(one(d.header, "Stripe-Signature"))
 	at := only(f["t"])
@@ -229,7 +229,7 @@ func claimStripe(d *delivery, secrets []Secret) (err error) {
 	return d.signedBy(rawKeys(secrets), decodeAll(f["v1"], hex.DecodeString))
 }
 
-// claimGhost is HMAC-SHA256 over the body and the time in milliseconds, in hexadecimal: "sha256=…, t=…".
+// claimGhost reads HMAC-SHA256 over the body and the time in milliseconds, in hexadecimal: "sha256=…, t=…".
 func claimGhost(d *delivery, secrets []Secret) (err error) {
 	f := fields(one(d.header, "X-Ghost-Signature"))
 	at := only(f["t"])
@@ -240,7 +240,7 @@ func claimGhost(d *delivery, secrets []Secret) (err error) {
 	return d.signedBy(rawKeys(secrets), decodeAll(f["sha256"], hex.DecodeString))
 }
 
-// claimSanity is HMAC-SHA256 over "timestamp.body", the time in milliseconds, in base64 for addresses: "t=…,v1=…".
+// claimSanity reads HMAC-SHA256 over "timestamp.body", the time in milliseconds, in base64url: "t=…,v1=…".
 func claimSanity(d *delivery, secrets []Secret) (err error) {
 	f := fields(one(d.header, "Sanity-Webhook-Signature"))
 	at := only(f["t"])
@@ -251,8 +251,8 @@ func claimSanity(d *delivery, secrets []Secret) (err error) {
 	return d.signedBy(rawKeys(secrets), decodeAll(f["v1"], base64.RawURLEncoding.DecodeString))
 }
 
-// claimContentful is HMAC-SHA256 over method, path, the headers that one of them lists, and body, in hexadecimal. The
-// path is the one of the address that Contentful was given.
+// claimContentful reads HMAC-SHA256 over method, path, the headers that X-Contentful-Signed-Headers lists, and body, in
+// hexadecimal. The path is that of the address that Contentful was given.
 func claimContentful(d *delivery, secrets []Secret) (err error) {
 	const most = 50
 	names := strings.Split(one(d.header, "X-Contentful-Signed-Headers"), ",")
@@ -273,7 +273,7 @@ func claimContentful(d *delivery, secrets []Secret) (err error) {
 	return d.signedBy(rawKeys(secrets), decodeAll([]string{one(d.header, "X-Contentful-Signature")}, hex.DecodeString))
 }
 
-// claimBearer is for senders that cannot sign: they show the secret itself.
+// claimBearer accepts senders that cannot sign and send the secret itself.
 func claimBearer(d *delivery, secrets []Secret) error {
 	shown, ok := bearer(d.header)
 	found := false

@@ -1,14 +1,14 @@
-// Package webhook is the HTTP end of the revalidator's queue: it finds out who sent a webhook, reads what may have
-// changed out of it, and offers that to the daemon.
+// Package webhook receives webhooks over HTTP. It verifies the sender, reads which documents may have changed, and
+// offers them to the daemon.
 //
-// A webhook is believed when one of the secrets has signed its raw body, the way its sender's profile says, within the
-// tolerance of the time that was signed, if one was; senders that cannot sign show a secret as a bearer. Comparisons take
-// the same time wherever a difference is, and every secret is tried. What is not believed is answered 4xx, is queued
-// nowhere, and leaves one line in the log that holds neither secret nor signature.
+// A webhook is accepted if one of the secrets has signed its raw body, in the way of the sender's profile. If the
+// signature includes a time, that time must be within the tolerance. Senders that cannot sign send a secret as a bearer
+// token. Comparisons take constant time, and every secret is tried. Any other webhook gets a 4xx answer, is not queued,
+// and leaves one line in the log without secret or signature.
 //
-// A payload is a hint: it says which documents to read again, and one that says nothing means all of them. 202 says that
-// the job is on the disk. A second delivery of an event gets the job of the first; the very same delivery again is a
-// replay, and refused, where its sender signs times.
+// A payload is a hint: it names documents to read again. A payload that names none means all documents. The answer 202
+// means that the job is on the disk. A second delivery of an event gets the job of the first. If the sender signs
+// times, the same delivery sent twice is a replay and is refused.
 package webhook
 
 import (
@@ -29,30 +29,30 @@ import (
 	"freshet/revalidator"
 )
 
-// mostLogged bounds what a sender can put into a log line, or an answer.
+// mostLogged limits what a sender can put into a log line or an answer.
 const mostLogged = 200
 
-// askTimeout bounds what the daemon may take to make a job durable, or to answer.
+// askTimeout limits how long the daemon may take to write a job to the disk, or to answer.
 const askTimeout = 10 * time.Second
 
-// A Desk takes requests: the daemon of this process, or that of another one by its control socket.
+// A Desk accepts requests: the daemon of this process, or another one through its control socket.
 type Desk interface {
 	Accept(context.Context, revalidator.Offer) (revalidator.Job, revalidator.Repeat, error)
 	Plan(context.Context, revalidator.Request) ([]string, error)
 	Look(ctx context.Context, job string, wait time.Duration) (revalidator.Job, error)
 }
 
-// Config is what the handler needs. Desk is required.
+// Config holds what the handler needs. Desk is required.
 type Config struct {
 	Desk      Desk
-	Profile   string        // who sends, one of [Profiles]; empty: standard
-	Secrets   []Secret      // any of them; none: webhooks are refused
-	Tolerance time.Duration // between the time that was signed and now; 0: 5 min
-	Token     Secret        // for who asks about jobs; empty: nobody may
-	Logger    *slog.Logger  // nil: nothing is logged
+	Profile   string        // the kind of sender, one of [Profiles]; empty: standard
+	Secrets   []Secret      // each is valid; none: all webhooks are refused
+	Tolerance time.Duration // largest difference between the signed time and now; 0: 5 min
+	Token     Secret        // for clients that ask about jobs; empty: nobody may ask
+	Logger    *slog.Logger  // nil: no log
 }
 
-// A Secret is shown to nobody.
+// A Secret never prints its value.
 type Secret string
 
 const hidden = "[hidden]"
@@ -69,7 +69,7 @@ func (s Secret) GoString() string { return hidden }
 // MarshalText implements encoding.TextMarshaler.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
-// is reports whether s is what somebody showed. Its time tells nothing of s.
+// is reports whether shown equals s. Its time reveals nothing about s.
 func (s Secret) is(shown string) bool {
 	a, b := sha256.Sum256([]byte(s)), sha256.Sum256([]byte(shown))
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
@@ -117,7 +117,7 @@ func New(cfg Config) (http.Handler, error) {
 	return mux, nil
 }
 
-// refused is an answer that leaves one line in the log.
+// refused returns an error answer and logs it in one line.
 func (h *handler) refused(w http.ResponseWriter, status int, reason string) error {
 	h.log.Warn("webhook refused", "request_id", web.RequestID(w), "status", status, "profile", h.profile.name, "reason", reason)
 	return &web.Error{Status: status, Message: reason}
@@ -137,7 +137,7 @@ func (h *handler) nowhere(w http.ResponseWriter, _ *http.Request) error {
 	return h.refused(w, http.StatusNotFound, "webhooks go to /api/revalidate, jobs are at /api/revalidate/{job}")
 }
 
-// receive takes a webhook.
+// receive handles a webhook.
 func (h *handler) receive(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case len(h.cfg.Secrets) == 0:
@@ -175,7 +175,7 @@ func (h *handler) receive(w http.ResponseWriter, r *http.Request) error {
 	return h.offer(w, r, d, n)
 }
 
-// offer hands what a webhook says to the daemon.
+// offer passes a webhook's content to the daemon.
 func (h *handler) offer(w http.ResponseWriter, r *http.Request, d *delivery, n *notice) error {
 	ctx, cancel := context.WithTimeout(r.Context(), askTimeout)
 	defer cancel()
@@ -211,7 +211,7 @@ type receipt struct {
 	Repeat bool              `json:"repeat"` // the event was accepted before
 }
 
-// failed is the answer when the daemon did not take a request. The sender is to try again where that can help.
+// failed returns the answer for a request that the daemon did not accept. It asks the sender to retry if that can help.
 func (h *handler) failed(w http.ResponseWriter, err error) error {
 	if bad, ok := errors.AsType[*revalidator.RefusedError](err); ok {
 		return h.refused(w, http.StatusBadRequest, bad.Message)
@@ -219,7 +219,7 @@ func (h *handler) failed(w http.ResponseWriter, err error) error {
 	return &web.Error{Status: http.StatusServiceUnavailable, Message: "the webhook could not be kept: send it again", RetryAfter: 5 * time.Second, Err: err}
 }
 
-// status tells who knows the token what became of a job.
+// status reports the state of a job to a client with the token.
 func (h *handler) status(w http.ResponseWriter, r *http.Request) error {
 	if h.cfg.Token == "" {
 		return h.refused(w, http.StatusForbidden, "jobs are told to nobody: webhook.token is not set")
@@ -251,6 +251,6 @@ func answer(w http.ResponseWriter, status int, v any) error {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(b, '\n')) // a sender who has gone needs no answer
+	_, _ = w.Write(append(b, '\n')) // nothing can be done if the sender has gone
 	return nil
 }

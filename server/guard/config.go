@@ -15,35 +15,35 @@ import (
 	"freshet/server/guard/traffic"
 )
 
-// Config is what a Guard is made of. The zero value is the policy with its defaults, kept in memory.
+// Config holds what a Guard needs. The zero value is the default policy, kept in memory only.
 type Config struct {
-	Allow, Block []string // prefixes, addresses, and files of them
+	Allow, Block []string // prefixes, addresses, and names of files that contain them
 	Limits       Limits
 	Ban          BanConfig
 	HighTraffic  TrafficConfig
 	Bots         BotConfig
 	Shed         ShedConfig
-	Shadow       []string // rules that only watch: names of Rules, or limit.<class>
+	Shadow       []string // rules in shadow mode, which log but do not refuse: names of Rules, or limit.<class>
 
-	Clients int    // that are told apart at once; 0: 262,144, which takes 18 MB once they come
-	File    string // keeps bans and switches over a restart; empty: nothing does
+	Clients int    // clients that are counted apart at once; 0: 262,144, which take 18 MB once they are used
+	File    string // stores bans and switches across restarts; empty: they are lost
 
-	Ledger   Ledger        // what servers share; nil: there is one server
-	Resolver bots.Resolver // verifies search engines; nil: only their published addresses do
-	Breaker  func() bool   // reports whether the database's circuit breaker is open: asked once a second; nil: there is none
-	Logger   *slog.Logger  // nil: nothing is logged
+	Ledger   Ledger        // shared with other servers; nil: there is one server
+	Resolver bots.Resolver // verifies search engines; nil: only published addresses verify them
+	Breaker  func() bool   // reports whether the database's circuit breaker is open; asked once a second; nil: there is none
+	Logger   *slog.Logger  // nil: no log
 }
 
-// BanConfig says when the guard bans, and for how long.
+// BanConfig sets when the guard bans, and for how long.
 type BanConfig struct {
-	Violations int             // within Window; 0: 3; at most 8
-	Window     time.Duration   // 0: an hour
-	Steps      []time.Duration // nil: 1 h, 6 h, 24 h, 168 h
+	Violations int             // violations within Window that cause a ban; 0: 3; at most 8
+	Window     time.Duration   // 0: one hour
+	Steps      []time.Duration // duration of the first ban, the second, and so on; nil: 1 h, 6 h, 24 h, 168 h
 	Scope      bans.Scope
-	Forget     time.Duration // one step is forgotten after so long without a ban; 0: a week
+	Forget     time.Duration // after this time without a ban one step is forgotten; 0: a week
 }
 
-// TrafficConfig is high-traffic mode. Each of its steps can be left out.
+// TrafficConfig configures high-traffic mode. Each of its measures can be turned off.
 type TrafficConfig struct {
 	traffic.Config
 	CountAll bool // count requests for built pages too
@@ -54,15 +54,15 @@ type TrafficConfig struct {
 	MildBans     bool // do not ban sooner
 }
 
-// BotConfig is how programs are met.
+// BotConfig sets how bots are treated.
 type BotConfig struct {
 	AI bots.Stance
 }
 
-// ShedConfig is load shedding.
+// ShedConfig configures load shedding.
 type ShedConfig struct {
 	Off     bool
-	Latency time.Duration // for which one goroutine in ten waits for a processor before writes are refused; twice and five times that refuses more; 0: 50 ms
+	Latency time.Duration // writes are refused when one goroutine in ten waits this long for a processor; at twice and five times that more is refused; 0: 50 ms
 }
 
 // Bounds of settings.
@@ -72,7 +72,7 @@ const (
 	MaxClients     = 1 << 24
 )
 
-// withDefaults fills in what is not set, and reports all that is wrong.
+// withDefaults fills in missing values and reports all mistakes.
 func (c Config) withDefaults() (Config, error) {
 	var errs []error
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -129,7 +129,7 @@ func (c Config) withDefaults() (Config, error) {
 	return c, errors.Join(errs...)
 }
 
-// shadows is which rules only watch.
+// shadows holds the rules in shadow mode.
 type shadows struct {
 	rules  [numRules]bool
 	limits [numClasses]bool
@@ -151,7 +151,7 @@ func parseShadows(names []string) (s shadows, err error) {
 	return s, errors.Join(errs...)
 }
 
-// findShadow finds a rule that can be only watched, or, where it is not numClasses, the class whose limit can be.
+// findShadow finds a rule that may be in shadow mode. If class is not numClasses, the name is that class's limit.
 func findShadow(name string) (Rule, Class, error) {
 	for r := range numRules {
 		if rules[r].shadow && name == r.String() {
@@ -166,13 +166,13 @@ func findShadow(name string) (Rule, Class, error) {
 	return 0, 0, fmt.Errorf("shadow: %q is no rule that can be only watched", name)
 }
 
-// CheckShadow reports what is wrong with an item of Config.Shadow.
+// CheckShadow reports whether an item of Config.Shadow is wrong.
 func CheckShadow(name string) error {
 	_, _, err := findShadow(name)
 	return err
 }
 
-// Shadows are the items that Config.Shadow may have.
+// Shadows returns all valid items of Config.Shadow.
 func Shadows() (names []string) {
 	for r := range numRules {
 		if rules[r].shadow {
@@ -187,7 +187,7 @@ func Shadows() (names []string) {
 	return names
 }
 
-// of reports whether a rule only watches a class.
+// of reports whether a rule is in shadow mode for a class.
 func (s *shadows) of(r Rule, c Class) bool { return s.rules[r] || r == RuleLimit && s.limits[c] }
 
 // FileFor returns the file for the bans and switches of a server that listens at an address, for [Config]. Empty: it has none. Servers of one state folder listen at different addresses, and

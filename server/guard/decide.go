@@ -11,7 +11,7 @@ import (
 	"freshet/server/guard/traffic"
 )
 
-// Decide judges a request, and counts it. It makes f.Client the plain form of an address.
+// Decide judges a request and counts it. It normalizes f.Client.
 func (g *Guard) Decide(f *Facts) Verdict {
 	f.plain()
 	v := Verdict{Class: Classify(f.Method, f.Path)}
@@ -32,7 +32,7 @@ func (g *Guard) Decide(f *Facts) Verdict {
 	return v
 }
 
-// finish counts a verdict, and keeps it when it says no.
+// finish counts a verdict. It stores a refusal, also one that shadow mode prevented, for Explain and Refusals.
 func (g *Guard) finish(f *Facts, key ClientKey, v *Verdict) {
 	g.stats.decided[v.Rule][v.Class].Add(1)
 	g.stats.kinds[v.Bot].Add(1)
@@ -44,7 +44,7 @@ func (g *Guard) finish(f *Facts, key ClientKey, v *Verdict) {
 	}
 }
 
-// refuse makes v a refusal, unless its rule only watches. It reports whether that ends the matter.
+// refuse turns v into a refusal, unless the rule is in shadow mode. It reports whether v is a refusal now.
 func (g *Guard) refuse(v *Verdict, rule Rule, action Action, wait time.Duration, reason string) bool {
 	if g.shadow.of(rule, v.Class) {
 		if v.Shadow == RuleNone {
@@ -57,7 +57,7 @@ func (g *Guard) refuse(v *Verdict, rule Rule, action Action, wait time.Duration,
 	return true
 }
 
-// ban makes v the refusal of a ban, unless bans are only watched.
+// ban refuses the request because of a ban, unless bans are in shadow mode.
 func (g *Guard) ban(v *Verdict, b *bans.Ban, now time.Time) bool {
 	wait := time.Duration(0)
 	if !b.Until.IsZero() {
@@ -66,7 +66,7 @@ func (g *Guard) ban(v *Verdict, b *bans.Ban, now time.Time) bool {
 	return g.refuse(v, RuleBan, Deny, wait, b.Reason)
 }
 
-// decide asks the rules in their order. A dry run changes nothing.
+// decide applies the rules in their order. A dry run changes nothing.
 func (g *Guard) decide(f *Facts, key ClientKey, v *Verdict, dry bool) {
 	now := g.tick(f.Now)
 	write := isWrite(f.Method)
@@ -89,7 +89,7 @@ func (g *Guard) decide(f *Facts, key ClientKey, v *Verdict, dry bool) {
 		if l := &g.limits[v.Class]; l.on && l.slot >= 0 {
 			v.Quota = l.policies[0].Peek(g.clientNow(key).buckets[l.slot], now)
 			if v.Action != Allow {
-				v.Quota.Left = 0 // however many it had
+				v.Quota.Left = 0 // also if tokens are left
 			}
 		}
 		return
@@ -130,7 +130,7 @@ func (g *Guard) decide(f *Facts, key ClientKey, v *Verdict, dry bool) {
 	g.endure(f, v, write)
 }
 
-// scopeOf is the least scope of a ban that covers a request.
+// scopeOf returns the smallest scope of a ban that covers the request.
 func scopeOf(c Class, write bool) bans.Scope {
 	if classes[c].public && !write {
 		return bans.All
@@ -138,21 +138,21 @@ func scopeOf(c Class, write bool) bans.Scope {
 	return bans.API
 }
 
-// limited asks the limits of class and fingerprint, and reports whether one of them refuses.
+// limited applies the limits of the class and of the fingerprint. It reports whether one of them refuses.
 func (g *Guard) limited(f *Facts, key ClientKey, v *Verdict, now int64, score int, dry bool) bool {
 	l := &g.limits[v.Class]
 	switch {
 	case v.Class == Open:
 		return false
 	case !f.Client.IsValid() && v.Class != Auth:
-		return false // it would be one limit for everybody who comes through a socket
+		return false // all clients of a Unix socket would share one limit
 	}
 	plain, asBot := g.lowered(key, now)
 	bot := v.Bot == bots.Bot || v.Claim == bots.Impostor
 	if bot {
 		plain = asBot
 	}
-	suspicious := v.Bot == bots.Person && score+bots.SpreadPoints >= bots.Threshold // if it wanders about too
+	suspicious := v.Bot == bots.Person && score+bots.SpreadPoints >= bots.Threshold // visiting many paths adds the missing points
 	q, by, ok := limit.Quota{}, 0, true
 	if v.Class == Auth {
 		q, ok = g.takeAttempt(key, now, dry)
@@ -192,7 +192,7 @@ func (g *Guard) limited(f *Facts, key ClientKey, v *Verdict, now int64, score in
 	return false
 }
 
-// mark notes that one who looks so was refused.
+// mark records that a limit refused a request with this fingerprint.
 func (g *Guard) mark(fingerprint uint64, now int64) {
 	h := fingerprint // a keyed hash already
 	g.alike.Lock(h)
@@ -201,8 +201,9 @@ func (g *Guard) mark(fingerprint uint64, now int64) {
 	g.alike.Unlock(h)
 }
 
-// takeAlike takes a token from what all have who look so in a network. It tells for how long to wait where that is used up
-// and one of them was refused lately; until then they are only counted: a carrier's addresses are full of equal telephones.
+// takeAlike takes a token from the shared limit of all clients with the same fingerprint. If none is left, and a limit
+// has refused one of these clients within the last hour, it returns the time to wait. Without such a refusal it only
+// counts, because a mobile carrier's network has many equal phones.
 func (g *Guard) takeAlike(fingerprint uint64, l *classLimit, now int64, dry bool) (wait time.Duration) {
 	h := fingerprint
 	g.alike.Lock(h)
@@ -219,8 +220,9 @@ func (g *Guard) takeAlike(fingerprint uint64, l *classLimit, now int64, dry bool
 	return q.Wait
 }
 
-// take notes where a client has been, and takes a token from its bucket of a class: of the policy lowered by plain, or by
-// wandering where it has been at too many places. It reports which of the class's policies that was.
+// take records the path that a client visits, and takes a token from the client's bucket for the class. The divisor
+// plain lowers the limit; the divisor wandering applies instead if the client visited too many paths. take also returns
+// the index of the policy used.
 func (g *Guard) take(key ClientKey, class Class, f *Facts, now int64, plain, wandering int, dry bool) (q limit.Quota, by int, ok bool) {
 	l := &g.limits[class]
 	h := g.clients.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
@@ -244,12 +246,12 @@ func (g *Guard) take(key ClientKey, class Class, f *Facts, now int64, plain, wan
 	if c.wanders() {
 		plain = wandering
 	}
-	by = plain / 2 // 1, 2 and 4 are the policies 0, 1 and 2
+	by = plain / 2 // the divisors 1, 2 and 4 select the policies 0, 1 and 2
 	q, ok = l.policies[by].Take(&c.buckets[l.slot], now)
 	return q, by, ok
 }
 
-// clientNow is a copy of what is known of a client.
+// clientNow returns a copy of a client's state.
 func (g *Guard) clientNow(key ClientKey) (c client) {
 	h := g.clients.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
 	g.clients.Lock(h)
@@ -260,7 +262,7 @@ func (g *Guard) clientNow(key ClientKey) (c client) {
 	return c
 }
 
-// takeAttempt adds an attempt to sign in to a client's log.
+// takeAttempt adds a sign-in attempt to a client's log.
 func (g *Guard) takeAttempt(key ClientKey, now int64, dry bool) (limit.Quota, bool) {
 	l := &g.limits[Auth]
 	if !l.on {
@@ -280,17 +282,17 @@ func (g *Guard) takeAttempt(key ClientKey, now int64, dry bool) (limit.Quota, bo
 	return log.Take(now, l.requests, l.window)
 }
 
-// turn begins a minute anew.
+// turn resets the counts when a new minute begins.
 func (c *client) turn(now int64) {
 	if m := uint16(now / int64(time.Minute)); m != c.minute {
 		c.minute, c.paths, c.missing = m, 0, 0
 	}
 }
 
-// visit notes a path among those of the minute.
+// visit adds a path to those of this minute.
 func (c *client) visit(path string, now int64) {
 	c.turn(now)
-	// No keyed hash: whoever makes the ends of his paths collide only hides that he asks for many.
+	// An unkeyed hash is enough: a client with colliding paths only hides how many paths it requests.
 	h := uint64(len(path))
 	if n := len(path); n >= 16 {
 		h ^= last8(path)*0x9e3779b97f4a7c15 ^ last8(path[:n-8])
@@ -300,14 +302,14 @@ func (c *client) visit(path string, now int64) {
 	c.paths |= 1 << (h * 0x9e3779b97f4a7c15 >> 59)
 }
 
-// last8 is the end of s as a number.
+// last8 returns the last eight bytes of s as a number.
 func last8(s string) uint64 {
 	s = s[len(s)-8:]
 	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
-// wanders reports whether a client asked for more different paths within the minute than anybody reads.
+// wanders reports whether a client requested more different paths within the minute than a person reads.
 func (c *client) wanders() bool { return bits.OnesCount32(c.paths) >= maxSpread }
 
 // endure applies high-traffic mode and load shedding.
@@ -333,8 +335,9 @@ func (g *Guard) endure(f *Facts, v *Verdict, write bool) {
 	}
 }
 
-// sheds reports whether a level of load refuses a class: writes first, then search and sign-in, whose password hashing is the
-// dearest of all, then reads. Pages, feeds, probes, metrics, and webhooks, whose queue is bounded, are never refused.
+// sheds reports whether a level of load refuses a class. Writes are refused first, then search and sign-in (password
+// hashing is the most expensive work), then reads. Pages, feeds, probes, metrics and webhooks are never refused:
+// webhooks have a bounded queue.
 func sheds(level traffic.Level, class Class, write bool) bool {
 	switch class {
 	case Auth, Search:

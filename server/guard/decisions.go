@@ -10,7 +10,7 @@ import (
 
 const ringSize = 4096
 
-// A Decision is a refusal, or what would have been one were its rule not only watched.
+// A Decision is a refusal, or a refusal that shadow mode prevented.
 type Decision struct {
 	ID     string
 	At     time.Time
@@ -19,12 +19,12 @@ type Decision struct {
 	Path   string
 	Rule   string
 	Class  string
-	Status int // 0: only watched
+	Status int // 0: not refused, because the rule is in shadow mode
 	Bot    string
 	Reason string
 }
 
-// A ring keeps the last decisions in memory that is never more. Adding allocates nothing.
+// A ring stores the last decisions in memory of a fixed size. Adding allocates nothing.
 type ring struct {
 	mu   sync.Mutex
 	next int
@@ -39,14 +39,14 @@ type entry struct {
 	action Action
 	bot    bots.Kind
 
-	id, method, path, reason span // in text
+	id, method, path, reason span // parts of text
 	text                     [240]byte
 }
 
 // A span is a part of an entry's text.
 type span struct{ from, to uint8 }
 
-// Most bytes of each text that are kept.
+// Limits for the stored bytes of each text.
 const (
 	maxID     = 40
 	maxMethod = 8
@@ -87,7 +87,7 @@ func (r *ring) add(f *Facts, key ClientKey, v *Verdict) {
 	r.mu.Unlock()
 }
 
-// recent returns up to most decisions that fit, newest first.
+// recent returns the newest decisions for which fits is true, at most most of them.
 func (r *ring) recent(most int, fits func(*entry) bool) []Decision {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -10,11 +10,11 @@ import (
 	"freshet/server/guard/limit"
 )
 
-// A ClientKey is whose requests are counted together: an IPv4 address, or the first 64 bits of an IPv6 one, which is what one
-// customer gets. The zero value is nobody.
+// A ClientKey identifies a client: an IPv4 address, or the first 64 bits of an IPv6 address, because providers give
+// each customer such a network. The zero value means no client.
 type ClientKey struct{ hi, lo uint64 }
 
-// KeyOf returns the key of an address; nobody's where it is not valid.
+// KeyOf returns the key of an address; zero if the address is not valid.
 func KeyOf(a netip.Addr) ClientKey {
 	switch {
 	case a.Is4():
@@ -31,10 +31,10 @@ func KeyOf(a netip.Addr) ClientKey {
 
 const (
 	v4Mark = 0xffff << 32
-	v6Mark = 1 // so that ::/64 is somebody
+	v6Mark = 1 // so that the key of ::/64 is not zero
 )
 
-// Prefix is what the key stands for.
+// Prefix returns the address or network of the key.
 func (k ClientKey) Prefix() netip.Prefix {
 	switch {
 	case k.lo&v4Mark == v4Mark:
@@ -49,7 +49,7 @@ func (k ClientKey) Prefix() netip.Prefix {
 	return netip.Prefix{}
 }
 
-// String is the address or the network.
+// String returns the address or network as text.
 func (k ClientKey) String() string {
 	p := k.Prefix()
 	if p.Addr().Is4() {
@@ -58,7 +58,7 @@ func (k ClientKey) String() string {
 	return p.String()
 }
 
-// network is the key with less of it: IPv4 by /24, IPv6 by /48.
+// network returns a key for a larger network: IPv4 /24, IPv6 /48.
 func (k ClientKey) network() ClientKey {
 	if k.lo&v4Mark == v4Mark {
 		return ClientKey{lo: k.lo &^ 0xff}
@@ -66,25 +66,25 @@ func (k ClientKey) network() ClientKey {
 	return ClientKey{hi: k.hi &^ 0xffff, lo: k.lo}
 }
 
-// Facts is what is known of a request before anything answers it.
+// Facts describes a request before it is answered.
 type Facts struct {
 	Now    time.Time
-	ID     string     // of the request, by which a refusal is explained
-	Client netip.Addr // whom to hold to account; not valid: a connection without an address
+	ID     string     // the request's id, which finds a refusal later
+	Client netip.Addr // the client's address; not valid: a connection without an address
 
 	Method string
-	Path   string // decoded once, not yet vetted
+	Path   string // decoded once, not yet checked
 
 	UserAgent, Accept, AcceptLanguage, AcceptEncoding string
 
-	Referer    bool // Referer or Origin is there
-	Partial    bool // the accept headers and Referer are not known, as in most logs
-	Built      bool // a built page, or a file of the site, answers it
-	SignedIn   bool // the client has a session that was checked
-	Undeclared bool // Client may be a proxy that nobody declared: it names a client, has a private address and is not trusted
+	Referer    bool // the request has a Referer or an Origin
+	Partial    bool // the accept headers and Referer are unknown, as in most access logs
+	Built      bool // a built page or a file of the site answers the request
+	SignedIn   bool // the client has a valid session
+	Undeclared bool // Client may be an undeclared proxy: it sends a forwarding header, has a private address and is not trusted
 }
 
-// plain makes Client an address as sets of them hold it: IPv4 as such, without a zone.
+// plain normalizes Client: IPv4 in IPv6 becomes IPv4, and the zone is removed. Sets of addresses need this form.
 func (f *Facts) plain() {
 	if f.Client.Is4In6() || f.Client.Is6() && f.Client.Zone() != "" {
 		f.Client = f.Client.Unmap().WithZone("")
@@ -93,7 +93,7 @@ func (f *Facts) plain() {
 
 func (f *Facts) key() ClientKey { return KeyOf(f.Client) }
 
-// An Action is what is to be done with a request.
+// An Action is the result of judging a request.
 type Action uint8
 
 // The actions.
@@ -104,35 +104,35 @@ const (
 	Unavailable        // 503
 )
 
-// Status is the status of the answer; 0: what is asked for.
+// Status returns the HTTP status of a refusal; 0 for Allow.
 func (a Action) Status() int { return [...]int{0, 429, 403, 503}[a] }
 
-// String is the action's name.
+// String returns the action's name.
 func (a Action) String() string { return [...]string{"allow", "limit", "deny", "unavailable"}[a] }
 
-// A Verdict is what is to be done with a request, and why.
+// A Verdict says what to do with a request, and why.
 type Verdict struct {
 	Action      Action
-	Rule        Rule // that decided; RuleNone: none did
+	Rule        Rule // the rule that decided; RuleNone: no rule did
 	Class       Class
-	Shadow      Rule // that would have refused it, were it not only watched; RuleNone: none
-	Stale       bool // in high-traffic mode: answer with what is cached, however old, up to 24 h
+	Shadow      Rule // the rule that would have refused it outside shadow mode; RuleNone: none
+	Stale       bool // high-traffic mode: cached data up to 24 h old may answer
 	Bot         bots.Kind
-	Claim       bots.Claim // of a Bot that is a Crawler
-	Fingerprint uint64     // for logs: the same for requests that look alike from one network, for a day; 0: not made
+	Claim       bots.Claim // for Crawler
+	Fingerprint uint64     // for logs: equal for similar requests from one network on one day; 0: not computed
 	RetryAfter  time.Duration
-	Quota       limit.Quota // of the class; a Limit of 0: it has none
-	Reason      string      // for logs and operators; empty: the rule says it
+	Quota       limit.Quota // the class's quota; Limit 0: the class has none
+	Reason      string      // for logs and operators; empty: Rule explains it
 	policy      string      // value of RateLimit-Policy
-	by          uint8       // which of the class's policies it was
-	took        bool        // a token of it
+	by          uint8       // index of the class's policy that applied
+	took        bool        // a token was taken
 }
 
-// Allowed reports whether the request goes on.
+// Allowed reports whether the request may proceed.
 func (v *Verdict) Allowed() bool { return v.Action == Allow }
 
-// Name is the rule by which the request was refused, as settings and logs call it: limits tell their class. A verdict that
-// allows has none, nor one that only would have refused: see Shadowed.
+// Name returns the name of the rule that refused the request, as settings and logs use it. The name of a limit includes
+// the class. It is empty if the request is allowed, also if only shadow mode prevented a refusal: see Shadowed.
 func (v *Verdict) Name() string {
 	if v.Allowed() {
 		return ""
@@ -140,7 +140,7 @@ func (v *Verdict) Name() string {
 	return ruleName(v.Rule, v.Class)
 }
 
-// Shadowed is the rule that would have refused the request, were it not only watched; empty: there is none.
+// Shadowed returns the rule that would have refused the request outside shadow mode; empty: none.
 func (v *Verdict) Shadowed() string {
 	if v.Shadow == RuleNone {
 		return ""
@@ -155,7 +155,7 @@ func ruleName(r Rule, c Class) string {
 	return r.String()
 }
 
-// limitNames are made beforehand: refusals come in floods.
+// limitNames is computed once, because refusals come in floods.
 var limitNames = func() (names [numClasses]string) {
 	for c := range names {
 		names[c] = RuleLimit.String() + "." + Class(c).String()
@@ -163,7 +163,7 @@ var limitNames = func() (names [numClasses]string) {
 	return names
 }()
 
-// Message is why a request was refused, for its sender.
+// Message returns the reason of a refusal for the client.
 func (v *Verdict) Message() string {
 	switch v.Rule {
 	case RuleLimit, RuleFingerprint, RuleAIPace:
@@ -183,13 +183,12 @@ func (v *Verdict) Message() string {
 	return ""
 }
 
-// A Field is a header of an answer. Its name is canonical.
+// A Field is a response header. Its name is canonical.
 type Field struct{ Name, Value string }
 
-// AppendFields adds the headers by which a client learns of its limit: RateLimit-Policy and RateLimit of
-// draft-ietf-httpapi-ratelimit-headers-10, and the older X-RateLimit ones, whose reset is a Unix time. A class without a limit has none, nor
-// has who is not let in whatever is left of it.
-// Retry-After is the caller's, from RetryAfter.
+// AppendFields adds the headers that describe a client's limit: RateLimit-Policy and RateLimit
+// (draft-ietf-httpapi-ratelimit-headers-10), and the older X-RateLimit headers, whose reset is a Unix time. It adds
+// nothing for a class without a limit, nor for a client that is denied. The caller sends Retry-After from RetryAfter.
 func (v *Verdict) AppendFields(fields []Field, now time.Time) []Field {
 	if v.Quota.Limit == 0 || v.Action == Deny {
 		return fields
@@ -199,7 +198,7 @@ func (v *Verdict) AppendFields(fields []Field, now time.Time) []Field {
 		class = AI
 	}
 	if v.Action != Allow {
-		reset = v.RetryAfter // the draft wants both to mean the same moment
+		reset = v.RetryAfter // the draft requires both to mean the same moment
 	}
 	left := strconv.Itoa(v.Quota.Left)
 	return append(fields,
@@ -211,5 +210,5 @@ func (v *Verdict) AppendFields(fields []Field, now time.Time) []Field {
 	)
 }
 
-// seconds rounds up: who comes back earlier would be refused again.
+// seconds rounds up, because a client that returns too early would be refused again.
 func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }

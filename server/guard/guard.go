@@ -16,7 +16,7 @@ import (
 	"freshet/server/guard/traffic"
 )
 
-// A Guard judges requests. It is safe for use by many.
+// A Guard judges requests. It is safe for concurrent use.
 type Guard struct {
 	cfg    Config
 	log    *slog.Logger
@@ -33,9 +33,9 @@ type Guard struct {
 
 	clients   *limit.Table[client]
 	alike     *limit.Table[lookalike]
-	attempts  *limit.Table[limit.Log] // to sign in, by client
-	accounts  *limit.Table[limit.Log] // by account
-	familiar  *limit.Table[int64]     // when a client last signed in to an account
+	attempts  *limit.Table[limit.Log] // sign-in attempts by client
+	accounts  *limit.Table[limit.Log] // sign-in attempts by account
+	familiar  *limit.Table[int64]     // time of a client's last sign-in to an account
 	offenders *limit.Table[offender]
 
 	meter    *traffic.Meter
@@ -44,40 +44,40 @@ type Guard struct {
 	orders   orders
 	pending  pending
 	shared   atomic.Bool
-	away     atomic.Bool // the last try to share failed
+	away     atomic.Bool // the last exchange with the ledger failed
 	saved    saved
 	stats    counters
 	ring     ring
 }
 
-// A classLimit is a class's limit, ready for use.
+// A classLimit is the prepared limit of a class.
 type classLimit struct {
 	on       bool
-	slot     int8 // of a client's buckets; negative: none
-	ofAlike  int8 // of a lookalike's; negative: none
+	slot     int8 // index into a client's buckets; negative: none
+	ofAlike  int8 // index into a lookalike's buckets; negative: none
 	shared   bool // with other servers
 	requests int
 	window   time.Duration
-	policies [3]limit.Policy // as it is, halved, quartered
-	alike    limit.Policy    // of all who look alike in a network
-	headers  [3]string       // RateLimit-Policy of each
+	policies [3]limit.Policy // full, half and quarter
+	alike    limit.Policy    // for all clients with the same fingerprint
+	headers  [3]string       // RateLimit-Policy for each policy
 }
 
-// A client is what is known of a client that does nothing wrong. It is one cache line.
+// A client is the state of a client. It is one cache line.
 type client struct {
 	buckets [7]limit.Bucket
-	paths   uint32 // bits of the paths asked for within the minute
+	paths   uint32 // bit set of the paths requested in this minute
 	minute  uint16
-	missing uint16 // unknown addresses within it
+	missing uint16 // 404 answers in this minute
 }
 
-// A lookalike is what those who look alike in a network have used, and when one of them was last refused.
+// A lookalike is the shared state of all clients with the same fingerprint. refused is the time of the last refusal.
 type lookalike struct {
 	buckets [4]limit.Bucket
 	refused int64
 }
 
-// slots says which of a client's buckets is a class's, and which of a lookalike's.
+// slots returns the bucket indexes of a class for clients and for lookalikes.
 func slots(c Class) (ofClient, ofAlike int8) {
 	switch c {
 	case API:
@@ -102,17 +102,17 @@ func slots(c Class) (ofClient, ofAlike int8) {
 
 const (
 	alikeFactor  = 10
-	alikeFor     = time.Hour // after a refusal of one, all who look like it are counted together
+	alikeFor     = time.Hour // for this long after a refusal, all clients with the same fingerprint share a limit
 	alikeCells   = 1 << 14
 	attemptCells = 1 << 14
-	maxSpread    = 28                          // of 32 bits: more than sixty different paths within a minute
-	longAgo      = int64(365 * 24 * time.Hour) // the guard's clock at its start: a moment of zero was long before
+	maxSpread    = 28                          // of 32 bits, set by more than sixty different paths in a minute
+	longAgo      = int64(365 * 24 * time.Hour) // the guard's clock at its start, so that the time zero was long ago
 )
 
 // New makes a Guard. It reads no file and starts nothing: see [Guard.Open] and [Guard.Run].
 func New(cfg Config) (*Guard, error) { return NewAt(cfg, time.Now()) }
 
-// NewAt makes a Guard whose clock begins at start: for replaying what was.
+// NewAt makes a Guard whose clock starts at start. It is for replaying logs.
 func NewAt(cfg Config, start time.Time) (*Guard, error) {
 	cfg, err1 := cfg.withDefaults()
 	shadow, err2 := parseShadows(cfg.Shadow)
@@ -173,8 +173,8 @@ func prefixed(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// tick is a moment on the guard's clock, which setting the machine's does not move.
+// tick converts a time to the guard's clock, which does not jump when the system clock is set.
 func (g *Guard) tick(now time.Time) int64 { return longAgo + int64(now.Sub(g.start)) }
 
-// second is a moment as tables want it.
+// second converts a tick to the unit of tables.
 func second(tick int64) uint32 { return uint32(tick / int64(time.Second)) }

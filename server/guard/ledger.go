@@ -17,74 +17,81 @@ import (
 	"freshet/server/guard/limit"
 )
 
-// A Ledger is what the servers of a site share. Its calls are given deadlines; none is made while a request for a page is
-// judged.
+// A Ledger is the state that the servers of a site share. Every call has a deadline. No call happens while a page
+// request is judged.
 type Ledger interface {
-	// Take takes one of limit attempts within window from every key, or from none of them when one has none left. It is
-	// exact whoever asks at the same time, in any window. It reports how many the scarcest key has left, or for how long to wait.
+	// Take takes one of limit attempts within window from every key, or from none if a key has none left. It is exact
+	// for concurrent callers and in any window. It returns how many attempts the scarcest key has left, or how long to
+	// wait.
 	Take(ctx context.Context, keys []string, limit int, window time.Duration) (left int, wait time.Duration, err error)
-	// Share exchanges news in one round trip. Every key of spent is a debt that is paid off by time: what the servers let
-	// through, as the time in which the limit gives it back. spent is added to it, and owed is how much of it is unpaid then,
-	// whoever made it. Strikes are passing news, of which the newest thousands are kept for a day. Bans and orders stand: the key
-	// of each is what it is about, and of two about the same the greater text stands, byte by byte, whichever is told first. The
-	// 10,000 newest bans are kept, and 10,000 orders beside them. News is what others have told after cursor, or all that is kept
-	// after an empty one: strikes first, perhaps in parts of a thousand or more; what was replaced is in none. next is the
-	// cursor for the next call. It is empty when something is lost of what cursor was of. What a call that fails was given may
-	// have been taken.
+	// Share exchanges news in one round trip.
+	//
+	// spent maps keys to costs. A cost is the time in which a limit gives back what this server's clients have used.
+	// The ledger adds it to the debt of the key, and time pays the debt off. owed returns the unpaid debt of each key,
+	// whichever servers caused it.
+	//
+	// Strikes are short-lived: the ledger keeps the newest few thousand for a day. Bans and orders are kept by the
+	// thing that they are about, which is their key in the map. Of two with the same key the greater text wins,
+	// compared byte by byte, whatever the order of the calls. The ledger keeps the 10,000 newest bans and 10,000
+	// orders.
+	//
+	// news contains what other servers sent after cursor, or everything if cursor is empty, strikes first, perhaps in
+	// parts of a thousand or more. It contains nothing that was replaced. next is the cursor for the next call. It is
+	// empty if the ledger lost something that cursor covered. A call that fails may still have taken effect.
 	Share(ctx context.Context, spent map[string]time.Duration, strikes [][]byte, bans, orders map[string][]byte, cursor string) (
 		owed map[string]time.Duration, news [][]byte, next string, err error)
-	// Present notes that this server is there, and reports how many were within the last minute.
+	// Present records that this server is alive, and returns how many servers were alive within the last minute.
 	Present(ctx context.Context) (servers int, err error)
 }
 
 const (
 	shareEvery   = 100 * time.Millisecond
-	shareIdle    = 500 * time.Millisecond // while there is nothing to tell
+	shareIdle    = 500 * time.Millisecond // while nothing waits
 	shareAgain   = 500 * time.Millisecond // while the ledger is away
-	shareTimeout = 2 * time.Second        // two round trips of 600 ms and some: late counts are better than none, and nobody waits for them
-	takeTimeout  = 2 * time.Second        // as above, though somebody waits
-	takeAway     = 100 * time.Millisecond // likewise, while sharing fails
+	shareTimeout = 2 * time.Second        // two round trips of 600 ms with some reserve; nobody waits for it, and late counts are better than none
+	takeTimeout  = 2 * time.Second        // the same; a client that signs in waits for it
+	takeAway     = 100 * time.Millisecond // the same, while sharing fails
 	presentEvery = 2 * time.Second
-	maxPending   = 4096    // clients whose debts wait to be shared
-	maxWaiting   = 4096    // strikes that wait, and as many bans, and orders
-	maxEvent     = 4 << 10 // bytes of one
+	maxPending   = 4096    // limit for clients with unshared costs
+	maxWaiting   = 4096    // limit for waiting strikes, and for bans, and for orders
+	maxEvent     = 4 << 10 // bytes of one event
 	shareBytes   = 1 << 16 // bytes of events in one call
-	maxRetold    = 1000    // bans of the guard that are told to a ledger that may not know them, and orders about prefixes
-	partNews     = 1000    // from so much on news is a part of more
+	maxRetold    = 1000    // bans of the guard, and orders about prefixes, sent again to a ledger that may have lost them
+	partNews     = 1000    // news of at least this length may have a continuation
 	oldestStrike = 24 * time.Hour
 )
 
-// A strike is a violation of a client: an episode of refusals in a class began.
+// A strike is a violation: a client's episode in a class began.
 type strike struct {
 	Client netip.Prefix `json:"client"`
 	Class  string       `json:"class"`
 	At     time.Time    `json:"at"`
 }
 
-// What is told to other servers.
+// Kinds of events that servers send to each other.
 const (
-	toldOrder = iota // by operators
-	toldBan          // of the guard
+	toldOrder = iota // given by operators
+	toldBan          // made by the guard
 	toldStrike
 	numTold
 )
 
 var toldNames = [numTold]string{"order", "ban", "strike"}
 
-// pending is what waits to be shared. It stays within its bounds: what does not fit stays this server's own knowledge.
+// pending holds what waits to be shared. All its parts are bounded. What does not fit is never sent.
 type pending struct {
 	mu      sync.Mutex
 	spent   map[pendingKey]time.Duration
 	strikes [][]byte
-	stands  [toldStrike]map[string][]byte // orders and bans, by what they are about
+	stands  [toldStrike]map[string][]byte // orders and bans, by the thing that they are about
 	cursor  string
-	again   bool // what is in force is to be told: the ledger may not know it
-	behind  bool // the ledger may hold more than was read
-	dropped bool // the log has that something was dropped, since servers last shared
+	again   bool // send all orders in force again: the ledger may have lost them
+	behind  bool // the ledger may hold more news than were read
+	dropped bool // the log already reports that something was dropped, since the last successful exchange
 
-	caught int // bans since the last start or loss; of the goroutine that shares
+	caught int // bans learned since the start or since a loss; only the sharing goroutine uses it
 
-	servers atomic.Int64 // that share the ledger, as it last said; 0: it never did
+	servers atomic.Int64 // servers that share the ledger, as it last reported; 0: unknown
 }
 
 func newPending() pending {
@@ -92,18 +99,19 @@ func newPending() pending {
 		stands: [toldStrike]map[string][]byte{make(map[string][]byte), make(map[string][]byte)}}
 }
 
-// waits reports whether there is anything.
+// waits reports whether anything waits.
 func (p *pending) waits() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.behind || len(p.spent)+len(p.strikes)+len(p.stands[toldOrder])+len(p.stands[toldBan]) > 0
 }
 
-// stand queues an order or a ban, if it is later than the one that waits, and there is room for it.
+// stand queues an order or a ban. A later one about the same thing replaces an earlier one. It reports false if there
+// is no room.
 func (p *pending) stand(kind int, about string, text []byte) bool {
 	old, ok := p.stands[kind][about]
 	if !ok && len(p.stands[kind]) >= maxWaiting {
-		p.again = true // then as much of it as is told at once
+		p.again = true // all orders in force are sent later, up to maxRetold of each kind
 		return false
 	}
 	if bytes.Compare(text, old) > 0 {
@@ -112,7 +120,7 @@ func (p *pending) stand(kind int, about string, text []byte) bool {
 	return true
 }
 
-// some takes out what fits into one call: orders first.
+// some removes and returns as much as fits into one call, orders first.
 func (p *pending) some() (strikes [][]byte, stands [toldStrike]map[string][]byte) {
 	size := 0
 	for kind, waiting := range p.stands {
@@ -135,7 +143,7 @@ func (p *pending) some() (strikes [][]byte, stands [toldStrike]map[string][]byte
 	return strikes, stands
 }
 
-// keep adds what a client has spent, if there is room for it.
+// keep adds a client's cost. It reports false if there is no room.
 func (p *pending) keep(k pendingKey, cost time.Duration) bool {
 	have, ok := p.spent[k]
 	if !ok && len(p.spent) >= maxPending {
@@ -150,7 +158,7 @@ type pendingKey struct {
 	class Class
 }
 
-// spent notes, for the other servers, that a client was let through in a class by one of its policies.
+// spent records, for the other servers, that a class's policy let a client's request through.
 func (g *Guard) spent(key ClientKey, class Class, by int) {
 	if g.cfg.Ledger == nil {
 		return
@@ -199,7 +207,8 @@ func (g *Guard) tell(e *event) {
 	}
 }
 
-// drop counts what other servers will not be told, and tells it once an outage. The caller holds the lock of pending.
+// drop counts events that the other servers will not receive. It logs once per outage. The caller holds the lock of
+// pending.
 func (g *Guard) drop(kind, n int) {
 	g.stats.untold[kind].Add(uint64(n))
 	if !g.pending.dropped {
@@ -208,7 +217,7 @@ func (g *Guard) drop(kind, n int) {
 	}
 }
 
-// share exchanges news with the other servers once. What could not be sent waits for the next time.
+// share exchanges news with the other servers once. Whatever could not be sent waits for the next exchange.
 func (g *Guard) share(ctx context.Context) error {
 	p := &g.pending
 	p.mu.Lock()
@@ -220,7 +229,7 @@ func (g *Guard) share(ctx context.Context) error {
 	keys := make(map[string]pendingKey, len(spent))
 	now := g.tick(time.Now())
 	for k, cost := range spent {
-		// What has waited through an outage is partly paid.
+		// During an outage time has paid off part of the debt.
 		if cost = min(cost, g.debt(k, now)); cost > 0 {
 			name := k.class.String() + " " + k.key.String()
 			named[name], keys[name] = cost, k
@@ -266,7 +275,7 @@ func (g *Guard) share(ctx context.Context) error {
 	p.cursor, p.dropped = next, false
 	p.mu.Unlock()
 	if again {
-		g.standing(heardAt, g.tell) // before the news are learned, which nobody needs to be told again
+		g.standing(heardAt, g.tell) // before the news are learned, so that they are not sent back
 	}
 	for _, data := range news {
 		g.learn(data, heardAt, from)
@@ -278,7 +287,7 @@ func (g *Guard) share(ctx context.Context) error {
 	return nil
 }
 
-// present tells the ledger that this server is there, and keeps how many there are.
+// present tells the ledger that this server is alive, and stores how many servers are.
 func (g *Guard) present(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, shareTimeout)
 	defer cancel()
@@ -289,8 +298,8 @@ func (g *Guard) present(ctx context.Context) error {
 	return err
 }
 
-// portion is how many attempts this server lets through while the ledger is away: its share of them, at least one. A server
-// that does not know how many there are lets one through.
+// portion returns how many attempts this server allows while the ledger is away: its share, at least one. A server that
+// does not know how many servers there are allows one.
 func (g *Guard) portion(attempts int) int {
 	if servers := int(g.pending.servers.Load()); servers > 0 {
 		return max(attempts/servers, 1)
@@ -298,7 +307,7 @@ func (g *Guard) portion(attempts int) int {
 	return 1
 }
 
-// debt is what a client owes in a class, as far as this server knows.
+// debt returns what a client owes in a class, as far as this server knows.
 func (g *Guard) debt(k pendingKey, now int64) time.Duration {
 	h := g.clients.Hash(limit.Key{Hi: k.key.hi, Lo: k.key.lo})
 	g.clients.Lock(h)
@@ -309,7 +318,7 @@ func (g *Guard) debt(k pendingKey, now int64) time.Duration {
 	return 0
 }
 
-// owe tells this server what a client owes in a class to all of them.
+// owe applies a client's debt over all servers to this server's bucket.
 func (g *Guard) owe(k pendingKey, debt time.Duration, now int64) {
 	l := &g.limits[k.class]
 	h := g.clients.Hash(limit.Key{Hi: k.key.hi, Lo: k.key.lo})
@@ -319,7 +328,7 @@ func (g *Guard) owe(k pendingKey, debt time.Duration, now int64) {
 	l.policies[0].Owe(&c.buckets[l.slot], now, debt)
 }
 
-// learn takes over what another server has told.
+// learn applies an event of another server.
 func (g *Guard) learn(data []byte, now time.Time, from origin) {
 	var e event
 	if err := json.Unmarshal(data, &e); err != nil {
@@ -342,15 +351,16 @@ func (g *Guard) learn(data []byte, now time.Time, from origin) {
 	defer g.offenders.Unlock(h)
 	o, _ := g.offenders.Take(h, second(at))
 	if o.elsewhere(Class(class), at, g.window(Class(class))) {
-		o.strike(at, g.cfg.Ban.Window) // who saw the last one bans
+		o.strike(at, g.cfg.Ban.Window) // no ban here: the server that saw the last violation bans
 		o.add(violationPoints, max(at, o.at))
 	}
 }
 
-// Attempt judges an attempt to sign in to an account, which Decide has let through. It counts the account as Decide
-// counts the address, on all servers exactly; while the ledger is away a server lets through its share of the limit, at
-// least one. A client that has signed in to the account before is not counted against it, so nobody can lock its owner out.
-// A verdict without refusal changes nothing.
+// Attempt judges an attempt to sign in to an account. Decide has already let the request through. Attempt counts the
+// account as Decide counts the address, but exactly and on all servers together. While the ledger is away, it allows
+// this server's share of the limit, at least one attempt. A client that has signed in to the account before does not
+// count against the account, so that nobody can lock the owner out. If the verdict is no refusal, the caller proceeds
+// as before.
 func (g *Guard) Attempt(ctx context.Context, f *Facts, account string) Verdict {
 	l := &g.limits[Auth]
 	v := Verdict{Class: Auth, policy: l.headers[0]}
@@ -370,7 +380,7 @@ func (g *Guard) Attempt(ctx context.Context, f *Facts, account string) Verdict {
 		q, ok := log.Take(now, l.requests, l.window)
 		g.accounts.Unlock(h)
 		if v.Quota = q; !ok {
-			// It may be the owner who is refused for what others did: that is no violation.
+			// This is no violation: the client may be the owner, and others used the attempts up.
 			return g.refuseAttempt(f, key, &v, q.Wait, "too many attempts at this account")
 		}
 	}
@@ -406,7 +416,7 @@ func (g *Guard) Attempt(ctx context.Context, f *Facts, account string) Verdict {
 	return v
 }
 
-// usedUp is what address and account have left on this server.
+// usedUp returns what address and account have left on this server.
 func (g *Guard) usedUp(key ClientKey, account string, now int64, l *classLimit) (left [2]limit.Quota) {
 	peek := func(t *limit.Table[limit.Log], h uint64) (q limit.Quota) {
 		t.Lock(h)
@@ -430,7 +440,7 @@ func (g *Guard) refuseAttempt(f *Facts, key ClientKey, v *Verdict, wait time.Dur
 	return *v
 }
 
-// familiarFor is for how long a client may sign in to an account without being counted against it.
+// familiarFor is how long a client that signed in stays familiar with the account.
 const familiarFor = 30 * 24 * time.Hour
 
 func (g *Guard) familiarHash(key ClientKey, account string) uint64 {

@@ -10,14 +10,14 @@ import (
 	"freshet/server/guard/bots"
 )
 
-// lookCells is how many judgements of headers are remembered.
+// lookCells limits the cached judgements of headers.
 const lookCells = 1 << 14
 
-// looks remembers what headers say of their senders, so that a user agent is read once. Each cell is one word: 40 bits of a
+// looks caches the judgements of headers, so that a user agent is parsed once. Each cell is one word: 40 bits of a
 // keyed hash, then the judgement.
 type looks struct{ cells [lookCells]atomic.Uint64 }
 
-// look judges a request's headers, and makes its fingerprint.
+// look judges a request's headers and computes its fingerprint.
 func (g *Guard) look(f *Facts, key ClientKey, write bool, v *Verdict) (bots.Judgement, int) {
 	headers := g.marks.of(f, key, v)
 	page := v.Class == Page && !write && lastSegmentIsPage(f.Path)
@@ -42,19 +42,19 @@ func (g *Guard) look(f *Facts, key ClientKey, write bool, v *Verdict) (bots.Judg
 	return j, int(j.Score)
 }
 
-// lastSegmentIsPage reports whether a path looks like a page's, not a picture's or a script's.
+// lastSegmentIsPage reports whether a path looks like a page's path, not like that of a picture or script.
 func lastSegmentIsPage(path string) bool {
 	last := path[strings.LastIndexByte(path, '/')+1:]
 	return strings.IndexByte(last, '.') < 0 || strings.HasSuffix(last, ".html")
 }
 
-// markLife is for how long fingerprints are comparable.
+// markLife is how long fingerprints stay comparable.
 const markLife = 24 * time.Hour
 
-// marks makes fingerprints under a key that changes every day, so that they follow nobody for longer.
+// marks computes fingerprints with a key that changes every day, so that nobody can be tracked for longer.
 type marks struct {
 	current atomic.Pointer[mark]
-	mu      sync.Mutex // held by who makes the next
+	mu      sync.Mutex // held while the next key is made
 }
 
 type mark struct {
@@ -73,8 +73,9 @@ func (m *marks) turn(now time.Time) *mark {
 	return next
 }
 
-// of makes the fingerprint of a request: the network it comes from, its user agent, and the languages and encodings that it accepts. The
-// types are left out: a browser accepts others for a picture than for a page. It returns a hash of the headers alone.
+// of computes the fingerprint of a request from its network, its user agent, and the languages and encodings that it
+// accepts. It ignores accepted types, because a browser accepts other types for a picture than for a page. It also
+// returns a hash of the headers alone.
 func (m *marks) of(f *Facts, key ClientKey, v *Verdict) (headers uint64) {
 	k := m.current.Load()
 	if !f.Now.Before(k.until) {

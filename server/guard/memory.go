@@ -14,8 +14,8 @@ import (
 	"freshet/internal/linelog"
 )
 
-// What is kept over a restart is lines of linelog: the first says what the file is, each other one is an event.
-// docs/formats/guard.md has all of it.
+// The file consists of linelog lines. The first line identifies the file, each other line is an event.
+// docs/formats/guard.md specifies it.
 const (
 	memoryVersion = 1
 	maxMemoryFile = 64 << 20
@@ -26,15 +26,15 @@ type memoryHead struct {
 	Version int    `json:"version"`
 }
 
-// saved is what the file holds: the changes until it was written or read. Where nothing has ever changed there is no file,
-// so that a state folder which cannot be written to is no trouble before it matters.
+// saved holds the change counters at the last write or read of the file. Without any change no file is written, so that
+// a read-only state folder causes no error before it must.
 type saved struct {
 	mu    sync.Mutex // held while the file is written
 	bans  uint64
 	hands uint64
 }
 
-// restore reads what was kept. Damaged lines are skipped and told: losing a ban is better than not starting.
+// restore reads the file. It skips and logs damaged lines: losing a ban is better than not starting.
 func (g *Guard) restore(now time.Time) error {
 	if g.cfg.File == "" {
 		return nil
@@ -66,7 +66,7 @@ func (g *Guard) restore(now time.Time) error {
 	return nil
 }
 
-// recall takes over what a file holds, and reports how many of its lines are damaged.
+// recall applies the events of a file, and returns how many lines are damaged.
 func (g *Guard) recall(data []byte, now time.Time) (damaged int, err error) {
 	for line := range bytes.Lines(data) {
 		var text json.RawMessage
@@ -93,7 +93,7 @@ func (g *Guard) recall(data []byte, now time.Time) (damaged int, err error) {
 	return damaged, nil
 }
 
-// snapshot is the file's content.
+// snapshot returns the content of the file.
 func (g *Guard) snapshot() ([]byte, error) {
 	b, err := linelog.Append(nil, memoryHead{"guard", memoryVersion})
 	errs := []error{err}
@@ -125,7 +125,7 @@ func (g *Guard) snapshot() ([]byte, error) {
 	return b, errors.Join(errs...)
 }
 
-// save writes the file when something has changed since the last time.
+// save writes the file if something changed since the last write.
 func (g *Guard) save() error {
 	g.saved.mu.Lock()
 	defer g.saved.mu.Unlock()
@@ -144,7 +144,7 @@ func (g *Guard) save() error {
 	return nil
 }
 
-// keep is save for a loop: it tells the first of several failures.
+// keep calls save. It logs only the first of consecutive failures.
 func (g *Guard) keep(failed bool) bool {
 	err := g.save()
 	if err != nil && !failed {
@@ -153,7 +153,7 @@ func (g *Guard) keep(failed bool) bool {
 	return err != nil
 }
 
-// replace writes a file whole or not at all. It is readable by its owner alone: it holds addresses.
+// replace writes a file atomically. Only its owner may read it, because it contains addresses.
 func replace(name string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err

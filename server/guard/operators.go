@@ -10,7 +10,8 @@ import (
 	"freshet/server/guard/limit"
 )
 
-// Ban bans prefix by hand. An IPv6 address or a network longer than 64 bits is widened to its 64: its owner has them all.
+// Ban bans a prefix by hand. It widens an IPv6 prefix longer than 64 bits to 64 bits, because one customer has the
+// whole network.
 func (g *Guard) Ban(prefix netip.Prefix, scope bans.Scope, until time.Time, by, reason string, now time.Time) (bans.Ban, error) {
 	if by == "" {
 		return bans.Ban{}, errors.New("ban: who bans?")
@@ -27,7 +28,7 @@ func (g *Guard) Ban(prefix netip.Prefix, scope bans.Scope, until time.Time, by, 
 	return b, nil
 }
 
-// put dates a ban, and makes it stand.
+// put sets the time of a ban and applies it.
 func (g *Guard) put(b *bans.Ban, now time.Time) error {
 	g.orders.mu.Lock()
 	defer g.orders.mu.Unlock()
@@ -44,8 +45,8 @@ func widened(p netip.Prefix) netip.Prefix {
 	return p.Masked()
 }
 
-// Unban lifts the ban on prefix, and forgets what led to it. It reports whether there was one here. All servers are told even
-// if there was none: another one may have made it just now.
+// Unban lifts the ban on a prefix and forgets its causes. It reports whether this server had a ban. It tells all
+// servers in any case, because another one may have banned the prefix just now.
 func (g *Guard) Unban(prefix netip.Prefix, by string, now time.Time) bool {
 	prefix = widened(prefix)
 	ok, at := g.lift(prefix, by, now)
@@ -65,28 +66,28 @@ func (g *Guard) lift(prefix netip.Prefix, by string, now time.Time) (was bool, a
 		return false, at
 	}
 	b := g.bans.Of(prefix)
-	_, _ = g.settle(prefix, &event{At: at, Lift: &prefix, By: by}, nil, now) // nothing is put
+	_, _ = g.settle(prefix, &event{At: at, Lift: &prefix, By: by}, nil, now) // no error is possible without a ban
 	g.pardon(prefix)
 	return b != nil && (byGuard(b) || b.Active(now)), at
 }
 
-// Shares reports whether there is a Ledger, so that other servers are told what is ordered here: now, or when it is back.
+// Shares reports whether there is a Ledger, so that other servers receive orders given here, now or when it is back.
 func (g *Guard) Shares() bool { return g.cfg.Ledger != nil }
 
-// pardon forgets a client's misdeeds.
+// pardon forgets a client's offences.
 func (g *Guard) pardon(prefix netip.Prefix) {
 	g.offender(prefix, func(o *offender) { *o = offender{} })
 }
 
-// Bans are those that are in force, by prefix.
+// Bans returns the bans in force, sorted by prefix.
 func (g *Guard) Bans(now time.Time) []bans.Ban { return g.bans.Active(now) }
 
-// An Explanation is what the guard knows of a client, and would do with a request of its.
+// An Explanation shows the guard's state for a client, and what the guard would do with a request.
 type Explanation struct {
 	Client     string
 	Class      string
 	Rule       string
-	Status     int // 0: it would go on
+	Status     int // 0: it would be allowed
 	Reason     string
 	Bot        string
 	Ban        *bans.Ban
@@ -100,7 +101,7 @@ type Explanation struct {
 	Refusals   []Decision // the newest
 }
 
-// A ClassQuota is what a client has left in a class.
+// A ClassQuota is a client's remaining quota in a class.
 type ClassQuota struct {
 	Class string
 	Limit int
@@ -108,7 +109,7 @@ type ClassQuota struct {
 	Wait  time.Duration
 }
 
-// Explain tells what the guard would do with a request, and why. It changes nothing.
+// Explain reports what the guard would do with a request, and why. It changes nothing.
 func (g *Guard) Explain(f Facts) Explanation {
 	f.plain()
 	key, now := f.key(), g.tick(f.Now)
@@ -118,7 +119,7 @@ func (g *Guard) Explain(f Facts) Explanation {
 	} else {
 		g.decide(&f, key, &v, true)
 	}
-	if v.Bot == bots.Unjudged { // who is refused before, or let in by the allow list
+	if v.Bot == bots.Unjudged { // an earlier rule decided, so bots were not judged
 		g.look(&f, key, isWrite(f.Method), &v)
 	}
 	e := Explanation{
@@ -145,7 +146,7 @@ func (g *Guard) Explain(f Facts) Explanation {
 	return e
 }
 
-// quotas is what a client has left.
+// quotas returns a client's quotas.
 func (g *Guard) quotas(key ClientKey, now int64) []ClassQuota {
 	c := g.clientNow(key)
 	var log limit.Log
@@ -172,7 +173,7 @@ func (g *Guard) quotas(key ClientKey, now int64) []ClassQuota {
 	return all
 }
 
-// Refusal finds the refusal of a request by its id; false: it was none of the last 4,096.
+// Refusal finds the refusal of a request by its id; false: it is not among the last 4,096.
 func (g *Guard) Refusal(id string) (Decision, bool) {
 	if len(id) > maxID {
 		id = id[:maxID]
@@ -184,7 +185,7 @@ func (g *Guard) Refusal(id string) (Decision, bool) {
 	return found[0], true
 }
 
-// Refusals are the last refusals, newest first.
+// Refusals returns the newest refusals, newest first.
 func (g *Guard) Refusals(most int) []Decision {
 	return g.ring.recent(most, func(*entry) bool { return true })
 }

@@ -14,17 +14,18 @@ import (
 	"freshet/server/guard/traffic"
 )
 
-// An order is a ban, the end of one, the kill switch or what takes it back, or a word on high-traffic mode. Of two about the
-// same thing the one that was given later stands, on every server and in whatever order they hear of them; so what takes
-// something back is remembered too. A server that is given an order dates it after all that it knows about the thing, so that
-// clocks that disagree make no order vanish where it was given.
+// An order is a ban, the end of a ban, the kill switch, its end, or an override of high-traffic mode. Of two orders
+// about the same thing the later one applies, on every server and in whatever order the servers hear of them. Therefore
+// ends are remembered too. A server dates a new order after all orders that it knows about the thing, so that an order
+// never loses to a clock that runs ahead.
 //
-// The guard bans nobody anew whom a ban by hand keeps out. Where it did, on a server that had not heard of that one, its ban is
-// as good as not made, however late the two meet. That can be told of the last order by hand and the guard's last ban alone,
-// so servers remember both of a prefix, and the ledger keeps both: from those two every server makes the same.
+// The guard does not ban a client that a ban by hand already keeps out. If another server does so because it has not
+// heard of the ban by hand, the guard's ban has no effect once both are known. Servers need two facts for this: the
+// last order by hand about a prefix and the guard's last ban. Every server and the ledger keep both, and every server
+// derives the same result from them.
 
-// A moment is when an order was given, in microseconds since 1970. Its text has one width and is the first member of an
-// event, so that of two texts about the same thing the greater one is the later: this is how a [Ledger] compares them.
+// A moment is the time of an order, in microseconds since 1970. Its text has a fixed width and is the first member of
+// an event. So of two texts about the same thing the greater one is later: a [Ledger] compares them this way.
 type moment int64
 
 const momentForm = "2006-01-02T15:04:05.000000Z"
@@ -43,17 +44,17 @@ func (m *moment) UnmarshalText(text []byte) error {
 	return err
 }
 
-// An event is what one server tells the others, and what is kept over a restart. Beside At and By it has one of its fields.
+// An event is what one server tells the others, and what the file stores. Besides At and By it has exactly one field.
 type event struct {
-	At      moment            `json:"at,omitzero"` // of an order
+	At      moment            `json:"at,omitzero"` // for orders
 	Ban     *bans.Ban         `json:"ban,omitempty"`
 	Lift    *netip.Prefix     `json:"lift,omitempty"`
 	Kill    *Kill             `json:"kill,omitempty"`
 	Reopen  bool              `json:"reopen,omitempty"`
 	Traffic *traffic.Override `json:"traffic,omitempty"`
-	By      string            `json:"by,omitempty"` // of a Lift or a Reopen
+	By      string            `json:"by,omitempty"` // for Lift and Reopen
 	Strike  *strike           `json:"strike,omitempty"`
-	Audit   *Entry            `json:"audit,omitempty"` // kept only
+	Audit   *Entry            `json:"audit,omitempty"` // only in the file
 }
 
 func banned(b *bans.Ban) *event { return &event{At: momentOf(b.Since), Ban: b} }
@@ -62,10 +63,10 @@ func killed(k *Kill) *event { return &event{At: momentOf(k.Since), Kill: k} }
 
 func overridden(o *traffic.Override) *event { return &event{At: momentOf(o.Since), Traffic: o} }
 
-// byGuard reports whether a ban is none by hand.
+// byGuard reports whether the guard made the ban, not an operator.
 func byGuard(b *bans.Ban) bool { return b.Step > 0 }
 
-// about is the thing that an order is about; empty: it is no order.
+// about names the thing that an order concerns; empty: the event is no order.
 func (e *event) about() string {
 	switch {
 	case e.Ban != nil:
@@ -80,8 +81,8 @@ func (e *event) about() string {
 	return ""
 }
 
-// replaces reports whether an order is later than old, which is about the same; nil: nothing was ordered. Of two of one moment
-// it is the one whose text is greater, as in a ledger.
+// replaces reports whether an order is later than old, an order about the same thing or nil. At the same moment the
+// greater text wins, as in a ledger.
 func (e *event) replaces(old *event) bool {
 	if old == nil {
 		return true
@@ -95,20 +96,20 @@ func (e *event) replaces(old *event) bool {
 }
 
 const (
-	maxWithdrawn = 10_000              // lifts that are remembered, and bans beside those of the table
-	keepLift     = 30 * 24 * time.Hour // for so long
-	clockSlack   = time.Hour           // by which the clocks of servers may differ
+	maxWithdrawn = 10_000              // limit for remembered lifts, and for hidden bans
+	keepLift     = 30 * 24 * time.Hour // how long they are kept
+	clockSlack   = time.Hour           // largest difference between the clocks of servers
 )
 
-// orders is what is known of orders beside the bans of the table, the kill switch and the word on high-traffic mode: that
-// something was taken back, and bans that others do not let stand.
+// orders holds orders that the ban table, the kill switch and the traffic meter do not hold: ends, and bans without
+// effect.
 type orders struct {
-	mu     sync.Mutex // held from when an order is compared with what is known until it has taken its place
+	mu     sync.Mutex // held while an order is compared with the known ones and applied
 	lifted map[netip.Prefix]withdrawal
-	// hidden has a ban of the guard while a ban by hand is in the table that keeps it from counting, and one by hand, which has
-	// ended, while the guard has banned since.
+	// hidden holds the guard's ban on a prefix while a ban by hand overrides it. It also holds an ended ban by hand on
+	// a prefix that the guard has banned since.
 	hidden   map[netip.Prefix]*bans.Ban
-	reopened withdrawal // of a kill switch that is nil
+	reopened withdrawal // when and by whom the kill switch was last ended; used while it is nil
 }
 
 type withdrawal struct {
@@ -116,8 +117,8 @@ type withdrawal struct {
 	by string
 }
 
-// onPrefix is what is known about a prefix: the last order by hand, and the guard's last ban, if that is later; nil: there is
-// none. The caller holds the lock, as of the next ones.
+// onPrefix returns what is known about a prefix: the last order by hand, and the guard's last ban; nil: none. The
+// caller holds the lock. This applies to the next functions too.
 func (g *Guard) onPrefix(p netip.Prefix) (hand, guards *event) {
 	for _, b := range []*bans.Ban{g.bans.Of(p), g.orders.hidden[p]} {
 		switch {
@@ -134,7 +135,8 @@ func (g *Guard) onPrefix(p netip.Prefix) (hand, guards *event) {
 	return hand, guards
 }
 
-// settle makes what stands about a prefix of the last order by hand and the guard's last ban.
+// settle applies the last order by hand and the guard's last ban to a prefix. It returns the ban that takes effect;
+// nil: none.
 func (g *Guard) settle(p netip.Prefix, hand, guards *event, now time.Time) (stands *bans.Ban, err error) {
 	var hidden *bans.Ban
 	if hand != nil {
@@ -162,7 +164,7 @@ func (g *Guard) settle(p netip.Prefix, hand, guards *event, now time.Time) (stan
 	return stands, nil
 }
 
-// room drops the oldest of what is remembered, where that is much.
+// room removes the oldest entry if the map is full.
 func room[V any](m map[netip.Prefix]V, at func(V) moment) {
 	if len(m) < maxWithdrawn {
 		return
@@ -193,7 +195,7 @@ func (g *Guard) onTraffic() *event {
 	return nil
 }
 
-// given is the date of an order that is given now, where others are known.
+// given returns the time of an order that is given now: now, or just after the known orders.
 func given(now time.Time, known ...*event) time.Time {
 	now = now.Round(0).Truncate(time.Microsecond)
 	for _, e := range known {
@@ -204,14 +206,14 @@ func given(now time.Time, known ...*event) time.Time {
 	return now
 }
 
-// close throws the kill switch, or takes it back where k is nil.
+// close sets the kill switch; a nil k ends it.
 func (g *Guard) close(k *Kill, w withdrawal) (old *Kill) {
 	g.orders.reopened = w
 	g.switches.changes.Add(1)
 	return g.switches.kill.Swap(k)
 }
 
-// sweep drops what has ended and is forgotten.
+// sweep removes ended bans and old orders.
 func (g *Guard) sweep(now time.Time) {
 	g.bans.Sweep(now)
 	g.orders.mu.Lock()
@@ -223,7 +225,7 @@ func (g *Guard) sweep(now time.Time) {
 		}
 	}
 	for p, b := range g.orders.hidden {
-		// What keeps a ban of the guard from counting is forgotten with it.
+		// A hidden ban of the guard is forgotten together with the ban by hand that hides it.
 		if !b.Active(now.Add(-keepLift)) || byGuard(b) && g.bans.Of(p) == nil {
 			delete(g.orders.hidden, p)
 			g.switches.changes.Add(1)
@@ -231,8 +233,8 @@ func (g *Guard) sweep(now time.Time) {
 	}
 }
 
-// standing calls f with every order that is to be told to who knows nothing: the kill switch, high-traffic mode, the newest
-// bans by hand and lifts, and the newest bans of the guard.
+// standing calls f with every order that a new server must learn: the kill switch, high-traffic mode, the newest bans
+// by hand and lifts, and the newest bans of the guard.
 func (g *Guard) standing(now time.Time, f func(*event)) {
 	g.orders.mu.Lock()
 	defer g.orders.mu.Unlock()
@@ -247,7 +249,7 @@ func (g *Guard) standing(now time.Time, f func(*event)) {
 	}
 	add := func(b *bans.Ban) {
 		switch {
-		case !byGuard(b): // also one that has ended: it may have replaced one that has not
+		case !byGuard(b): // include an ended ban: it may have replaced one that has not ended
 			hand = append(hand, banned(b))
 		case b.Active(now):
 			guards = append(guards, banned(b))
@@ -267,16 +269,16 @@ func (g *Guard) standing(now time.Time, f func(*event)) {
 	}
 }
 
-// An origin is where an order comes from that was not given here.
+// An origin is the way by which an order reached this server.
 type origin uint8
 
 const (
-	kept   origin = iota // over a restart
-	caught               // up with, after a start or a loss: it was given at any time
-	heard                // just now
+	kept   origin = iota // from the file, after a restart
+	caught               // from the ledger, after a start or a loss: it may be old
+	heard                // from the ledger, just given
 )
 
-// obey takes over an order that stands, unless what is known about the thing is later.
+// obey applies an order from elsewhere, unless a later one about the same thing is known.
 func (g *Guard) obey(e *event, now time.Time, from origin) {
 	g.orders.mu.Lock()
 	defer g.orders.mu.Unlock()
@@ -290,7 +292,7 @@ func (g *Guard) obey(e *event, now time.Time, from origin) {
 			return
 		}
 		was := g.bans.Of(p) != nil
-		stands, _ := g.settle(p, e, guards, now) // nothing is new to the table
+		stands, _ := g.settle(p, e, guards, now) // no error is possible: settle adds no ban that is not in the table
 		if stands == nil {
 			g.pardon(p)
 		}
@@ -322,7 +324,7 @@ func (g *Guard) obey(e *event, now time.Time, from origin) {
 	}
 }
 
-// obeyBan is obey for a ban.
+// obeyBan applies a ban from elsewhere.
 func (g *Guard) obeyBan(e *event, now time.Time, from origin) {
 	e.At = momentOf(e.Ban.Since)
 	hand, guards := g.onPrefix(e.Ban.Prefix)
@@ -353,7 +355,7 @@ func (g *Guard) obeyBan(e *event, now time.Time, from origin) {
 	}
 }
 
-// What the audit and the log say of orders.
+// Entries for the audit and the log.
 func handBan(b *bans.Ban) Entry {
 	return Entry{At: b.Since, By: b.By, Action: "ban", What: b.Prefix.String(), Until: b.Until, Reason: b.Reason}
 }
@@ -366,10 +368,10 @@ func trafficSet(o *traffic.Override) Entry {
 	return Entry{At: o.Since, By: o.By, Action: "traffic", What: o.Mode.String(), Until: o.Until, Reason: o.Reason}
 }
 
-// elsewhere marks in the log what was given to, or done by, another server.
+// elsewhere marks log records of orders that another server received or made.
 var elsewhere = []any{"from", "another server"}
 
-// logOrder tells of an order that came from another server. Where it was caught up with, only one that has an effect is news.
+// logOrder logs an order from another server. After a start or a loss it logs only orders with an effect.
 func (g *Guard) logOrder(from origin, effect bool, e Entry) {
 	if from == heard || from == caught && effect {
 		g.logEntry(e, elsewhere...)
@@ -390,16 +392,16 @@ func (g *Guard) logBan(b *bans.Ban, more ...any) {
 	g.log.Warn("client banned", append(facts, more...)...)
 }
 
-// forgive forgets what led to a ban of the guard, as the server does that bans: counting begins anew.
+// forgive forgets the causes of another server's ban, as that server does: counting starts again.
 func (g *Guard) forgive(prefix netip.Prefix) {
 	g.offender(prefix, (*offender).serve)
 }
 
-// offender changes what is known of a client's misdeeds, if anything is.
+// offender changes a client's offences, if there are any.
 func (g *Guard) offender(prefix netip.Prefix, change func(*offender)) {
 	key, ok := validClient(prefix)
 	if !ok {
-		return // a network of many: each has its own
+		return // a larger network: its clients are stored one by one
 	}
 	h := g.offenders.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
 	g.offenders.Lock(h)
@@ -409,7 +411,7 @@ func (g *Guard) offender(prefix netip.Prefix, change func(*offender)) {
 	}
 }
 
-// settled reports whether a violation led to a ban of the guard or was forgotten with one that was lifted.
+// settled reports whether a violation already led to a ban of the guard, or was forgotten when a ban was lifted.
 func (g *Guard) settled(s *strike) bool {
 	g.orders.mu.Lock()
 	defer g.orders.mu.Unlock()

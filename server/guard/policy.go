@@ -10,28 +10,28 @@ import (
 	"freshet/server/guard/limit"
 )
 
-// A Class is what a request is for, as far as limits go. Every request has exactly one.
+// A Class is the purpose of a request. It selects the limit. Every request has exactly one class.
 type Class uint8
 
 // The classes.
 const (
-	Page    Class = iota // pages, pictures, assets, and whatever is nothing else
+	Page    Class = iota // pages, pictures, assets, and everything else
 	API                  // the JSON API
 	Blog                 // its posts
 	Search               // its search
 	Auth                 // signing in
-	Webhook              // telling of changes
-	Metrics              // what monitors read
-	AI                   // pages and API, for crawlers of language models that are paced
-	Open                 // feeds, sitemap, robots.txt: for programs, and never refused to any for being one
-	Health               // probes: they pass without being looked at
+	Webhook              // webhooks
+	Metrics              // metrics for monitors
+	AI                   // pages and API for paced AI crawlers
+	Open                 // feeds, sitemap, robots.txt: made for programs, so no bot is refused
+	Health               // probes: they pass without checks
 	numClasses
 )
 
-// A Rule is why a request was refused, or let in without further ado.
+// A Rule is the reason why a request was refused, or let in early.
 type Rule uint8
 
-// The rules, in the order in which they are asked.
+// The rules, in the order in which they apply.
 const (
 	RuleNone Rule = iota
 	RuleHealth
@@ -49,16 +49,16 @@ const (
 	numRules
 )
 
-// A classRow is what a class holds, and how much of it.
+// A classRow describes a class and its limit.
 type classRow struct {
 	name   string
-	rate   limit.Rate // by default; off: it can be set, or is never limited
-	fixed  bool       // the rate cannot be set
-	public bool       // a ban of scope api does not cover it
+	rate   limit.Rate // the default; off: no limit unless the settings set one
+	fixed  bool       // the settings cannot set the rate
+	public bool       // a ban of scope api does not cover the class
 	doc    string
 }
 
-// classes is the first half of the policy.
+// classes is the first part of the policy.
 var classes = [numClasses]classRow{
 	Page:    {"page", limit.Off(), false, true, "built pages, pictures, assets, unknown addresses"},
 	API:     {"api", limit.Rate{Requests: 120, Window: time.Minute}, false, false, "the JSON API, unless it is one of the others"},
@@ -76,13 +76,13 @@ var classes = [numClasses]classRow{
 type route struct {
 	path   string
 	class  Class
-	tree   bool // and everything below
-	writes bool // only methods that may change something
-	end    bool // path is the end of one
-	first  byte // of what follows /api/ or /: it spares most comparisons; 0: anything
+	tree   bool // includes everything below path
+	writes bool // only for methods that may change something
+	end    bool // path is only the end of the request's path
+	first  byte // first byte after /api/ or /, to avoid most comparisons; 0: any
 }
 
-// indexed fills in first.
+// indexed sets first in each route.
 func indexed(skip int, routes []route) []route {
 	for i := range routes {
 		if r := &routes[i]; !r.end && len(r.path) > skip {
@@ -92,7 +92,7 @@ func indexed(skip int, routes []route) []route {
 	return routes
 }
 
-// apiRoutes are those below /api. The first that fits decides, so the most specific stand first.
+// apiRoutes lists the routes below /api. The first match decides, so specific routes come first.
 var apiRoutes = indexed(len("/api/"), []route{
 	{class: Health, path: "/api/health"},
 	{class: Metrics, path: "/api/monitoring/metrics"},
@@ -105,7 +105,7 @@ var apiRoutes = indexed(len("/api/"), []route{
 	{class: API, path: "/api", tree: true},
 })
 
-// siteRoutes are the others. What fits none is a page.
+// siteRoutes lists the other routes. A path without a route is a page.
 var siteRoutes = indexed(len("/"), []route{
 	{class: Health, path: "/livez"},
 	{class: Health, path: "/readyz"},
@@ -120,15 +120,15 @@ var siteRoutes = indexed(len("/"), []route{
 	{class: Open, path: "/feed.xml", end: true},
 })
 
-// A ruleRow is what a rule refuses, and how.
+// A ruleRow describes a rule and its status.
 type ruleRow struct {
 	name   string
 	status int
-	shadow bool // can be only watched
+	shadow bool // the rule may be in shadow mode
 	doc    string
 }
 
-// rules is the second half of the policy.
+// rules is the second part of the policy.
 var rules = [numRules]ruleRow{
 	RuleNone:        {"none", 200, false, "nothing speaks against it"},
 	RuleHealth:      {"health", 200, false, "a probe"},
@@ -145,7 +145,7 @@ var rules = [numRules]ruleRow{
 	RuleShed:        {"shed", 503, true, "the process is saturated: writes go first, then search and sign-in, then reads of the API"},
 }
 
-// String is the class's name, as it stands in settings, headers and metrics.
+// String returns the class's name in settings, headers and metrics.
 func (c Class) String() string {
 	if c < numClasses {
 		return classes[c].name
@@ -162,7 +162,7 @@ func Classes() []Class {
 	return all
 }
 
-// String is the rule's name, as it stands in settings, logs and metrics.
+// String returns the rule's name in settings, logs and metrics.
 func (r Rule) String() string {
 	if r < numRules {
 		return rules[r].name
@@ -170,7 +170,7 @@ func (r Rule) String() string {
 	return "unknown"
 }
 
-// Status is the status of an answer that the rule refuses.
+// Status returns the status of the rule's answers.
 func (r Rule) Status() int { return rules[r].status }
 
 // Rules lists all rules.
@@ -182,7 +182,7 @@ func Rules() []Rule {
 	return all
 }
 
-// Classify finds the class of a request.
+// Classify returns the class of a request.
 func Classify(method, path string) Class {
 	routes, skip, write := siteRoutes, len("/"), false
 	if strings.HasPrefix(path, "/api") {
@@ -200,7 +200,7 @@ func Classify(method, path string) Class {
 	return Page
 }
 
-// fits reports whether the route binds a path.
+// fits reports whether the route matches a path.
 func (r *route) fits(path string) bool {
 	n := len(r.path)
 	switch {
@@ -220,7 +220,7 @@ func isWrite(method string) bool {
 	return true
 }
 
-// isBatch reports whether a write is for many documents: PUT or PATCH of a collection, or anything at its /batch.
+// isBatch reports whether a write changes many documents: PUT or PATCH of a collection, or any write to a /batch path.
 func isBatch(method, path string) bool {
 	if strings.HasSuffix(path, "/batch") || strings.Contains(path, "/batch/") {
 		return isWrite(method)
@@ -232,8 +232,8 @@ func isBatch(method, path string) bool {
 	return ok && !strings.Contains(strings.TrimSuffix(collection, "/"), "/")
 }
 
-// Robots is what the policy says in robots.txt: that the API is not for crawlers, what is, where the honeypot is that
-// nobody may follow, and how crawlers for language models are met. The caller adds where the sitemap is.
+// Robots returns the policy's part of robots.txt: it excludes the API except its open paths, excludes the honeypot, and
+// tells AI crawlers the site's stance. The caller adds the sitemap.
 func Robots(ai bots.Stance) string {
 	allow := []string{}
 	for _, r := range apiRoutes {
@@ -244,14 +244,14 @@ func Robots(ai bots.Stance) string {
 	return bots.Robots(ai, []string{"/api/", HoneypotPath}, allow)
 }
 
-// HoneypotPath is where a link leads that people do not see and robots.txt forbids. Whoever follows it is a program that
-// keeps to nothing. Nothing is served there; the name is of those that are the theme's own.
+// HoneypotPath is the target of a link that people do not see and that robots.txt excludes. Only a program that ignores
+// robots.txt follows it. No page exists there. The name begins like the theme's own names.
 const HoneypotPath = "/fs-unlisted/"
 
-// Limits are the rates of the classes that can be set. Zero means the default.
+// Limits holds the limits that the settings can change. Zero means the default.
 type Limits struct{ API, Auth, Blog, Search, Page, Webhook, Metrics, AI limit.Rate }
 
-// Of is the limit of a class; nil: it has none.
+// Of returns the limit of a class; nil: it has none.
 func (l *Limits) Of(c Class) *limit.Rate {
 	switch c {
 	case API:
@@ -274,7 +274,7 @@ func (l *Limits) Of(c Class) *limit.Rate {
 	return nil
 }
 
-// withDefaults fills in what is not set.
+// withDefaults fills in missing limits.
 func (l Limits) withDefaults() Limits {
 	for c := range Class(numClasses) {
 		if r := l.Of(c); r != nil && r.IsZero() {
@@ -284,13 +284,13 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// DefaultLimits are the limits of the policy.
+// DefaultLimits returns the default limits.
 func DefaultLimits() *Limits {
 	l := Limits{}.withDefaults()
 	return &l
 }
 
-// Document is the policy as tables in Markdown.
+// Document returns the policy as Markdown tables.
 func Document() string {
 	var b strings.Builder
 	b.WriteString("| Class | Limit | Binds | Is |\n| --- | --- | --- | --- |\n")

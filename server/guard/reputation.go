@@ -10,37 +10,37 @@ import (
 	"freshet/server/guard/limit"
 )
 
-// Points of reputation: bad ones. They halve every hour.
+// Points of bad reputation. They halve every hour.
 const (
-	violationPoints = 20   // an episode began
-	refusalPoints   = 0.02 // one more refusal within it: some thousands are a ban
-	loginPoints     = 4    // a sign-in was refused
-	missingPoints   = 10   // a burst of unknown addresses
+	violationPoints = 20   // an episode begins
+	refusalPoints   = 0.02 // each further refusal in an episode; some thousands cause a ban
+	loginPoints     = 4    // a failed sign-in
+	missingPoints   = 10   // a burst of 404 answers
 	honeypotPoints  = 30
-	impostorPoints  = 20 // claims to be a search engine, and is not
-	botPoints       = 15 // counted, not added: of who looks like a bot at this moment
+	impostorPoints  = 20 // a false claim to be a search engine
+	botPoints       = 15 // added for the moment only: the request looks like a bot's
 
-	halvePoints   = 30  // limits are halved from here on
-	quarterPoints = 60  // and quartered
-	banPoints     = 120 // this bad is a ban
+	halvePoints   = 30  // from this score limits are halved
+	quarterPoints = 60  // from this score limits are quartered
+	banPoints     = 120 // from this score the client is banned
 
 	halfLife       = time.Hour
-	missingBurst   = 20             // unknown addresses within a minute
-	rememberBad    = 24 * time.Hour // an episode makes reputation count for so long
+	missingBurst   = 20             // 404 answers within a minute
+	rememberBad    = 24 * time.Hour // after an episode, reputation matters for this long
 	aggressiveStep = 10 * time.Second
-	offenders      = 1 << 14 // clients whose misdeeds are remembered
+	offenders      = 1 << 14 // clients whose offences are remembered
 	nothing        = math.MinInt64
 )
 
-// An offender is a client with misdeeds. Moments are those of the guard's clock.
+// An offender is a client with offences. Times are ticks of the guard's clock.
 type offender struct {
 	score   float64
-	at      int64                // when score was that
-	last    int64                // when an episode last began; 0: never
-	strikes [MaxViolations]int64 // when the last violations were, newest first; 0: none
-	open    [numClasses]int64    // last refusal of the class's running episode; 0: none ever
-	counted int64                // in high-traffic mode: when a running episode last counted
-	told    int64                // when it may come again, as it was last told
+	at      int64                // time of score
+	last    int64                // begin of the last episode; 0: never
+	strikes [MaxViolations]int64 // times of the last violations, newest first; 0: none
+	open    [numClasses]int64    // last refusal of the class; 0: never
+	counted int64                // high-traffic mode: when a running episode last counted as a violation
+	told    int64                // time before which the client was told not to return
 }
 
 func (o *offender) scoreAt(now int64) float64 {
@@ -55,8 +55,8 @@ func (o *offender) add(points float64, now int64) float64 {
 	return o.score
 }
 
-// standing is by how much a client's limits are lowered: 1, 2 or 4, and the same for a client that looks like a bot. Without an
-// episode it is 1, whatever else is known.
+// standing returns the divisors of a client's limits: 1, 2 or 4. bot is the divisor if the request looks like a bot's.
+// Without a recent episode both are 1.
 func (o *offender) standing(now int64) (plain, bot int) {
 	if o.last == 0 || now-o.last > int64(rememberBad) {
 		return 1, 1
@@ -75,7 +75,7 @@ func lowered(score float64) int {
 	return 1
 }
 
-// strike adds a violation, and reports how many there were within window.
+// strike records a violation and returns how many there were within window.
 func (o *offender) strike(now int64, window time.Duration) int {
 	copy(o.strikes[1:], o.strikes[:])
 	o.strikes[0], o.last = now, now
@@ -88,8 +88,8 @@ func (o *offender) strike(now int64, window time.Duration) int {
 	return n
 }
 
-// refused notes that a limit has refused a request, and told it to wait. It reports whether that is a violation: the begin
-// of an episode or, when strict, ten seconds of coming before it was told to.
+// refused records that a limit refused a request and told the client to wait. It reports whether that is a violation:
+// an episode begins or, if strict, the client came back too early and its last violation counted ten seconds ago or more.
 func (o *offender) refused(class Class, now int64, wait, window time.Duration, strict bool) bool {
 	began := o.open[class] == 0 || now-o.open[class] > int64(window)
 	pressing := strict && now < o.told && now-o.counted >= int64(aggressiveStep)
@@ -100,21 +100,21 @@ func (o *offender) refused(class Class, now int64, wait, window time.Duration, s
 	return began || pressing
 }
 
-// serve forgets what has led to a ban: after it, counting begins anew.
+// serve forgets the causes of a ban: after the ban, counting starts again.
 func (o *offender) serve() {
 	o.strikes = [MaxViolations]int64{}
 	o.score = min(o.score, violationPoints)
 }
 
-// elsewhere notes that an episode began on another server, and reports whether it is news: not one that runs here too, nor one
-// that is told twice.
+// elsewhere records that an episode began on another server. It reports whether that is news: not an episode that this
+// server knows.
 func (o *offender) elsewhere(class Class, at int64, window time.Duration) bool {
 	known := o.open[class]
 	o.open[class] = max(known, at)
 	return known == 0 || max(at-known, known-at) > int64(window)
 }
 
-// lowered looks up by how much a client's limits are lowered.
+// lowered returns the divisors of a client's limits.
 func (g *Guard) lowered(key ClientKey, now int64) (plain, bot int) {
 	if g.offenders.Used() == 0 {
 		return 1, 1
@@ -128,8 +128,8 @@ func (g *Guard) lowered(key ClientKey, now int64) (plain, bot int) {
 	return 1, 1
 }
 
-// blame adds points to a client. It reports a ban when that makes one due: only a client with an episode is banned for its
-// reputation.
+// blame adds points to a client. If that causes a ban, it returns the ban. Only a client with a recent episode is
+// banned for its reputation.
 func (g *Guard) blame(f *Facts, key ClientKey, points float64, now int64) *bans.Ban {
 	h := g.offenders.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
 	g.offenders.Lock(h)
@@ -146,7 +146,7 @@ func (g *Guard) blame(f *Facts, key ClientKey, points float64, now int64) *bans.
 	return nil
 }
 
-// violated notes that a limit has refused a request of a client, and bans it when that was once too often.
+// violated records that a limit refused a client's request. If that causes a ban, it returns the ban.
 func (g *Guard) violated(f *Facts, key ClientKey, class Class, now int64, wait time.Duration) *bans.Ban {
 	strict := !g.cfg.HighTraffic.MildBans && g.meter.High()
 	h := g.offenders.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
@@ -174,16 +174,16 @@ func (g *Guard) violated(f *Facts, key ClientKey, class Class, now int64, wait t
 	return nil
 }
 
-// window is that of a class's limit.
+// window returns the window of a class's limit.
 func (g *Guard) window(c Class) time.Duration { return g.limits[c].window }
 
-// spared reports whether the guard does not ban a client by itself: loopback, and private addresses behind which a proxy may
-// stand, would be all readers at once; who is signed in is known by name.
+// spared reports whether the guard never bans this client by itself. A ban on loopback, or on a private address that
+// may be a proxy, would hit all readers. A signed-in client is known by name.
 func (f *Facts) spared() bool {
 	return f.Undeclared || f.SignedIn || !f.Client.IsValid() || f.Client.IsLoopback()
 }
 
-// punish bans a client, unless it is spared. It returns nil then.
+// punish bans a client. It returns nil if the client is spared.
 func (g *Guard) punish(f *Facts, key ClientKey, reason string) *bans.Ban {
 	if f.spared() {
 		return nil
@@ -193,7 +193,7 @@ func (g *Guard) punish(f *Facts, key ClientKey, reason string) *bans.Ban {
 	hand, guards := g.onPrefix(prefix)
 	ban, fresh := g.bans.Punish(prefix, g.cfg.Ban.Scope, reason, given(f.Now, hand, guards))
 	if fresh {
-		_, _ = g.settle(prefix, hand, banned(ban), f.Now) // it is in the table
+		_, _ = g.settle(prefix, hand, banned(ban), f.Now) // no error is possible: the table holds this ban already
 	}
 	g.orders.mu.Unlock()
 	if fresh {
@@ -204,8 +204,8 @@ func (g *Guard) punish(f *Facts, key ClientKey, reason string) *bans.Ban {
 	return ban
 }
 
-// SignedIn tells the guard how an attempt went that it had let through. One that was refused is bad for a client's reputation;
-// one that succeeded makes client and account familiar, so that strangers cannot lock its owner out.
+// SignedIn tells the guard the result of an attempt that it let through. A failed attempt adds to a bad reputation. A
+// successful one makes the client familiar with the account, so that strangers cannot lock the owner out.
 func (g *Guard) SignedIn(f *Facts, account string, ok bool) {
 	key, now := f.key(), g.tick(f.Now)
 	if !ok {
@@ -219,8 +219,8 @@ func (g *Guard) SignedIn(f *Facts, account string, ok bool) {
 	g.familiar.Unlock(h)
 }
 
-// Answered tells the guard how a request was answered that it had let through: bursts of unknown addresses are bad for a
-// client's reputation, and webhooks that were taken do not count against their limit: they were signed.
+// Answered tells the guard the status of a request that it let through. A burst of 404 answers adds to a bad
+// reputation. An accepted webhook was signed, so it gets back what it took from its limit.
 func (g *Guard) Answered(f *Facts, v *Verdict, status int) {
 	switch {
 	case status == 404:
@@ -230,7 +230,7 @@ func (g *Guard) Answered(f *Facts, v *Verdict, status int) {
 	}
 }
 
-// missed counts an unknown address that a client asked for.
+// missed counts a 404 answer.
 func (g *Guard) missed(f *Facts) {
 	key, now := f.key(), g.tick(f.Now)
 	h := g.clients.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
@@ -245,7 +245,7 @@ func (g *Guard) missed(f *Facts) {
 	}
 }
 
-// verified gives back what a webhook took.
+// verified returns the token that a webhook took.
 func (g *Guard) verified(f *Facts, v *Verdict) {
 	key := f.key()
 	h := g.clients.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
@@ -257,7 +257,7 @@ func (g *Guard) verified(f *Facts, v *Verdict) {
 	}
 }
 
-// suspect notes what a request shows about its sender beyond its user agent.
+// suspect adds points for a false claim to be a search engine, and for a visit to the honeypot.
 func (g *Guard) suspect(f *Facts, key ClientKey, v *Verdict, now int64) {
 	if v.Claim == bots.Impostor {
 		g.once(f, key, impostorPoints, now)
@@ -268,8 +268,8 @@ func (g *Guard) suspect(f *Facts, key ClientKey, v *Verdict, now int64) {
 	}
 }
 
-// once blames a client, unless that would make a ban out of one kind of misdeed repeated: it counts up to where limits are
-// quartered.
+// once adds points to a client, up to the score at which limits are quartered. So repeating one kind of offence alone
+// never causes a ban.
 func (g *Guard) once(f *Facts, key ClientKey, points float64, now int64) {
 	h := g.offenders.Hash(limit.Key{Hi: key.hi, Lo: key.lo})
 	g.offenders.Lock(h)

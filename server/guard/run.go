@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Open reads the lists and what was kept over the restart. Errors of lists are returned: a site should not start with half of
+// Open reads the lists and the stored state. It returns errors of lists, because a site should not start with half of
 // its blocklist.
 func (g *Guard) Open(now time.Time) error {
 	_, err1 := g.allow.Reload(now)
@@ -16,15 +16,15 @@ func (g *Guard) Open(now time.Time) error {
 	return errors.Join(err1, err2, g.restore(now))
 }
 
-// Reload reads lists that have changed. One that is broken stays as it was.
+// Reload reads changed lists again. A list with mistakes keeps its old content.
 func (g *Guard) Reload(now time.Time) error {
 	_, err1 := g.allow.Reload(now)
 	_, err2 := g.block.Reload(now)
 	return errors.Join(err1, err2)
 }
 
-// Run follows the lists, verifies search engines, shares with other servers, keeps bans, and watches for saturation, until
-// ctx is done. What changed last is kept before it returns.
+// Run reloads the lists, verifies search engines, exchanges news with other servers, stores bans and measures the load
+// until ctx ends. It stores the last changes before it returns.
 func (g *Guard) Run(ctx context.Context) error {
 	tasks, ctx := errgroup.WithContext(ctx)
 	tasks.Go(func() error { return g.verifier.Run(ctx) })
@@ -59,7 +59,7 @@ func (g *Guard) Run(ctx context.Context) error {
 		tasks.Go(func() error {
 			failed, last := false, time.Time{}
 			every(ctx, saveEvery, func(now time.Time) {
-				// A wave of bans is written more rarely: the file is written whole.
+				// The whole file is written each time, so many bans are written less often.
 				if now.Sub(last) >= saveEvery*time.Duration(g.bans.Len()/5000) {
 					failed, last = g.keep(failed), now
 				}
@@ -96,8 +96,8 @@ func every(ctx context.Context, d time.Duration, f func(now time.Time)) {
 	}
 }
 
-// shareForever exchanges news with the other servers: at once where there is something to tell, and now and then where there is
-// nothing. It says once that they are away, also at the start, and once that they are there.
+// shareForever exchanges news with the other servers: at once if something waits, otherwise from time to time. It logs
+// once when the ledger goes away, also at the start, and once when it returns.
 func (g *Guard) shareForever(ctx context.Context) {
 	told, shared, present := false, time.Time{}, time.Time{}
 	for {
@@ -105,7 +105,7 @@ func (g *Guard) shareForever(ctx context.Context) {
 		switch {
 		case told && time.Since(present) >= presentEvery:
 			present = time.Now()
-			_ = g.present(ctx) // the next round tells whether the ledger is away
+			_ = g.present(ctx) // the next round finds out whether the ledger is away
 		case g.pending.waits(), time.Since(shared) >= shareIdle:
 			err := g.share(ctx)
 			if ctx.Err() != nil {
@@ -121,7 +121,7 @@ func (g *Guard) shareForever(ctx context.Context) {
 			}
 			told, shared = true, time.Now()
 			if err != nil {
-				pause, shared, present = shareAgain, time.Time{}, shared // nobody is asked how many there are
+				pause, shared, present = shareAgain, time.Time{}, shared // do not call present while the ledger is away
 			}
 		}
 		select {

@@ -7,7 +7,7 @@ import (
 	"freshet/server/guard/bots"
 )
 
-// counters are what the guard counts. Every index is of a closed set.
+// counters holds the guard's counts. Every index comes from a closed set.
 type counters struct {
 	decided    [numRules][numClasses]atomic.Uint64 // RuleNone, RuleHealth, RuleAllowList: passed
 	shadowed   [numRules][numClasses]atomic.Uint64
@@ -25,37 +25,37 @@ type counters struct {
 type Count struct {
 	Rule    string `json:"rule"`
 	Class   string `json:"class"`
-	Outcome string `json:"outcome"` // passed, refused, shadow: it would have been refused
+	Outcome string `json:"outcome"` // passed, refused, or shadow: refused only outside shadow mode
 	N       uint64 `json:"n"`
 }
 
-// Stats is the guard's figures, for metrics and dashboards. All labels are of closed sets.
+// Stats holds the guard's numbers for metrics and dashboards. All labels come from closed sets.
 type Stats struct {
-	Decisions   []Count           // those that are not zero
-	Kinds       map[string]uint64 // requests, by what sent them
-	Violations  map[string]uint64 // episodes, by class
+	Decisions   []Count           // only those above zero
+	Kinds       map[string]uint64 // requests by kind of sender
+	Violations  map[string]uint64 // episodes by class
 	Bans        uint64            // made by the guard
 	ActiveBans  int
-	KnownBans   int // also those that have ended and are not forgotten
+	KnownBans   int // includes ended bans that are not forgotten yet
 	AllowList   int // prefixes
 	BlockList   int
-	Clients     int // cells that were ever used
+	Clients     int // cells used so far
 	Offenders   int
 	Honeypot    uint64
 	Impostors   uint64
 	Killed      bool
 	HighTraffic bool
-	Rate        float64           // requests a second that high-traffic mode goes by
-	Entered     uint64            // times that high-traffic mode began
+	Rate        float64           // requests a second, as high-traffic mode measures them
+	Entered     uint64            // starts of high-traffic mode
 	ShedLevel   int               // 0 to 3
-	Shared      bool              // servers know of each other; false without a Ledger too
-	Servers     int               // that share, as the Ledger last said
-	Alone       uint64            // attempts to sign in that this server judged by its own count, because the Ledger failed
-	Unshared    uint64            // counts that were not shared, because there were too many at once
-	Untold      map[string]uint64 // order, ban, strike: news that other servers were not told, because too much waited
+	Shared      bool              // the last exchange with the ledger succeeded
+	Servers     int               // servers that share, as the Ledger last reported
+	Alone       uint64            // sign-in attempts that this server judged alone because the Ledger failed
+	Unshared    uint64            // counts not shared, because too many waited
+	Untold      map[string]uint64 // order, ban, strike: news not sent to other servers, because too many waited
 }
 
-// Stats returns the figures as they are.
+// Stats returns the current numbers.
 func (g *Guard) Stats(now time.Time) Stats {
 	s := Stats{
 		Kinds: make(map[string]uint64), Violations: make(map[string]uint64), Untold: make(map[string]uint64),

@@ -11,7 +11,7 @@ import (
 	"freshet/server/guard/traffic"
 )
 
-// A Cover is what the kill switch closes.
+// A Cover is the part of the site that the kill switch closes.
 type Cover uint8
 
 // The covers.
@@ -23,7 +23,7 @@ const (
 
 var coverNames = [...]string{"api", "pages", "all"}
 
-// String is the cover's name.
+// String returns the cover's name.
 func (c Cover) String() string {
 	if int(c) < len(coverNames) {
 		return coverNames[c]
@@ -31,7 +31,7 @@ func (c Cover) String() string {
 	return "unknown"
 }
 
-// ParseCover reads a cover.
+// ParseCover parses the name of a cover.
 func ParseCover(text string) (Cover, error) {
 	if i := slices.Index(coverNames[:], text); i >= 0 {
 		return Cover(i), nil
@@ -48,8 +48,9 @@ func (c *Cover) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// A Kill is the kill switch, thrown. The site opens again when it expires, when [Guard.Reopen] is called, which the admin
-// listener does without asking the guard, and for who is signed in at /api/security/.
+// A Kill is an active kill switch. The site opens again when it expires or when [Guard.Reopen] is called. The admin
+// listener can always call Reopen, because the guard does not judge its requests. Signed-in clients still reach
+// /api/security/.
 type Kill struct {
 	Cover  Cover     `json:"cover"`
 	Reason string    `json:"reason,omitempty"`
@@ -58,13 +59,13 @@ type Kill struct {
 	Until  time.Time `json:"until"`
 }
 
-// Bounds of how long a kill lasts.
+// Limits for the duration of a kill switch.
 const (
 	defaultKill = time.Hour
 	longestKill = 7 * 24 * time.Hour
 )
 
-// closes reports whether the switch covers a class.
+// closes reports whether the kill switch covers a class.
 func (k *Kill) closes(c Class) bool {
 	switch c {
 	case Health:
@@ -75,20 +76,20 @@ func (k *Kill) closes(c Class) bool {
 	return k.Cover != CoverPages
 }
 
-// An Entry is one line of the audit: what an operator did.
+// An Entry is one line of the audit log: an operator's action.
 type Entry struct {
 	At     time.Time `json:"at"`
 	By     string    `json:"by"`
 	Action string    `json:"action"` // ban, unban, kill, reopen, traffic
 	What   string    `json:"what,omitempty"`
-	Until  time.Time `json:"until,omitzero"` // zero: it stays, or nothing does
+	Until  time.Time `json:"until,omitzero"` // zero: no end, or not applicable
 	Reason string    `json:"reason,omitempty"`
 }
 
-// maxAudit is how many entries are kept.
+// maxAudit limits the stored entries.
 const maxAudit = 500
 
-// switches are what operators have set.
+// switches holds what operators have set.
 type switches struct {
 	kill    atomic.Pointer[Kill]
 	changes atomic.Uint64
@@ -97,7 +98,7 @@ type switches struct {
 	audit []Entry // oldest first
 }
 
-// killed returns the kill switch while it is thrown.
+// killed returns the kill switch if it is active.
 func (s *switches) killed(now time.Time) *Kill {
 	k := s.kill.Load()
 	if k == nil || !now.Before(k.Until) {
@@ -116,7 +117,7 @@ func (s *switches) note(e Entry) {
 	s.changes.Add(1)
 }
 
-// Kill throws the kill switch, from now on. Its Until may be zero: then it is an hour.
+// Kill activates the kill switch now. A zero Until means one hour.
 func (g *Guard) Kill(k Kill, now time.Time) error {
 	if k.By == "" {
 		return errors.New("the kill switch wants to know who throws it")
@@ -139,8 +140,8 @@ func (g *Guard) Kill(k Kill, now time.Time) error {
 	return nil
 }
 
-// Reopen takes the kill switch back. It reports whether it was thrown here. All servers are told even if it was not: it may
-// have been on another one just now.
+// Reopen ends the kill switch. It reports whether it was active on this server. It tells all servers in any case,
+// because another one may have activated it just now.
 func (g *Guard) Reopen(by string, now time.Time) bool {
 	g.orders.mu.Lock()
 	at, what := momentOf(given(now, g.onKill())), ""
@@ -154,10 +155,10 @@ func (g *Guard) Reopen(by string, now time.Time) bool {
 	return old != nil && old.Until.After(now)
 }
 
-// Killed returns the kill switch while it is thrown; nil: it is not.
+// Killed returns the active kill switch; nil: none.
 func (g *Guard) Killed(now time.Time) *Kill { return g.switches.killed(now) }
 
-// SetTraffic overrides the mode of the settings until its Until, or until the next call where that is zero.
+// SetTraffic overrides the setting of high-traffic mode until o.Until; a zero Until means until the next call.
 func (g *Guard) SetTraffic(o traffic.Override, now time.Time) error {
 	switch {
 	case o.By == "":
@@ -177,7 +178,7 @@ func (g *Guard) SetTraffic(o traffic.Override, now time.Time) error {
 	return nil
 }
 
-// Traffic is an operator's word on high-traffic mode; nil: there is none in force.
+// Traffic returns the override of high-traffic mode in force; nil: none.
 func (g *Guard) Traffic(now time.Time) *traffic.Override {
 	o := g.meter.Override()
 	if o == nil || o.Mode == traffic.Settings || !o.Until.IsZero() && !now.Before(o.Until) {
@@ -186,10 +187,11 @@ func (g *Guard) Traffic(now time.Time) *traffic.Override {
 	return o
 }
 
-// SetBreaker tells whether the database's circuit breaker is open: then writes that can wait are refused, and old data will do.
+// SetBreaker tells the guard whether the database's circuit breaker is open. While it is, the guard acts as in
+// high-traffic mode.
 func (g *Guard) SetBreaker(open bool) { g.meter.SetBreaker(open) }
 
-// HighTraffic reports whether high-traffic mode is on, and the requests a second that it goes by.
+// HighTraffic reports whether high-traffic mode is on, and the measured requests a second.
 func (g *Guard) HighTraffic(now time.Time) (on bool, rate float64) {
 	if g.meter.Judge(now) {
 		g.logTraffic(now)
@@ -197,7 +199,7 @@ func (g *Guard) HighTraffic(now time.Time) (on bool, rate float64) {
 	return g.meter.High(), g.meter.Rate(now.Unix())
 }
 
-// Audit is what operators did, newest first.
+// Audit returns the operators' actions, newest first.
 func (g *Guard) Audit() []Entry {
 	g.switches.mu.Lock()
 	defer g.switches.mu.Unlock()

@@ -1,5 +1,6 @@
-// Package accesslog reads the access logs that web servers write: the common and combined formats, also with a host before them
-// (Apache's vhost_combined) or X-Forwarded-For behind them (nginx's main), and lines of JSON as freshet, nginx and Caddy write them.
+// Package accesslog reads access logs of web servers. It reads the common and combined formats, optionally preceded by
+// a host (Apache's vhost_combined) or followed by X-Forwarded-For (nginx's main), and JSON lines as Freshet, nginx and
+// Caddy write them.
 package accesslog
 
 import (
@@ -17,20 +18,20 @@ import (
 type Record struct {
 	Time      time.Time
 	Client    netip.Addr
-	Forwarded string // X-Forwarded-For; empty: none, or the log does not say
-	User      string // who was signed in; empty: nobody, or the log does not say
+	Forwarded string // X-Forwarded-For; empty: absent or not logged
+	User      string // the signed-in user; empty: none or not logged
 	ID        string
 	Method    string
-	Path      string // decoded once, without its query
+	Path      string // decoded once, without the query
 	Status    int
-	Referer   string // empty: none, or the log does not say
+	Referer   string // empty: absent or not logged
 	UserAgent string
 }
 
-// ErrOther is the error of a line that is whole, but no request.
+// ErrOther reports a readable line that is not a request.
 var ErrOther = errors.New("the line is no request")
 
-// Parse reads a line.
+// Parse parses a line.
 func Parse(line string) (Record, error) {
 	line = strings.TrimSpace(line)
 	if strings.HasPrefix(line, "{") {
@@ -39,8 +40,9 @@ func Parse(line string) (Record, error) {
 	return parseCombined(line)
 }
 
-// parseCombined reads: host ident user [time] "request" status bytes "referer" "user agent"; the last two may be absent, and
-// anything may follow. The name of a virtual host may stand before all: ident, which nobody writes, is the address then.
+// parseCombined parses: host ident user [time] "request" status bytes "referer" "user agent". The last two may be
+// absent, and more may follow. A virtual host may come first. Then the address is in the place of ident, which servers
+// do not use.
 func parseCombined(line string) (Record, error) {
 	var r Record
 	host, rest, ok := strings.Cut(line, " ")
@@ -97,7 +99,7 @@ func parseCombined(line string) (Record, error) {
 	return r, nil
 }
 
-// forwarded finds X-Forwarded-For in what follows the user agent: the first text in quotes that is a list of addresses.
+// forwarded finds X-Forwarded-For after the user agent: the first quoted text that is a list of addresses.
 func forwarded(rest string) string {
 	for {
 		_, after, ok := strings.Cut(rest, "\"")
@@ -128,7 +130,7 @@ func areAddrs(list string) bool {
 	return some
 }
 
-// quoted reads up to the next quote that no backslash precedes, and undoes \" \\ and \xHH.
+// quoted reads up to the next unescaped quote, and decodes \" \\ and \xHH.
 func quoted(s string) (text, rest string, ok bool) {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
@@ -152,7 +154,7 @@ func quoted(s string) (text, rest string, ok bool) {
 	return "", "", false
 }
 
-// request reads the first line of a request.
+// request parses the first line of a request.
 func (r *Record) request(line string) error {
 	method, rest, ok := strings.Cut(line, " ")
 	if !ok || method == "" || len(method) > 32 {
@@ -183,18 +185,18 @@ func (r *Record) target(target string) error {
 	return nil
 }
 
-// parseJSON reads an object. Where several names are in use for one thing, the first that is there counts.
+// parseJSON parses a JSON object. If several names mean the same field, the first one present is used.
 func parseJSON(line []byte) (Record, error) {
 	var r Record
 	var o object
 	if err := json.Unmarshal(line, &o); err != nil {
 		return r, errors.New("the line is no JSON object")
 	}
-	// Caddy keeps what the client sent in an object of its own, headers as lists.
+	// Caddy puts the request into an object of its own, with headers as lists.
 	in := o.object("request")
 	headers := in.object("headers")
 	if msg := o.text("msg"); msg != "" && msg != "request" && in == nil && o.text("status") == "" {
-		return r, ErrOther // freshet and Caddy log more than requests
+		return r, ErrOther // Freshet and Caddy log more than requests
 	}
 	var err error
 	if r.Time, err = parseTime(o.text("time", "ts", "timestamp", "@timestamp", "time_iso8601", "time_local", "date")); err != nil {
@@ -226,14 +228,14 @@ func parseJSON(line []byte) (Record, error) {
 	if r.Method == "" {
 		return r, ErrOther
 	}
-	if path := o.text("path"); strings.HasPrefix(path, "/") { // freshet's is decoded already
+	if path := o.text("path"); strings.HasPrefix(path, "/") { // Freshet logs a decoded path
 		r.Path, _, _ = strings.Cut(path, "?")
 		return r, nil
 	}
 	return r, r.target(first(o.text("uri", "request_uri", "url"), in.text("uri")))
 }
 
-// object is a JSON object whose values are looked at one by one.
+// object is a JSON object whose values are decoded when needed.
 type object map[string]json.RawMessage
 
 func (o object) object(name string) object {
@@ -244,7 +246,7 @@ func (o object) object(name string) object {
 	return in
 }
 
-// text is the first of some members that is there: a string, a number, or the first string of a list.
+// text returns the first present member of names: a string, a number, or the first string of a list.
 func (o object) text(names ...string) string {
 	for _, name := range names {
 		raw, ok := o[name]
@@ -278,7 +280,7 @@ func first(texts ...string) string {
 	return ""
 }
 
-// absent is what "-" means.
+// absent returns an empty string for "-".
 func absent(s string) string {
 	if s == "-" {
 		return ""
@@ -314,7 +316,7 @@ func parseAddr(s string) (netip.Addr, error) {
 	return netip.Addr{}, fmt.Errorf("the client %q is no address", clip(s))
 }
 
-// clip bounds what a line can put into an error.
+// clip limits what a line can put into an error.
 func clip(s string) string {
 	if len(s) > 64 {
 		s = s[:64] + "…"

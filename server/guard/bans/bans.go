@@ -1,8 +1,8 @@
-// Package bans holds who may not come in, and for how long: a table of prefixes with an end, a scope and a reason each.
+// Package bans holds a table of bans. A ban has a prefix, an end, a scope and a reason.
 //
-// Bans of the guard grow with repetition, and what led to them is forgotten step by step. Bans of operators last as long as
-// they say. The table is copied on write, so that looking up an address takes no lock; it is bounded, and gives up the
-// guard's bans that end first.
+// Repeated bans of the guard last longer, and old ones are forgotten step by step. An operator's ban lasts as long as
+// the operator says. The table is copied on write, so that looking up an address takes no lock. The table is bounded:
+// when it is full, it drops the guard's bans that end first.
 package bans
 
 import (
@@ -18,16 +18,16 @@ import (
 	"github.com/gaissmai/bart"
 )
 
-// A Scope is what a ban covers.
+// A Scope is the set of requests that a ban covers.
 type Scope uint8
 
 // The scopes.
 const (
-	API Scope = iota // the JSON API, sign-in, search and everything that writes
+	API Scope = iota // the JSON API, sign-in, search and all writes
 	All              // built pages too
 )
 
-// String is the scope as it is written in settings.
+// String returns the scope's name in settings.
 func (s Scope) String() string {
 	if s == All {
 		return "all"
@@ -35,7 +35,7 @@ func (s Scope) String() string {
 	return "api"
 }
 
-// ParseScope reads a scope.
+// ParseScope parses the name of a scope.
 func ParseScope(text string) (Scope, error) {
 	switch text {
 	case "api":
@@ -46,25 +46,25 @@ func ParseScope(text string) (Scope, error) {
 	return 0, fmt.Errorf("%q is no scope: api or all", text)
 }
 
-// MarshalText is String.
+// MarshalText returns String.
 func (s Scope) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText is ParseScope.
+// UnmarshalText calls ParseScope.
 func (s *Scope) UnmarshalText(text []byte) (err error) {
 	*s, err = ParseScope(string(text))
 	return err
 }
 
-// Guard is who bans when nobody does by hand.
+// Guard is the value of By for bans that the guard makes.
 const Guard = "guard"
 
-// A Ban is immutable.
+// A Ban is a ban on a prefix. It is immutable.
 type Ban struct {
 	Prefix netip.Prefix `json:"prefix"`
 	Scope  Scope        `json:"scope"`
 	Since  time.Time    `json:"since"`
 	Until  time.Time    `json:"until,omitzero"` // zero: until it is lifted
-	Step   int          `json:"step,omitempty"` // which one in a row; 0: by hand
+	Step   int          `json:"step,omitempty"` // number of the ban in its series; 0: by hand
 	Reason string       `json:"reason,omitempty"`
 	By     string       `json:"by,omitempty"`
 }
@@ -72,20 +72,20 @@ type Ban struct {
 // Active reports whether the ban has not ended.
 func (b *Ban) Active(now time.Time) bool { return b.Until.IsZero() || now.Before(b.Until) }
 
-// Config says how long bans of the guard last.
+// Config sets how long bans of the guard last.
 type Config struct {
-	Steps  []time.Duration // of the first, the second …; more are as the last; required
-	Forget time.Duration   // a step is forgotten after so long without a ban; 0: a week
-	Most   int             // prefixes that are remembered; 0: 65,536
+	Steps  []time.Duration // duration of the first ban, the second, and so on; the last one repeats; required
+	Forget time.Duration   // after this time without a ban one step is forgotten; 0: a week
+	Most   int             // limit for remembered prefixes; 0: 65,536
 }
 
-// A Table is safe for use by many.
+// A Table holds bans. It is safe for concurrent use.
 type Table struct {
 	cfg     Config
 	current atomic.Pointer[bart.Table[*Ban]]
 	changes atomic.Uint64
 
-	mu sync.Mutex // held by who makes the next table
+	mu sync.Mutex // held while the next table is made
 }
 
 // New makes an empty table.
@@ -104,7 +104,7 @@ func New(cfg Config) (*Table, error) {
 	return t, nil
 }
 
-// Find returns the ban that keeps addr out, now, of what is covered from scope on; nil: none does.
+// Find returns an active ban on addr whose scope covers at least scope; nil: none.
 func (t *Table) Find(addr netip.Addr, scope Scope, now time.Time) *Ban {
 	table := t.current.Load()
 	if table.Size() == 0 {
@@ -117,7 +117,7 @@ func (t *Table) Find(addr netip.Addr, scope Scope, now time.Time) *Ban {
 	if ban.Scope >= scope && ban.Active(now) {
 		return ban
 	}
-	// The longest prefix has ended or covers less: it must not hide a shorter one.
+	// The ban on the longest prefix has ended or covers less. Look at shorter prefixes too.
 	for _, ban := range table.Supernets(netip.PrefixFrom(addr, addr.BitLen())) {
 		if ban.Scope >= scope && ban.Active(now) {
 			return ban
@@ -126,10 +126,11 @@ func (t *Table) Find(addr netip.Addr, scope Scope, now time.Time) *Ban {
 	return nil
 }
 
-// Changes grows with every change.
+// Changes returns a number that grows with every change.
 func (t *Table) Changes() uint64 { return t.changes.Load() }
 
-// Punish bans prefix for as long as its turn is. Who is banned already stays so, and that is no new ban.
+// Punish bans a prefix for the duration of the next step. If an active ban already covers this, it returns that ban,
+// and fresh is false.
 func (t *Table) Punish(prefix netip.Prefix, scope Scope, reason string, now time.Time) (ban *Ban, fresh bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -147,7 +148,7 @@ func (t *Table) Punish(prefix netip.Prefix, scope Scope, reason string, now time
 	return ban, true
 }
 
-// remembered is how many steps of a ban still count.
+// remembered returns how many steps of a ban still count.
 func (t *Table) remembered(b *Ban, now time.Time) int {
 	if b.Active(now) {
 		return b.Step
@@ -155,11 +156,11 @@ func (t *Table) remembered(b *Ban, now time.Time) int {
 	return max(b.Step-int(now.Sub(b.Until)/t.cfg.Forget), 0)
 }
 
-// keepHand is for how long a ban by hand is remembered after its end, so that an older one that is heard of late is known to be
-// replaced.
+// keepHand is how long a ban by hand is remembered after its end. Until then the table recognizes that an older ban,
+// learned late, was replaced.
 const keepHand = 24 * time.Hour
 
-// forgotten reports whether a ban has ended and counts for nothing more.
+// forgotten reports whether a ban has ended and has no further effect.
 func (t *Table) forgotten(b *Ban, now time.Time) bool {
 	if b.Step == 0 {
 		return !b.Active(now.Add(-keepHand))
@@ -167,13 +168,13 @@ func (t *Table) forgotten(b *Ban, now time.Time) bool {
 	return !b.Active(now) && t.remembered(b, now) == 0
 }
 
-// Of returns the ban on prefix itself, also one that has ended and is not forgotten; nil: there is none.
+// Of returns the ban on exactly this prefix, even if it has ended; nil: none is remembered.
 func (t *Table) Of(prefix netip.Prefix) *Ban {
 	ban, _ := t.current.Load().Get(prefix)
 	return ban
 }
 
-// Put adds a ban as it is: an operator's, another server's, or one of before a restart.
+// Put adds a ban unchanged: an operator's, another server's, or one from the file.
 func (t *Table) Put(b Ban, now time.Time) error {
 	switch {
 	case !b.Prefix.IsValid() || b.Prefix != b.Prefix.Masked() || b.Prefix.Addr().Is4In6():
@@ -197,7 +198,7 @@ func same(a, b *Ban) bool {
 	return a.Scope == b.Scope && a.Step == b.Step && a.Reason == b.Reason && a.By == b.By && a.Since.Equal(b.Since) && a.Until.Equal(b.Until)
 }
 
-// Lift ends the ban on prefix and forgets what led to it. It reports whether there was one.
+// Lift deletes the ban on a prefix with its history. It reports whether there was one.
 func (t *Table) Lift(prefix netip.Prefix) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -214,7 +215,8 @@ func (t *Table) store(table *bart.Table[*Ban]) {
 	t.changes.Add(1)
 }
 
-// room drops what is forgotten, and a sixteenth of the guard's bans where the table is full.
+// room drops forgotten bans. If the table is still full, it drops a sixteenth of it, first the guard's bans that end
+// soonest.
 func (t *Table) room(table *bart.Table[*Ban], now time.Time) *bart.Table[*Ban] {
 	if table.Size() < t.cfg.Most {
 		return table
@@ -227,7 +229,7 @@ func (t *Table) room(table *bart.Table[*Ban], now time.Time) *bart.Table[*Ban] {
 	}
 	if len(keep) >= t.cfg.Most {
 		slices.SortFunc(keep, func(a, b *Ban) int {
-			return cmp.Or(cmp.Compare(min(a.Step, 1), min(b.Step, 1)), b.Until.Compare(a.Until)) // operators' first, then the latest end
+			return cmp.Or(cmp.Compare(min(a.Step, 1), min(b.Step, 1)), b.Until.Compare(a.Until)) // operators' bans first, then the latest end
 		})
 		keep = keep[:t.cfg.Most-max(t.cfg.Most/16, 1)]
 	}
@@ -238,7 +240,7 @@ func (t *Table) room(table *bart.Table[*Ban], now time.Time) *bart.Table[*Ban] {
 	return next
 }
 
-// Sweep drops what has ended and is forgotten.
+// Sweep deletes forgotten bans.
 func (t *Table) Sweep(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -255,7 +257,7 @@ func (t *Table) Sweep(now time.Time) {
 	}
 }
 
-// All are the bans, also those that have ended and are not forgotten, by prefix.
+// All returns all remembered bans by prefix, including ended ones.
 func (t *Table) All() []Ban {
 	var all []Ban
 	for _, b := range t.current.Load().AllSorted() {
@@ -264,12 +266,12 @@ func (t *Table) All() []Ban {
 	return all
 }
 
-// Active are the bans that have not ended, by prefix.
+// Active returns the active bans by prefix.
 func (t *Table) Active(now time.Time) []Ban {
 	return slices.DeleteFunc(t.All(), func(b Ban) bool { return !b.Active(now) })
 }
 
-// CountActive is how many have not ended.
+// CountActive returns the number of active bans.
 func (t *Table) CountActive(now time.Time) (n int) {
 	for _, b := range t.current.Load().All() {
 		if b.Active(now) {
@@ -279,5 +281,5 @@ func (t *Table) CountActive(now time.Time) (n int) {
 	return n
 }
 
-// Len is how many prefixes are remembered.
+// Len returns the number of remembered prefixes.
 func (t *Table) Len() int { return t.current.Load().Size() }

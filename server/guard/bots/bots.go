@@ -1,47 +1,47 @@
-// Package bots tells programs from people, as far as a request shows it, and search engines from those who borrow their
-// names.
+// Package bots distinguishes programs from people, as far as a request shows it, and search engines from programs that
+// use their names.
 //
-// [Judge] scores what a request says of itself: its user agent's family, the headers that browsers send and programs forget.
-// A score proves nothing. A program that says what it is (curl, a monitor, a feed reader) is a [Tool] whatever its score.
-// Who claims to be a search engine is believed by the addresses that its owner publishes, or by forward-confirmed reverse
-// DNS, which a [Verifier] asks for in the background; until there is an answer, the claim is pending, and nobody waits.
+// [Judge] scores a request's user agent and the headers that browsers send and programs often omit. A score proves
+// nothing. A program that names itself (curl, a monitor, a feed reader) is a [Tool] whatever its score. A [Verifier]
+// verifies a claim to be a search engine by the addresses that the engine's owner publishes, or by forward-confirmed
+// reverse DNS in the background. Until the answer arrives, the claim is pending. Nobody waits for it.
 package bots
 
 import "strings"
 
-// Threshold is the score from which on a request looks like a bot's.
+// Threshold is the lowest score of a bot-like request.
 const Threshold = 50
 
-// Points of a score. Those above the line are what the user agent and the headers show; the others are for who
-// watches clients.
+// Points of a score. SpreadPoints is for the guard, which watches clients. The other points come from user agent and
+// headers.
 const (
 	familyPoints = 40 // the user agent names a program
-	terse        = 30 // no browser, and fewer than 10 characters
+	terse        = 30 // not a browser, and fewer than 10 characters
 	noAccept     = 15
 	noLanguage   = 10
 	noEncoding   = 10
-	noReferer    = 15 // a write that says nothing of where it comes from
-	noHTML       = 10 // a page is asked for, but not HTML
-	SpreadPoints = 20 // for more different paths within a minute than anybody reads
+	noReferer    = 15 // a write without Referer and Origin
+	noHTML       = 10 // a page is requested, but HTML is not accepted
+	SpreadPoints = 20 // more different paths within a minute than a person reads
 )
 
-// A Kind is what sends a request.
+// A Kind is a kind of sender.
 type Kind uint8
 
 // The kinds.
 const (
-	Unjudged Kind = iota // something else decided before anybody looked
-	Person               // a browser, as far as can be told
-	Tool                 // a program that says what it is: curl, a monitor, a feed reader, a preview of links
-	Crawler              // claims to be a search engine's; see [Verifier]
+	Unjudged Kind = iota // another rule decided before bots were judged
+	Person               // a browser, as far as the request shows
+	Tool                 // a program that names itself: curl, a monitor, a feed reader, a link preview
+	Crawler              // claims to be a search engine; see [Verifier]
 	AI                   // collects texts for language models
-	Bot                  // its score reaches the threshold
+	Bot                  // its score reaches Threshold
 	kinds
 )
 
 var kindNames = [kinds]string{"unjudged", "person", "tool", "crawler", "ai", "bot"}
 
-// String is the kind's name.
+// String returns the kind's name.
 func (k Kind) String() string {
 	if k < kinds {
 		return kindNames[k]
@@ -52,27 +52,27 @@ func (k Kind) String() string {
 // Kinds lists all kinds.
 func Kinds() []Kind { return []Kind{Unjudged, Person, Tool, Crawler, AI, Bot} }
 
-// Headers is what a request says of itself.
+// Headers holds what a request says about its sender.
 type Headers struct {
 	UserAgent, Accept, AcceptLanguage, AcceptEncoding string
 
 	Write   bool // the method is neither GET, HEAD nor OPTIONS
 	Page    bool // a GET for a page, not for JSON or a picture
-	Referer bool // Referer or Origin is there
-	Partial bool // the accept headers are not known, as in most logs: they are not missed
+	Referer bool // the request has a Referer or an Origin
+	Partial bool // the accept headers are unknown, as in most access logs: their absence costs nothing
 }
 
-// A Judgement is what a request's headers show.
+// A Judgement is the result of judging a request's headers.
 type Judgement struct {
 	Kind    Kind
-	Crawler uint8 // whom a Crawler claims to be: an index into the table of crawlers
+	Crawler uint8 // the claimed search engine: an index into the table of crawlers
 	Score   uint8
 }
 
-// maxUserAgent bounds how much of a user agent is read.
+// maxUserAgent limits how much of a user agent is read.
 const maxUserAgent = 512
 
-// Judge scores a request.
+// Judge judges a request by its headers.
 func Judge(h Headers) Judgement {
 	ua := h.UserAgent
 	if len(ua) > maxUserAgent {
@@ -90,7 +90,7 @@ func Judge(h Headers) Judgement {
 	}
 	if h.Partial {
 		if program {
-			score += noEncoding // hardly any sends all that browsers do
+			score += noEncoding // most programs do not send all headers that browsers send
 		}
 	} else {
 		if h.Accept == "" {
@@ -142,8 +142,8 @@ func claims(ua string, which *uint8) bool {
 	return false
 }
 
-// namesProgram reports whether one of a user agent's words is that of a program. Words are compared whole, because
-// "java" is in JavaScript, "go" in Google and "bot" in the telephones of Cubot.
+// namesProgram reports whether a word of the user agent is a program's name. It compares whole words, because "java" is
+// in JavaScript, "go" in Google and "bot" in Cubot, a brand of phones.
 func namesProgram(ua string) bool {
 	for word := range strings.FieldsFuncSeq(ua, notWord) {
 		if strings.HasSuffix(word, "bot") && word != "cubot" || strings.HasPrefix(word, "headless") {
@@ -162,7 +162,7 @@ func namesProgram(ua string) bool {
 
 func notWord(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }
 
-// toolTokens are what programs call themselves that people run, or had run for them, on purpose. They are in lower case.
+// toolTokens returns the names of programs that people run on purpose, in lower case.
 func toolTokens() []string {
 	return []string{
 		"curl/", "wget/", "httpie/", "xh/", "postmanruntime/", "insomnia/", "k6/", "artillery", "apachebench/", "hey/", "wrk/",
@@ -173,13 +173,13 @@ func toolTokens() []string {
 		// feed readers
 		"feedly", "inoreader", "newsblur", "freshrss", "miniflux", "tiny tiny rss", "netnewswire", "feedbin", "reeder", "nextcloud-news",
 		"thunderbird/", "rss guard", "liferea",
-		// previews of links, and pages that a person asked an assistant for
+		// link previews, and assistants that fetch a page for a person
 		"facebookexternalhit", "twitterbot", "whatsapp/", "telegrambot", "slackbot", "slack-imgproxy", "discordbot", "linkedinbot",
 		"mastodon/", "skypeuripreview", "pinterestbot", "chatgpt-user", "perplexity-user", "claude-user", "mistralai-user",
 	}
 }
 
-// aiTokens are the user agents of AICrawlers in lower case.
+// aiTokens returns the names of AICrawlers in lower case.
 func aiTokens() []string { return aiLower[:] }
 
 var aiCrawlers = [...]string{
@@ -195,6 +195,6 @@ var aiLower = func() (lower [len(aiCrawlers)]string) {
 	return lower
 }()
 
-// AICrawlers are the names by which robots.txt addresses those who collect texts for language models. Two of them,
-// Applebot-Extended and Google-Extended, are asked for in robots.txt alone: they crawl under another name.
+// AICrawlers returns the names by which robots.txt addresses AI crawlers. Applebot-Extended and Google-Extended occur
+// only in robots.txt: these crawlers use another name in requests.
 func AICrawlers() []string { return append([]string(nil), aiCrawlers[:]...) }

@@ -7,15 +7,16 @@ import (
 	"freshet/server/guard/cidr"
 )
 
-// A crawler is one search engine's, with what proves a claim to be it.
+// A crawler is a search engine with the proofs of a claim to be it.
 type crawler struct {
 	name    string
-	tokens  []string // in its user agents, in lower case
-	ranges  string   // file of the prefixes that its owner publishes; empty: there is none here
-	domains []string // of its names in reverse DNS, as its owner documents them
+	tokens  []string // parts of its user agents, in lower case
+	ranges  string   // file with the prefixes that its owner publishes; empty: none
+	domains []string // domains of its reverse DNS names, as its owner documents them
 }
 
-// crawlers are the search engines that can be verified. Where the list of prefixes has grown since, DNS decides.
+// crawlers lists the search engines that can be verified. DNS decides about addresses that are newer than the embedded
+// prefixes.
 var crawlers = []crawler{
 	// https://developers.google.com/search/docs/crawling-indexing/verifying-googlebot
 	{"Googlebot", []string{"googlebot", "google-inspectiontool", "storebot-google", "adsbot-google", "mediapartners-google", "googleother"},
@@ -34,7 +35,7 @@ var crawlers = []crawler{
 //go:embed ranges
 var rangeFiles embed.FS
 
-// Crawlers are the names of the search engines whose claims can be verified.
+// Crawlers returns the names of the search engines that can be verified.
 func Crawlers() []string {
 	names := make([]string, len(crawlers))
 	for i := range crawlers {
@@ -43,7 +44,7 @@ func Crawlers() []string {
 	return names
 }
 
-// loadRanges reads the embedded prefixes, one set a crawler; nil where there are none.
+// loadRanges parses the embedded prefixes, one set for each crawler; nil: it has none.
 func loadRanges() ([]*cidr.Set, error) {
 	sets := make([]*cidr.Set, len(crawlers))
 	for i := range crawlers {

@@ -5,22 +5,22 @@ import (
 	"strings"
 )
 
-// A Stance is how crawlers for language models are met.
+// A Stance is how the site treats AI crawlers.
 type Stance uint8
 
 // The stances.
 const (
-	Allow Stance = iota // as everybody
-	Pace                // asked to be slow, and limited to it
-	Deny                // asked to stay away, and refused
+	Allow Stance = iota // treat them like everybody
+	Pace                // ask them to be slow, and limit them
+	Deny                // ask them to stay away, and refuse them
 )
 
 var stanceNames = [...]string{"allow", "pace", "deny"}
 
-// String is the stance as it is written in settings.
+// String returns the stance's name in settings.
 func (s Stance) String() string { return stanceNames[s] }
 
-// ParseStance reads a stance.
+// ParseStance parses the name of a stance.
 func ParseStance(text string) (Stance, error) {
 	for i, name := range stanceNames {
 		if text == name {
@@ -30,11 +30,11 @@ func ParseStance(text string) (Stance, error) {
 	return 0, fmt.Errorf("%q is no way to meet crawlers: allow, pace or deny", text)
 }
 
-// crawlDelay, in seconds, is what paced crawlers are asked for. It stays well within the limit that they are held to.
+// crawlDelay, in seconds, is what robots.txt asks of paced crawlers. It is well within their limit.
 const crawlDelay = "10"
 
-// Robots is what robots.txt says to crawlers: everybody must keep to disallow, with allow as its exceptions, and those who
-// collect texts for language models are met by their stance. It ends with an empty line.
+// Robots returns the rules of robots.txt. No crawler may visit disallow, except for allow. AI crawlers get rules by
+// their stance. The text ends with an empty line.
 func Robots(ai Stance, disallow, allow []string) string {
 	var b strings.Builder
 	rules := func() {
@@ -45,7 +45,7 @@ func Robots(ai Stance, disallow, allow []string) string {
 			b.WriteString("Allow: " + p + "\n")
 		}
 		if len(disallow)+len(allow) == 0 {
-			b.WriteString("Disallow:\n") // a group without rules would be none
+			b.WriteString("Disallow:\n") // a group without rules would be ignored
 		}
 	}
 	b.WriteString("User-agent: *\n")
@@ -59,7 +59,7 @@ func Robots(ai Stance, disallow, allow []string) string {
 			b.WriteString("Disallow: /\n")
 		} else {
 			b.WriteString("Crawl-delay: " + crawlDelay + "\n")
-			rules() // a crawler reads its own group only
+			rules() // a crawler reads only its own group
 		}
 	}
 	b.WriteByte('\n')

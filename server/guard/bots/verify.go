@@ -15,29 +15,29 @@ import (
 	"freshet/server/guard/cidr"
 )
 
-// A Resolver asks the DNS. *net.Resolver is one.
+// A Resolver resolves DNS names. *net.Resolver implements it.
 type Resolver interface {
 	LookupAddr(ctx context.Context, addr string) (names []string, err error)
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// A Claim is what became of a claim to be a search engine.
+// A Claim is the state of a claim to be a search engine.
 type Claim uint8
 
 // The states of claims.
 const (
-	Unverified Claim = iota // it cannot be told
-	Pending                 // it is being asked
+	Unverified Claim = iota // DNS cannot decide it
+	Pending                 // the look-up is in progress
 	Verified
-	Impostor // DNS says that it is somebody else
+	Impostor // DNS names another owner
 )
 
 const (
-	// lookupTimeout bounds each of the two questions. Nobody waits for them, and a resolver that is slower is as good as away.
+	// lookupTimeout limits each of the two look-ups. Nobody waits for them.
 	lookupTimeout = 3 * time.Second
-	lookups       = 4    // at once
-	waiting       = 256  // claims that wait for a look-up; more are not asked now
-	maxClaims     = 4096 // remembered
+	lookups       = 4    // parallel look-ups
+	waiting       = 256  // claims that wait for a look-up; further ones are not looked up now
+	maxClaims     = 4096 // limit for remembered claims
 	keepVerified  = 24 * time.Hour
 	keepImpostor  = time.Hour
 	keepFailed    = 5 * time.Minute
@@ -63,7 +63,7 @@ type answer struct {
 	until time.Time
 }
 
-// NewVerifier makes a Verifier. Without a resolver only published prefixes verify.
+// NewVerifier makes a Verifier. Without a resolver it uses only published prefixes.
 func NewVerifier(r Resolver) (*Verifier, error) {
 	ranges, err := loadRanges()
 	if err != nil {
@@ -72,7 +72,7 @@ func NewVerifier(r Resolver) (*Verifier, error) {
 	return &Verifier{ranges: ranges, resolver: r, queue: make(chan question, waiting), claims: make(map[question]answer)}, nil
 }
 
-// Check tells what is known of a claim. What is not known is asked for in the background.
+// Check returns the state of a claim. For an unknown claim it starts a look-up in the background.
 func (v *Verifier) Check(crawler uint8, addr netip.Addr, now time.Time) Claim {
 	if int(crawler) >= len(v.ranges) {
 		return Unverified
@@ -94,11 +94,11 @@ func (v *Verifier) Check(crawler uint8, addr netip.Addr, now time.Time) Claim {
 		v.keep(q, answer{Pending, now.Add(time.Minute)}, now)
 		return Pending
 	default:
-		return Unverified // everybody claims something just now
+		return Unverified // too many claims wait already
 	}
 }
 
-// keep remembers an answer, within bounds. The caller holds mu.
+// keep stores an answer, within maxClaims. The caller holds mu.
 func (v *Verifier) keep(q question, a answer, now time.Time) {
 	if _, ok := v.claims[q]; !ok && len(v.claims) >= maxClaims {
 		for old, b := range v.claims {
@@ -124,7 +124,7 @@ func (v *Verifier) keep(q question, a answer, now time.Time) {
 	v.claims[q] = a
 }
 
-// Run answers what Check wants to know, until ctx is done.
+// Run looks up queued claims until ctx ends.
 func (v *Verifier) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for range lookups {
@@ -153,13 +153,13 @@ func (v *Verifier) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// ask looks for the names of an address, and for the addresses of those names that are the crawler's.
+// ask looks up the names of an address, and checks that one of the crawler's names has this address.
 func (v *Verifier) ask(ctx context.Context, q question) Claim {
 	names, err := v.names(ctx, q.addr)
 	if err != nil {
 		return said(err)
 	}
-	const most = 4 // names of one address that are worth asking for
+	const most = 4 // names of one address that are looked up
 	matched, unsure := 0, false
 	for _, name := range names {
 		name = strings.ToLower(strings.TrimSuffix(name, "."))
@@ -194,7 +194,7 @@ func (v *Verifier) confirms(ctx context.Context, name string, addr netip.Addr) (
 	return slices.ContainsFunc(addrs, func(a netip.Addr) bool { return a.Unmap() == addr }), err
 }
 
-// said tells an answer that there is nothing from no answer.
+// said distinguishes the answer that a name does not exist from a failed look-up.
 func said(err error) Claim {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
 		return Impostor

@@ -1,8 +1,8 @@
-// Package cidr holds sets of addresses: prefixes that are written in settings, and files of them that are followed while
-// they change.
+// Package cidr holds sets of addresses: prefixes from the settings, and files of prefixes that are reloaded when they
+// change.
 //
-// A set is immutable and swapped whole, so look-ups need no lock. A file that cannot be read, or that holds a mistake, leaves
-// the set as it was when the file was last right: half of a blocklist is not a blocklist.
+// A set is immutable and replaced as a whole, so look-ups need no lock. If a file cannot be read or contains a mistake,
+// the set keeps the file's last correct content: half of a blocklist is not a blocklist.
 package cidr
 
 import (
@@ -32,10 +32,10 @@ func NewSet(prefixes []netip.Prefix) *Set {
 	return s
 }
 
-// Contains reports whether a, which is no IPv4 address within IPv6, is in one of the prefixes.
+// Contains reports whether a is in one of the prefixes. The caller must convert IPv4 in IPv6 to IPv4.
 func (s *Set) Contains(a netip.Addr) bool { return s != nil && s.size > 0 && s.table.Contains(a) }
 
-// Len is the number of prefixes.
+// Len returns the number of prefixes.
 func (s *Set) Len() int {
 	if s == nil {
 		return 0
@@ -43,8 +43,8 @@ func (s *Set) Len() int {
 	return s.size
 }
 
-// Parse reads an address or a prefix. IPv4 within IPv6 is IPv4; bits beyond the length of a prefix are errors, because
-// whoever wrote 192.0.2.7/24 meant one or the other.
+// Parse parses an address or a prefix. It converts IPv4 in IPv6 to IPv4. Bits beyond a prefix's length are an error,
+// because 192.0.2.7/24 may mean the address or the network.
 func Parse(text string) (netip.Prefix, error) {
 	if !strings.Contains(text, "/") {
 		a, err := netip.ParseAddr(text)
@@ -73,13 +73,13 @@ func Parse(text string) (netip.Prefix, error) {
 	return p, nil
 }
 
-// Mistakes are those of a file of prefixes.
+// Mistakes holds the mistakes in a file of prefixes.
 type Mistakes struct {
-	First []string // the lines, with their numbers: ten at most
+	First []string // the first ten, with their line numbers
 	All   int
 }
 
-const mostMistakes = 10 // that are told one by one
+const mostMistakes = 10 // limit for the mistakes that are listed
 
 func (m *Mistakes) add(line int, err error) {
 	if m.All++; m.All <= mostMistakes {
@@ -87,7 +87,7 @@ func (m *Mistakes) add(line int, err error) {
 	}
 }
 
-// Error is the first mistakes in one line, and how many more there are.
+// Error returns the first mistakes in one line, and the number of the others.
 func (m *Mistakes) Error() string {
 	text := strings.Join(m.First, "; ")
 	if more := m.All - len(m.First); more > 0 {
@@ -96,8 +96,8 @@ func (m *Mistakes) Error() string {
 	return text
 }
 
-// ParseFile reads one prefix or address a line. Empty lines, and what follows # or ;, are comments. The error is [*Mistakes]
-// of all lines.
+// ParseFile parses one prefix or address a line. It ignores empty lines, and comments after # or ;. The error is a
+// [*Mistakes] about all lines.
 func ParseFile(data []byte) ([]netip.Prefix, error) {
 	var prefixes []netip.Prefix
 	var wrong Mistakes
@@ -128,7 +128,7 @@ func ParseFile(data []byte) ([]netip.Prefix, error) {
 	return prefixes, nil
 }
 
-// clip bounds what a file can put into an error.
+// clip limits what a file can put into an error.
 func clip(s string) string {
 	if len(s) > 64 {
 		s = s[:64] + "…"

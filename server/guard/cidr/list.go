@@ -15,11 +15,11 @@ import (
 
 const (
 	maxFileBytes = 64 << 20
-	// settled is how old a file's time must be before it can be trusted to tell the next change apart.
+	// settled is the age at which a file's time can be trusted: a later change will then have another time.
 	settled = 2 * time.Second
 )
 
-// A List is a set made of entries of the settings: prefixes, addresses, and paths of files that hold them.
+// A List is a set made from entries of the settings: prefixes, addresses, and names of files that contain them.
 type List struct {
 	set    atomic.Pointer[Set]
 	inline []netip.Prefix
@@ -33,11 +33,11 @@ type file struct {
 	prefixes []netip.Prefix
 	size     int64
 	modified time.Time
-	read     time.Time // when; zero: not yet
+	read     time.Time // time of the last reading; zero: not read yet
 }
 
-// NewList makes a list. It opens no file: see [List.Reload]. What has a dot or colon and no letters beyond hexadecimal digits
-// is taken for an address; anything else is a path.
+// NewList makes a list. It reads no file: see [List.Reload]. An entry is an address if it has a dot or colon and no
+// letters except hexadecimal digits. Otherwise it is a file name.
 func NewList(entries []string) (*List, error) {
 	l := new(List)
 	var errs []error
@@ -62,8 +62,7 @@ func NewList(entries []string) (*List, error) {
 	return l, nil
 }
 
-// IsFile tells the path of a file from a mistaken address: no path is made of these characters alone unless it means to be
-// taken for an address.
+// IsFile distinguishes a file name from a mistyped address: a text of only these characters was meant as an address.
 func IsFile(s string) bool {
 	if !strings.ContainsAny(s, ".:") || s[0] == '/' || s[0] == '.' {
 		return true
@@ -78,11 +77,11 @@ func IsFile(s string) bool {
 	return false
 }
 
-// Set is the list as it is now.
+// Set returns the current set.
 func (l *List) Set() *Set { return l.set.Load() }
 
-// Reload reads the files that have changed, and reports whether the set has. Errors name the files that stay as they were
-// when they were last right.
+// Reload reads changed files again, and reports whether the set changed. A file with an error keeps its last correct
+// content; the error names it.
 func (l *List) Reload(now time.Time) (changed bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -137,7 +136,7 @@ func (f *file) reload(now time.Time) (bool, error) {
 	return true, nil
 }
 
-// plain drops the operation and the path, which the caller names.
+// plain removes the operation and the path from an error. The caller adds the path.
 func plain(err error) error {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return pe.Err

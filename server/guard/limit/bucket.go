@@ -2,25 +2,25 @@ package limit
 
 import "time"
 
-// A Bucket is a token bucket: the moment at which it will be full again. The zero value is full. Moments are nanoseconds on
-// any clock that never was zero.
+// A Bucket is a token bucket. Its value is the time at which it will be full again. The zero value is full. Times are
+// nanoseconds on any clock that starts above zero.
 type Bucket int64
 
-// A Quota is what a limit has left for a client.
+// A Quota is a client's remaining quota in a limit.
 type Quota struct {
-	Limit int           // the most that may come at once; 0: there is no limit
-	Left  int           // that may come now
-	Reset time.Duration // until all of Limit may come
-	Wait  time.Duration // until one may come; 0: now, or this one came
+	Limit int           // requests that may come at once; 0: no limit
+	Left  int           // requests that may come now
+	Reset time.Duration // time until the whole Limit is available
+	Wait  time.Duration // time until one request may come; 0: now, or this request was let through
 }
 
-// A Policy is a Rate made ready for Buckets.
+// A Policy is a Rate prepared for Buckets.
 type Policy struct {
-	interval int64 // nanoseconds that a token takes to come back
+	interval int64 // nanoseconds until one token comes back
 	burst    int64
 }
 
-// NewPolicy makes the policy of a rate that limits something.
+// NewPolicy makes the policy of a rate, which must not be off.
 func NewPolicy(r Rate) Policy {
 	burst := r.Burst
 	if burst <= 0 {
@@ -29,7 +29,7 @@ func NewPolicy(r Rate) Policy {
 	return Policy{interval: int64(r.Window) / int64(r.Requests), burst: int64(burst)}
 }
 
-// Lowered is the policy with a fraction of its rate and burst, at least one.
+// Lowered divides rate and burst by by. The burst is at least one.
 func (p Policy) Lowered(by int64) Policy {
 	if by <= 1 {
 		return p
@@ -37,12 +37,12 @@ func (p Policy) Lowered(by int64) Policy {
 	return Policy{interval: p.interval * by, burst: max(p.burst/by, 1)}
 }
 
-// Raised is the policy with a multiple of its rate and burst.
+// Raised multiplies rate and burst by by.
 func (p Policy) Raised(by int64) Policy {
 	return Policy{interval: max(p.interval/by, 1), burst: p.burst * by}
 }
 
-// Take takes a token from b, if there is one, and reports whether there was.
+// Take takes a token from b. It reports false if there is none.
 func (p Policy) Take(b *Bucket, now int64) (Quota, bool) {
 	full := max(int64(*b), now)
 	depth := p.interval * p.burst
@@ -55,23 +55,24 @@ func (p Policy) Take(b *Bucket, now int64) (Quota, bool) {
 	return q, true
 }
 
-// Return gives back a token that was taken.
+// Return gives a taken token back.
 func (p Policy) Return(b *Bucket) { *b -= Bucket(p.interval) }
 
-// Peek is what Take would find.
+// Peek returns the quota without taking a token.
 func (p Policy) Peek(b Bucket, now int64) Quota { return p.quota(int64(b), now) }
 
-// Cost is the time in which a token comes back.
+// Cost returns the time in which one token comes back.
 func (p Policy) Cost() time.Duration { return time.Duration(p.interval) }
 
-// Owe makes a bucket lack at least what takes debt to come back: more than it can hold, where others have taken from it too.
-// So the rate holds in the long run, however many do. It is never made to lack more than sixteen times what it holds.
+// Owe raises the debt of a bucket to at least debt, which may be more than the bucket holds, because other servers have
+// taken tokens too. So the long-term rate holds over all servers. The debt is limited to sixteen times what the bucket
+// holds.
 func (p Policy) Owe(b *Bucket, now int64, debt time.Duration) {
 	most := p.interval * p.burst * 16
 	*b = max(*b, Bucket(now+min(int64(debt), most)))
 }
 
-// Debt is for how long a bucket will not be full.
+// Debt returns the time until the bucket is full.
 func (b Bucket) Debt(now int64) time.Duration { return time.Duration(max(int64(b)-now, 0)) }
 
 func (p Policy) quota(full, now int64) Quota {

@@ -5,20 +5,21 @@ import (
 	"time"
 )
 
-// MaxLog is the most attempts that a Log remembers, and so the highest limit that it can keep.
+// MaxLog is the most attempts that a Log remembers, and therefore the highest limit.
 const MaxLog = 16
 
-// A Log remembers the last attempts, so that a limit holds in every window, not on average. The zero value is empty.
+// A Log remembers the last attempts, so that a limit holds in every window, not only on average. The zero value is
+// empty.
 type Log struct {
-	at [MaxLog]int64 // moments, oldest first; the first n count
+	at [MaxLog]int64 // times, oldest first; only the first n are valid
 	n  int32
 }
 
-// Take adds an attempt, unless there were limit of them within window.
+// Take adds an attempt, unless there already were limit attempts within window.
 func (l *Log) Take(now int64, limit int, window time.Duration) (Quota, bool) {
 	limit = min(limit, MaxLog)
 	if l.n > 0 {
-		now = max(now, l.at[l.n-1]) // requests that are judged at once have their times in any order
+		now = max(now, l.at[l.n-1]) // concurrent requests may arrive out of order
 	}
 	l.forget(now, window)
 	if int(l.n) >= limit {
@@ -31,13 +32,13 @@ func (l *Log) Take(now int64, limit int, window time.Duration) (Quota, bool) {
 	return q, true
 }
 
-// Peek is what Take would find.
+// Peek returns the quota without adding an attempt.
 func (l Log) Peek(now int64, limit int, window time.Duration) Quota {
 	l.forget(now, window)
 	return l.quota(now, min(limit, MaxLog), window)
 }
 
-// Drop takes the newest attempt back.
+// Drop removes the newest attempt.
 func (l *Log) Drop() { l.n = max(l.n-1, 0) }
 
 func (l *Log) forget(now int64, window time.Duration) {

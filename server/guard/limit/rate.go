@@ -1,12 +1,12 @@
 // Package limit counts requests in memory of a fixed size.
 //
-// A [Table] has as many cells as it was made with, whatever is asked of it: a new key takes the place of the one among
-// eight that was used the longest ago. Where a key's cell is depends on a secret of the process, so nobody can aim at
-// somebody else's. A [Bucket] is a token bucket in one word (the generic cell rate algorithm); a [Log] remembers every
-// attempt, and is exact in any window.
+// A [Table] never grows: in its row of eight cells, a new key replaces the key that was not used for the longest time.
+// The position of a key depends on a secret of the process, so nobody can choose keys that displace another client's. A
+// [Bucket] is a token bucket in one word (the generic cell rate algorithm). A [Log] remembers every attempt and is
+// exact in any window.
 //
-// What it does not guarantee: that a client's count survives more clients at once than the table has cells. Whoever has
-// that many addresses gets fresh counts now and then, and could have had them anyway.
+// Not guaranteed: a client's count may be lost if there are more clients at once than cells. An attacker with that many
+// addresses gets new counts from time to time, but has them anyway.
 package limit
 
 import (
@@ -23,23 +23,23 @@ const (
 	maxWindow   = 24 * time.Hour
 )
 
-// A Rate is how many requests may come within a window. The zero value says nothing; see [Off].
+// A Rate is a number of requests in a window. The zero value means not set; see [Off].
 type Rate struct {
 	Requests int
 	Window   time.Duration
-	Burst    int // as many may come at once; 0: Requests
+	Burst    int // requests that may come at once; 0: Requests
 }
 
-// Off returns the rate that limits nothing.
+// Off returns the rate without a limit.
 func Off() Rate { return Rate{Requests: -1} }
 
-// IsOff reports whether r limits nothing.
+// IsOff reports whether r is the rate without a limit.
 func (r Rate) IsOff() bool { return r.Requests < 0 }
 
-// IsZero reports whether r says nothing.
+// IsZero reports whether r is not set.
 func (r Rate) IsZero() bool { return r == Rate{} }
 
-// PerSecond is the rate in requests a second.
+// PerSecond returns the rate in requests a second.
 func (r Rate) PerSecond() float64 {
 	if r.Requests <= 0 || r.Window <= 0 {
 		return 0
@@ -47,7 +47,7 @@ func (r Rate) PerSecond() float64 {
 	return float64(r.Requests) / r.Window.Seconds()
 }
 
-// ParseRate reads "120/1m", "500/s", "120/1m burst 60" or "off".
+// ParseRate parses "120/1m", "500/s", "120/1m burst 60" or "off".
 func ParseRate(text string) (Rate, error) {
 	if text == "off" {
 		return Off(), nil
@@ -77,7 +77,7 @@ func ParseRate(text string) (Rate, error) {
 	return r, nil
 }
 
-// String is the rate as ParseRate reads it.
+// String returns the rate in the form that ParseRate parses.
 func (r Rate) String() string {
 	switch {
 	case r.IsOff():
@@ -96,7 +96,7 @@ func (r Rate) String() string {
 	return s
 }
 
-// FormatDuration is d without the zero parts at its end, as settings have it: 15m, not 15m0s.
+// FormatDuration formats d without zero parts at the end, as in settings: 15m, not 15m0s.
 func FormatDuration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {

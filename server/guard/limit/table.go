@@ -8,32 +8,32 @@ import (
 )
 
 const (
-	ways    = 8          // cells of a row: one cache line of tags
-	low     = 24         // bits of a tag that hold when it was last used, in seconds; they come round after half a year
-	lowMask = 1<<low - 1 //
-	maxRows = 1 << low   // so that a row and a tag are different bits of a hash
-	stripes = 256        // locks
+	ways    = 8  // cells in a row; their tags fill one cache line
+	low     = 24 // bits of a tag that hold the last use in seconds; they wrap after half a year
+	lowMask = 1<<low - 1
+	maxRows = 1 << low // so that row and tag use different bits of a hash
+	stripes = 256      // number of locks
 	half    = 1 << (low - 1)
 )
 
-// A Table is cells of T by the hashes of their keys. Its methods but Used must be called between Lock and Unlock of the
-// same hash.
+// A Table maps hashes of keys to cells of type T. Call its methods, except Used and Cells, between Lock and Unlock of
+// the same hash.
 type Table[T any] struct {
 	seed  maphash.Seed
 	mask  uint64
-	rows  [][ways]uint64 // tags: 40 bits of the hash, then the second of the last use; 0: nothing
+	rows  [][ways]uint64 // tags: 40 bits of the hash, then the second of the last use; 0: empty
 	cells []T
-	used  atomic.Int64 // cells that were ever taken
+	used  atomic.Int64 // cells used so far
 	locks [stripes]stripe
 }
 
-// A stripe is a lock that shares its cache line with no other.
+// A stripe is a lock that fills a cache line.
 type stripe struct {
 	sync.Mutex
 	_ [56]byte
 }
 
-// NewTable makes a table with at least as many cells as asked for. The memory is used as it fills.
+// NewTable makes a table with at least cells cells. The system provides the memory as it is used.
 func NewTable[T any](cells int) *Table[T] {
 	rows := 1
 	if cells > ways {
@@ -48,28 +48,28 @@ func NewTable[T any](cells int) *Table[T] {
 	}
 }
 
-// Cells is how many cells there are.
+// Cells returns the number of cells.
 func (t *Table[T]) Cells() int { return len(t.cells) }
 
-// Used is how many cells were ever taken.
+// Used returns how many cells were used so far.
 func (t *Table[T]) Used() int { return int(t.used.Load()) }
 
-// A Key is what cells are found by: an address in 128 bits, and what else tells it apart.
+// A Key identifies a cell: 128 bits of an address, and anything that distinguishes further.
 type Key struct{ Hi, Lo, Salt uint64 }
 
-// Hash is the place of a key.
+// Hash returns the hash of a key.
 func (t *Table[T]) Hash(k Key) uint64 { return maphash.Comparable(t.seed, k) }
 
-// HashText is the place of a text.
+// HashText returns the hash of a text.
 func (t *Table[T]) HashText(s string) uint64 { return maphash.String(t.seed, s) }
 
-// Lock and Unlock guard the cell of a hash, and some others.
+// Lock locks the cell of a hash, and some others.
 func (t *Table[T]) Lock(h uint64) { t.locks[h&t.mask%stripes].Lock() }
 
-// Unlock: see Lock.
+// Unlock unlocks them.
 func (t *Table[T]) Unlock(h uint64) { t.locks[h&t.mask%stripes].Unlock() }
 
-// Get finds a cell; nil: there is none.
+// Get returns the cell of a hash; nil: there is none.
 func (t *Table[T]) Get(h uint64) *T {
 	row := h & t.mask
 	tags := &t.rows[row]
@@ -82,7 +82,8 @@ func (t *Table[T]) Get(h uint64) *T {
 	return nil
 }
 
-// Take finds a cell, or makes an empty one of what was used the longest ago. It reports whether it did that.
+// Take returns the cell of a hash. If there is none, it clears the cell of the row that was not used for the longest
+// time; fresh is then true.
 func (t *Table[T]) Take(h uint64, second uint32) (cell *T, fresh bool) {
 	row := h & t.mask
 	tags := &t.rows[row]
@@ -98,9 +99,9 @@ func (t *Table[T]) Take(h uint64, second uint32) (cell *T, fresh bool) {
 		age := (now-w)&lowMask + 1
 		switch {
 		case w == 0:
-			age = 1 << low // before anything that is in use
+			age = 1 << low // empty cells are taken first
 		case age > half:
-			age = 0 // used by a request that came a little later than this one
+			age = 0 // a concurrent, slightly later request has just used it
 		}
 		if age > oldest {
 			victim, oldest = i, age
@@ -116,5 +117,5 @@ func (t *Table[T]) Take(h uint64, second uint32) (cell *T, fresh bool) {
 	return cell, true
 }
 
-// tag is the part of a hash that tells keys of a row apart. It is never zero.
+// tag returns the part of a hash that identifies a key in its row. It is never zero.
 func tag(h uint64) uint64 { return max(h&^lowMask, 1<<low) }

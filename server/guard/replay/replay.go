@@ -1,5 +1,5 @@
-// Package replay tells what a policy would have done with the requests of an access log: who would have been limited or banned, and
-// who of them perhaps should not.
+// Package replay applies a policy to the requests of an access log. It reports who would have been limited or banned,
+// and which of these refusals may be mistakes.
 package replay
 
 import (
@@ -23,53 +23,53 @@ import (
 
 const (
 	maxLogLine    = 64 << 10
-	maxUnordered  = 100_000 // requests that are put into the order of their times
-	maxLogClients = 20_000  // that are reported one by one
-	someBrowsers  = 3       // different ones behind an address make it one that people share
+	maxUnordered  = 100_000 // requests that are sorted by time
+	maxLogClients = 20_000  // clients that are reported one by one
+	someBrowsers  = 3       // an address with this many different browsers is shared by people
 )
 
-// A Report is what the policy would have done with the requests of a log.
+// A Report describes what the policy would have done with the requests of a log.
 type Report struct {
 	Lines    int           `json:"lines"`
-	Requests int           `json:"requests"`          // lines that are one
-	Skipped  int           `json:"skipped"`           // lines that cannot be
-	Problem  string        `json:"problem,omitempty"` // of the first that was not
+	Requests int           `json:"requests"`          // lines that are requests
+	Skipped  int           `json:"skipped"`           // lines that cannot be parsed
+	Problem  string        `json:"problem,omitempty"` // what is wrong with the first of them
 	From     time.Time     `json:"from"`
 	To       time.Time     `json:"to"`
 	Refused  int           `json:"refused"`
 	Counts   []guard.Count `json:"counts"`
 	Kinds    []KindCount   `json:"kinds"`
-	High     int           `json:"high_traffic"` // times that high-traffic mode began
-	Clients  []Hit         `json:"clients"`      // who was refused anything, the most often refused first
-	More     int           `json:"more"`         // refusals of others, beyond the first 20,000 clients
+	High     int           `json:"high_traffic"` // starts of high-traffic mode
+	Clients  []Hit         `json:"clients"`      // clients with refusals, most refusals first
+	More     int           `json:"more"`         // refusals of further clients, beyond the first 20,000
 }
 
-// A KindCount is how many requests came from a kind of sender.
+// A KindCount is the number of requests from a kind of sender.
 type KindCount struct {
 	Kind string `json:"kind"`
 	N    uint64 `json:"n"`
 }
 
-// A Hit is a client that the policy would have refused something.
+// A Hit is a client that the policy would have refused.
 type Hit struct {
 	Client   string         `json:"client"`
 	Refused  int            `json:"refused"`
-	By       map[string]int `json:"by"`              // rule, or limit.<class>
-	Banned   time.Time      `json:"banned,omitzero"` // first; zero: never
+	By       map[string]int `json:"by"`              // rule, or limit.<class> → refusals
+	Banned   time.Time      `json:"banned,omitzero"` // first refusal by a ban; zero: never
 	First    time.Time      `json:"first"`
 	Last     time.Time      `json:"last"`
 	Path     string         `json:"path"`            // of the first refusal
-	Agent    string         `json:"user_agent"`      // of it
-	Browsers int            `json:"browsers"`        // different user agents that look like people's, up to 16
-	False    []string       `json:"false,omitempty"` // why it should perhaps not have been
+	Agent    string         `json:"user_agent"`      // of the first refusal
+	Browsers int            `json:"browsers"`        // different user agents that look like browsers, at most 16
+	False    []string       `json:"false,omitempty"` // why the refusals may be a mistake
 
 	agents map[string]bool
-	reads  int // refusals of requests that looked like a person's and were answered then
+	reads  int // refused page requests of a browser that the server had answered
 }
 
-// An OrderError says that a log is too far out of order to be replayed by its own clock.
+// An OrderError reports that a log is not sorted enough to be replayed.
 type OrderError struct {
-	Line    int // that is too late
+	Line    int // the line that comes too late
 	At, Was time.Time
 }
 
@@ -79,7 +79,7 @@ func (e *OrderError) Error() string {
 		e.Line, e.At.Format(time.RFC3339), e.Was.Format(time.RFC3339), maxUnordered)
 }
 
-// A request waits for its turn.
+// A request waits until it is replayed in order.
 type request struct {
 	accesslog.Record
 	line int
@@ -102,9 +102,9 @@ func (w *waiting) Pop() any {
 	return x
 }
 
-// plain undoes gzip, by which logs that are put away are compressed.
+// plain decompresses gzip, which log rotation uses.
 func plain(in *bufio.Reader) (*bufio.Reader, error) {
-	if magic, _ := in.Peek(2); string(magic) != "\x1f\x8b" { // what cannot be read says so later
+	if magic, _ := in.Peek(2); string(magic) != "\x1f\x8b" { // a read error comes again later
 		return in, nil
 	}
 	z, err := gzip.NewReader(in)
@@ -114,10 +114,11 @@ func plain(in *bufio.Reader) (*bufio.Reader, error) {
 	return bufio.NewReaderSize(z, maxLogLine), nil
 }
 
-// Simulate replays an access log, which may be compressed by gzip, against a policy, by the log's own clock. Servers write a line when
-// a request ends, and buffer lines: the order of 100,000 requests is mended, and what is later than that is an [OrderError].
-// client tells who sent a request, from the other end of its connection and X-Forwarded-For. Simulate asks nobody: neither DNS nor a
-// ledger, and keeps nothing. Logs do not hold the accept headers, so bots are told by their user agents alone.
+// Simulate replays an access log against a policy, with the log's times as the clock. The log may be compressed by
+// gzip. Servers write a line when a request ends, and they buffer lines, so Simulate sorts within 100,000 requests. A
+// line that comes later than that is an [OrderError]. client returns the client's address from the peer's address and
+// X-Forwarded-For. Simulate uses neither DNS nor a ledger, and writes no file. Logs contain no accept headers, so bots
+// are recognized by user agent only.
 func Simulate(ctx context.Context, cfg guard.Config, r io.Reader, client func(peer netip.Addr, forwardedFor string) netip.Addr) (*Report, error) {
 	cfg.File, cfg.Ledger, cfg.Resolver, cfg.Logger = "", nil, nil, nil
 	rep := new(Report)
@@ -128,7 +129,7 @@ func Simulate(ctx context.Context, cfg guard.Config, r io.Reader, client func(pe
 		return nil, err
 	}
 	var queue waiting
-	var last time.Time // of what was replayed
+	var last time.Time // time of the last replayed request
 	next := func() error {
 		req := heap.Pop(&queue).(request)
 		if g == nil {
@@ -200,7 +201,7 @@ func Simulate(ctx context.Context, cfg guard.Config, r io.Reader, client func(pe
 	return rep, nil
 }
 
-// readLine reads a line; bufio.ErrBufferFull says that it was too long, and was skipped.
+// readLine reads a line. For a line that is too long it skips the line and returns bufio.ErrBufferFull.
 func readLine(r *bufio.Reader) (string, error) {
 	line, err := r.ReadSlice('\n')
 	if err == io.EOF && len(line) > 0 {

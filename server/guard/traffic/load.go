@@ -10,7 +10,8 @@ import (
 // A Level is how saturated the process is.
 type Level int32
 
-// The levels: the process waits for as long as it may, for twice, and for five times that.
+// The levels: one goroutine in ten waits for a processor at least the set time, twice that time, or five times that
+// time.
 const (
 	Calm Level = iota
 	Busy
@@ -19,26 +20,27 @@ const (
 )
 
 const (
-	calm      = 4 // samples below the level before it falls by one
+	calm      = 4 // the level falls by one after this many lower samples
 	latencies = "/sched/latencies:seconds"
 )
 
-// A Load watches for how long goroutines wait for a processor: what saturates first in a process that serves from memory.
+// A Load measures how long goroutines wait for a processor, the first thing to saturate in a process that serves from
+// memory.
 type Load struct {
-	latency time.Duration // of the first level
+	latency time.Duration // wait of the first level
 	level   atomic.Int32
 
-	last  []uint64 // counts of the histogram at the last sample
+	last  []uint64 // the histogram at the last sample
 	quiet int
 }
 
-// NewLoad makes a Load that is busy when one goroutine in ten waits for so long.
+// NewLoad makes a Load whose first level begins when one goroutine in ten waits at least latency.
 func NewLoad(latency time.Duration) *Load { return &Load{latency: latency} }
 
-// Level is how saturated the process is.
+// Level returns the current level.
 func (l *Load) Level() Level { return Level(l.level.Load()) }
 
-// Sample reads the scheduler's histogram, and sets the level. It and Judge are called by one goroutine.
+// Sample reads the scheduler's histogram and sets the level. Only one goroutine may call Sample and Judge.
 func (l *Load) Sample() {
 	s := []metrics.Sample{{Name: latencies}}
 	metrics.Read(s)
@@ -52,7 +54,7 @@ func (l *Load) Sample() {
 	l.last = append(l.last[:0], h.Counts...)
 }
 
-// Judge sets the level by what one goroutine in ten has waited for at least.
+// Judge sets the level from a wait that one goroutine in ten has reached.
 func (l *Load) Judge(waited time.Duration) {
 	want := Calm
 	switch {
@@ -73,7 +75,7 @@ func (l *Load) Judge(waited time.Duration) {
 	}
 }
 
-// quantile is the lower edge of the bucket that holds the quantile of what was counted since before.
+// quantile returns the lower edge of the bucket that contains the quantile q of the counts added since before.
 func quantile(buckets []float64, counts, before []uint64, q float64) time.Duration {
 	total := uint64(0)
 	for i := range counts {

@@ -1,7 +1,8 @@
-// Package traffic tells how busy the site is, by its requests, and how busy the process is, by how long its goroutines wait.
+// Package traffic measures how busy the site is (its requests) and how busy the process is (its goroutines' waiting
+// time).
 //
-// A [Meter] decides on high-traffic mode, a [Load] on how much is to be refused. Both only count and judge: what follows is
-// the guard's affair.
+// A [Meter] decides about high-traffic mode, a [Load] about load shedding. Both only measure and judge. The guard acts
+// on them.
 package traffic
 
 import (
@@ -12,18 +13,18 @@ import (
 	"freshet/server/guard/limit"
 )
 
-// A Mode says whether high-traffic mode is on.
+// A Mode selects when high-traffic mode is on.
 type Mode uint8
 
 // The modes.
 const (
-	Auto Mode = iota // by the number of requests
+	Auto Mode = iota // depends on the number of requests
 	On
 	Never
-	Settings // of an Override: as the settings say
+	Settings // only in an Override: use the settings
 )
 
-// ParseMode reads auto, true or false.
+// ParseMode parses auto, true or false.
 func ParseMode(text string) (Mode, error) {
 	switch text {
 	case "auto":
@@ -36,7 +37,7 @@ func ParseMode(text string) (Mode, error) {
 	return 0, fmt.Errorf("%q is no mode: true, false or auto", text)
 }
 
-// String is the mode as it is written in settings.
+// String returns the mode's name in settings.
 func (m Mode) String() string {
 	switch m {
 	case On:
@@ -49,10 +50,10 @@ func (m Mode) String() string {
 	return "auto"
 }
 
-// MarshalText is String.
+// MarshalText returns String.
 func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
-// UnmarshalText is ParseMode, and reads settings.
+// UnmarshalText calls ParseMode, and also parses "settings".
 func (m *Mode) UnmarshalText(text []byte) (err error) {
 	if string(text) == Settings.String() {
 		*m = Settings
@@ -62,15 +63,15 @@ func (m *Mode) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// Config says when high-traffic mode is on.
+// Config sets when high-traffic mode is on.
 type Config struct {
 	Mode  Mode
-	Enter limit.Rate    // above it, on average over five seconds; zero: 500/s
-	Leave limit.Rate    // below it for Hold; zero: 400/s
+	Enter limit.Rate    // begins above this rate, as the average of five seconds; zero: 500/s
+	Leave limit.Rate    // ends below this rate for Hold; zero: 400/s
 	Hold  time.Duration // 0: 1 m
 }
 
-// WithDefaults fills in what is not set.
+// WithDefaults fills in missing values.
 func (c Config) WithDefaults() Config {
 	if c.Enter.IsZero() {
 		c.Enter = limit.Rate{Requests: 500, Window: time.Second}
@@ -86,33 +87,33 @@ func (c Config) WithDefaults() Config {
 
 const (
 	average   = 5 // seconds
-	rateSlots = 8 // seconds that are counted apart: those of the average, the running one, and some for latecomers
+	rateSlots = 8 // seconds counted separately: those of the average, the current one, and some for late requests
 )
 
-// A Meter counts requests by the second, and tells whether there are too many. It is safe for use by many.
+// A Meter counts requests by the second and decides about high-traffic mode. It is safe for concurrent use.
 type Meter struct {
 	cfg   Config
-	mode  atomic.Pointer[Override] // nil: as the settings say
+	mode  atomic.Pointer[Override] // nil: use the settings
 	high  atomic.Bool
 	slots [rateSlots]rateSlot
 
-	judged  atomic.Int64 // the last second that was looked at
-	busy    atomic.Int64 // the last second, Unix time, whose average was not below Leave
-	entered atomic.Int64 // how often high-traffic mode began
+	judged  atomic.Int64 // the last second that Judge looked at
+	busy    atomic.Int64 // the last second, in Unix time, whose average was not below Leave
+	entered atomic.Int64 // starts of high-traffic mode
 
 	breaker atomic.Bool // the database's circuit breaker is open
 }
 
-// NewMeter makes a Meter of settings that are filled in.
+// NewMeter makes a Meter. cfg must have its defaults.
 func NewMeter(cfg Config) *Meter { return &Meter{cfg: cfg} }
 
-// An Override is an operator's word on high-traffic mode.
+// An Override is an operator's order about high-traffic mode.
 type Override struct {
 	Mode   Mode      `json:"mode"`
 	Reason string    `json:"reason,omitempty"`
 	By     string    `json:"by,omitempty"`
 	Since  time.Time `json:"since"`
-	Until  time.Time `json:"until,omitzero"` // zero: until it is taken back
+	Until  time.Time `json:"until,omitzero"` // zero: until the next order
 }
 
 type rateSlot struct {
@@ -121,21 +122,21 @@ type rateSlot struct {
 	_      [48]byte
 }
 
-// Note counts a request. Around the turn of a second one or two may be lost.
+// Note counts a request. At the change of a second one or two requests may be lost.
 func (m *Meter) Note(second int64) {
 	s := &m.slots[second&(rateSlots-1)]
 	at := s.second.Load()
 	switch {
 	case at == second:
 	case at > second && at-second <= rateSlots:
-		return // late by more than all slots
-	case s.second.CompareAndSwap(at, second): // also when the clock was set back
+		return // the request is older than all slots
+	case s.second.CompareAndSwap(at, second): // also after the clock was set back
 		s.count.Store(0)
 	}
 	s.count.Add(1)
 }
 
-// Rate is the average over the seconds before this one.
+// Rate returns the average rate of the seconds before second.
 func (m *Meter) Rate(second int64) float64 {
 	sum := int64(0)
 	for i := int64(1); i <= average; i++ {
@@ -146,12 +147,12 @@ func (m *Meter) Rate(second int64) float64 {
 	return float64(sum) / average
 }
 
-// Judge looks at the traffic once a second, and reports whether high-traffic mode began or ended just now.
+// Judge updates high-traffic mode once a second. It reports whether the mode has just begun or ended.
 func (m *Meter) Judge(now time.Time) (changed bool) {
 	second := now.Unix()
 	last := m.judged.Load()
 	if second <= last && last-second <= rateSlots || !m.judged.CompareAndSwap(last, second) {
-		return false // it was, or the request is a little late; or the clock was set back
+		return false // this second was judged already, or the request is slightly late
 	}
 	rate := m.Rate(second)
 	if rate >= m.cfg.Leave.PerSecond() || m.busy.Load() > second {
@@ -182,7 +183,7 @@ func (m *Meter) Judge(now time.Time) (changed bool) {
 	return true
 }
 
-// effective is the mode in force.
+// effective returns the mode in force.
 func (m *Meter) effective(now time.Time) Mode {
 	if o := m.mode.Load(); o != nil && o.Mode != Settings && (o.Until.IsZero() || now.Before(o.Until)) {
 		return o.Mode
@@ -190,14 +191,15 @@ func (m *Meter) effective(now time.Time) Mode {
 	return m.cfg.Mode
 }
 
-// Set changes the mode at once, and reports whether high-traffic mode began or ended by that.
+// Set applies an override at once. It reports whether high-traffic mode begins or ends because of it.
 func (m *Meter) Set(o *Override, now time.Time) (changed bool) {
 	m.mode.Store(o)
 	m.judged.Store(now.Unix() - 1)
 	return m.Judge(now)
 }
 
-// Strained reports whether writes that can wait have to: in high-traffic mode, or while the database is left alone.
+// Strained reports whether less important writes are refused: in high-traffic mode, or while the database's circuit
+// breaker is open.
 func (m *Meter) Strained(now time.Time) bool {
 	return m.high.Load() || m.breaker.Load() && m.effective(now) != Never
 }
@@ -205,11 +207,11 @@ func (m *Meter) Strained(now time.Time) bool {
 // High reports whether high-traffic mode is on.
 func (m *Meter) High() bool { return m.high.Load() }
 
-// Entered is how often high-traffic mode began.
+// Entered returns how often high-traffic mode began.
 func (m *Meter) Entered() uint64 { return uint64(m.entered.Load()) }
 
-// Override is an operator's word; nil: there is none.
+// Override returns the operator's order; nil: none.
 func (m *Meter) Override() *Override { return m.mode.Load() }
 
-// SetBreaker tells whether the database's circuit breaker is open.
+// SetBreaker tells the meter whether the database's circuit breaker is open.
 func (m *Meter) SetBreaker(open bool) { m.breaker.Store(open) }
