@@ -15,12 +15,12 @@ import (
 	"freshet/internal/site"
 )
 
-// A baseline is what a process leaves to the next so that its first build, too, looks only at what changed: which
-// documents the newest generation was made of, and what planning it learned. It is a shortcut and no more: without
-// it, or when it is of another generation, other settings, templates or another renderer, every page is planned.
+// A baseline is what a process saves so that the first build of the next process only looks at changes: the revisions
+// of the documents in the newest generation, and what planning learned. It is only a shortcut. Without a baseline, or
+// if generation, settings, templates or renderer differ, every page is planned.
 type baseline struct {
 	Generation uint64
-	Config     digest.Sum // of everything else that pages depend on
+	Config     digest.Sum // digest of everything else that pages depend on
 	Now        time.Time
 	Revisions  map[site.ID]site.Revision
 	Links      map[digest.Sum][]site.ID
@@ -28,10 +28,10 @@ type baseline struct {
 	Noted      map[site.Path][]diag.Problem
 }
 
-// An archive is where a generator keeps baselines; the zero value keeps none.
+// An archive stores baselines. The zero value stores nothing.
 type archive struct {
-	path string     // of the newest baseline
-	docs *memo.File // documents by ID and revision
+	path string     // file of the newest baseline
+	docs *memo.File // documents by id and revision
 }
 
 // Files in the state folder.
@@ -56,7 +56,7 @@ func docKey(id site.ID, rev site.Revision) digest.Sum {
 	return h.Sum()
 }
 
-// keptDoc is a document in the memory; exactly one field is set.
+// keptDoc is a stored document. Exactly one field is set.
 type keptDoc struct {
 	Post   *site.Post   `json:",omitempty"`
 	Course *site.Course `json:",omitempty"`
@@ -84,7 +84,7 @@ func (a archive) putDoc(d site.Document) error {
 	return nil
 }
 
-// doc returns a document as it was, or nil.
+// doc returns a stored revision of a document, or nil.
 func (a archive) doc(id site.ID, rev site.Revision) site.Document {
 	b, ok := a.docs.Get(docKey(id, rev))
 	if !ok {
@@ -111,7 +111,7 @@ func (a archive) doc(id site.ID, rev site.Revision) site.Document {
 	return d
 }
 
-// load reads the newest baseline; nil when there is none.
+// load reads the newest baseline; nil: there is none.
 func (a archive) load() *baseline {
 	f, err := os.Open(a.path)
 	if err != nil {
@@ -145,7 +145,7 @@ func (a archive) save(b *baseline) (err error) {
 	return os.Rename(tmp, a.path)
 }
 
-// configSum covers everything that the pages of a snapshot depend on besides the source.
+// configSum returns the digest of everything that pages depend on besides the source.
 func (g *Generator) configSum() digest.Sum {
 	h := digest.New()
 	h.Uint64(uint64(g.planner.ConfigSum()))
@@ -153,8 +153,9 @@ func (g *Generator) configSum() digest.Sum {
 	return h.Sum()
 }
 
-// resume continues from the baseline of another process: it returns what has changed since, so that known is true, and makes
-// the planner of the newest generation unless pages look different now. It does nothing when that is not possible.
+// resume continues from the baseline of another process. It returns the changes since then and sets known. It also
+// restores the planner of the newest generation, unless settings or templates have changed. Without a usable baseline
+// it does nothing.
 func (g *Generator) resume(now time.Time) []site.Change {
 	if g.archive.docs == nil {
 		return nil
@@ -212,7 +213,7 @@ func (g *Generator) resume(now time.Time) []site.Change {
 	return changes
 }
 
-// keep leaves a baseline of the newest generation to the next process.
+// keep saves a baseline of the newest generation.
 func (g *Generator) keep() error {
 	if g.archive.docs == nil || g.built == nil || !g.unkept || g.pending.len() > 0 {
 		return nil
@@ -237,7 +238,7 @@ func (g *Generator) keep() error {
 	return nil
 }
 
-// Close keeps what lets the next process begin where this one ends. It does not close what Config gave.
+// Close saves the baseline for the next process. It does not close what Config contains.
 func (g *Generator) Close() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -248,7 +249,7 @@ func (g *Generator) Close() error {
 	if err == nil {
 		g.seal()
 	}
-	if err == nil && g.built != nil { // else nobody has asked for what is kept
+	if err == nil && g.built != nil { // otherwise this process has read nothing from the archive, and Trim would drop it
 		err = g.archive.docs.Trim()
 	}
 	err = errors.Join(err, g.archive.docs.Close())

@@ -10,8 +10,8 @@ import (
 	"freshet/internal/site"
 )
 
-// bodies makes safe HTML of documents' bodies: from the memo where the body was rendered before, else from the
-// source.
+// bodies turns the bodies of documents into safe HTML. It takes the HTML from the result cache, or else renders the
+// body from the source.
 type bodies struct {
 	source   Source
 	renderer *markup.Renderer
@@ -45,7 +45,7 @@ func (b *bodies) Body(ctx context.Context, of plan.BodyOf) (*markup.Doc, error) 
 	return doc, nil
 }
 
-// A locator finds where an address stands in a document's file.
+// A locator finds the line of an address in a document's file.
 type locator interface {
 	Locate(source, address string, front bool) int
 }
@@ -58,15 +58,14 @@ func (b *bodies) Locate(source, address string, front bool) int {
 	return 0
 }
 
-// A brokenError says that a document cannot be rendered as it is, however often one tries.
+// A brokenError reports that a document cannot be rendered, however often one tries.
 type brokenError struct{ err error }
 
 func (e *brokenError) Error() string { return e.err.Error() }
 
 func (e *brokenError) Unwrap() error { return e.err }
 
-// cached returns the HTML of a body that was rendered before, which the source need not have any more; nil: it is not
-// known.
+// cached returns the HTML of a body from the result cache, even if the source no longer has the body; nil: unknown.
 func (b *bodies) cached(of plan.BodyOf) *markup.Doc {
 	if of.Ref.IsZero() {
 		return nil

@@ -31,34 +31,34 @@ type build struct {
 
 	rendered, changedPages, puts atomic.Int64
 	buffers                      sync.Pool
-	differ                       func() ([]site.ID, error) // differing, once
-	origins                      map[site.ID]string        // who asked for what changed
-	damaged                      map[site.Path]struct{}    // stored pages and assets that cannot be read: they are made again
+	differ                       func() ([]site.ID, error) // calls differing once
+	origins                      map[site.ID]string        // document → who requested its change
+	damaged                      map[site.Path]struct{}    // unreadable stored pages and assets, which this build makes again
 
-	removals int // by finish alone
+	removals int // only finish uses it
 
 	mu        sync.Mutex
 	pages     []planned
-	redirects map[site.Path]string         // where those among them lead
-	shown     map[site.Path][]site.Path    // assets of those among them that have any
-	noted     map[site.Path][]diag.Problem // what planning said of them
-	gone      []site.Path                  // planned, and nothing is there
+	redirects map[site.Path]string         // redirects in pages → their targets
+	shown     map[site.Path][]site.Path    // pages that show assets → these assets
+	noted     map[site.Path][]diag.Problem // page → problems found while planning it
+	gone      []site.Path                  // planned addresses without a page
 	changed   []string                     // documents that changed while they were read
-	broken    map[site.ID]string           // documents that cannot be rendered
-	assets    map[site.Path]struct{}       // already taken care of in this build
+	broken    map[site.ID]string           // documents that cannot be rendered → the reason
+	assets    map[site.Path]struct{}       // assets already handled in this build
 	themeErr  map[string]diag.Problem      // by message
 }
 
-// planned is what finish needs to know of every page.
+// planned holds what finish needs to know about a page.
 type planned struct {
 	path   site.Path
 	doc    site.ID
 	source digest.Sum
 	kind   site.Kind
-	fresh  bool // was not there before, or was something else
-	was    bool // a page was there before; a file of static/ is none
-	wasDoc bool // it was a document's
-	moved  bool // its document was not there before
+	fresh  bool // the address had no page before, or something else
+	was    bool // the address had a page before; a file of static/ is not one
+	wasDoc bool // that page belonged to a document
+	moved  bool // the address did not show this document before
 }
 
 func (g *Generator) begin(opt Options, now time.Time, all bool) *build {
@@ -76,10 +76,10 @@ func (g *Generator) begin(opt Options, now time.Time, all bool) *build {
 	return b
 }
 
-// progressStep is how many pages go by between two reports of progress.
+// progressStep is the number of pages between two progress reports.
 const progressStep = 100
 
-// run plans the targets and renders those that have changed.
+// run plans the targets and renders the pages that have changed.
 func (b *build) run(ctx context.Context, targets []plan.Target) error {
 	b.pages = make([]planned, 0, len(targets))
 	workers, ctx := errgroup.WithContext(ctx)
@@ -117,7 +117,7 @@ func (b *build) run(ctx context.Context, targets []plan.Target) error {
 	return nil
 }
 
-// target plans one address and renders what is there if it must.
+// target plans one address and, if necessary, renders its page.
 func (b *build) target(ctx context.Context, t *plan.Target) error {
 	pg, err := t.Plan(ctx)
 	if err != nil {
@@ -130,7 +130,7 @@ func (b *build) target(ctx context.Context, t *plan.Target) error {
 		return nil
 	}
 	if pg.Path == t.Path {
-		pg.Path = t.Path // one string for as long as the build lasts
+		pg.Path = t.Path // share one string, to save memory
 	}
 	old, had := b.gen.Lookup(pg.Path)
 	fresh := !had || old.Status != pg.Status || !old.Remembered.IsZero()
@@ -169,8 +169,8 @@ func (b *build) target(ctx context.Context, t *plan.Target) error {
 	return nil
 }
 
-// failed sorts errors: what changed is scanned again, what cannot be rendered is left out, template errors are
-// gathered; all others end the build.
+// failed handles errors by kind. Documents that changed are scanned again. Documents that cannot be rendered are left
+// out. Template errors are collected. Any other error ends the build.
 func (b *build) failed(path site.Path, err error) error {
 	var broken *brokenError
 	var theme *ThemeError
@@ -203,7 +203,7 @@ func (b *build) failed(path site.Path, err error) error {
 	return &pageError{path, err}
 }
 
-// keep leaves what is at an address as it is. The caller holds the lock.
+// keep leaves the page at an address unchanged. The caller holds the lock.
 func (b *build) keep(path site.Path) {
 	old, ok := b.gen.Lookup(path)
 	if !ok || !old.Remembered.IsZero() {
@@ -222,10 +222,10 @@ func (b *build) keep(path site.Path) {
 	}
 }
 
-// A docError says which document a failure is about.
+// A docError tells which document an error concerns.
 type docError struct {
 	id     site.ID
-	source string // as Source.Scan is told of it
+	source string // its name in Source.Scan
 	err    error
 }
 
@@ -233,8 +233,8 @@ func (e *docError) Error() string { return e.err.Error() }
 
 func (e *docError) Unwrap() error { return e.err }
 
-// render makes the page's bytes and puts it into the batch. same says that its fingerprint is that of old: then it goes
-// into the batch only if its bytes are others after all.
+// render makes the bytes of a page and puts the page into the batch. same means that the fingerprint equals old's: then
+// the page goes into the batch only if its bytes differ.
 func (b *build) render(ctx context.Context, t *plan.Target, pg *plan.Page, old *site.Entry, same bool) error {
 	e := pg.Entry
 	var of site.ID
@@ -283,7 +283,7 @@ func (b *build) render(ctx context.Context, t *plan.Target, pg *plan.Page, old *
 	return nil
 }
 
-// isDamaged reports whether what is stored at a path cannot be read.
+// isDamaged reports whether the stored bytes at a path cannot be read.
 func (b *build) isDamaged(path site.Path) bool {
 	_, is := b.damaged[path]
 	return is
@@ -297,7 +297,7 @@ func (b *build) put(e site.Entry, docs []site.DocRef) {
 	b.batch.Put(e, docs)
 }
 
-// origin is who asked for what is so of a document, else for this build.
+// origin returns who requested the latest change of the document; if unknown, who requested this build.
 func (b *build) origin(of site.ID) string {
 	if o := b.origins[of]; o != "" {
 		return o
@@ -305,7 +305,8 @@ func (b *build) origin(of site.ID) string {
 	return b.opt.Cause
 }
 
-// originsOf finds who asked for changes, by the names that the source has for their documents.
+// originsOf maps changed documents to who requested the change. by contains the requests, by the documents' names in
+// the source.
 func originsOf(by map[string]string, changes []site.Change) map[site.ID]string {
 	out := map[site.ID]string{}
 	if len(by) == 0 {
@@ -330,7 +331,7 @@ func originsOf(by map[string]string, changes []site.Change) map[site.ID]string {
 	return out
 }
 
-// cause says why a page is rendered, and because of which document: for explain.
+// cause returns why a page is rendered, and which document is the reason, for freshet explain.
 func (b *build) cause(t *plan.Target, pg *plan.Page, old *site.Entry) (cause string, of site.ID) {
 	switch {
 	case !b.all:
@@ -367,10 +368,10 @@ func (b *build) cause(t *plan.Target, pg *plan.Page, old *site.Entry) (cause str
 	return cause + ", or " + other, ""
 }
 
-// mending is the cause of pages that are made again although nothing changed.
+// mending is the cause of pages that are made again without a change.
 const mending = "its stored bytes were damaged"
 
-// mend adds those documents' pages to targets whose stored bytes cannot be read. It reports false if something else is
+// mend adds the pages of documents whose stored bytes cannot be read to targets. It reports false if something else is
 // damaged: then every page must be planned.
 func (g *Generator) mend(p *plan.Planner, targets []plan.Target) ([]plan.Target, bool) {
 	damaged := g.cfg.Store.Distrusted()
@@ -393,7 +394,7 @@ func (g *Generator) mend(p *plan.Planner, targets []plan.Target) ([]plan.Target,
 	return targets, true
 }
 
-// differing lists the documents that are others than those that the newest generation was made of, sorted.
+// differing lists, sorted, the documents whose revision differs from the one in the newest generation.
 func (b *build) differing() ([]site.ID, error) {
 	same := map[site.ID]bool{}
 	for e := range b.gen.All() {
@@ -407,7 +408,7 @@ func (b *build) differing() ([]site.ID, error) {
 		for _, d := range docs {
 			now := b.g.snap.Visible(d.ID)
 			is := now != nil && now.DocRevision() == d.Revision
-			if d.ID == e.Doc { // other pages need not be made of the newest
+			if d.ID == e.Doc { // other pages may show an older revision
 				same[d.ID] = is
 			} else if is {
 				if _, has := same[d.ID]; !has {
@@ -424,7 +425,7 @@ func (b *build) differing() ([]site.ID, error) {
 	}
 	for d := range b.g.snap.Docs() {
 		if _, isFile := d.(*site.File); isFile {
-			continue // most are on no page
+			continue // most files are on no page
 		}
 		if _, has := same[d.DocID()]; !has && b.g.snap.Visible(d.DocID()) != nil {
 			out = append(out, d.DocID())
@@ -434,7 +435,7 @@ func (b *build) differing() ([]site.ID, error) {
 	return out, nil
 }
 
-// read returns a file's bytes, which must be those it was scanned with.
+// read returns a file's bytes. It fails if they differ from those that were scanned.
 func (b *build) read(ctx context.Context, f *site.File) ([]byte, error) {
 	fail := func(err error) ([]byte, error) {
 		return nil, &docError{f.ID, f.Name, fmt.Errorf("read %s: %w", f.Name, err)}
@@ -456,7 +457,7 @@ func (b *build) read(ctx context.Context, f *site.File) ([]byte, error) {
 	return data, nil
 }
 
-// asset publishes a file that a page shows, once.
+// asset publishes a file that a page shows, once per build.
 func (b *build) asset(ctx context.Context, a *plan.Asset) error {
 	b.mu.Lock()
 	_, done := b.assets[a.Path]
@@ -494,7 +495,7 @@ func (b *build) asset(ctx context.Context, a *plan.Asset) error {
 	return nil
 }
 
-// finish decides what goes away, and commits. targets are those that were planned, unless all were.
+// finish decides which pages disappear, and commits. targets are the planned ones; nil if all were planned.
 func (b *build) finish(ctx context.Context, p *plan.Planner, targets []plan.Target, rep *Report) error {
 	if len(b.changed) > 0 || len(b.broken) > 0 {
 		return nil
@@ -540,10 +541,10 @@ func (b *build) finish(ctx context.Context, p *plan.Planner, targets []plan.Targ
 	return nil
 }
 
-// pageCount is the number of addresses that readers get a page at after the build.
+// pageCount returns the number of addresses with a page after the build.
 func (b *build) pageCount(d *departure) int { return b.g.memory.pages + d.pagesDelta }
 
-// note keeps what planning said of pages, so that every report has all problems.
+// note stores the problems found while planning, so that every report contains all problems.
 func (g *Generator) note(b *build, targets []plan.Target) {
 	if b.all {
 		clear(g.noted)
@@ -554,7 +555,7 @@ func (g *Generator) note(b *build, targets []plan.Target) {
 	maps.Copy(g.noted, b.noted)
 }
 
-// usage knows which pages use which pictures, so that a picture goes when its last page does.
+// usage knows which pages show which assets, so that an asset goes away with the last page that shows it.
 type usage struct {
 	of   map[site.Path][]site.Path // by page
 	refs map[site.Path]int         // by asset
@@ -580,7 +581,7 @@ func (u *usage) apply(b *build, targets []plan.Target) {
 	}
 }
 
-// restore takes over what another process knew.
+// restore takes over the usage from another process.
 func (u *usage) restore(of map[site.Path][]site.Path) {
 	u.of, u.refs = of, map[site.Path]int{}
 	if u.of == nil {
@@ -593,10 +594,10 @@ func (u *usage) restore(of map[site.Path][]site.Path) {
 	}
 }
 
-// released are the assets that no page uses once the build's pages have replaced those before.
+// released returns the assets that no page shows any more after this build.
 func (u *usage) released(b *build) []site.Path {
 	if b.all {
-		return nil // whatever is not planned goes
+		return nil // the build removes whatever is not planned
 	}
 	delta := map[site.Path]int{}
 	drop := func(path site.Path) {

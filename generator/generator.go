@@ -1,11 +1,11 @@
-// Package generator makes a site's pages of its documents: it takes a [site.Snapshot] from the source, plans which
-// pages the changes can have touched, renders those whose fingerprint is not the last generation's, and commits them
-// together as one generation, which the public tree then follows.
+// Package generator turns the documents of a site into pages. It takes a [site.Snapshot] from the source, plans the
+// pages that the changes may have touched, renders those whose fingerprint changed, and commits them together as one
+// generation. Then the public tree follows.
 //
-// One build is one generation or none: any failure before the commit leaves everything as it was, and a crash after
-// it is finished by the next build. A document that cannot be read or rendered is left out and named; a source that
-// cannot be asked fails the build, for an error is never an absence. Full and incremental builds share one path and
-// end with the same pages.
+// A build makes one generation or none. An error before the commit changes nothing. After a crash behind the commit,
+// the next build finishes the work. A document that cannot be read or rendered is left out and reported. If the source
+// cannot be reached, the build fails: an error never counts as an absent document. Full and incremental builds use the
+// same code and produce the same pages.
 package generator
 
 import (
@@ -30,22 +30,22 @@ import (
 	"freshet/internal/site"
 )
 
-// format is the number of what pages are made of besides templates and markup: it changes with the views' meaning.
+// format is part of every page's fingerprint. It changes when the meaning of the views changes.
 const format = 2
 
-// A Source is where documents come from.
+// A Source provides documents.
 type Source interface {
-	// Scan returns how the documents differ from those of the last Scan; at first, all of them. changed names what
-	// may have changed, as the source calls it; nil means anything may have.
+	// Scan returns how the documents differ from those of the last Scan. The first Scan returns all of them. changed
+	// names the documents that may have changed, in the source's own names; nil means that any may have.
 	Scan(ctx context.Context, changed []string) (*site.Changes, error)
-	// Body reads a body. It returns site.ErrChanged when the source has another one by now, site.ErrNotFound when it
-	// has none.
+	// Body reads a body. It returns site.ErrChanged if the source has another body now, and site.ErrNotFound if it has
+	// none.
 	Body(ctx context.Context, ref site.BodyRef) (site.Body, error)
 	// Open reads a file.
 	Open(ctx context.Context, f *site.File) (io.ReadCloser, error)
 }
 
-// Config is what a Generator needs. Source, Store, Theme and Markup are required.
+// Config holds what a Generator needs. Source, Store, Theme and Markup are required.
 type Config struct {
 	Source     Source
 	Store      *pagestore.Writer
@@ -55,51 +55,51 @@ type Config struct {
 	Site       plan.Site
 	PerPage    int           // posts on a page of a list; 0: 12
 	Workers    int           // 0: one for each processor
-	Drafts     bool          // drafts and what is scheduled are built too
+	Drafts     bool          // build drafts and scheduled documents too
 	LiveReload bool          // pages reload themselves when they change
-	MaxShrink  float64       // a build that takes away more than this share of the documents' pages, and at least 10, is refused
+	MaxShrink  float64       // a build that removes more than this share of the documents' pages, and at least 10, is refused
 	Policy     string        // Content-Security-Policy of pages, for web servers that read a _headers file
-	Robots     string        // what robots.txt asks of crawlers: whole groups, with an empty line behind each
-	State      string        // folder for what lets the next process begin where this one ends; empty: it begins anew
-	Prerender  int           // posts that the first generation of a site has at least, the most viewed ones; 0: all
-	KeepAssets time.Duration // how long assets that no page uses any more are still answered; 0: 24 h
-	Folder     string        // of the content tree, as messages name it; empty: messages name files as the source does
-	Inputs     digest.Sum    // of all that builds depend on besides the source: program, settings, theme; 0: unknown, and no process learns from this one that nothing changed
-	Logger     *slog.Logger  // nil: nothing is logged
+	Robots     string        // groups of rules for robots.txt, each followed by an empty line
+	State      string        // folder for data that lets the next process continue; empty: each process starts from nothing
+	Prerender  int           // posts in the first generation of a site, the most viewed ones; 0: all
+	KeepAssets time.Duration // how long unused assets are still served; 0: 24 h
+	Folder     string        // name of the content tree in messages; empty: messages use the source's file names
+	Inputs     digest.Sum    // digest of everything else that builds depend on: program, settings, theme; 0: unknown, so that no later process skips its build
+	Logger     *slog.Logger  // nil: no log
 }
 
-// A Generator builds one site. Builds exclude each other.
+// A Generator builds one site. Only one build runs at a time.
 type Generator struct {
 	cfg     Config
 	version digest.Sum
 
 	mu       sync.Mutex
-	snap     *site.Snapshot // of the last scan
-	built    *plan.Planner  // of the last commit; nil: the next build plans every page
+	snap     *site.Snapshot // the last scan
+	built    *plan.Planner  // the last commit; nil: the next build plans every page
 	planner  *plan.Planner
-	skipped  []site.Skip                  // by the source, at its last scan
-	problems []diag.Problem               // likewise
-	broken   map[site.ID]string           // documents that could not be rendered, and are left out
-	noted    map[site.Path][]diag.Problem // what planning said of pages
+	skipped  []site.Skip                  // documents that the source skipped in its last scan
+	problems []diag.Problem               // problems that the source found in its last scan
+	broken   map[site.ID]string           // documents left out because they cannot be rendered → the reason
+	noted    map[site.Path][]diag.Problem // page → problems found while planning it
 	memory   memory
 	usage    usage
 	archive  archive
 	pending  pending
-	resumed  bool // a baseline was looked for
-	known    bool // which documents the newest generation was made of
+	resumed  bool // the process has looked for a baseline
+	known    bool // the documents of the newest generation are known
 
-	shift    shift                   // since the newest generation
-	moves    map[site.Path]site.Path // of the build: where texts that left are now
-	arrived  map[site.Path]recent    // texts that appeared lately
-	departed map[site.Path]recent    // texts that left lately, and are nowhere
-	held     map[site.ID]held        // documents that may not go
-	refused  *ShrinkError            // why they may not, of the build; nil: all may go
-	unkept   bool                    // the newest generation is not the baseline's
-	settled  *Report                 // of a build that would change nothing now; nil: the last build failed or left something
-	read     bool                    // everything stored was read once, so that the store knows what is damaged
+	shift    shift                   // changes since the newest generation
+	moves    map[site.Path]site.Path // where texts that left in this build are now
+	arrived  map[site.Path]recent    // texts that appeared recently
+	departed map[site.Path]recent    // texts that left recently, and whose new place is unknown
+	held     map[site.ID]held        // documents that are kept although the source lacks them
+	refused  *ShrinkError            // why documents are held in this build; nil: none are
+	unkept   bool                    // the newest generation has no baseline yet
+	settled  *Report                 // report of the next build if it finds no change; nil: the last build failed or left work
+	read     bool                    // the whole store was read once, so the store knows what is damaged
 }
 
-// New returns a Generator. It opens what an earlier process left in the state folder, and reads nothing else yet.
+// New returns a Generator. It opens the archive of earlier processes, and reads nothing else yet.
 func New(cfg Config) (*Generator, error) {
 	switch {
 	case cfg.Source == nil:
@@ -147,7 +147,7 @@ func (g *Generator) newPlanner() *plan.Planner {
 	})
 }
 
-// SetTheme makes the next builds use another theme. It looks at every page again.
+// SetTheme sets the theme for the next builds. The next build plans every page.
 func (g *Generator) SetTheme(t *Theme) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -155,45 +155,45 @@ func (g *Generator) SetTheme(t *Theme) {
 	g.planner, g.built = g.newPlanner(), nil
 }
 
-// Options are what one build is asked for.
+// Options describes one build.
 type Options struct {
-	Now         time.Time         // decides what is published; required
-	Changed     []string          // what may have changed in the source; nil: anything
-	Full        bool              // render every page, whatever its fingerprint, and look at every public file
-	Compared    time.Time         // since when every document was compared with the source, this build included; zero: that stays as it was
-	AllowShrink bool              // however many pages go away
-	Rest        int               // of what earlier builds left to make, make so many pages too
+	Now         time.Time         // the time that decides what is published; required
+	Changed     []string          // documents that may have changed, in the source's names; nil: any
+	Full        bool              // render every page despite its fingerprint, and check every public file
+	Compared    time.Time         // oldest time at which a document was compared with the source, including this build; zero: leave it as it was
+	AllowShrink bool              // any number of pages may go away
+	Rest        int               // also build this many deferred pages
 	Cause       string            // for the log: "build", "file watch" …
-	Origins     map[string]string // who asked for single documents, by their names in the source, kind:slug among them
+	Origins     map[string]string // document's name in the source, for example blog:slug → who requested its change
 
-	// Progress is called, perhaps by several goroutines at once, while pages are made; nil: it is not.
+	// Progress is called while pages are made, perhaps by several goroutines at once; nil: no calls.
 	Progress func(done, total int)
 }
 
-// A Report says what a build did. Its JSON form is that of freshet build --json.
+// A Report describes what a build did. Its JSON is the output of freshet build --json.
 type Report struct {
 	Generation uint64             `json:"generation"`
 	Committed  bool               `json:"committed"`           // false: nothing changed
-	Documents  int                `json:"documents"`           // visible
+	Documents  int                `json:"documents"`           // visible documents
 	Languages  map[string]int     `json:"languages,omitempty"` // visible documents in other languages than the site's
 	Pages      int                `json:"pages"`
 	Rendered   int                `json:"rendered"`
 	Changed    int                `json:"changed"` // pages whose bytes are new
 	Removed    int                `json:"removed"`
-	Left       int                `json:"left,omitempty"` // pages that are still to be made
+	Left       int                `json:"left,omitempty"` // deferred pages that are not built yet
 	Skipped    []site.Skip        `json:"skipped"`
 	Problems   []diag.Problem     `json:"problems"`
 	Phases     map[string]float64 `json:"phases"` // milliseconds
-	Planned    bool               `json:"-"`      // every page was looked at
-	Again      []string           `json:"-"`      // what the source would have looked at again in a second
+	Planned    bool               `json:"-"`      // every page was planned
+	Again      []string           `json:"-"`      // documents that the source wants to read again after a second
 	Refused    *ShrinkError       `json:"refused,omitempty"`
 }
 
-// A ShrinkError refuses to take away too many pages. They stay as they were.
+// A ShrinkError reports that a build would remove too many pages. These pages stay as they were.
 type ShrinkError struct {
 	Before int         `json:"before"`
 	After  int         `json:"after"`
-	Lost   []site.Path `json:"lost"` // the first of them
+	Lost   []site.Path `json:"lost"` // the first lost pages
 }
 
 func (e *ShrinkError) Error() string {
@@ -211,7 +211,7 @@ func (e *ShrinkError) Error() string {
 	return text
 }
 
-// A pageError says which page a failure broke.
+// A pageError tells which page an error concerns.
 type pageError struct {
 	path site.Path
 	err  error
@@ -221,19 +221,19 @@ func (e *pageError) Error() string { return fmt.Sprintf("make page %s: %v", e.pa
 
 func (e *pageError) Unwrap() error { return e.err }
 
-// maxAttempts is how often a build starts again because documents changed while it read them.
+// maxAttempts limits how often a build starts again because documents changed while it read them.
 const maxAttempts = 5
 
-// Build brings the site up to its source. On an error nothing has changed, with two exceptions, for which there is a
-// report too: a public tree that cannot be written, which the next build tries again, and a *ShrinkError, when the site
-// was brought up to date except for documents that are gone and were too many. These stay as they were until they are
-// back, or until a build is allowed to shrink.
+// Build updates the site from its source. An error means that nothing has changed, with two exceptions, which also
+// return a report. If the public tree cannot be written, the next build tries again. A *ShrinkError means that the
+// build is complete, except that too many documents are missing: their pages stay until the documents return or a build
+// may shrink the site.
 func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.settled = nil
 	if opt.Changed == nil {
-		opt.Compared = time.Now() // by the real clock, whatever time the site is built for
+		opt.Compared = time.Now() // the real time, not the time that the site is built for
 	}
 	rep := &Report{Phases: map[string]float64{}, Skipped: []site.Skip{}, Problems: []diag.Problem{}}
 	now := opt.Now.UTC()
@@ -257,7 +257,7 @@ func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
 		}
 		g.resumed = true
 		changes = g.guard(ctx, opt, changes, now)
-		if g.cfg.Store.Current().ID == 0 { // before there are pages, so that their first readers do not find them stale
+		if g.cfg.Store.Current().ID == 0 { // before the first pages exist, so that their first readers do not see them as stale
 			if err := g.verified(opt); err != nil {
 				return nil, err
 			}
@@ -277,7 +277,7 @@ func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
 		changed = again
 	}
 	g.report(rep)
-	// What is committed is published even if that it was compared cannot be noted.
+	// Publish the commit even if the time of the comparison cannot be stored.
 	err := errors.Join(g.verified(opt), g.publish(ctx, opt, rep))
 	if rep.Refused = g.refused; err == nil && g.refused != nil {
 		err = g.refused
@@ -288,8 +288,8 @@ func (g *Generator) Build(ctx context.Context, opt Options) (*Report, error) {
 	return rep, err
 }
 
-// verify begins to read all that is stored, in the first whole build and in full ones, so that the build makes again what
-// is damaged. The function that it returns waits for the end.
+// verify starts to read the whole store, in the first whole build and in full builds, so that the build makes damaged
+// pages again. The returned function waits for the end.
 func (g *Generator) verify(ctx context.Context, opt Options) (wait func()) {
 	if !opt.Full && (g.read || opt.Changed != nil) {
 		return func() {}
@@ -304,7 +304,7 @@ func (g *Generator) verify(ctx context.Context, opt Options) (wait func()) {
 	})
 }
 
-// verified notes that the site was compared with its source, if this build does that.
+// verified stores when the site was compared with its source, if this build compares it.
 func (g *Generator) verified(opt Options) error {
 	if opt.Compared.IsZero() {
 		return nil
@@ -312,7 +312,7 @@ func (g *Generator) verified(opt Options) error {
 	return g.cfg.Store.SetVerified(opt.Compared)
 }
 
-// restart forgets the snapshot, so that a build can take place at an earlier time.
+// restart makes a new snapshot of the same documents, for a build at an earlier time.
 func (g *Generator) restart(now time.Time) {
 	all := &site.Changes{}
 	if g.snap != nil {
@@ -322,7 +322,7 @@ func (g *Generator) restart(now time.Time) {
 	g.built = nil
 }
 
-// scan brings the snapshot up to the source.
+// scan updates the snapshot from the source.
 func (g *Generator) scan(ctx context.Context, rep *Report, changed []string, now time.Time) ([]site.Change, error) {
 	defer rep.time("scan")()
 	ch, err := g.cfg.Source.Scan(ctx, changed)
@@ -349,7 +349,8 @@ func (r *Report) time(phase string) func() {
 	return func() { r.Phases[phase] += float64(time.Since(start).Microseconds()) / 1000 }
 }
 
-// attempt plans, renders and commits. It returns what must be scanned again first, if documents changed meanwhile.
+// attempt plans, renders and commits. If documents changed meanwhile, it returns their names, which must be scanned
+// again.
 func (g *Generator) attempt(ctx context.Context, opt Options, rep *Report, changes []site.Change, now time.Time) (again []string, err error) {
 	defer rep.time("render")()
 	for {
@@ -375,7 +376,7 @@ func (g *Generator) attempt(ctx context.Context, opt Options, rep *Report, chang
 		b.origins = originsOf(opt.Origins, changes)
 		err := b.run(ctx, targets)
 		if all {
-			targets = nil // that they were all is enough to know from here on
+			targets = nil // from here on, nil means all
 		}
 		if err == nil {
 			err = b.finish(ctx, p, targets, rep)
@@ -402,7 +403,7 @@ func (g *Generator) attempt(ctx context.Context, opt Options, rep *Report, chang
 			rep.Left = g.pending.len()
 			return nil, nil
 		}
-		// Leave out what cannot be rendered, and plan again.
+		// Leave out the documents that cannot be rendered, and plan again.
 		drop := &site.Changes{}
 		for id, broken := range b.broken {
 			drop.Drop = append(drop.Drop, id)
@@ -415,7 +416,7 @@ func (g *Generator) attempt(ctx context.Context, opt Options, rep *Report, chang
 	}
 }
 
-// publish brings the public tree up to the generation.
+// publish updates the public tree to the generation.
 func (g *Generator) publish(ctx context.Context, opt Options, rep *Report) error {
 	if g.cfg.Tree == nil || rep.Left > 0 {
 		return nil
@@ -430,7 +431,7 @@ func (g *Generator) publish(ctx context.Context, opt Options, rep *Report) error
 	}
 	if _, damaged := errors.AsType[*pagestore.DamageError](err); damaged {
 		g.read = false
-		err = errors.Join(err, g.cfg.Store.Verify(ctx)) // the next build makes it again
+		err = errors.Join(err, g.cfg.Store.Verify(ctx)) // the next build makes the damaged page again
 	}
 	if err != nil {
 		return fmt.Errorf("write the public tree: %w", err)
@@ -438,7 +439,7 @@ func (g *Generator) publish(ctx context.Context, opt Options, rep *Report) error
 	return nil
 }
 
-// report gathers what authors are told.
+// report adds the problems and skipped documents to the report.
 func (g *Generator) report(rep *Report) {
 	rep.Problems = append(rep.Problems, g.problems...)
 	rep.Problems = append(rep.Problems, g.cfg.Theme.Notes()...)
@@ -484,7 +485,7 @@ func (g *Generator) report(rep *Report) {
 	})
 }
 
-// shown is a document's place as messages name it.
+// shown returns a document's file name as messages show it.
 func (g *Generator) shown(source string) string {
 	if source == "" || g.cfg.Folder == "" {
 		return source
@@ -502,7 +503,7 @@ func sourceOf(d site.Document) string {
 	return string(d.DocID())
 }
 
-// NextFlip is when the next document appears or expires by its date; the zero time means never.
+// NextFlip returns when the next document appears or expires by its date; zero: never.
 func (g *Generator) NextFlip() time.Time {
 	g.mu.Lock()
 	defer g.mu.Unlock()

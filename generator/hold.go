@@ -10,15 +10,15 @@ import (
 	"freshet/internal/site"
 )
 
-// A held document is one that the source does not show any more and the site does all the same, because too many others
-// went with it. It is shown as it was until it is back, or a build is told to let it go.
+// A held document is missing in the source but still on the site, because too many documents went missing with it. The
+// site shows its last version until it returns, or until a build is allowed to drop it.
 type held struct {
 	was site.Document
-	now site.Document // a draft, or less of it; nil: the source has none
+	now site.Document // the source's version, a draft or a shorter one; nil: the source has none
 }
 
-// guard compares what a build would take away with build.maxShrink. What is too much is held back: those documents stay
-// in the snapshot as they were, and the rest of the build goes on. It returns what readers see change then.
+// guard compares the loss of a build with build.maxShrink. If the loss is too large, the documents stay in the snapshot
+// as they were, and the rest of the build continues. guard returns what readers then see change.
 func (g *Generator) guard(ctx context.Context, opt Options, changes []site.Change, now time.Time) []site.Change {
 	g.refused, g.moves = nil, nil
 	if !g.known {
@@ -36,7 +36,7 @@ func (g *Generator) guard(ctx context.Context, opt Options, changes []site.Chang
 	if len(went) == 0 && len(g.held) == 0 && (len(g.departed) == 0 || len(g.shift.came()) == 0) {
 		return changes
 	}
-	var kept []*plan.Text // texts of what is held back already
+	var kept []*plan.Text // texts of documents that are held already
 	for _, id := range slices.Sorted(maps.Keys(g.held)) {
 		for _, t := range p.Texts(g.held[id].was) {
 			kept = append(kept, &t)
@@ -74,7 +74,7 @@ func (g *Generator) guard(ctx context.Context, opt Options, changes []site.Chang
 	slices.Sort(e.Lost)
 	g.refused = e
 	changes = g.release(p, changes, now, func(id site.ID) bool { return !hold[id] && len(p.Texts(g.held[id].was)) > 0 })
-	// What has no page of its own, such as a picture, goes or stays with what has.
+	// A document without a page of its own, such as a picture, is held with the others.
 	for id, was := range g.shift.docs {
 		if was != nil && g.snap.Doc(id) == nil && len(p.Texts(was)) == 0 {
 			hold[id] = true
@@ -91,7 +91,7 @@ func (g *Generator) guard(ctx context.Context, opt Options, changes []site.Chang
 	return g.amend(p, changes, undo, now)
 }
 
-// replaced are the held documents whose addresses the source has other documents for.
+// replaced returns the held documents whose addresses other documents of the source use now.
 func (g *Generator) replaced() map[site.ID]bool {
 	out := map[site.ID]bool{}
 	if len(g.held) == 0 {
@@ -113,7 +113,7 @@ func (g *Generator) replaced() map[site.ID]bool {
 	return out
 }
 
-// release lets held documents be what the source says.
+// release replaces held documents by the source's versions.
 func (g *Generator) release(p *plan.Planner, changes []site.Change, now time.Time, which func(site.ID) bool) []site.Change {
 	do := &site.Changes{}
 	for _, id := range slices.Sorted(maps.Keys(g.held)) {
@@ -130,7 +130,7 @@ func (g *Generator) release(p *plan.Planner, changes []site.Change, now time.Tim
 	return g.amend(p, changes, do, now)
 }
 
-// amend applies more changes to the snapshot than the source told.
+// amend applies further changes to the snapshot, in addition to those of the source.
 func (g *Generator) amend(p *plan.Planner, changes []site.Change, more *site.Changes, now time.Time) []site.Change {
 	if len(more.Put)+len(more.Drop) == 0 {
 		return changes
@@ -140,7 +140,7 @@ func (g *Generator) amend(p *plan.Planner, changes []site.Change, more *site.Cha
 	g.shift.add(p, after)
 	for _, c := range after {
 		if i := slices.Index(changes, site.Change{Old: c.New, New: c.Old}); i >= 0 {
-			changes = slices.Delete(slices.Clone(changes), i, i+1) // it never happened
+			changes = slices.Delete(slices.Clone(changes), i, i+1) // the two changes cancel each other
 		} else {
 			changes = append(changes, c)
 		}
@@ -148,12 +148,13 @@ func (g *Generator) amend(p *plan.Planner, changes []site.Change, more *site.Cha
 	return changes
 }
 
-// tooMuch reports whether so many pages of documents are more than a build may take away.
+// tooMuch reports whether a build may not lose this many pages of documents.
 func (g *Generator) tooMuch(lost, before int) bool {
 	return lost >= 10 && g.cfg.MaxShrink > 0 && float64(lost) > g.cfg.MaxShrink*float64(before)
 }
 
-// expired reports whether a document goes because of its own date. The source has it, so nothing is lost.
+// expired reports whether a document disappears because of its own expiry date. The source still has it, so nothing is
+// lost.
 func (g *Generator) expired(id site.ID, now time.Time) bool {
 	m := site.MetaOf(g.snap.Doc(id))
 	return m != nil && !m.Expires.IsZero() && !m.Expires.After(now)

@@ -13,23 +13,23 @@ import (
 	"freshet/internal/site"
 )
 
-// The site remembers pages that are no more: where they moved (301) or that they are gone (410). It is the one thing
-// that a clean build cannot know, so it lives in the page log, bounded.
+// The site remembers the addresses of removed pages: their new address (301), or that they are gone (410). A clean
+// build cannot know this, so the page log stores it, within limits.
 const (
 	maxRemembered = 100_000
 	rememberedFor = 365 * 24 * time.Hour
 )
 
-// memory is what the generator keeps of the current generation, so that a build needs no walk over it.
+// memory holds facts about the current generation, so that a build need not read all entries.
 type memory struct {
 	loaded    bool
-	pages     int                        // entries with status 200 that are not assets
-	docPages  int                        // of these, documents' own
-	redirects map[site.Path]string       // every 301, for the redirects file
-	to        map[string][]site.Path     // remembered 301s by where they lead
+	pages     int                        // entries with status 200, without assets
+	docPages  int                        // pages that belong to documents
+	redirects map[site.Path]string       // all 301s, for the redirects file
+	to        map[string][]site.Path     // target → remembered 301s that lead there
 	lost      map[digest.Sum][]site.Path // remembered 410s by Source, and by the digest of Doc
-	past      []past                     // remembered pages, oldest first
-	retired   []past                     // assets that no page uses any more, oldest first
+	past      []past                     // remembered addresses, oldest first
+	retired   []past                     // assets that no page shows any more, oldest first
 }
 
 type past struct {
@@ -61,13 +61,13 @@ func (m *memory) load(gen *pagestore.Generation) {
 	slices.SortFunc(m.retired, older)
 }
 
-// lose notes the address of a page that is gone, for when its document or its content is back elsewhere.
+// lose records the address of a removed page, so that it can redirect if its document or content returns elsewhere.
 func (m *memory) lose(e *site.Entry) {
 	if e.Status != 410 {
 		return
 	}
 	if len(m.lost) > 4*maxRemembered {
-		clear(m.lost) // most are of addresses that were forgotten; the next start reads the others again
+		clear(m.lost) // Most of them are no longer remembered. The next start reads the rest again.
 	}
 	for _, key := range lostKeys(e.Doc, e.Source) {
 		if !slices.Contains(m.lost[key], e.Path) {
@@ -93,7 +93,7 @@ func (m *memory) count(e *site.Entry, n int) {
 	}
 }
 
-// ones is 1 for true.
+// ones returns 1 for true.
 func ones(is bool) int {
 	if is {
 		return 1
@@ -105,17 +105,17 @@ func isPage(e *site.Entry) bool {
 	return e.Status == 200 && e.Kind != site.KindAsset && e.Kind != site.KindHidden
 }
 
-// departure is what one build takes away, and what it remembers of that.
+// departure collects what one build removes, and what the site remembers of it.
 type departure struct {
 	b          *build
 	puts       []site.Entry
 	removes    []site.Path
 	pagesDelta int
 	docsDelta  int
-	redirects  bool               // the redirects file must be written anew
-	past       []past             // of the memory, after this build
-	retired    []past             // likewise
-	lost       []site.Path        // documents' pages that are gone
+	redirects  bool               // the redirects file must be written again
+	past       []past             // memory.past after this build
+	retired    []past             // memory.retired after this build
+	lost       []site.Path        // pages of documents that are gone
 	targets    map[site.Path]bool // pages that others moved to
 
 	planned  map[site.Path]struct{} // see isPlanned
@@ -123,7 +123,7 @@ type departure struct {
 	bySource map[digest.Sum]site.Path
 }
 
-// isPlanned reports whether the build has something at path. A site's first build never asks.
+// isPlanned reports whether the build has planned something at path. The first build of a site never calls it.
 func (d *departure) isPlanned(path site.Path) bool {
 	if d.planned == nil {
 		d.planned = make(map[site.Path]struct{}, len(d.b.pages)+len(d.b.assets))
@@ -138,7 +138,7 @@ func (d *departure) isPlanned(path site.Path) bool {
 	return ok
 }
 
-// movedTo is the new address of the document that e was the page of, or of its content; empty: there is none.
+// movedTo returns the new address of e's document or content; empty: there is none.
 func (d *departure) movedTo(e *site.Entry) site.Path {
 	if to := d.b.g.moves[e.Path]; to != "" && d.there(to) {
 		return to
@@ -161,7 +161,7 @@ func (d *departure) movedTo(e *site.Entry) site.Path {
 	return to
 }
 
-// there reports whether the build leaves a page at path.
+// there reports whether there is a page at path after the build.
 func (d *departure) there(path site.Path) bool {
 	if d.isPlanned(path) {
 		return true
@@ -170,7 +170,8 @@ func (d *departure) there(path site.Path) bool {
 	return ok && isPage(e) && e.Remembered.IsZero()
 }
 
-// decide puts into the batch what becomes of addresses that have no page any more, and returns how many pages go.
+// decide puts the fate of addresses without a page into the batch: removed, redirected or gone. It returns the number
+// of removed pages.
 func (d *departure) decide() (removed int, err error) {
 	b, m := d.b, &d.b.g.memory
 	for i := range b.pages {
@@ -244,8 +245,8 @@ func (d *departure) remove(path site.Path) {
 	d.b.batch.Remove(path)
 }
 
-// remember keeps the address of a document's page: as a redirect when the document or its content has another
-// address now, else as gone.
+// remember keeps the address of a document's page. If the document or its content has a new address, the old one
+// redirects there. Otherwise it is gone.
 func (d *departure) remember(e *site.Entry) {
 	to := d.movedTo(e)
 	if to != "" {
@@ -258,14 +259,14 @@ func (d *departure) remember(e *site.Entry) {
 	})
 	owner := e.Doc
 	if t := d.b.g.shift.was[e.Path]; t != nil {
-		owner = t.Doc.DocID() // a lesson's course
+		owner = t.Doc.DocID() // the page is a lesson: its course owns it
 	}
 	if !d.b.g.expired(owner, d.b.now) {
 		d.lost = append(d.lost, e.Path)
 	}
 }
 
-// redirect makes the address of a page that was, or is remembered, lead to another.
+// redirect makes the address of a removed page redirect to another.
 func (d *departure) redirect(e *site.Entry, to site.Path) {
 	d.redirects = true
 	if d.targets == nil {
@@ -273,7 +274,7 @@ func (d *departure) redirect(e *site.Entry, to site.Path) {
 	}
 	d.targets[to] = true
 	location := to.URL()
-	// Chains are collapsed: what led here leads there at once.
+	// Shorten chains: addresses that redirect to this one now redirect to the new one directly.
 	for _, from := range d.b.g.memory.to[e.Path.URL()] {
 		old, ok := d.b.gen.Lookup(from)
 		if ok && !d.isPlanned(from) && !old.Remembered.IsZero() && old.Location == e.Path.URL() {
@@ -288,7 +289,7 @@ func (d *departure) redirect(e *site.Entry, to site.Path) {
 	})
 }
 
-// late lets addresses that were told to be gone lead to where their documents, or their content, turn up now.
+// late redirects addresses that were gone and whose documents or content have returned elsewhere.
 func (d *departure) late() {
 	b := d.b
 	gone := func(path site.Path) *site.Entry {
@@ -327,8 +328,8 @@ func (d *departure) late() {
 	}
 }
 
-// tooMuch refuses a build that would take away more pages of documents than is likely to be meant, and whose source did
-// not say so: see Generator.guard. Documents that appear count against those that go.
+// tooMuch refuses a build that removes too many pages of documents without a report from the source: see
+// Generator.guard. New documents offset removed ones.
 func (d *departure) tooMuch() error {
 	g := d.b.g
 	gain := 0
@@ -344,8 +345,8 @@ func (d *departure) tooMuch() error {
 	return &ShrinkError{Before: before, After: before - lost, Lost: d.lost[:min(len(d.lost), 20)]}
 }
 
-// prune removes what is older than it need be from the next generation. It happens along with other changes, never by
-// itself. The memory forgets it when that generation is committed: see apply.
+// prune removes outdated entries from the next generation. It only runs when the build has other changes. apply updates
+// the memory after the commit.
 func (d *departure) prune() {
 	b, m := d.b, &d.b.g.memory
 	d.past, d.retired = m.past, m.retired
@@ -372,7 +373,7 @@ func (d *departure) prune() {
 	d.retired = forget(m.retired, func(_ int, p past) bool { return b.now.Sub(p.since) < b.g.cfg.KeepAssets })
 }
 
-// dropDamaged removes assets that no page uses any more and that cannot be read: nothing can make them again.
+// dropDamaged removes damaged assets that no page shows any more, because nothing can make them again.
 func (d *departure) dropDamaged() {
 	for path := range d.b.damaged {
 		if e, ok := d.b.gen.Lookup(path); ok && isAsset(path) && !e.Remembered.IsZero() && !d.isPlanned(path) && !slices.Contains(d.removes, path) {
@@ -382,7 +383,7 @@ func (d *departure) dropDamaged() {
 	}
 }
 
-// apply brings the memory up to the committed generation.
+// apply updates the memory after the commit.
 func (d *departure) apply() {
 	m := &d.b.g.memory
 	m.pages += d.pagesDelta
@@ -417,8 +418,8 @@ func (d *departure) apply() {
 
 const redirectsPath site.Path = "/_redirects"
 
-// literal is an address of which nothing is a placeholder or a star to those who read a _redirects file: Cloudflare and Netlify
-// take :name for any segment, wherever it stands.
+// literal escapes an address for a _redirects file, so that it contains no placeholder or star. Cloudflare and Netlify
+// treat :name as a placeholder anywhere in an address.
 func literal(address string) string {
 	scheme, rest, ok := strings.Cut(address, "://")
 	if !ok {
@@ -430,7 +431,7 @@ func literal(address string) string {
 
 var literalSigns = strings.NewReplacer(":", "%3A", "*", "%2A")
 
-// redirectsFile writes every permanent redirect for web servers and CDNs that read a _redirects file.
+// redirectsFile writes all permanent redirects into a _redirects file, for web servers and CDNs that read it.
 func (b *build) redirectsFile(d *departure) error {
 	if _, ok := b.gen.Lookup(redirectsPath); ok && !d.redirects && !b.opt.Full && !b.isDamaged(redirectsPath) {
 		return nil

@@ -15,26 +15,26 @@ import (
 	"freshet/internal/site"
 )
 
-// Content that leaves an address and is at another one has moved: the old address redirects, and the move counts as no
-// loss. A move is seldom one change: git writes the new file and deletes the old one, and the watcher gives a deleted
-// file a second to come back. So what leaves is compared with all that the site has, and with what appeared or left
-// shortly before.
+// Content that leaves one address and is at another one has moved. The old address then redirects, and the move does
+// not count as a loss. A move often arrives as two changes: git writes the new file and then deletes the old one, and
+// the watcher gives a deleted file a second to return. Therefore a text that left is compared with all texts of the
+// site, and with texts that appeared or left shortly before.
 const (
-	movingFor = 10 * time.Minute // content that was edited while it moved is recognised so long
-	alike     = 0.5              // it is the same content when so much of it is: see similarity
-	maxMoving = 2000             // texts on either side that are compared sentence by sentence
-	maxRecent = 10_000           // addresses that are remembered for this
+	movingFor = 10 * time.Minute // edited content is recognized as moved within this time
+	alike     = 0.5              // lowest similarity of moved content: see similar
+	maxMoving = 2000             // largest number of texts on either side that are compared sentence by sentence
+	maxRecent = 10_000           // largest number of remembered addresses
 )
 
-// A shift is how the texts of the site differ from those of the newest generation.
+// A shift is the difference between the current texts of the site and those of the newest generation.
 type shift struct {
-	was, is map[site.Path]*plan.Text  // of every address that differs; nil: none
-	docs    map[site.ID]site.Document // the changed documents as they were; nil: absent
+	was, is map[site.Path]*plan.Text  // texts before and now, for every address that differs; nil: none
+	docs    map[site.ID]site.Document // changed documents before the change; nil: absent
 }
 
 func (s *shift) reset() { *s = shift{} }
 
-// add takes in what readers see change.
+// add adds changes to the shift.
 func (s *shift) add(p *plan.Planner, changes []site.Change) {
 	if s.was == nil {
 		s.was, s.is, s.docs = map[site.Path]*plan.Text{}, map[site.Path]*plan.Text{}, map[site.ID]site.Document{}
@@ -69,7 +69,7 @@ func (s *shift) add(p *plan.Planner, changes []site.Change) {
 	}
 }
 
-// went lists the texts whose addresses have none any more.
+// went lists the texts whose address has no text any more.
 func (s *shift) went() (out []*plan.Text) {
 	for _, p := range slices.Sorted(maps.Keys(s.was)) {
 		if s.was[p] != nil && s.is[p] == nil {
@@ -79,7 +79,7 @@ func (s *shift) went() (out []*plan.Text) {
 	return out
 }
 
-// came lists the texts that are at an address where another document's was, or none.
+// came lists the texts at an address that had no text, or another document's text.
 func (s *shift) came() (out []*plan.Text) {
 	for _, p := range slices.Sorted(maps.Keys(s.is)) {
 		if now := s.is[p]; now != nil && (s.was[p] == nil || s.was[p].ID != now.ID) {
@@ -89,18 +89,18 @@ func (s *shift) came() (out []*plan.Text) {
 	return out
 }
 
-// A recent is a text that appeared or left lately.
+// A recent is a text that appeared or left recently.
 type recent struct {
 	text plan.Text
 	at   time.Time
 }
 
-// rememberMoves keeps what the committed generation brought and took away, and forgets what is too old.
+// rememberMoves stores which texts the committed generation added and removed, and forgets old ones.
 func (g *Generator) rememberMoves(now time.Time) {
 	old := func(_ site.Path, r recent) bool { return now.Sub(r.at).Abs() > movingFor }
 	maps.DeleteFunc(g.arrived, old)
 	maps.DeleteFunc(g.departed, old)
-	if !g.known { // everything appeared
+	if !g.known { // the first build: every text is new
 		return
 	}
 	for _, t := range g.shift.came() {
@@ -117,8 +117,8 @@ func (g *Generator) rememberMoves(now time.Time) {
 	}
 }
 
-// follow finds the new addresses of texts that left theirs. Besides what came since the newest generation, they may be
-// what appeared shortly before, or what the site had already. late are texts that left shortly before.
+// follow finds the new addresses of texts that left. A new address may have appeared in this build or shortly before,
+// or may have existed for long. follow also looks for texts that left shortly before.
 func (g *Generator) follow(ctx context.Context, p *plan.Planner, left []*plan.Text, now time.Time) map[site.Path]site.Path {
 	came := g.shift.came()
 	var late []*plan.Text
@@ -154,12 +154,12 @@ func (g *Generator) follow(ctx context.Context, p *plan.Planner, left []*plan.Te
 // A matcher pairs texts that left with texts that came.
 type matcher struct {
 	moves map[site.Path]site.Path
-	taken map[site.Path]bool // each text that came stands for one that left
+	taken map[site.Path]bool // addresses that are already paired
 }
 
 func (m *matcher) pair(from, to site.Path) { m.moves[from], m.taken[to] = to, true }
 
-// open are the texts that have no partner yet.
+// open returns the texts without a partner.
 func (m *matcher) open(left []*plan.Text) []*plan.Text {
 	return slices.DeleteFunc(slices.Clone(left), func(t *plan.Text) bool { return m.moves[t.Path] != "" })
 }
@@ -168,7 +168,8 @@ func (m *matcher) free(to []*plan.Text) []*plan.Text {
 	return slices.DeleteFunc(slices.Clone(to), func(t *plan.Text) bool { return m.taken[t.Path] })
 }
 
-// equal pairs texts with equal keys. Of several, those whose addresses end alike belong together.
+// equal pairs texts with equal keys. If several texts have the same key, it first pairs those whose addresses have the
+// same last element.
 func (m *matcher) equal(left, to []*plan.Text, key func(*plan.Text) digest.Sum) {
 	by := map[digest.Sum][]*plan.Text{}
 	for _, t := range m.free(to) {
@@ -191,9 +192,9 @@ func (m *matcher) equal(left, to []*plan.Text, key func(*plan.Text) digest.Sum) 
 	}
 }
 
-// elsewhere finds texts that the site has at another address too, however long.
+// elsewhere finds texts that the site also has at another address, however old.
 func (g *Generator) elsewhere(p *plan.Planner, m *matcher, left []*plan.Text) {
-	wanted := map[digest.Sum]site.Path{} // by the body alone, to look at few documents only
+	wanted := map[digest.Sum]site.Path{} // hashes of the bodies, so that few documents must be compared
 	for _, t := range m.open(left) {
 		if t.Sum != 0 {
 			wanted[t.Body.Ref.Hash] = ""
@@ -237,7 +238,7 @@ func (g *Generator) elsewhere(p *plan.Planner, m *matcher, left []*plan.Text) {
 	}
 }
 
-// similar pairs texts that have enough in common, the most similar first.
+// similar pairs texts that have enough in common, most similar first.
 func (g *Generator) similar(ctx context.Context, m *matcher, left, to []*plan.Text) {
 	left, to = m.open(left), m.free(to)
 	if len(left) == 0 || len(to) == 0 || len(left) > maxMoving || len(to) > maxMoving {
@@ -253,12 +254,12 @@ func (g *Generator) similar(ctx context.Context, m *matcher, left, to []*plan.Te
 	if len(olds) == 0 {
 		return
 	}
-	where := map[digest.Sum][]int{} // sentences of those that came
+	where := map[digest.Sum][]int{} // sentence → texts that came and contain it
 	news := make([]saying, len(to))
 	for i, t := range to {
 		doc, err := bodies.Body(ctx, t.Body)
 		if err != nil || doc == nil {
-			continue // its page says so
+			continue // the page itself reports the error
 		}
 		news[i] = sayingOf(t, doc)
 		for s := range news[i].sentences {
@@ -294,15 +295,15 @@ func (g *Generator) similar(ctx context.Context, m *matcher, left, to []*plan.Te
 	}
 }
 
-// A saying is what a text says, sentence by sentence, its title among them. Two are as similar as the share of their
-// sentences that are equal, or of the words in these, whichever is larger.
+// A saying holds the sentences of a text, including its title. The similarity of two texts is the share of equal
+// sentences, or the share of words in equal sentences, whichever is larger.
 type saying struct {
 	path      site.Path
 	sentences map[digest.Sum]amount
 	all       amount
 }
 
-// An amount is so much text.
+// An amount counts sentences and words.
 type amount struct{ sentences, words int }
 
 func (a amount) plus(b amount) amount { return amount{a.sentences + b.sentences, a.words + b.words} }
@@ -311,7 +312,7 @@ func (a amount) least(b amount) amount {
 	return amount{min(a.sentences, b.sentences), min(a.words, b.words)}
 }
 
-// share is how much of two texts is what they have in common.
+// share returns the common part of two texts, from 0 to 1.
 func share(common, both int) float64 { return 2 * float64(common) / float64(both) }
 
 func sayingOf(t *plan.Text, doc *markup.Doc) saying {

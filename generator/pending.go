@@ -13,33 +13,33 @@ import (
 	"freshet/internal/site"
 )
 
-// A site that has never been whole may be shown before all of it is made: its first generation then lacks posts, which
-// the builds after it make, those first that somebody asks for. Until it is whole it has no sitemap and no public tree,
-// so that these never name a page that is not there; and a site that once had a sitemap is never left in parts again.
+// A site that was never complete may be served before all pages are built. Its first generation then lacks posts, the
+// deferred pages. Later builds make them, requested pages first. Until the site is complete it has no sitemap and no
+// public tree, so that these never name a missing page. A site that once had a sitemap never defers pages again.
 
-// sitemapPath tells a site that was whole.
+// sitemapPath exists only on sites that were complete.
 const sitemapPath = "/sitemap.xml"
 
-// maxAwaited bounds how many pages somebody may wait for at a time.
+// maxAwaited limits the pages that readers wait for at a time.
 const maxAwaited = 1000
 
 var errAwaited = errors.New("too many pages are waited for")
 
-// pending is what is left to make.
+// pending holds the deferred pages.
 type pending struct {
-	mu      sync.Mutex                  // protects what follows; held for moments, not while a build runs
-	paths   map[site.Path]struct{}      // nil: no build has looked yet
-	order   []site.Path                 // the same, most viewed first
-	awaited map[site.Path]chan struct{} // closed when the page is no more to be made
+	mu      sync.Mutex                  // protects the following fields; never held during a build
+	paths   map[site.Path]struct{}      // nil: no build has decided yet
+	order   []site.Path                 // the same paths, most viewed first
+	awaited map[site.Path]chan struct{} // page → closed when the page is no longer deferred
 }
 
-// Await waits for the page at a path if it is left to make, or may be, and puts it before the others. It reports whether
-// it was; the error says that it is not there yet all the same.
+// Await waits for the page at a path if it is deferred or may be, and moves it to the front. left reports whether it
+// was deferred. An error means that it is not built yet.
 func (g *Generator) Await(ctx context.Context, path site.Path) (left bool, err error) {
 	p := &g.pending
 	p.mu.Lock()
 	gen := g.cfg.Store.Current()
-	if _, left = p.paths[path]; !left && (p.paths != nil || Whole(gen) || gen.Pinned()) { // a pinned site is not built
+	if _, left = p.paths[path]; !left && (p.paths != nil || Whole(gen) || gen.Pinned()) { // no build follows on a pinned site
 		p.mu.Unlock()
 		return false, nil
 	}
@@ -64,7 +64,7 @@ func (g *Generator) Await(ctx context.Context, path site.Path) (left bool, err e
 	}
 }
 
-// set replaces what is left to make.
+// set replaces the deferred pages.
 func (p *pending) set(order []site.Path) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -76,7 +76,7 @@ func (p *pending) set(order []site.Path) {
 	p.release()
 }
 
-// made takes out what a build has made, or found to have no page.
+// made removes pages that a build has made, or for which it found no page.
 func (p *pending) made(targets []plan.Target) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,7 +93,7 @@ func (p *pending) made(targets []plan.Target) {
 	p.release()
 }
 
-// release tells those who wait for what is no more to be made. The caller holds the lock.
+// release wakes the callers that wait for pages which are no longer deferred. The caller holds the lock.
 func (p *pending) release() {
 	for path, made := range p.awaited {
 		if _, left := p.paths[path]; !left {
@@ -109,7 +109,7 @@ func (p *pending) len() int {
 	return len(p.paths)
 }
 
-// next returns what to make: all that somebody waits for, then n others.
+// next returns the pages to build: all awaited ones, then n others.
 func (p *pending) next(n int) []site.Path {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -130,13 +130,13 @@ func (p *pending) next(n int) []site.Path {
 	return out
 }
 
-// Whole reports whether a generation's site has once had all of its pages.
+// Whole reports whether the generation's site was complete at least once.
 func Whole(gen *pagestore.Generation) bool {
 	_, has := gen.Lookup(sitemapPath)
 	return has
 }
 
-// leave takes out of the targets of a whole plan the posts that a first generation can do without.
+// leave removes from the targets of a whole plan the posts that the first generation defers.
 func (g *Generator) leave(targets []plan.Target, opt Options) (now []plan.Target, left []site.Path) {
 	gen := g.cfg.Store.Current()
 	if g.cfg.Prerender <= 0 || opt.Full || Whole(gen) {
@@ -165,8 +165,8 @@ func (g *Generator) leave(targets []plan.Target, opt Options) (now []plan.Target
 	return slices.DeleteFunc(targets, func(t plan.Target) bool { return later[t.Path] || inSitemap(t.Path) }), left
 }
 
-// due adds to the targets of a change what is left to make: rest pages, and those that somebody waits for. The last of
-// them bring the sitemap.
+// due adds deferred pages to the targets of a change: rest of them, and those that readers wait for. The last ones come
+// with the sitemap.
 func (g *Generator) due(p *plan.Planner, targets []plan.Target, rest int) []plan.Target {
 	if g.pending.len() == 0 {
 		return targets

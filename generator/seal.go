@@ -16,20 +16,20 @@ import (
 	"freshet/internal/site"
 )
 
-// A Sealer is a [Source] that can tell without a scan that nothing in it has changed.
+// A Sealer is a [Source] that can report without a scan that nothing has changed.
 type Sealer interface {
-	// Seal describes what the scans up to now have read. ok is false where the next scan may find something else in
-	// an unchanged source.
+	// Seal describes what the scans so far have read. ok is false if the next scan may find a change in an unchanged
+	// source.
 	Seal() (seal []byte, ok bool)
-	// Unchanged reports whether a first scan would read what seal describes. now is the seal for the next process.
-	// It is asked of a Source that has not scanned.
+	// Unchanged reports whether a first scan would read what seal describes. now is the seal for the next process. Call
+	// it only on a Source that has not scanned.
 	Unchanged(ctx context.Context, seal []byte) (now []byte, ok bool)
 }
 
-// A seal is what a process leaves to the next, so that a whole build with nothing to do reads none of what is
-// remembered: all that the newest generation depends on, and the report of a build that changes nothing.
+// A seal lets the next process skip a whole build without changes, without reading what earlier builds stored. It
+// describes everything that the newest generation depends on, and contains the report of a build without changes.
 //
-// It holds for builds from Now until Until. A build that it does not hold for begins as if there were no seal.
+// It is valid for builds from Now until Until. For other times the build starts as if there were no seal.
 type seal struct {
 	Inputs digest.Sum      `json:"inputs"` // Config.Inputs
 	Source json.RawMessage `json:"source"`
@@ -40,10 +40,10 @@ type seal struct {
 	Report *Report         `json:"report"`
 }
 
-// sealName is the seal's file in the state folder: the digest of all that follows, a newline, and a seal in JSON.
+// sealName is the seal's file in the state folder: a digest of the rest, a newline, and the seal as JSON.
 const sealName = "seal"
 
-// readSeal returns the seal in a state folder; nil: there is none, or it is damaged.
+// readSeal returns the seal in a state folder; nil: it is missing or damaged.
 func readSeal(state string) *seal {
 	b, err := os.ReadFile(filepath.Join(state, sealName))
 	if err != nil {
@@ -75,8 +75,8 @@ func (s *seal) write(state string) error {
 	return nil
 }
 
-// seal leaves a seal of the newest generation, if the next whole build of an unchanged source would change nothing and
-// say the same. The caller holds mu.
+// seal writes a seal of the newest generation, if the next whole build of an unchanged source would change nothing and
+// report the same. The caller holds mu.
 func (g *Generator) seal() {
 	source, is := g.cfg.Source.(Sealer)
 	if g.settled == nil || g.cfg.Inputs == 0 || !is || len(g.broken)+len(g.held) > 0 {
@@ -100,7 +100,7 @@ func (g *Generator) seal() {
 	}
 }
 
-// settle keeps the report of a build as that of the next one, should that find nothing to do.
+// settle stores the report for the next build, in case it finds no change.
 func (g *Generator) settle(rep *Report) {
 	if rep.Left > 0 {
 		return
@@ -111,18 +111,18 @@ func (g *Generator) settle(rep *Report) {
 	g.settled = &same
 }
 
-// A Standing asks whether a site stands as the last process left it.
+// A Standing checks whether a site is still as the last process left it.
 type Standing struct {
 	State  string
-	Public string // folder of the public tree; empty: there is none
+	Public string // folder of the public tree; empty: none
 	Source Sealer
 	Inputs digest.Sum // see Config
-	Kept   []string   // other files that builds make where they are missing
+	Kept   []string   // other files that a build creates if they are missing
 }
 
-// Report returns what a whole build for the time now would report if it had nothing to do; nil: there may be something to do.
-// It is proof against what a build is proof against: it lists the source and compares it as a scan does, and reads the
-// whole page log as a build does. The site then counts as compared with its source.
+// Report returns what a whole build at the time now would report if nothing has changed; nil: something may have
+// changed. It detects everything that a build detects: it lists the source and compares it as a scan does, and reads
+// the whole page log. After it the site counts as compared with its source.
 func (s Standing) Report(ctx context.Context, now time.Time) *Report {
 	compared := time.Now()
 	was := readSeal(s.State)
@@ -169,7 +169,7 @@ func (s Standing) Report(ctx context.Context, now time.Time) *Report {
 		rep.Problems = []diag.Problem{}
 	}
 	if store.SetVerified(compared) != nil {
-		return nil // the build says why
+		return nil // the build reports the error
 	}
 	return &rep
 }

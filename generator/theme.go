@@ -30,12 +30,12 @@ import (
 	"freshet/internal/digest"
 )
 
-// A Theme is the templates and assets that pages are made with. It may be used by many goroutines at once.
+// A Theme holds the templates and assets of a site. It is safe for concurrent use.
 type Theme struct {
 	sets    map[string]*template.Template // by entry
-	digests map[string]digest.Sum         // by entry: of the template and all it includes
-	files   map[string]string             // text of every template file, for errors
-	shown   map[string]string             // by file: its name in errors
+	digests map[string]digest.Sum         // by entry: covers the template and everything that it includes
+	files   map[string]string             // text of every template file, for error messages
+	shown   map[string]string             // file → its name in error messages
 	assets  []plan.Asset
 
 	mu       sync.Mutex
@@ -50,8 +50,8 @@ type compiled struct {
 	err     error
 }
 
-// LoadTheme reads the built-in theme with the files that replace its own or add to it; override may be nil. Errors
-// name its files with the folder they are in. Mistakes in templates are returned together, as ThemeError.
+// LoadTheme loads the built-in theme with the files of override, which replace or extend it. override may be nil. Error
+// messages name its files with folder in front. All template errors are returned together, as a ThemeError.
 func LoadTheme(builtin, override fs.FS, folder string) (*Theme, error) {
 	files, shown, err := overlay(builtin, override, folder)
 	if err != nil {
@@ -107,11 +107,12 @@ func LoadTheme(builtin, override fs.FS, folder string) (*Theme, error) {
 	return t, err
 }
 
-// htmlComment is what a template may hold beside its definitions without showing anything.
+// htmlComment matches comments, which a template may contain beside its definitions.
 var htmlComment = regexp.MustCompile(`(?s)<!--.*?-->`)
 
-// definesOnly reports whether an entry shows nothing itself and defines blocks, as templates of Hugo do that leave the
-// frame to baseof.html. Such an entry is shown in layout.html. For example: {{define "main"}}<h1>{{.Title}}</h1>{{end}}
+// definesOnly reports whether an entry only defines blocks and shows nothing itself. Hugo's templates do this and leave
+// the frame to baseof.html. Such an entry is shown in layout.html. For example: {{define
+// "main"}}<h1>{{.Title}}</h1>{{end}}
 func definesOnly(text string) bool {
 	tree := parse.New("entry")
 	tree.Mode = parse.SkipFuncCheck
@@ -123,7 +124,7 @@ func definesOnly(text string) bool {
 	return len(defined) > 0 && parse.IsEmptyTree(tree.Root)
 }
 
-// A ThemeError is what is wrong with the templates.
+// A ThemeError lists the mistakes in the templates.
 type ThemeError struct{ Problems []diag.Problem }
 
 func (e *ThemeError) Error() string {
@@ -133,16 +134,16 @@ func (e *ThemeError) Error() string {
 	return e.Problems[0].Error()
 }
 
-// Digest covers the entry template and every template it includes.
+// Digest returns the digest of an entry template and all templates that it includes.
 func (t *Theme) Digest(entry string) digest.Sum { return t.digests[entry] }
 
-// Assets are the theme's files, each at an address that names its content.
+// Assets returns the theme's files. Each has an address that contains the digest of its content.
 func (t *Theme) Assets() []plan.Asset { return t.assets }
 
-// Append appends a page to dst. A template that stencils do not know, or that fails, is html/template's to execute,
-// which says best what is wrong.
+// Append appends a page to dst. html/template executes a template that package stencil cannot compile or that fails,
+// because its error messages are better.
 //
-// The error is a *ThemeError. A page without <html> is one: what the entry shows is then no whole page.
+// The error is a *ThemeError. A page without <html> is an error, because the entry did not produce a whole page.
 func (t *Theme) Append(dst []byte, entry string, view any) ([]byte, error) {
 	start := len(dst)
 	out, err := t.execute(dst, entry, view)
@@ -167,10 +168,10 @@ func (t *Theme) execute(dst []byte, entry string, view any) ([]byte, error) {
 	return buf.Bytes(), err
 }
 
-// htmlTag is the beginning of a page, after its doctype and comments.
+// htmlTag matches the start of a page after its doctype and comments.
 var htmlTag = regexp.MustCompile(`(?i)<html[\s/>]`)
 
-// incomplete says why a page is none that readers could be given; empty: it is one.
+// incomplete explains why a page is not fit for readers; empty: it is complete.
 func incomplete(page []byte) string {
 	switch {
 	case len(bytes.TrimSpace(page)) == 0:
@@ -237,7 +238,8 @@ type stencilKey struct {
 	view  reflect.Type
 }
 
-// overlay returns the files of builtin with those of override in place of its own, and the name of each in errors.
+// overlay merges the files of builtin and override; those of override win. It also returns the names of files in error
+// messages.
 func overlay(builtin, override fs.FS, folder string) (files map[string][]byte, shown map[string]string, err error) {
 	files, shown = map[string][]byte{}, map[string]string{}
 	for i, fsys := range []fs.FS{builtin, override} {
@@ -257,7 +259,7 @@ func overlay(builtin, override fs.FS, folder string) (files map[string][]byte, s
 	return files, shown, nil
 }
 
-// WalkTheme reads the files of a folder that belong to a theme. An absent folder has none.
+// WalkTheme visits the files of a folder that belong to a theme. An absent folder is empty.
 func WalkTheme(fsys fs.FS, visit func(name string, data []byte)) error {
 	return walkLinks(fsys, ".", 0, func(name string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) && name == "." {
@@ -284,10 +286,10 @@ func WalkTheme(fsys fs.FS, visit func(name string, data []byte)) error {
 	})
 }
 
-// maxLinks is how many folders that are symbolic links may be within each other.
+// maxLinks limits how deeply folders that are symbolic links may be nested.
 const maxLinks = 8
 
-// walkLinks is fs.WalkDir, and follows folders that are symbolic links: a ConfigMap is mounted so.
+// walkLinks works like fs.WalkDir, but follows folders that are symbolic links, as in a mounted ConfigMap.
 func walkLinks(fsys fs.FS, root string, links int, visit fs.WalkDirFunc) error {
 	return fs.WalkDir(fsys, root, func(name string, d fs.DirEntry, err error) error {
 		if err == nil && d.Type()&fs.ModeSymlink != 0 && !strings.HasPrefix(path.Base(name), ".") {
@@ -302,7 +304,8 @@ func walkLinks(fsys fs.FS, root string, links int, visit fs.WalkDirFunc) error {
 	})
 }
 
-// functions are what templates may call beside html/template's own. None reads the clock or the environment.
+// functions lists the functions of templates in addition to html/template's own. None reads the clock or the
+// environment.
 var functions = template.FuncMap{
 	"date":    func(t time.Time) string { return t.Format("2 January 2006") },
 	"isodate": func(t time.Time) string { return t.Format(time.RFC3339) },
@@ -336,7 +339,7 @@ var functions = template.FuncMap{
 	},
 }
 
-// included is the digest of a template and all it includes, and the names of templates that it includes in vain.
+// included returns the digest of a template with everything that it includes, and the names of missing templates.
 func included(set *template.Template, entry string) (sum digest.Sum, missing []string) {
 	trees := map[string]string{}
 	var visit func(name string)
@@ -388,10 +391,10 @@ func walk(n parse.Node, visit func(string)) {
 	}
 }
 
-// templateError finds the place in what html/template and text/template say.
+// templateError matches the position in an error of html/template or text/template.
 var templateError = regexp.MustCompile(`^(?:html/)?template: ?([^:]+):(\d+)(?::(\d+))?: (.*)$`)
 
-// problem makes an author's problem of a template's error.
+// problem turns a template's error into a Problem.
 func (t *Theme) problem(err error) diag.Problem {
 	p := diag.Problem{Severity: diag.Error, Message: err.Error(), Remedy: "mend the template"}
 	m := templateError.FindStringSubmatch(strings.ReplaceAll(err.Error(), "\n", " "))
@@ -402,7 +405,7 @@ func (t *Theme) problem(err error) diag.Problem {
 	p.Line, _ = strconv.Atoi(m[2])
 	p.Col, _ = strconv.Atoi(m[3])
 	if p.Col > 0 {
-		p.Col++ // the template packages count from 0
+		p.Col++ // the template packages count columns from 0
 	}
 	if lines := strings.Split(t.files[p.File], "\n"); p.Line > 0 && p.Line <= len(lines) {
 		p.Text = lines[p.Line-1]
@@ -413,7 +416,8 @@ func (t *Theme) problem(err error) diag.Problem {
 	return p
 }
 
-// assets makes the theme's files ready to publish: scripts and style sheets made small, each at its digest's address.
+// assets prepares the theme's files for publishing. It minifies scripts and style sheets, and gives each file an
+// address with its digest.
 func assets(files map[string][]byte, shown map[string]string) ([]plan.Asset, error) {
 	m := minify.New()
 	m.AddFunc("text/css", css.Minify)
