@@ -12,7 +12,6 @@ type pages = pagetest.Pages
 
 var (
 	now          = pagetest.Now
-	kindOf       = pagetest.Kind
 	put          = pagetest.Put
 	commit       = pagetest.Commit
 	after        = pagetest.After
