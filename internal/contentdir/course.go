@@ -18,7 +18,7 @@ func (b *builder) singleCourse(r *record) site.Document {
 	c := b.courseOf(r, b.meta(r, name))
 	c.Slug = b.t.translated(c.Slug, b.t.pathLang(r))
 	if c.Published.IsZero() {
-		c.Published = dateIn(date, b.t.s.zone)
+		c.Published = site.OnWall(date, b.t.s.zone)
 	}
 	c.Aliases = aliasesOf(r.p, site.CoursePath(c.Slug))
 	c.Revision = revision(c)
@@ -60,7 +60,7 @@ func (b *builder) course(f *folder) *site.Course {
 				b.warn(own.path, "title", "this course has no title", "set title in the front matter, or begin with a heading")
 			}
 			c = b.courseOf(own, m)
-			c.Slug = firstSlug(own.p.slug, m.Title, "course")
+			c.Slug = site.FirstSlug(own.p.slug, m.Title, "course")
 		} else {
 			c = b.courseOf(own, b.meta(own, name))
 		}
@@ -73,7 +73,7 @@ func (b *builder) course(f *folder) *site.Course {
 		if f.path != "" {
 			title = titleOf(name)
 		}
-		c = &site.Course{Meta: site.Meta{Source: f.path, Title: title, Slug: firstSlug(name, title, "course"), Lang: folderLang(f.path)}}
+		c = &site.Course{Meta: site.Meta{Source: f.path, Title: title, Slug: site.FirstSlug(name, title, "course"), Lang: folderLang(f.path)}}
 	}
 	c.ID = site.ID(courseID(f))
 	if !c.Body.IsZero() {
@@ -289,9 +289,9 @@ func (k *curriculum) lessonSlugs(stages []stage) map[*record]site.Slug {
 }
 
 func (k *curriculum) lessonSlug(r *record) site.Slug {
-	s := firstSlug(r.p.slug, site.LastSegment(r.p.address), lessonName(r), cmpOr(r.p.title, r.p.heading))
+	s := site.FirstSlug(r.p.slug, site.LastSegment(r.p.address), lessonName(r), cmpOr(r.p.title, r.p.heading))
 	if k.stored() {
-		s = firstSlug(r.p.slug, r.p.title)
+		s = site.FirstSlug(r.p.slug, r.p.title)
 	}
 	if s == "" {
 		return "lesson"

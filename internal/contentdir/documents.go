@@ -176,9 +176,9 @@ func (b *builder) meta(r *record, names ...string) site.Meta {
 	if p.hash != 0 {
 		m.Body = site.BodyRef{Doc: m.ID, Format: p.bodyFormat(), Hash: p.hash, Bytes: p.bytes}
 	}
-	m.Slug = firstSlug(append([]string{p.slug, site.LastSegment(p.address)}, append(names, m.Title)...)...)
+	m.Slug = site.FirstSlug(append([]string{p.slug, site.LastSegment(p.address)}, append(names, m.Title)...)...)
 	if p.stored {
-		m.Slug = firstSlug(p.slug, site.LastSegment(p.address), m.Title) // its file is called as import found best
+		m.Slug = site.FirstSlug(p.slug, site.LastSegment(p.address), m.Title) // its file is called as import found best
 	}
 	if m.Slug == "" && p.storedID != "" {
 		m.Slug = site.Slug("untitled-" + digest.String(collOf(r.path) + ":" + p.storedID).String()[:8]) // as it is in the database
@@ -217,7 +217,7 @@ func (b *builder) post(r *record) site.Document {
 	name, dir, date := plainName(r)
 	m := b.meta(r, name)
 	if m.Published.IsZero() {
-		m.Published = dateIn(date, b.t.s.zone)
+		m.Published = site.OnWall(date, b.t.s.zone)
 	}
 	if r.dir.zone == draftZone && !m.Draft {
 		m.Draft, m.Hidden = true, "its folder is one of drafts"
@@ -419,7 +419,7 @@ func (b *builder) page(r *record) site.Document {
 	m := b.meta(r, name)
 	m.Slug = b.t.translated(m.Slug, lang)
 	if m.Published.IsZero() {
-		m.Published = dateIn(date, b.t.s.zone)
+		m.Published = site.OnWall(date, b.t.s.zone)
 	}
 	pg := &site.Page{Meta: m, Weight: r.p.weight, Nav: r.p.nav}
 	segs := []string{}

@@ -6,6 +6,7 @@ import (
 
 	"freshet/internal/diag"
 	"freshet/internal/extjson"
+	"freshet/internal/frontmatter"
 )
 
 // For tests in the _test package.
@@ -41,7 +42,7 @@ func Parse(name string, data []byte) struct {
 } {
 	p, _ := parseFile(name, data, time.UTC)
 	body := ""
-	if cut, prob := prepare(data); prob == nil {
+	if cut, prob := frontmatter.Parse(data); prob == nil {
 		body, _ = bodyOf(name, &cut, nil)
 	}
 	return struct {

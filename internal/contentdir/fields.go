@@ -331,7 +331,7 @@ func (r *reader) take(k fields.Key, f *frontmatter.Field) bool {
 			}
 		}
 	case fields.KeyPublished:
-		if _, ok := boolOf(v); ok || out.stored || v.Kind != frontmatter.Moment && !fields.MeantAsDate(v.Text) {
+		if _, ok := v.Bool(); ok || out.stored || v.Kind != frontmatter.Moment && !fields.MeantAsDate(v.Text) {
 			return ok // what is no date is read by fields.Hiding alone
 		}
 		return r.rankedDate(f, 5*rankStep)
@@ -370,7 +370,7 @@ func (r *reader) take(k fields.Key, f *frontmatter.Field) bool {
 			case "image", "ogimage":
 				r.seo.Image = pictureOf(sf.Val).Src
 			case "noindex":
-				r.seo.NoIndex, _ = boolOf(sf.Val)
+				r.seo.NoIndex, _ = sf.Val.Bool()
 			}
 		}
 	case fields.KeySEOTitle:
@@ -382,7 +382,7 @@ func (r *reader) take(k fields.Key, f *frontmatter.Field) bool {
 	case fields.KeyCanonical:
 		return r.absolute(f, &out.seo.Canonical)
 	case fields.KeyNoIndex:
-		b, _ := boolOf(v)
+		b, _ := v.Bool()
 		out.seo.NoIndex = out.seo.NoIndex || b
 	case fields.KeySEOImage:
 		out.seo.Image = pictureOf(v).Src
@@ -397,7 +397,7 @@ func (r *reader) take(k fields.Key, f *frontmatter.Field) bool {
 	case fields.KeyRedirect:
 		return r.redirect(f)
 	case fields.KeyAddress:
-		if b, ok := boolOf(v); ok && !b && v.Kind != frontmatter.Number { // as Eleventy reads it
+		if b, ok := v.Bool(); ok && !b && v.Kind != frontmatter.Number { // as Eleventy reads it
 			r.unpublished = f.Key + " is " + v.Text
 			return true
 		}
@@ -414,7 +414,7 @@ func (r *reader) take(k fields.Key, f *frontmatter.Field) bool {
 		}
 		out.lang = s
 	case fields.KeyFeatured:
-		out.featured, _ = boolOf(v)
+		out.featured, _ = v.Bool()
 	case fields.KeyViews:
 		if n, ok := site.ParseAmount(v.Text); ok && n >= 0 {
 			out.views = int64(min(n, 1<<62))
@@ -427,11 +427,11 @@ func (r *reader) take(k fields.Key, f *frontmatter.Field) bool {
 		}
 		out.weight, out.weighted = int(n), true
 	case fields.KeyNav:
-		out.nav, _ = boolOf(v)
+		out.nav, _ = v.Bool()
 	case fields.KeyMenu:
 		r.menu(v)
 	case fields.KeyFree:
-		b, ok := boolOf(v)
+		b, ok := v.Bool()
 		if !ok {
 			r.warn(f, "free is neither true nor false, so the lesson is closed", "write free: true or free: false")
 		}
@@ -440,7 +440,7 @@ func (r *reader) take(k fields.Key, f *frontmatter.Field) bool {
 			out.free = 1
 		}
 	case fields.KeyShortcodes:
-		b, ok := boolOf(v)
+		b, ok := v.Bool()
 		out.shortcodesOff = ok && !b
 	case fields.KeyPrice:
 		// A course whose price cannot be read must not pass for a free one.
@@ -515,7 +515,7 @@ func (r *reader) take(k fields.Key, f *frontmatter.Field) bool {
 			r.warn(f, fmt.Sprintf("the %s is %s, which is kept but not shown", f.Key, what), "store a list of modules, each with its lessons")
 		}
 	case fields.KeyClosed:
-		b, ok := boolOf(v)
+		b, ok := v.Bool()
 		if !ok {
 			r.warn(f, "developmentMode is neither true nor false", "write developmentMode: true or developmentMode: false")
 		}
@@ -558,7 +558,7 @@ func (r *reader) notice(f *frontmatter.Field) {
 	}
 	enabled, said := f.Val.Get("enabled"), true
 	if enabled != nil {
-		said, _ = boolOf(enabled)
+		said, _ = enabled.Bool()
 	}
 	message := fields.PlainText(get("message"))
 	switch {
@@ -604,7 +604,7 @@ func (r *reader) date(f *frontmatter.Field, to *time.Time) bool {
 		t, _ := time.Parse(time.RFC3339, f.Val.Text)
 		f.Val.Kind, f.Val.Time, f.Val.Clock = frontmatter.Moment, t, frontmatter.AtInstant
 	}
-	d, ok := dateOf(f.Val, r.zone)
+	d, ok := f.Val.Date(r.zone)
 	problem := fmt.Sprintf("%s %q is not a date", f.Key, diag.Clip(f.Val.Text, 40))
 	remedy := "write it as 2006-01-02 or 2006-01-02T15:04:05Z"
 	if d.Ambiguous {

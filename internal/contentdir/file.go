@@ -2,7 +2,6 @@ package contentdir
 
 import (
 	"bytes"
-	"fmt"
 	"html"
 	_ "image/gif" // sizes of pictures
 	_ "image/jpeg"
@@ -12,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	_ "golang.org/x/image/webp"
 
@@ -24,60 +22,6 @@ import (
 	"freshet/internal/shortcodes"
 	"freshet/internal/site"
 )
-
-// maxBodyBytes is the largest Markdown file that is read.
-const maxBodyBytes = 5 << 20
-
-// prepare checks a Markdown file's bytes and cuts the front matter off.
-func prepare(data []byte) (frontmatter.Parts, *diag.Problem) {
-	if len(data) > maxBodyBytes {
-		return frontmatter.Parts{}, &diag.Problem{Severity: diag.Error, Message: fmt.Sprintf("the file has %d MB or more, too much for a page", maxBodyBytes>>20),
-			Remedy: "part it, or put large data into files of their own"}
-	}
-	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
-		return frontmatter.Parts{}, &diag.Problem{Severity: diag.Error, Line: 1, Col: 1, Message: "the file is UTF-16, not UTF-8", Remedy: "save it as UTF-8"}
-	}
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	if !utf8.Valid(data) {
-		off := 0
-		for off < len(data) {
-			r, n := utf8.DecodeRune(data[off:])
-			if r == utf8.RuneError && n == 1 {
-				break
-			}
-			off += n
-		}
-		start := bytes.LastIndexByte(data[:off], '\n') + 1
-		line, _ := frontmatter.CutLine(data[start:])
-		return frontmatter.Parts{}, &diag.Problem{Severity: diag.Error, Line: bytes.Count(data[:off], []byte("\n")) + 1, Col: utf8.RuneCount(data[start:off]) + 1,
-			Text: clipLine(strings.ToValidUTF8(string(bytes.TrimRight(line, "\r\n")), "�")), Message: fmt.Sprintf("byte %d (0x%02x) is not UTF-8", off, data[off]),
-			Remedy: "save the file as UTF-8"}
-	}
-	if bytes.IndexByte(data, '\n') < 0 {
-		data = bytes.ReplaceAll(data, []byte{'\r'}, []byte{'\n'}) // lines as they ended on old Macs
-	}
-	p, prob := frontmatter.Split(data)
-	if prob != nil {
-		rest := data
-		for range prob.Line - 1 {
-			_, rest = frontmatter.CutLine(rest)
-		}
-		line, _ := frontmatter.CutLine(rest)
-		prob.Text = clipLine(string(bytes.TrimRight(line, "\r\n")))
-	}
-	return p, prob
-}
-
-func clipLine(s string) string {
-	if len(s) <= 200 {
-		return s
-	}
-	cut := 200
-	for !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut]
-}
 
 // bodyOf returns the translated body, and stored HTML and editors' documents as they are. front is the decoded front matter, or nil when it is to be read if needed.
 func bodyOf(name string, p *frontmatter.Parts, front *frontmatter.Value) (string, []shortcodes.Use) {
@@ -116,7 +60,7 @@ func shortcodesOff(front *frontmatter.Value) bool {
 	if v == nil {
 		return false
 	}
-	b, ok := boolOf(v)
+	b, ok := v.Bool()
 	return ok && !b
 }
 
@@ -155,7 +99,7 @@ func paramOf(front *frontmatter.Value) func(string) (string, bool) {
 // depends on the body's text is left out.
 func parseFile(name string, data []byte, zone *time.Location) (out *parsed, body string) {
 	out = &parsed{}
-	p, prob := prepare(data)
+	p, prob := frontmatter.Parse(data)
 	if prob != nil {
 		out.fail(prob)
 		out.dated = dateHint.Match(data[:min(len(data), 4<<10)])
@@ -163,7 +107,7 @@ func parseFile(name string, data []byte, zone *time.Location) (out *parsed, body
 	}
 	front, prob := p.Decode()
 	if prob != nil {
-		prob.Text = clipLine(prob.Text)
+		prob.Text = diag.ClipLine(prob.Text)
 		out.fail(prob)
 		out.dated = dateHint.Match(p.Front)
 		return out, ""
@@ -173,7 +117,7 @@ func parseFile(name string, data []byte, zone *time.Location) (out *parsed, body
 		out.fail(&diag.Problem{Severity: diag.Error, Line: 1, Field: "title", Message: "there is no title", Remedy: "write one in title"})
 	}
 	for i := range out.problems {
-		out.problems[i].Text = clipLine(out.problems[i].Text)
+		out.problems[i].Text = diag.ClipLine(out.problems[i].Text)
 	}
 	out.hold(name, "")
 	if keepsText(&p) {
@@ -199,7 +143,7 @@ func parseFile(name string, data []byte, zone *time.Location) (out *parsed, body
 	}
 	if out.published.IsZero() {
 		if t, ok := datePath(out.address); ok {
-			out.published = dateIn(t, zone)
+			out.published = site.OnWall(t, zone)
 		}
 	}
 	out.dated = !out.published.IsZero()

@@ -67,7 +67,7 @@ func (k *keptText) asText() bool {
 	if v == nil {
 		return false
 	}
-	yes, _ := boolOf(v)
+	yes, _ := v.Bool()
 	return yes
 }
 

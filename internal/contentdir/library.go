@@ -16,6 +16,7 @@ import (
 
 	"freshet/internal/diag"
 	"freshet/internal/extjson"
+	"freshet/internal/frontmatter"
 	"freshet/internal/site"
 )
 
@@ -65,7 +66,7 @@ func OpenLibrary(ctx context.Context, cfg Config) (*Library, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, prob := prepare(data)
+		p, prob := frontmatter.Parse(data)
 		if prob != nil || !p.Stored() {
 			continue
 		}
@@ -327,7 +328,7 @@ func (l *Library) list(dir string) (dirs, files []string, err error) {
 type TooLargeError struct{ Bytes int }
 
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("the document has %d MB as a file, and a content tree reads %d", e.Bytes>>20, maxBodyBytes>>20)
+	return fmt.Sprintf("the document has %d MB as a file, and a content tree reads %d", e.Bytes>>20, frontmatter.MaxBytes>>20)
 }
 
 // Put stores documents, each in the place of the one with its _id, or with its slug where it has no _id, else as a new
@@ -369,7 +370,7 @@ func (l *Library) put(coll string, d extjson.Doc) error {
 		files = encodeCourse(d, path.Dir(name))
 	}
 	for _, f := range files {
-		if len(f.data) > maxBodyBytes {
+		if len(f.data) > frontmatter.MaxBytes {
 			return &TooLargeError{len(f.data)}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"freshet/internal/frontmatter"
 	"freshet/internal/shortcodes"
 )
 
@@ -17,11 +18,11 @@ func (s *Source) Locate(name, address string, front bool) int {
 		return 0
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxBodyBytes+1))
+	data, err := io.ReadAll(io.LimitReader(f, frontmatter.MaxBytes+1))
 	if err != nil {
 		return 0
 	}
-	p, prob := prepare(data)
+	p, prob := frontmatter.Parse(data)
 	if prob != nil {
 		return 0
 	}

@@ -8,7 +8,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"freshet/internal/site"
 )
 
 // A textRank orders the files that are their folder's own text: the lowest is taken.
@@ -261,16 +260,4 @@ func titleOf(name string) string {
 	name = clean(name)
 	r, n := utf8.DecodeRuneInString(name)
 	return string(unicode.ToUpper(r)) + name[n:]
-}
-
-// firstSlug is the first of the names that gives a slug.
-func firstSlug(names ...string) site.Slug {
-	for _, n := range names {
-		if s := site.MakeSlug(n); string(s) == n && s != "" {
-			return site.Slug(n) // which is in memory as long as the document is
-		} else if s != "" {
-			return s
-		}
-	}
-	return ""
 }

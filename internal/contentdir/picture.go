@@ -9,6 +9,7 @@ import (
 
 	"freshet/internal/datauri"
 	"freshet/internal/digest"
+	"freshet/internal/frontmatter"
 	"freshet/internal/site"
 )
 
@@ -82,7 +83,7 @@ func (s *Source) openHeld(doc string, f *site.File) (io.ReadCloser, error) {
 		return nil, absent(err)
 	}
 	defer r.Close()
-	text, err := readAll(io.LimitReader(r, maxBodyBytes+1), nil)
+	text, err := readAll(io.LimitReader(r, frontmatter.MaxBytes+1), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +91,7 @@ func (s *Source) openHeld(doc string, f *site.File) (io.ReadCloser, error) {
 		s.doubt(doc)
 		return nil, site.ErrChanged
 	}
-	parts, prob := prepare(text)
+	parts, prob := frontmatter.Parse(text)
 	if prob != nil {
 		return changed()
 	}

@@ -24,6 +24,7 @@ import (
 
 	"freshet/internal/diag"
 	"freshet/internal/digest"
+	"freshet/internal/frontmatter"
 	"freshet/internal/site"
 )
 
@@ -179,11 +180,11 @@ func (s *Source) Body(_ context.Context, ref site.BodyRef) (site.Body, error) {
 		return site.Body{}, fmt.Errorf("read body of %s: %w", name, err)
 	}
 	defer f.Close()
-	data, err := readAll(io.LimitReader(f, maxBodyBytes+1), make([]byte, 0, ref.Bytes+2048))
+	data, err := readAll(io.LimitReader(f, frontmatter.MaxBytes+1), make([]byte, 0, ref.Bytes+2048))
 	if err != nil {
 		return site.Body{}, fmt.Errorf("read body of %s: %w", name, err)
 	}
-	p, prob := prepare(data)
+	p, prob := frontmatter.Parse(data)
 	if prob != nil {
 		s.doubt(name)
 		return site.Body{}, fmt.Errorf("read body of %s: %w", name, site.ErrChanged)
@@ -606,8 +607,8 @@ func (s *Source) read(ctx context.Context, r *record, st *stat) (bool, error) {
 	var data []byte
 	var body string
 	if r.isMarkdown {
-		if st.size > maxBodyBytes {
-			data = make([]byte, maxBodyBytes+1)
+		if st.size > frontmatter.MaxBytes {
+			data = make([]byte, frontmatter.MaxBytes+1)
 			_, err = io.ReadFull(f, data)
 		} else {
 			data = make([]byte, 0, st.size+512)
@@ -631,7 +632,7 @@ func (s *Source) read(ctx context.Context, r *record, st *stat) (bool, error) {
 	if statOf(after) != *st {
 		return false, errMoving
 	}
-	if !trusted && r.isMarkdown && len(data) <= maxBodyBytes {
+	if !trusted && r.isMarkdown && len(data) <= frontmatter.MaxBytes {
 		r.bytes = digest.Bytes(data)
 	}
 	if r.isMarkdown {

@@ -141,7 +141,7 @@ type decodedFile struct {
 // decodeFields reads a file back. zone is that of dates without one.
 func decodeFields(data []byte, zone *time.Location) (decodedFile, error) {
 	var out decodedFile
-	p, prob := prepare(data)
+	p, prob := frontmatter.Parse(data)
 	if prob != nil {
 		return out, prob
 	}
@@ -158,7 +158,7 @@ func decodeFields(data []byte, zone *time.Location) (decodedFile, error) {
 		case "format":
 			format = site.Format(strings.ToLower(f.Val.Text))
 		case asTextKey:
-			asText, _ = boolOf(f.Val)
+			asText, _ = f.Val.Bool()
 		case holesKey:
 			v, err := storedValue(f.Val, zone)
 			if err != nil {
@@ -203,7 +203,7 @@ func decodeFields(data []byte, zone *time.Location) (decodedFile, error) {
 func storedValue(v *frontmatter.Value, zone *time.Location) (extjson.Value, error) {
 	switch v.Kind {
 	case frontmatter.Boolean:
-		b, _ := boolOf(v)
+		b, _ := v.Bool()
 		return extjson.Truth(b), nil
 	case frontmatter.Number:
 		if n, err := strconv.ParseInt(v.Text, 10, 64); err == nil {
@@ -223,7 +223,7 @@ func storedValue(v *frontmatter.Value, zone *time.Location) (extjson.Value, erro
 		}
 		return extjson.Text(v.Text), nil
 	case frontmatter.Moment:
-		d, _ := dateOf(v, zone)
+		d, _ := v.Date(zone)
 		return extjson.Moment(d.Time), nil
 	case frontmatter.List:
 		out := extjson.List()
@@ -339,7 +339,7 @@ func slugOf(d extjson.Doc) string {
 			names = append(names, strconv.FormatInt(v.Int, 10))
 		}
 	}
-	return string(firstSlug(names...))
+	return string(site.FirstSlug(names...))
 }
 
 // fill puts the items of a list among its holes.

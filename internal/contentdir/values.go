@@ -66,16 +66,6 @@ func (r *reader) menu(v *frontmatter.Value) {
 	}
 }
 
-func boolOf(v *frontmatter.Value) (b, ok bool) {
-	switch strings.ToLower(v.Text) {
-	case "true", "yes", "on", "1":
-		return true, true
-	case "false", "no", "off", "0":
-		return false, true
-	}
-	return false, false
-}
-
 // terms reads tags or categories.
 func (r *reader) terms(v *frontmatter.Value) []string {
 	if r.blanks && v.Kind == frontmatter.Text && !strings.Contains(v.Text, ",") {

@@ -105,6 +105,18 @@ func Sort(ps []Problem) {
 	})
 }
 
+// ClipLine cuts the text of a line that is too long to be shown.
+func ClipLine(s string) string {
+	if len(s) <= 200 {
+		return s
+	}
+	cut := 200
+	for !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut]
+}
+
 // Count counts things: 1 page, 2 pages.
 func Count(n int, thing string) string {
 	if n == 1 {

@@ -62,8 +62,8 @@ const (
 
 func trimLine(line []byte) []byte { return bytes.TrimRight(line, invisible) }
 
-// Split cuts the front matter off. data is valid UTF-8 without a byte order mark.
-func Split(data []byte) (Parts, *diag.Problem) {
+// split cuts the front matter off. data is valid UTF-8 without a byte order mark.
+func split(data []byte) (Parts, *diag.Problem) {
 	p, prob := splitFront(data)
 	if prob != nil {
 		return Parts{}, prob
@@ -85,7 +85,7 @@ func splitFront(data []byte) (Parts, *diag.Problem) {
 	none := Parts{Body: data, BodyLine: 1}
 	at, commented := preamble(data, true)
 	line := 1 + bytes.Count(data[:at], []byte("\n"))
-	first, rest := CutLine(data[at:])
+	first, rest := cutLine(data[at:])
 	if f, ok := fenceOf(first); ok {
 		p, found, prob := splitFence(f, rest, line)
 		if found && (!commented || surelyFront(rest, None) > 0) {
@@ -117,7 +117,7 @@ func splitFront(data []byte) (Parts, *diag.Problem) {
 }
 
 func lineLen(b []byte) int {
-	line, _ := CutLine(b)
+	line, _ := cutLine(b)
 	return len(line)
 }
 
@@ -125,7 +125,7 @@ func lineLen(b []byte) int {
 // the fence is a rule, and what follows is text.
 func splitFence(f fence, rest []byte, line int) (p Parts, found bool, prob *diag.Problem) {
 	end, endLen, lines := closing(rest, f)
-	second, _ := CutLine(rest)
+	second, _ := cutLine(rest)
 	isRule := end < 0 || len(f.mark) > 3 || end > 0 && len(bytes.TrimSpace(second)) == 0
 	upTo := end
 	if end < 0 {
@@ -186,7 +186,7 @@ func splitJSON(data []byte, line int) (Parts, *diag.Problem) {
 				continue
 			}
 			rest := data[i+1:]
-			end, after := CutLine(rest)
+			end, after := cutLine(rest)
 			n := bytes.Count(data[:i+1], []byte("\n"))
 			if len(bytes.TrimSpace(end)) > 0 {
 				after = rest
@@ -200,7 +200,7 @@ func splitJSON(data []byte, line int) (Parts, *diag.Problem) {
 		Message: "the front matter that begins with { has no end", Remedy: "close it with }"}
 }
 
-func CutLine(b []byte) (line, rest []byte) {
+func cutLine(b []byte) (line, rest []byte) {
 	if i := bytes.IndexByte(b, '\n'); i >= 0 {
 		return b[:i+1], b[i+1:]
 	}
@@ -210,7 +210,7 @@ func CutLine(b []byte) (line, rest []byte) {
 // closing finds the line that ends a front matter: where it begins, its length, and how many lines are before it.
 func closing(b []byte, f fence) (pos, length, lines int) {
 	for at := 0; at < len(b); {
-		line, _ := CutLine(b[at:])
+		line, _ := cutLine(b[at:])
 		s := line
 		if f.indented {
 			s = bytes.TrimLeft(s, " \t")
@@ -231,7 +231,7 @@ func closing(b []byte, f fence) (pos, length, lines int) {
 func keyLike(b []byte) bool {
 	for range 20 {
 		var line []byte
-		line, b = CutLine(b)
+		line, b = cutLine(b)
 		s := strings.TrimSpace(string(line))
 		if s == "" || s[0] == '#' {
 			if len(b) == 0 {
@@ -253,7 +253,7 @@ func anyKey(b []byte, end int) bool {
 	b = b[:min(end, 4<<10)]
 	for len(b) > 0 {
 		var line []byte
-		line, b = CutLine(b)
+		line, b = cutLine(b)
 		if m := keyLine.FindSubmatch(line); m != nil && sureKeys[string(m[1])] {
 			return true
 		}
@@ -287,7 +287,7 @@ func preamble(data []byte, headings bool) (n int, commented bool) {
 			i += len(c[0]) + len(c[1])
 			if c[1] == "\n" {
 				end = i
-			} else if line, _ := CutLine(rest[i:]); len(trimLine(line)) == 0 {
+			} else if line, _ := cutLine(rest[i:]); len(trimLine(line)) == 0 {
 				end = i + len(line)
 			}
 			break
@@ -318,7 +318,7 @@ var tellingKeys = set("title", "draft", "status", "published", "slug", "layout")
 func surelyFront(b []byte, d Dialect) int {
 	n, sure, known, telling := 0, 0, 0, false
 	for n < len(b) && n < maxPreamble {
-		line, _ := CutLine(b[n:])
+		line, _ := cutLine(b[n:])
 		if _, ok := fenceOf(line); ok || len(trimLine(line)) == 0 || n > 0 && otherFence.Match(trimLine(line)) {
 			break
 		}
@@ -365,7 +365,7 @@ func strayFront(body []byte, after bool) (line int, what string) {
 	at, _ := preamble(body, false)
 	line = bytes.Count(body[:at], []byte("\n"))
 	rest := body[at:]
-	first, next := CutLine(rest)
+	first, next := cutLine(rest)
 	if after {
 		if surelyFront(next, None) > 0 && closed(first, next) {
 			return line, "a second front matter follows the first"
@@ -378,12 +378,12 @@ func strayFront(body []byte, after bool) (line int, what string) {
 	}
 	inCode := false
 	for n := 0; len(rest) > 0 && n < 10; {
-		first, rest = CutLine(rest)
+		first, rest = cutLine(rest)
 		m := codeFence.FindSubmatch(first)
 		switch {
 		case m != nil && n == 0 && (len(m[1]) == 0 || isLanguage(m[1], "markdown", "md", "mdx", "yaml", "yml")):
 			// The whole of a post that some program has wrapped into a code block.
-			if second, third := CutLine(rest); surelyFront(third, None) > 0 {
+			if second, third := cutLine(rest); surelyFront(third, None) > 0 {
 				if _, ok := fenceOf(second); ok {
 					return line, "the front matter stands in a code block"
 				}

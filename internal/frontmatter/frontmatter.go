@@ -22,6 +22,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"freshet/internal/diag"
+	"freshet/internal/site"
 )
 
 // A Dialect is the language of a front matter.
@@ -149,9 +150,9 @@ func (p *Parts) Problem(line, col int, message, remedy string) *diag.Problem {
 func (p *Parts) LineText(line int) string {
 	rest := p.Front
 	for range line - p.FrontLine {
-		_, rest = CutLine(rest)
+		_, rest = cutLine(rest)
 	}
-	l, _ := CutLine(rest)
+	l, _ := cutLine(rest)
 	return string(bytes.TrimRight(l, "\r\n"))
 }
 
@@ -188,7 +189,7 @@ func (p *Parts) fullYAML() (*Value, *diag.Problem) {
 
 func tabIndent(b []byte) int {
 	for at := 0; at < len(b); {
-		line, _ := CutLine(b[at:])
+		line, _ := cutLine(b[at:])
 		t := bytes.TrimLeft(line, " \t")
 		if lead := line[:len(line)-len(t)]; len(bytes.TrimSpace(t)) > 0 && bytes.IndexByte(lead, '\t') >= 0 {
 			return at
@@ -355,7 +356,7 @@ func (p *Parts) tomlLines() map[string][2]int {
 	line := p.FrontLine - 1
 	for rest := p.Front; len(rest) > 0; {
 		var l []byte
-		l, rest = CutLine(rest)
+		l, rest = cutLine(rest)
 		line++
 		s := strings.TrimSpace(string(l))
 		if strings.HasPrefix(s, "[") && !strings.Contains(s, "=") {
@@ -571,4 +572,30 @@ func (v *Value) Lookup(name string) *Value {
 		v = next
 	}
 	return v
+}
+
+// Date returns the date that a value gives. zone is that of a moment without an offset.
+func (v *Value) Date(zone *time.Location) (site.Date, bool) {
+	if v.Kind != Moment {
+		return site.ParseDate(v.Text, zone)
+	}
+	switch v.Clock {
+	case OnWall:
+		return site.Date{Time: site.OnWall(v.Time, zone)}, true
+	case AtInstant:
+		return site.Date{Time: site.In(v.Time, zone)}, true
+	}
+	_, offset := v.Time.Zone()
+	return site.Date{Time: v.Time.In(site.Offset(offset))}, true
+}
+
+// Bool returns what a value says of true and false; ok is false if it says neither.
+func (v *Value) Bool() (b, ok bool) {
+	switch strings.ToLower(v.Text) {
+	case "true", "yes", "on", "1":
+		return true, true
+	case "false", "no", "off", "0":
+		return false, true
+	}
+	return false, false
 }

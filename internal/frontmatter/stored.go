@@ -30,7 +30,7 @@ func (p *Parts) storedYAML() (v *Value, ok bool) {
 	rest := p.Front
 	for len(rest) > 0 {
 		var raw []byte
-		raw, rest = CutLine(rest)
+		raw, rest = cutLine(rest)
 		line++
 		s := string(bytes.TrimRight(raw, "\r\n"))
 		if strings.IndexByte(s, '\t') >= 0 || !printable(s) {

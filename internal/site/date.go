@@ -519,3 +519,13 @@ func clockHalf(s string) bool {
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// OnWall returns the moment at which the clocks of a zone show the day and time of t. The zero time stays.
+func OnWall(t time.Time, zone *time.Location) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	return In(time.Date(year, month, day, hour, minute, second, t.Nanosecond(), zone), zone)
+}

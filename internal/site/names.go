@@ -309,3 +309,15 @@ func LastSegment(address string) string {
 	}
 	return ""
 }
+
+// FirstSlug returns the slug of the first name that gives one.
+func FirstSlug(names ...string) Slug {
+	for _, n := range names {
+		if s := MakeSlug(n); string(s) == n && s != "" {
+			return Slug(n) // which is in memory as long as the document is
+		} else if s != "" {
+			return s
+		}
+	}
+	return ""
+}
