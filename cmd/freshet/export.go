@@ -11,10 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"freshet/internal/contentdir"
 	"freshet/internal/diag"
 	"freshet/internal/extjson"
 	"freshet/internal/settings"
+	"freshet/internal/stored"
 	"freshet/internal/transfer"
 )
 
@@ -166,7 +166,7 @@ func (inv *invocation) exportTree(ctx context.Context, eff *settings.Effective, 
 	if err != nil {
 		return err
 	}
-	im, err := transfer.NewImporter(transfer.Config{To: to, Collections: []string{contentdir.Blogs, contentdir.Courses}, Check: to.check,
+	im, err := transfer.NewImporter(transfer.Config{To: to, Collections: []string{stored.Blogs, stored.Courses}, Check: to.check,
 		Uploads: &transfer.Uploads{From: eff.Content, To: filepath.Join(dir, "static")}})
 	if err != nil {
 		return err

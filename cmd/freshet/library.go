@@ -14,6 +14,7 @@ import (
 	"freshet/internal/extjson"
 	"freshet/internal/mongodb"
 	"freshet/internal/settings"
+	"freshet/internal/stored"
 	"freshet/internal/transfer"
 )
 
@@ -69,7 +70,7 @@ func openContent(ctx context.Context, dir string, zone *time.Location) (*place, 
 		}
 		return nil, err
 	}
-	return &place{Library: l, name: dir, collections: []string{contentdir.Blogs, contentdir.Courses}, has: l.Has, check: l.Check,
+	return &place{Library: l, name: dir, collections: []string{stored.Blogs, stored.Courses}, has: l.Has, check: l.Check,
 		called: func(coll string) string { return coll }, built: func(string) bool { return true }, close: func() error { return nil }}, nil
 }
 

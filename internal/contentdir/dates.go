@@ -3,7 +3,6 @@ package contentdir
 import (
 	"strings"
 	"time"
-
 )
 
 // dateName splits a leading date off a name: 2024-01-02-title, 2024_01_02 title. A name that is only a date keeps it.

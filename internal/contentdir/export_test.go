@@ -7,6 +7,7 @@ import (
 	"freshet/internal/diag"
 	"freshet/internal/extjson"
 	"freshet/internal/frontmatter"
+	"freshet/internal/stored"
 )
 
 // For tests in the _test package.
@@ -23,16 +24,16 @@ func ParseProblems(name string, data []byte) (problems []diag.Problem, lines int
 // StoreAndRead writes the first file of a document and reads it back; the lists that are files of their own are put
 // back as they were.
 func StoreAndRead(coll string, d extjson.Doc) (extjson.Doc, error) {
-	data := encodePost(d)
-	if coll == Courses {
-		data = encodeCourse(d, "c")[0].data
+	data := stored.EncodePost(d)
+	if coll == stored.Courses {
+		data = stored.EncodeCourse(d, "c")[0].Data
 	}
-	file, err := decodeFields(data, time.UTC)
-	if err == nil && file.list != "" {
-		v, _ := d.Get(file.list)
-		file.doc = file.doc.Set(file.list, v)
+	file, err := stored.Decode(data, time.UTC)
+	if err == nil && file.List != "" {
+		v, _ := d.Get(file.List)
+		file.Doc = file.Doc.Set(file.List, v)
 	}
-	return file.doc, err
+	return file.Doc, err
 }
 
 // Parse tells what of a file may be published.

@@ -16,6 +16,7 @@ import (
 	"freshet/internal/frontmatter"
 	"freshet/internal/shortcodes"
 	"freshet/internal/site"
+	"freshet/internal/stored"
 )
 
 // A parsed is all that one Markdown file says, wherever it lies in the tree. Problems have no File yet.
@@ -121,7 +122,7 @@ func readFields(p *frontmatter.Parts, name string, front *frontmatter.Value, out
 	r := &reader{parts: p, zone: zone, out: out, blanks: strings.Contains("/"+name, "/_posts/") || strings.Contains("/"+name, "/_drafts/")}
 	origin := front.Get("origin")
 	out.stored = origin != nil && origin.Text == frontmatter.OriginMongoDB
-	r.kept = out.stored || keepsText(p) || front.Get(filesKey) != nil
+	r.kept = out.stored || keepsText(p) || front.Get(stored.FilesKey) != nil
 	r.hiding.Authored = !r.kept
 	r.table(front, false)
 	r.hide()
@@ -130,7 +131,7 @@ func readFields(p *frontmatter.Parts, name string, front *frontmatter.Value, out
 	}
 	if out.stored {
 		for _, l := range r.late {
-			if out.draft || !out.says && collOf(name) == Blogs {
+			if out.draft || !out.says && collOf(name) == stored.Blogs {
 				r.warn(l.f, l.message, l.remedy)
 			} else {
 				r.fail(l.f, l.message, l.remedy)

@@ -21,6 +21,7 @@ import (
 	"freshet/internal/frontmatter"
 	"freshet/internal/shortcodes"
 	"freshet/internal/site"
+	"freshet/internal/stored"
 )
 
 // bodyOf returns the translated body, and stored HTML and editors' documents as they are. front is the decoded front matter, or nil when it is to be read if needed.
@@ -113,7 +114,7 @@ func parseFile(name string, data []byte, zone *time.Location) (out *parsed, body
 		return out, ""
 	}
 	readFields(&p, name, front, out, zone)
-	if out.stored && out.title == "" && !out.draft && (out.says || collOf(name) == Courses) {
+	if out.stored && out.title == "" && !out.draft && (out.says || collOf(name) == stored.Courses) {
 		out.fail(&diag.Problem{Severity: diag.Error, Line: 1, Field: "title", Message: "there is no title", Remedy: "write one in title"})
 	}
 	for i := range out.problems {

@@ -12,6 +12,7 @@ import (
 	"freshet/internal/frontmatter"
 	"freshet/internal/prose"
 	"freshet/internal/site"
+	"freshet/internal/stored"
 )
 
 // A keptText is a file of a document of MongoDB's, as far as its text may stand in it: the body, and the fields that
@@ -47,14 +48,14 @@ func (k *keptText) Value(name string) (extjson.Value, bool, error) {
 		v = extjson.Text(k.body)
 	default:
 		f := k.front.Get(name)
-		if f == nil || ownKeys[name] {
+		if f == nil || stored.OwnKeys[name] {
 			f = k.front.Get("$" + name)
 		}
 		if f == nil {
 			return extjson.Value{}, false, nil
 		}
 		var err error
-		if v, err = storedValue(f, time.UTC); err != nil {
+		if v, err = stored.Value(f, time.UTC); err != nil {
 			return v, true, err
 		}
 	}
@@ -63,7 +64,7 @@ func (k *keptText) Value(name string) (extjson.Value, bool, error) {
 }
 
 func (k *keptText) asText() bool {
-	v := k.front.Get(asTextKey)
+	v := k.front.Get(stored.AsTextKey)
 	if v == nil {
 		return false
 	}
@@ -74,7 +75,7 @@ func (k *keptText) asText() bool {
 // keptBody finds the text of a file that holds a document of MongoDB's.
 func keptBody(name string, p *frontmatter.Parts, front *frontmatter.Value) prose.Text {
 	k := &keptText{front: front, body: string(p.Body)}
-	if f := front.Get(bodyKey); f != nil && f.Text != "" {
+	if f := front.Get(stored.BodyKey); f != nil && f.Text != "" {
 		k.field = f.Text
 	} else if len(bytes.TrimSpace(p.Body)) > 0 {
 		k.field = "content" // an author has written a text where there was none
@@ -85,7 +86,7 @@ func keptBody(name string, p *frontmatter.Parts, front *frontmatter.Value) prose
 	}
 	keys := []string{k.field}
 	for i := range front.Fields {
-		if key := front.Fields[i].Key; key != bodyKey {
+		if key := front.Fields[i].Key; key != stored.BodyKey {
 			keys = append(keys, strings.TrimPrefix(key, "$"))
 		}
 	}
@@ -100,7 +101,9 @@ func keptBody(name string, p *frontmatter.Parts, front *frontmatter.Value) prose
 }
 
 // isPost reports whether a file that holds a document of MongoDB's, or a lesson of one, holds a post.
-func isPost(name string, p *frontmatter.Parts) bool { return p.Stored() && collOf(name) == Blogs }
+func isPost(name string, p *frontmatter.Parts) bool {
+	return p.Stored() && collOf(name) == stored.Blogs
+}
 
 // keepText takes up what there is to say of the text of a file that holds a document of MongoDB's. One without a text
 // is left out, unless it is a draft or a course, which is more than its text.
@@ -111,7 +114,7 @@ func (p *parsed) keepText(name string, t *prose.Text, line int) {
 	if !t.Found() {
 		draft := p.draft || !p.says
 		switch {
-		case !p.stored || collOf(name) != Blogs:
+		case !p.stored || collOf(name) != stored.Blogs:
 			if t.Reason != prose.Missing {
 				note(diag.Warning, t.Field, t.Reason, "write it in "+t.Field)
 			}

@@ -18,6 +18,7 @@ import (
 	"freshet/internal/extjson"
 	"freshet/internal/frontmatter"
 	"freshet/internal/site"
+	"freshet/internal/stored"
 )
 
 // A Library keeps documents of the collections blogs and courses as files of a content tree, each as it was given. The
@@ -70,7 +71,7 @@ func OpenLibrary(ctx context.Context, cfg Config) (*Library, error) {
 		if prob != nil || !p.Stored() {
 			continue
 		}
-		file, err := decodeFields(data, l.src.zone)
+		file, err := stored.Decode(data, l.src.zone)
 		if prob, ok := errors.AsType[*diag.Problem](err); ok {
 			prob.File = src.shown(f.path)
 			return nil, prob
@@ -79,8 +80,8 @@ func OpenLibrary(ctx context.Context, cfg Config) (*Library, error) {
 			// What it holds is not known, so nothing can be told from it apart.
 			return nil, fmt.Errorf("%s: %w", src.shown(f.path), err)
 		}
-		if file.stored {
-			l.note(collOf(f.path), f.path, file.doc)
+		if file.Stored {
+			l.note(collOf(f.path), f.path, file.Doc)
 		}
 	}
 	ch, err := src.Scan(ctx, nil)
@@ -91,19 +92,19 @@ func OpenLibrary(ctx context.Context, cfg Config) (*Library, error) {
 		switch d := d.(type) {
 		case *site.Post:
 			if l.byPath[d.Source] == nil {
-				l.add(&kept{coll: Blogs, path: d.Source, slug: string(d.Slug), written: d})
+				l.add(&kept{coll: stored.Blogs, path: d.Source, slug: string(d.Slug), written: d})
 			}
 		case *site.Course:
 			if l.byPath[d.Source] == nil {
-				l.add(&kept{coll: Courses, path: cmp.Or(d.Source, string(d.ID)), slug: string(d.Slug), written: d})
+				l.add(&kept{coll: stored.Courses, path: cmp.Or(d.Source, string(d.ID)), slug: string(d.Slug), written: d})
 			}
 		}
 	}
 	for _, skip := range ch.Skipped {
 		if name := string(skip.ID); l.byPath[name] == nil {
-			k := &kept{coll: Blogs, path: name, bad: errors.New(skip.Reason)}
+			k := &kept{coll: stored.Blogs, path: name, bad: errors.New(skip.Reason)}
 			if r := src.tree.record(name); r != nil && courseAbove(r.dir) != nil {
-				k.coll = Courses
+				k.coll = stored.Courses
 			}
 			l.add(k)
 		}
@@ -115,9 +116,9 @@ func OpenLibrary(ctx context.Context, cfg Config) (*Library, error) {
 // collOf tells the collection of a stored document by where its file lies.
 func collOf(name string) string {
 	if path.Base(name) == "_index.md" {
-		return Courses
+		return stored.Courses
 	}
-	return Blogs
+	return stored.Blogs
 }
 
 func (l *Library) read(name string) ([]byte, error) {
@@ -165,12 +166,12 @@ func idKey(id extjson.Value) string { return string(id.Append(nil, extjson.Canon
 
 // Has reports whether a content tree keeps documents of a collection.
 func (l *Library) Has(_ context.Context, coll string) (bool, error) {
-	return coll == Blogs || coll == Courses, nil
+	return coll == stored.Blogs || coll == stored.Courses, nil
 }
 
 // Check returns a warning about a document that a content tree keeps but cannot show; empty: there is none.
 func (l *Library) Check(coll string, d extjson.Doc) (field, message, remedy string) {
-	if showable(coll, d) {
+	if stored.Showable(coll, d) {
 		return "", "", ""
 	}
 	return "content", "the content is of no form that a Markdown file can show: it is kept among the fields, and its page has no text",
@@ -237,8 +238,8 @@ func (l *Library) doc(ctx context.Context, k *kept) (extjson.Doc, error) {
 	if err != nil {
 		return nil, err
 	}
-	if k.coll != Courses || file.list == "" {
-		return file.doc, nil
+	if k.coll != stored.Courses || file.List == "" {
+		return file.Doc, nil
 	}
 	var modules []extjson.Value
 	dirs, _, err := l.list(path.Dir(k.path))
@@ -252,15 +253,15 @@ func (l *Library) doc(ctx context.Context, k *kept) (extjson.Doc, error) {
 		}
 		modules = append(modules, extjson.Embedded(m))
 	}
-	return file.fill(modules), nil
+	return file.Fill(modules), nil
 }
 
-func (l *Library) decode(name string) (decodedFile, error) {
+func (l *Library) decode(name string) (stored.Decoded, error) {
 	data, err := l.read(name)
 	if err != nil {
-		return decodedFile{}, err
+		return stored.Decoded{}, err
 	}
-	file, err := decodeFields(data, l.src.zone)
+	file, err := stored.Decode(data, l.src.zone)
 	if prob, ok := errors.AsType[*diag.Problem](err); ok {
 		prob.File = l.src.shown(name)
 		return file, prob
@@ -276,20 +277,20 @@ func (l *Library) module(dir string) (extjson.Doc, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := decodedFile{}
+	m := stored.Decoded{}
 	if i := slices.Index(files, path.Join(dir, "_index.md")); i >= 0 {
 		files = slices.Delete(files, i, i+1)
 		if m, err = l.decode(path.Join(dir, "_index.md")); err != nil {
 			return nil, err
 		}
 	} else {
-		m.doc = extjson.Doc{{Key: "title", Value: extjson.Text(titleOf(path.Base(dir)))}}
+		m.Doc = extjson.Doc{{Key: "title", Value: extjson.Text(titleOf(path.Base(dir)))}}
 	}
-	if m.list == "" {
+	if m.List == "" {
 		if len(files) == 0 {
-			return m.doc, nil
+			return m.Doc, nil
 		}
-		m.list = "lessons" // an author has added the first ones
+		m.List = "lessons" // an author has added the first ones
 	}
 	var lessons []extjson.Value
 	for _, name := range files {
@@ -297,9 +298,9 @@ func (l *Library) module(dir string) (extjson.Doc, error) {
 		if err != nil {
 			return nil, err
 		}
-		lessons = append(lessons, extjson.Embedded(lesson.doc))
+		lessons = append(lessons, extjson.Embedded(lesson.Doc))
 	}
-	return m.fill(lessons), nil
+	return m.Fill(lessons), nil
 }
 
 // list gives the folders and the Markdown files of a folder in the order of a course.
@@ -353,7 +354,7 @@ func (l *Library) Put(ctx context.Context, coll string, docs []extjson.Doc) (ref
 }
 
 func (l *Library) put(coll string, d extjson.Doc) error {
-	if coll != Blogs && coll != Courses {
+	if coll != stored.Blogs && coll != stored.Courses {
 		return fmt.Errorf("a content tree keeps no collection %s", coll)
 	}
 	k := l.same(coll, d)
@@ -363,15 +364,15 @@ func (l *Library) put(coll string, d extjson.Doc) error {
 	} else {
 		name = l.newName(coll, d)
 	}
-	var files []outFile
-	if coll == Blogs {
-		files = []outFile{{name, encodePost(d)}}
+	var files []stored.File
+	if coll == stored.Blogs {
+		files = []stored.File{{Name: name, Data: stored.EncodePost(d)}}
 	} else {
-		files = encodeCourse(d, path.Dir(name))
+		files = stored.EncodeCourse(d, path.Dir(name))
 	}
 	for _, f := range files {
-		if len(f.data) > frontmatter.MaxBytes {
-			return &TooLargeError{len(f.data)}
+		if len(f.Data) > frontmatter.MaxBytes {
+			return &TooLargeError{len(f.Data)}
 		}
 	}
 	for _, f := range slices.Backward(files) {
@@ -379,7 +380,7 @@ func (l *Library) put(coll string, d extjson.Doc) error {
 			return err
 		}
 	}
-	if coll == Courses {
+	if coll == stored.Courses {
 		if err := l.prune(path.Dir(name), files); err != nil {
 			return err
 		}
@@ -418,14 +419,14 @@ func (l *Library) forget(k *kept) {
 // newName is where a new document is kept: under its slug, and its _id where that is taken.
 func (l *Library) newName(coll string, d extjson.Doc) string {
 	id, _ := d.Get("_id")
-	slug := slugOf(d)
+	slug := stored.SlugOf(d)
 	if n, ok := markdownName(slug + ".md"); slug == "" || ok && n.text != noText {
 		slug = strings.Trim(slug+"-"+cmp.Or(string(site.MakeSlug(id.Text)), "1"), "-")
 	}
 	slug = cmp.Or(slug, "untitled")
 	for i, try := 0, slug; ; i++ {
 		name, taken := "blog/"+try+".md", "blog/"+try+".md"
-		if coll == Courses {
+		if coll == stored.Courses {
 			name, taken = "courses/"+try+"/_index.md", "courses/"+try
 		}
 		_, err := os.Lstat(l.src.file(taken))
@@ -442,9 +443,9 @@ func (l *Library) newName(coll string, d extjson.Doc) string {
 }
 
 // write brings a file to disk whole.
-func (l *Library) write(f outFile) error {
-	name := l.src.file(f.name)
-	if old, err := os.ReadFile(name); err == nil && bytes.Equal(old, f.data) {
+func (l *Library) write(f stored.File) error {
+	name := l.src.file(f.Name)
+	if old, err := os.ReadFile(name); err == nil && bytes.Equal(old, f.Data) {
 		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
@@ -452,7 +453,7 @@ func (l *Library) write(f outFile) error {
 	}
 	// A name that begins with a dot is no content, should it be left behind.
 	tmp := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".tmp")
-	err := os.WriteFile(tmp, f.data, 0o666)
+	err := os.WriteFile(tmp, f.Data, 0o666)
 	if err == nil {
 		err = os.Rename(tmp, name)
 	}
@@ -464,10 +465,10 @@ func (l *Library) write(f outFile) error {
 }
 
 // prune removes the modules and lessons that a course no longer has. Files that are no Markdown stay.
-func (l *Library) prune(dir string, files []outFile) error {
+func (l *Library) prune(dir string, files []stored.File) error {
 	wanted := map[string]bool{}
 	for _, f := range files {
-		wanted[f.name] = true
+		wanted[f.Name] = true
 	}
 	dirs, _, err := l.list(dir)
 	if err != nil {

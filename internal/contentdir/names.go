@@ -7,7 +7,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
 )
 
 // A textRank orders the files that are their folder's own text: the lowest is taken.

@@ -10,6 +10,7 @@ import (
 	"freshet/internal/contentdir"
 	"freshet/internal/extjson"
 	"freshet/internal/site"
+	"freshet/internal/stored"
 	"freshet/internal/storetest"
 )
 
@@ -23,13 +24,13 @@ func TestStore(t *testing.T) {
 		keys := map[string]string{} // by path, of what was ever there
 		look := func(t *testing.T) {
 			t.Helper()
-			for _, coll := range []string{contentdir.Blogs, contentdir.Courses} {
+			for _, coll := range []string{stored.Blogs, stored.Courses} {
 				err := openLibrary(t, dir).Each(t.Context(), coll, func(d extjson.Doc, where string, err error) error {
 					if err != nil {
 						return err
 					}
 					name, err := filepath.Rel(dir, where)
-					if coll == contentdir.Courses {
+					if coll == stored.Courses {
 						keys[path.Dir(name)] = storetest.KeyOf(coll, d)
 					}
 					keys[name] = storetest.KeyOf(coll, d)

@@ -1,4 +1,6 @@
-package contentdir
+// Package stored writes documents of MongoDB as files and reads them back: every field and its type, in their order, and the text as
+// people write it.
+package stored
 
 import (
 	"bytes"
@@ -22,13 +24,14 @@ import (
 // the text that is shown as the body, letter for letter. A course has a folder for each module and a file for each
 // lesson. What the files hold of their own has keys that no document's field can have: such a field gets a "$".
 const (
-	bodyKey   = "body"   // names the field that the body is, where it stood among the others
-	filesKey  = "files"  // names the list that the folders and files below are
+	BodyKey   = "body"   // names the field that the body is, where it stood among the others
+	FilesKey  = "files"  // names the list that the folders and files below are
 	holesKey  = "holes"  // items of that list that are no documents, by their place
-	asTextKey = "asText" // true: an editor's document that was stored as text
+	AsTextKey = "asText" // true: an editor's document that was stored as text
 )
 
-var ownKeys = set(bodyKey, filesKey, holesKey, asTextKey, "format", "shortcodes", "origin", "<<", "")
+// OwnKeys are the keys of the files' own.
+var OwnKeys = map[string]bool{BodyKey: true, FilesKey: true, holesKey: true, AsTextKey: true, "format": true, "shortcodes": true, "origin": true, "<<": true, "": true}
 
 // The names of the collections that a content tree keeps.
 const (
@@ -36,10 +39,10 @@ const (
 	Courses = "courses"
 )
 
-// An outFile is a file to be written.
-type outFile struct {
-	name string
-	data []byte
+// A File is a file to be written.
+type File struct {
+	Name string
+	Data []byte
 }
 
 // A shownBody is the field of a document that is shown.
@@ -50,7 +53,7 @@ type shownBody struct {
 	asText bool
 }
 
-// A kind of prose.Document: the fields of a document as they are.
+// docText is a prose.Document: the fields of a document as they are.
 type docText extjson.Doc
 
 // String implements prose.Document.
@@ -85,8 +88,8 @@ func shownIn(d extjson.Doc, post bool, names ...string) shownBody {
 	return shownBody{}
 }
 
-// showable reports whether a content tree can show the text of a document of a collection, as far as it has one.
-func showable(coll string, d extjson.Doc) bool {
+// Showable reports whether a content tree can show the text of a document of a collection, as far as it has one.
+func Showable(coll string, d extjson.Doc) bool {
 	if coll == Courses {
 		return true
 	}
@@ -100,15 +103,15 @@ func encodeFields(d extjson.Doc, body shownBody, list string, holes extjson.Doc,
 	for _, f := range d {
 		switch {
 		case body.field != "" && f.Key == body.field:
-			b = fmt.Appendf(b, "%s: %s\n", bodyKey, frontmatter.PlainText(body.field))
+			b = fmt.Appendf(b, "%s: %s\n", BodyKey, frontmatter.PlainText(body.field))
 		case list != "" && f.Key == list:
-			b = fmt.Appendf(b, "%s: %s\n", filesKey, list)
+			b = fmt.Appendf(b, "%s: %s\n", FilesKey, list)
 			if len(holes) > 0 {
 				b = fmt.Appendf(b, "%s: %s\n", holesKey, holes.Append(nil, extjson.Exact))
 			}
 		default:
 			key := f.Key
-			if ownKeys[key] || strings.HasPrefix(key, "$") {
+			if OwnKeys[key] || strings.HasPrefix(key, "$") {
 				key = "$" + key
 			}
 			b = frontmatter.AppendField(b, key, f.Value)
@@ -118,7 +121,7 @@ func encodeFields(d extjson.Doc, body shownBody, list string, holes extjson.Doc,
 		b = fmt.Appendf(b, "format: %s\n", body.format)
 	}
 	if body.asText {
-		b = fmt.Appendf(b, "%s: true\n", asTextKey)
+		b = fmt.Appendf(b, "%s: true\n", AsTextKey)
 	}
 	for _, line := range own {
 		b = append(append(b, line...), '\n')
@@ -130,17 +133,17 @@ func encodeFields(d extjson.Doc, body shownBody, list string, holes extjson.Doc,
 // storedMarks end the front matter of every file that holds a document.
 var storedMarks = []string{"shortcodes: off", "origin: " + frontmatter.OriginMongoDB}
 
-// decoded is what a file says as a document.
-type decodedFile struct {
-	doc    extjson.Doc
-	list   string // the field that folders and files below make
+// Decoded is what a file says as a document.
+type Decoded struct {
+	Doc    extjson.Doc
+	List   string // the field that folders and files below make
 	holes  extjson.Doc
-	stored bool
+	Stored bool
 }
 
-// decodeFields reads a file back. zone is that of dates without one.
-func decodeFields(data []byte, zone *time.Location) (decodedFile, error) {
-	var out decodedFile
+// Decode reads a file back. zone is that of dates without one.
+func Decode(data []byte, zone *time.Location) (Decoded, error) {
+	var out Decoded
 	p, prob := frontmatter.Parse(data)
 	if prob != nil {
 		return out, prob
@@ -153,35 +156,35 @@ func decodeFields(data []byte, zone *time.Location) (decodedFile, error) {
 	for _, f := range front.Fields {
 		switch f.Key {
 		case "origin":
-			out.stored = f.Val.Text == frontmatter.OriginMongoDB
+			out.Stored = f.Val.Text == frontmatter.OriginMongoDB
 		case "shortcodes":
 		case "format":
 			format = site.Format(strings.ToLower(f.Val.Text))
-		case asTextKey:
+		case AsTextKey:
 			asText, _ = f.Val.Bool()
 		case holesKey:
-			v, err := storedValue(f.Val, zone)
+			v, err := Value(f.Val, zone)
 			if err != nil {
 				return out, fmt.Errorf("%s: %w", f.Key, err)
 			}
 			out.holes = v.Doc
-		case bodyKey:
+		case BodyKey:
 			field = f.Val.Text
-			out.doc = append(out.doc, extjson.Field{Key: field})
-		case filesKey:
-			out.list = f.Val.Text
-			out.doc = append(out.doc, extjson.Field{Key: out.list, Value: extjson.List()})
+			out.Doc = append(out.Doc, extjson.Field{Key: field})
+		case FilesKey:
+			out.List = f.Val.Text
+			out.Doc = append(out.Doc, extjson.Field{Key: out.List, Value: extjson.List()})
 		default:
-			v, err := storedValue(f.Val, zone)
+			v, err := Value(f.Val, zone)
 			if err != nil {
 				return out, p.Problem(f.Line, f.Col, fmt.Sprintf("%s: %v", f.Key, err), "write it as mongoexport does")
 			}
-			out.doc = append(out.doc, extjson.Field{Key: strings.TrimPrefix(f.Key, "$"), Value: v})
+			out.Doc = append(out.Doc, extjson.Field{Key: strings.TrimPrefix(f.Key, "$"), Value: v})
 		}
 	}
 	if field == "" && len(bytes.TrimSpace(p.Body)) > 0 {
 		field = "content" // an author has written a text where there was none
-		out.doc = append(out.doc, extjson.Field{Key: field})
+		out.Doc = append(out.Doc, extjson.Field{Key: field})
 	}
 	if field != "" {
 		v := extjson.Text(string(p.Body))
@@ -194,13 +197,13 @@ func decodeFields(data []byte, zone *time.Location) (decodedFile, error) {
 			}
 			v = extjson.Embedded(doc)
 		}
-		out.doc = out.doc.Set(field, v)
+		out.Doc = out.Doc.Set(field, v)
 	}
 	return out, nil
 }
 
-// stored is the value of a document that a value of front matter stands for.
-func storedValue(v *frontmatter.Value, zone *time.Location) (extjson.Value, error) {
+// Value is the value of a document that a value of front matter stands for.
+func Value(v *frontmatter.Value, zone *time.Location) (extjson.Value, error) {
 	switch v.Kind {
 	case frontmatter.Boolean:
 		b, _ := v.Bool()
@@ -228,7 +231,7 @@ func storedValue(v *frontmatter.Value, zone *time.Location) (extjson.Value, erro
 	case frontmatter.List:
 		out := extjson.List()
 		for _, it := range v.Items {
-			item, err := storedValue(it, zone)
+			item, err := Value(it, zone)
 			if err != nil {
 				return out, err
 			}
@@ -238,7 +241,7 @@ func storedValue(v *frontmatter.Value, zone *time.Location) (extjson.Value, erro
 	case frontmatter.Table:
 		d := extjson.Doc{}
 		for _, f := range v.Fields {
-			val, err := storedValue(f.Val, zone)
+			val, err := Value(f.Val, zone)
 			if err != nil {
 				return extjson.Value{}, err
 			}
@@ -249,17 +252,17 @@ func storedValue(v *frontmatter.Value, zone *time.Location) (extjson.Value, erro
 	return extjson.Value{}, nil
 }
 
-// encodePost writes a post.
-func encodePost(d extjson.Doc) []byte {
+// EncodePost writes a post.
+func EncodePost(d extjson.Doc) []byte {
 	return encodeFields(d, shownIn(d, true, "content"), "", nil, storedMarks...)
 }
 
-// encodeCourse writes a course, its modules and its lessons into a folder.
-func encodeCourse(d extjson.Doc, dir string) []outFile {
+// EncodeCourse writes a course, its modules and its lessons into a folder.
+func EncodeCourse(d extjson.Doc, dir string) []File {
 	list := curriculumOf(d)
 	curriculum, _ := d.Get(list)
 	var holes extjson.Doc
-	var out []outFile
+	var out []File
 	if list != "" {
 		for i, m := range curriculum.Items {
 			if !isObject(m) {
@@ -269,8 +272,8 @@ func encodeCourse(d extjson.Doc, dir string) []outFile {
 			out = append(out, encodeModule(m.Doc, path.Join(dir, itemName(i, len(curriculum.Items), m.Doc, "module")))...)
 		}
 	}
-	own := outFile{path.Join(dir, "_index.md"), encodeFields(d, shownIn(d, false, append([]string{"fullDescription", "content"}, fields.Synonyms("fullDescription", keysOf(d))...)...), list, holes, storedMarks...)}
-	return append([]outFile{own}, out...)
+	own := File{path.Join(dir, "_index.md"), encodeFields(d, shownIn(d, false, append([]string{"fullDescription", "content"}, fields.Synonyms("fullDescription", keysOf(d))...)...), list, holes, storedMarks...)}
+	return append([]File{own}, out...)
 }
 
 // curriculumOf returns the name of the field that holds the modules of a course; "" where there is none that files can hold.
@@ -296,14 +299,14 @@ func keysOf(d extjson.Doc) []string {
 	return out
 }
 
-func encodeModule(m extjson.Doc, dir string) []outFile {
+func encodeModule(m extjson.Doc, dir string) []File {
 	list := fields.Lessons(keysOf(m))
 	lessons, _ := m.Get(list)
 	if lessons.Type != extjson.Array || !foldable(lessons.Items) || !slices.ContainsFunc(lessons.Items, isObject) {
 		list = ""
 	}
 	var holes extjson.Doc
-	var out []outFile
+	var out []File
 	if list != "" {
 		for i, l := range lessons.Items {
 			if !isObject(l) {
@@ -311,10 +314,10 @@ func encodeModule(m extjson.Doc, dir string) []outFile {
 				continue
 			}
 			name := path.Join(dir, itemName(i, len(lessons.Items), l.Doc, "lesson")+".md")
-			out = append(out, outFile{name, encodeFields(l.Doc, shownIn(l.Doc, false, "content"), "", nil, "shortcodes: off")})
+			out = append(out, File{name, encodeFields(l.Doc, shownIn(l.Doc, false, "content"), "", nil, "shortcodes: off")})
 		}
 	}
-	return append([]outFile{{path.Join(dir, "_index.md"), encodeFields(m, shownBody{}, list, holes)}}, out...)
+	return append([]File{{path.Join(dir, "_index.md"), encodeFields(m, shownBody{}, list, holes)}}, out...)
 }
 
 func isObject(v extjson.Value) bool { return v.Type == extjson.Object }
@@ -325,11 +328,11 @@ func foldable(items []extjson.Value) bool { return len(items) < 1000 }
 // itemName names the file or folder of an item by its place and what it is called.
 func itemName(i, n int, d extjson.Doc, otherwise string) string {
 	width := max(2, len(strconv.Itoa(n)))
-	return fmt.Sprintf("%0*d-%s", width, i+1, cmp.Or(slugOf(d), otherwise))
+	return fmt.Sprintf("%0*d-%s", width, i+1, cmp.Or(SlugOf(d), otherwise))
 }
 
-// slugOf is the slug that a document has or gets.
-func slugOf(d extjson.Doc) string {
+// SlugOf is the slug that a document has or gets.
+func SlugOf(d extjson.Doc) string {
 	var names []string
 	for _, key := range [...]string{"slug", "title", "moduleName", "name"} {
 		switch v, _ := d.Get(key); v.Type {
@@ -342,8 +345,8 @@ func slugOf(d extjson.Doc) string {
 	return string(site.FirstSlug(names...))
 }
 
-// fill puts the items of a list among its holes.
-func (f *decodedFile) fill(items []extjson.Value) extjson.Doc {
+// Fill puts the items of a list among its holes.
+func (f *Decoded) Fill(items []extjson.Value) extjson.Doc {
 	out := extjson.List()
 	for i := 0; len(items) > 0 || i < len(out.Items)+len(f.holes); i++ {
 		if hole, ok := f.holes.Get(strconv.Itoa(i)); ok {
@@ -356,5 +359,5 @@ func (f *decodedFile) fill(items []extjson.Value) extjson.Doc {
 		out.Items = append(out.Items, items[0])
 		items = items[1:]
 	}
-	return f.doc.Set(f.list, out)
+	return f.Doc.Set(f.List, out)
 }
