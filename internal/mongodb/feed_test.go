@@ -537,12 +537,13 @@ func TestPoll(t *testing.T) {
 func TestPollCounts(t *testing.T) {
 	t.Parallel()
 	const polls = 2 // each counts two collections
+	const every = 20 * time.Millisecond
 	for _, miscount := range []int{0, 3} {
 		r := newResponder(t)
 		r.fill(0, 20)
 		r.miscount = miscount
 		r.stream().refuse = 40573
-		w := watching(t, newFeed(t, open(t, to(r, false)), 20*time.Millisecond), "")
+		w := watching(t, newFeed(t, open(t, to(r, false)), every), "")
 		w.want("the beginning", "")
 		asked := func(name string) int {
 			r.mu.Lock()
@@ -567,9 +568,11 @@ func TestPollCounts(t *testing.T) {
 		}
 		counted(4)
 		before = r.wholeFinds("blogs")
+		start := time.Now()
 		counted(10)
-		if n := r.wholeFinds("blogs") - before; n > 1 {
-			t.Errorf("books wrong by %d: %d censuses in five polls without a change, want at most the one that is due", miscount, n)
+		n, due := r.wholeFinds("blogs")-before, 1+int(time.Since(start)/(12*every)) // polls take longer on a busy machine
+		if n > due {
+			t.Errorf("books wrong by %d: %d censuses in five polls without a change, want at most the %d that are due", miscount, n, due)
 		}
 		_ = w.end()
 	}

@@ -329,7 +329,8 @@ func TestOutage(t *testing.T) {
 			done()
 			load.Wait()
 			for i, s := range all {
-				if took := time.Duration(s.slowest.Load()); took > 200*time.Millisecond {
+				// A judgement that waits for Redis takes as long as Redis is away, which is two seconds and more.
+				if took := time.Duration(s.slowest.Load()); took > 1500*time.Millisecond {
 					t.Errorf("server %d: a judgement took %s", i, took)
 				}
 				if gone, there := s.log.count("are not shared"), s.log.count("are shared with"); gone != 1 || there != 2 {
