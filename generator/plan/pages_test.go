@@ -218,15 +218,15 @@ func TestListPages(t *testing.T) {
 // their neighbours, are; whatever else there is, is not.
 func TestTouched(t *testing.T) {
 	tagged := func(tags ...string) func(*site.Post) { return func(p *site.Post) { p.Tags = tags } }
-	course := func(slug string) site.Document {
-		return &site.Course{Meta: site.Meta{ID: site.ID(slug), Slug: site.Slug(slug), Title: slug, Revision: 1}}
+	course := func(slug, title string) site.Document {
+		return &site.Course{Meta: site.Meta{ID: site.ID(slug), Slug: site.Slug(slug), Title: title, Revision: digest.String(title)}}
 	}
 	all := func() []site.Document {
 		var docs []site.Document
 		for i, tags := range [][]string{{"water"}, {"land"}, {"water"}, {"land"}, {"air"}, {"water"}, {"land"}} {
 			docs = append(docs, post(fmt.Sprint("p", i+1), i+1, tagged(tags...)))
 		}
-		return append(docs, course("b"))
+		return append(docs, course("b", "B"))
 	}
 	feeds := "/atom.xml /feed.json /feed.xml"
 	for _, row := range []struct {
@@ -247,7 +247,8 @@ func TestTouched(t *testing.T) {
 		{"a post that is hidden", post("p7", 7, func(p *site.Post) { p.Tags, p.Draft = []string{"land"}, true }), "",
 			"/ /blog/ /blog/p6/ /blog/p7/ /topic/land/ " + feeds, "/blog/p1/ /blog/page/1/ /topic/water/ /topic/air/"},
 		{"another topic of a post", post("p5", 5, tagged("water")), "", "/blog/p5/ /topic/ /topic/air/ /topic/water/", "/blog/p2/ /blog/page/1/ /topic/land/"},
-		{"a course", course("c"), "", "/ /courses/ /courses/c/", "/blog/p1/ /blog/p7/ /topic/water/ /feed.xml"},
+		{"a course", course("c", "C"), "", "/ /courses/ /courses/c/", "/blog/p1/ /blog/p7/ /topic/water/ /feed.xml"},
+		{"the title of a course", course("b", "Other"), "", "/ /courses/ /courses/b/", "/blog/p1/ /blog/p7/ /topic/water/ /feed.xml"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			was := on(all()...)
@@ -283,6 +284,28 @@ func TestTouched(t *testing.T) {
 	}
 }
 
+// TestNeighbours looks at the posts that a post links to: those before and after it, and the nearest in subject.
+func TestNeighbours(t *testing.T) {
+	tagged := func(tags ...string) func(*site.Post) { return func(p *site.Post) { p.Tags = tags } }
+	p := on(post("a", 1, tagged("water", "land")), post("b", 2, tagged("air")), post("c", 3, tagged("water")), post("d", 4, tagged("land", "water")), post("e", 5, nil))
+	for slug, want := range map[string]string{"a": "newer b, older -, related d c", "c": "newer d, older b, related a d", "e": "newer -, older d, related"} {
+		v := at(t, p, site.PostPath(site.Slug(slug))).View.(*Post)
+		name := func(l *Link) string {
+			if l == nil {
+				return "-"
+			}
+			return strings.TrimPrefix(l.Text, "Post ")
+		}
+		got := "newer " + name(v.Newer) + ", older " + name(v.Older) + ", related"
+		for _, c := range v.Related {
+			got += " " + strings.TrimPrefix(c.Title, "Post ")
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", slug, got, want)
+		}
+	}
+}
+
 // TestHeads is what search engines and previews are told of a page.
 func TestHeads(t *testing.T) {
 	p := on(
@@ -292,6 +315,7 @@ func TestHeads(t *testing.T) {
 		}),
 		post("unsafe", 3, func(p *site.Post) { p.SEO.Canonical, p.Excerpt = "javascript:alert(1)", "" }),
 		post("fluss", 4, func(p *site.Post) { p.Lang, p.Group = "de", 7 }), post("river", 5, func(p *site.Post) { p.Group = 7 }),
+		post("alone", 6, func(p *site.Post) { p.Lang, p.Group = "de", 8 }),
 	)
 	head := func(slug string) Head { return at(t, p, site.PostPath(site.Slug(slug))).View.(*Post).Head }
 	type summary struct {
@@ -320,8 +344,8 @@ func TestHeads(t *testing.T) {
 			t.Errorf("the languages of %s (-want +got):\n%s", slug, diff)
 		}
 	}
-	if h := head("fluss"); h.Lang != "de" || head("plain").Languages != nil {
-		t.Errorf("languages are %q and %v", h.Lang, head("plain").Languages)
+	if h := head("fluss"); h.Lang != "de" || head("plain").Languages != nil || head("alone").Languages != nil {
+		t.Errorf("languages are %q, %v and %v", h.Lang, head("plain").Languages, head("alone").Languages)
 	}
 }
 
