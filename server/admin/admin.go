@@ -135,6 +135,9 @@ func hardened(next http.Handler) http.Handler {
 // allowed lets in who has the token, or, where none is needed, who asks this machine by its own name.
 func (s *Server) allowed(next http.Handler) http.Handler {
 	return s.handle(func(w http.ResponseWriter, r *http.Request) error {
+		if why, refused := wire.RefusedFor(r); refused {
+			return &web.Error{Status: why.Status(), Message: "the head of the request is malformed: " + string(why)}
+		}
 		if s.cfg.Token == "" {
 			if !s.local.Has(r.Host) {
 				return &web.Error{Status: http.StatusMisdirectedRequest, Message: "this listener answers for localhost alone"}

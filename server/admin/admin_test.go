@@ -349,6 +349,17 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	malformed, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer malformed.Close()
+	if _, err := io.WriteString(malformed, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nA B: c\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := http.ReadResponse(bufio.NewReader(malformed), nil); err != nil || res.StatusCode != 400 {
+		t.Errorf("a malformed request gets %v, %v, want 400", res, err)
+	}
 	body, _ := io.ReadAll(res.Body)
 	res.Body.Close()
 	if res.StatusCode != 200 || !strings.Contains(string(body), "go_goroutines") {
