@@ -10,10 +10,10 @@ import (
 // bucketMax is the most addresses a part of the sitemap or the search index holds.
 const bucketMax = 1000
 
-// A bucket is a range of addresses by their key (date, then digest of the path): all keys that begin with the upper
-// bits of prefix. The buckets of a site are the leaves of a binary tree that splits every range with more than
-// bucketMax addresses in two. They depend on the set of addresses alone, and one address more or less changes, splits
-// or merges one of them.
+// A bucket is a range of addresses: those whose key (date, then digest of the path) begins with the upper bits of
+// prefix. The buckets of a site are the leaves of a binary tree that splits every range with more than
+// bucketMax addresses in two. They depend only on the set of addresses. Adding or removing one address changes, splits
+// or merges one bucket.
 type bucket struct {
 	prefix uint64
 	bits   int // of prefix that count, 0 to 64

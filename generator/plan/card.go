@@ -25,7 +25,7 @@ func dirOf(lang string) string {
 	return "ltr"
 }
 
-// language is the document's language and direction.
+// language returns a document's language and writing direction.
 func (p *Planner) language(m *site.Meta) (lang, dir string) {
 	if m == nil || m.Lang == "" {
 		return p.layout.Lang, p.layout.Dir
@@ -33,7 +33,7 @@ func (p *Planner) language(m *site.Meta) (lang, dir string) {
 	return m.Lang, dirOf(m.Lang)
 }
 
-// foreign is the language and direction where they differ from the site's, else nothing.
+// foreign returns a document's language and direction if they differ from the site's, else empty strings.
 func (p *Planner) foreign(m *site.Meta) (lang, dir string) {
 	if m.Lang == "" || m.Lang == p.layout.Lang {
 		return "", ""
@@ -41,7 +41,7 @@ func (p *Planner) foreign(m *site.Meta) (lang, dir string) {
 	return m.Lang, dirOf(m.Lang)
 }
 
-// A card names the first few tags and authors of its post: a post with n of them is on n lists, and would be there with n links.
+// A card names only the first tags and authors of its post. A post with n of them is on n lists; with all n links on each, the lists would grow with n².
 const (
 	cardTags    = 10
 	cardAuthors = 10
@@ -109,8 +109,8 @@ func priceOf(c *site.Course) Price {
 	return out
 }
 
-// money writes an amount with its currency's sign: rupees grouped as in India (1,00,000), others by thousands; cents
-// only where there are some.
+// money formats an amount with the sign of its currency. Rupees are grouped as in India (1,00,000), others by thousands. Cents
+// are written only if there are any.
 func money(amount float64, currency string) string {
 	currency = strings.ToUpper(currency)
 	if currency == "" {
@@ -141,7 +141,7 @@ func money(amount float64, currency string) string {
 	return currency + " " + out
 }
 
-// body makes the HTML that a page shows of a document's body; nil when there is none.
+// body returns a document's body as its page shows it; nil: there is no body.
 func (p *Planner) body(ctx context.Context, pg *Page, b base, doc *markup.Doc) *Body {
 	if doc == nil {
 		return nil
@@ -156,8 +156,8 @@ func (p *Planner) body(ctx context.Context, pg *Page, b base, doc *markup.Doc) *
 	}
 }
 
-// standfirst is the excerpt where it says more than the title and the text that it stands between: one that repeats the
-// title, or was made of the text's beginning, is left out.
+// standfirst returns the text to show between title and body. It is the excerpt, or empty if the excerpt repeats the title or
+// the beginning of the body.
 func standfirst(title, excerpt string, doc *markup.Doc) string {
 	if strings.EqualFold(title, strings.TrimRight(excerpt, ".…")) {
 		return ""
@@ -171,7 +171,7 @@ func standfirst(title, excerpt string, doc *markup.Doc) string {
 	return excerpt
 }
 
-// openingText is the text of the first paragraph in safe HTML, at least so many bytes of it if it is that long.
+// openingText returns the text of the first paragraph of safe HTML: at least atLeast bytes, if there are so many.
 func openingText(h []byte, atLeast int) string {
 	if i := bytes.Index(h, []byte("<p")); i >= 0 {
 		h = h[i:]

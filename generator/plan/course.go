@@ -37,7 +37,7 @@ func (p *Planner) courses(ctx context.Context) (*Page, error) {
 	return p.seal(pg, v), nil
 }
 
-// modules is the curriculum as pages show it; the lesson at current is marked.
+// modules returns the curriculum as pages show it. current is the lesson to mark; nil: none.
 func (p *Planner) modules(c *site.Course, current *site.Lesson) []Module {
 	var out []Module
 	for mi := range c.Modules {

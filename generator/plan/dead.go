@@ -13,7 +13,7 @@ import (
 	"freshet/internal/site"
 )
 
-// dead reports an address in a document that leads nowhere. field is the field that holds it; empty: the body does.
+// dead reports an address that leads nowhere. field is the field of the document that holds it; empty: the body.
 func (p *Planner) dead(pg *Page, b base, what, field, address string) {
 	key := deadAddress{what, field, address}
 	if pg.dead[key] {
@@ -46,10 +46,10 @@ func (p *Planner) dead(pg *Page, b base, what, field, address string) {
 	pg.Problems = append(pg.Problems, prob)
 }
 
-// maxLocated is how many addresses of a kind are looked for in a document's file to tell their lines. Fewer are shown.
+// maxLocated bounds, for each kind of address, for how many the line in the document's file is looked up. Fewer are shown.
 const maxLocated = 50
 
-// A deadAddress is what was reported of a page.
+// A deadAddress is an address that was reported for a page.
 type deadAddress struct{ what, field, address string }
 
 // check reports the addresses of a body that lead nowhere on this site.
@@ -85,8 +85,8 @@ func (p *Planner) check(ctx context.Context, pg *Page, b base, doc *markup.Doc) 
 	}
 }
 
-// leadsTo reports whether the page that an address was found to stand for has the place that a fragment names. What
-// cannot be known is taken to be there.
+// leadsTo reports whether the page that an address leads to has the place that the fragment names. If that cannot be
+// known, it reports true.
 func (p *Planner) leadsTo(ctx context.Context, b base, f found, frag string, places anchors) bool {
 	m := site.MetaOf(f.doc)
 	if m == nil {
@@ -120,11 +120,11 @@ func (p *Planner) leadsTo(ctx context.Context, b base, f found, frag string, pla
 
 var attrText = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;")
 
-// anchors are the ids in bodies that were looked at; the zero BodyRef is the page's own body.
+// anchors holds the ids of bodies that were read. The zero BodyRef stands for the page's own body.
 type anchors map[site.BodyRef]map[string]bool
 
-// has reports whether a fragment is live on the page of a body: an id in it, one of the theme's, or the top. body is asked
-// once.
+// has reports whether the page of a body has the place that a fragment names: an id in the body, an id of the theme, or the top.
+// body is called at most once for each body.
 func (a anchors) has(ref site.BodyRef, body func() *markup.Doc, id string) bool {
 	if id == "" || strings.EqualFold(id, "top") || strings.HasPrefix(id, "fs-") || strings.HasPrefix(id, ":~:") {
 		return true
@@ -141,7 +141,7 @@ func (a anchors) has(ref site.BodyRef, body func() *markup.Doc, id string) bool 
 	return ids[attrText.Replace(id)]
 }
 
-// idsIn are the ids in safe HTML, as they are written there.
+// idsIn returns the ids in safe HTML, as written.
 func idsIn(html []byte) map[string]bool {
 	ids := map[string]bool{}
 	const open = ` id="`
@@ -198,7 +198,7 @@ func (p *Planner) made(at string) bool {
 	return strings.HasPrefix(at, "/blog/page/") && p.listed(p.blogPager(s.Posts()), at)
 }
 
-// listed reports whether a list has a page at an address.
+// listed reports whether one of a list's pages is at an address.
 func (p *Planner) listed(g pager, at string) bool {
 	if at == string(g.root) {
 		return true

@@ -25,7 +25,7 @@ func newest(posts site.Order[*site.Post], n int) []*site.Post {
 	return out
 }
 
-// appendXML appends s with the characters escaped that mean something to XML, and without those XML cannot hold.
+// appendXML appends s as XML text. It escapes characters with a meaning in XML and replaces those that XML cannot hold.
 func appendXML(b []byte, s string) []byte {
 	start := 0
 	for i := 0; i < len(s); {
@@ -57,10 +57,10 @@ func appendXML(b []byte, s string) []byte {
 	return append(b, s[start:]...)
 }
 
-// plainXML are the bytes that stand for themselves in XML: most of a feed.
+// plainXML marks the bytes that need no escape in XML: most of a feed.
 var plainXML = asciiBut("&<>\"", '\n', '\t')
 
-// asciiBut is a table of the printable ASCII characters without some, and of further ones.
+// asciiBut returns a table that marks the printable ASCII characters except those of without, and the bytes of and.
 func asciiBut(without string, and ...byte) (table [256]bool) {
 	for c := byte(' '); c < 0x7f; c++ {
 		table[c] = strings.IndexByte(without, c) < 0
@@ -81,7 +81,7 @@ func appendElement(b []byte, name, text string) []byte {
 // wholeFeeds is how many feeds hold the same posts' whole text.
 const wholeFeeds = 3
 
-// feedTexts are texts that one feed has made and the others have not taken yet.
+// feedTexts holds texts that one feed has made and the other feeds have not used yet.
 type feedTexts struct {
 	mu sync.Mutex
 	of map[site.ID]*feedText
@@ -115,7 +115,7 @@ func (t *feedTexts) take(id site.ID) *feedText {
 // maxFeedBody is the longest HTML of a post that feeds hold whole. Three feeds hold it, escaped, and readers refuse large feeds.
 const maxFeedBody = 512 << 10
 
-// feedBody is the post's whole text with absolute addresses. The assets it shows are published with pg.
+// feedBody returns a post's whole text with absolute addresses. It adds the assets that the text shows to pg.
 func (p *Planner) feedBody(ctx context.Context, pg *Page, post *site.Post) (string, error) {
 	text := p.texts.take(post.ID)
 	text.make.Do(func() { text.html, text.err = p.makeFeedBody(ctx, &text.page, post) })
@@ -142,7 +142,7 @@ func (p *Planner) makeFeedBody(ctx context.Context, pg *Page, post *site.Post) (
 	return string(doc.Append(nil, targets)), nil
 }
 
-// feedDate is the date of the newest post, which is a feed's own date: a feed without news has the same bytes.
+// feedDate returns the date of a feed: that of its newest post. So a feed without news keeps its bytes.
 func feedDate(posts []*site.Post) time.Time {
 	var t time.Time
 	for _, post := range posts {
@@ -153,7 +153,7 @@ func feedDate(posts []*site.Post) time.Time {
 	return t
 }
 
-// rss makes an RSS 2.0 feed; whole says whether items hold the posts' whole text.
+// rss makes an RSS 2.0 feed. If whole is true, its items hold the posts' whole text.
 func (p *Planner) rss(ctx context.Context, path site.Path, title, link string, posts []*site.Post, whole bool, keys ...string) (*Page, error) {
 	draft := &Page{}
 	var b []byte
@@ -265,7 +265,7 @@ func (p *Planner) atom(ctx context.Context) (*Page, error) {
 	return pg, nil
 }
 
-// atomTime is a date as Atom wants it; Atom has no "unknown", so that is the beginning of Unix time.
+// atomTime formats a date for Atom. Atom has no form for an unknown date, so that becomes the beginning of Unix time.
 func atomTime(t time.Time) string {
 	if t.IsZero() {
 		t = time.Unix(0, 0).UTC()
@@ -328,7 +328,7 @@ func (p *Planner) jsonFeed(ctx context.Context) (*Page, error) {
 	return pg, nil
 }
 
-// fixed are the addresses of freshet's own lists that the sitemap names.
+// fixed returns the addresses of freshet's own lists that the sitemap names.
 func (p *Planner) fixed() []site.Path {
 	out := []site.Path{"/"}
 	if p.snap.Posts().Len() > 0 {
@@ -363,7 +363,7 @@ const sitemapType = "application/xml; charset=utf-8"
 
 func sitemapPath(b bucket) site.Path { return site.Path("/sitemap-" + b.name() + ".xml") }
 
-// sitemap is the whole sitemap, or past bucketMax addresses the index of its parts.
+// sitemap makes the sitemap. With more than bucketMax addresses it is an index of parts.
 func (p *Planner) sitemap(context.Context) (*Page, error) {
 	urls := p.snap.URLs()
 	fixed := p.fixed()
@@ -431,7 +431,7 @@ func (p *Planner) searchIndex(context.Context) (*Page, error) {
 	return p.data(searchIndexPath, site.KindFeed, "application/json", b, "list:search"), nil
 }
 
-// searchPart holds what readers search by, for the documents of one bucket, newest first.
+// searchPart makes the part of the search index for the documents of one bucket, newest first.
 func (p *Planner) searchPart(leaf bucket) func(context.Context) (*Page, error) {
 	return func(context.Context) (*Page, error) {
 		var items []site.URLItem
@@ -499,7 +499,7 @@ func (p *Planner) robots(context.Context) (*Page, error) {
 	return p.data("/robots.txt", site.KindFeed, "text/plain; charset=utf-8", []byte(text)), nil
 }
 
-// markdownText is s as one line of Markdown that means nothing but itself.
+// markdownText returns s as one line of Markdown, with all marks escaped.
 func markdownText(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
 	return markdownSigns.Replace(s)

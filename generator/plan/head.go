@@ -13,7 +13,7 @@ import (
 	"freshet/internal/site"
 )
 
-// makeLayout is what all pages of the snapshot share.
+// makeLayout returns what all pages of the snapshot share.
 func (p *Planner) makeLayout() *Layout {
 	s := p.cfg.Site
 	l := &Layout{
@@ -62,7 +62,7 @@ func (p *Planner) makeLayout() *Layout {
 	return l
 }
 
-// absolute is the address with the site's own in front.
+// absolute returns an address of this site with the site's URL in front. Other addresses stay.
 func (l *Layout) absolute(u string) string {
 	if strings.HasPrefix(u, "/") && !strings.HasPrefix(u, "//") {
 		return l.BaseURL + u
@@ -70,7 +70,7 @@ func (l *Layout) absolute(u string) string {
 	return u
 }
 
-// listHead is the metadata of a page that is not one document's.
+// listHead returns the metadata of a page that shows no single document.
 func (p *Planner) listHead(pg *Page, title, description string) Head {
 	full := title + " — " + p.layout.Title
 	if title == "" || title == p.layout.Title {
@@ -82,7 +82,7 @@ func (p *Planner) listHead(pg *Page, title, description string) Head {
 	}
 }
 
-// docHead is the metadata of a document's page.
+// docHead returns the metadata of a document's page.
 func (p *Planner) docHead(pg *Page, b base, m *site.Meta, kind string, cover *Image, doc *markup.Doc) Head {
 	h := p.listHead(pg, cmp.Or(m.SEO.Title, m.Title), cmp.Or(m.SEO.Description, m.Excerpt))
 	h.Type = kind
@@ -111,8 +111,8 @@ func (p *Planner) docHead(pg *Page, b base, m *site.Meta, kind string, cover *Im
 	return h
 }
 
-// languages are the forms of a document in each of its languages, as search engines want them: the document itself is
-// among them, and the site's language also stands for readers of any other (x-default).
+// languages returns the document in each of its languages, itself included, as search engines want them. The page in the
+// site's language is also listed as x-default, for readers of any other language.
 func (p *Planner) languages(pg *Page, m *site.Meta) []Language {
 	var out []Language
 	def := ""
@@ -137,7 +137,7 @@ func (p *Planner) languages(pg *Page, m *site.Meta) []Language {
 	return out
 }
 
-// nameOfLanguage is what speakers of a language call it; the tag itself when that is not known.
+// nameOfLanguage returns a language's own name for itself, or the tag if the name is not known.
 func nameOfLanguage(tag string) string {
 	t, err := language.Parse(tag)
 	if err != nil {
@@ -146,7 +146,7 @@ func nameOfLanguage(tag string) string {
 	return cmp.Or(display.Self.Name(t), tag)
 }
 
-// sectionTitle is the title that the content tree gives the page at path, else the usual one.
+// sectionTitle returns the title that the content tree gives the page at path, or usual.
 func (p *Planner) sectionTitle(pg *Page, path site.Path, usual string) string {
 	if s := p.snap.Section(path); s != nil {
 		pg.from(s)

@@ -66,7 +66,7 @@ func (o ld) strs(name string, items []string) ld {
 	return o.list(name, all)
 }
 
-// appendJSON appends s as a JSON string in which no character means anything to HTML.
+// appendJSON appends s as a JSON string that is safe inside HTML.
 func appendJSON(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')
@@ -92,7 +92,7 @@ func appendJSON(b []byte, s string) []byte {
 	return append(append(b, s[start:]...), '"')
 }
 
-// plainJSON are the bytes that stand for themselves in strings.
+// plainJSON marks the bytes that need no escape in such a string.
 var plainJSON = asciiBut("\"\\<>&")
 
 func graph(items ...ld) template.JS {

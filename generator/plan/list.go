@@ -35,7 +35,7 @@ func (g pager) path(n int) site.Path {
 	return site.Path(fmt.Sprintf("%spage/%d/", g.root, n))
 }
 
-// page is the posts of numbered page n, or with 0 of the first page, newest first.
+// page returns the posts of numbered page n, newest first. Page 0 is the first page.
 func (g pager) page(n int) []*site.Post {
 	from, to := (n-1)*g.perPage, n*g.perPage
 	if n == 0 {
@@ -46,7 +46,7 @@ func (g pager) page(n int) []*site.Post {
 	return posts
 }
 
-// of is the page that holds rank i: 0 for the first page.
+// of returns the number of the page that holds the post of rank i; 0: the first page.
 func (g pager) of(i int) int {
 	if n := i/g.perPage + 1; n <= g.numbered() {
 		return n
@@ -54,7 +54,7 @@ func (g pager) of(i int) int {
 	return 0
 }
 
-// newer and older are the addresses of the neighbouring pages; empty where there is none.
+// newer returns the address of the page with the next newer posts, older that with the next older ones; empty: there is none.
 func (g pager) newer(n int) string {
 	switch {
 	case n == 0:
@@ -113,7 +113,7 @@ func (p *Planner) list(ctx context.Context, g pager, n int, v *List, description
 	return p.seal(pg, v), nil
 }
 
-// intro is the text that the content tree gives a page of freshet's own.
+// intro returns the text that the content tree gives a page that freshet makes.
 func (p *Planner) intro(ctx context.Context, pg *Page, s *site.Page) (*Body, error) {
 	doc, err := p.bodyOf(ctx, &s.Meta)
 	if err != nil || doc == nil {
@@ -170,8 +170,8 @@ func (p *Planner) home(ctx context.Context) (*Page, error) {
 	return p.seal(pg, v), nil
 }
 
-// newestGroups are the posts that the front page shows, newest first, and how many of the newest posts were looked at for
-// them. Of posts that are translations of each other it is the one in the site's language, else the newest.
+// newestGroups returns the posts that the front page shows, newest first, and how many of the newest posts it examined. Of
+// posts that are translations of each other it takes the one in the site's language, else the newest.
 func newestGroups(s *site.Snapshot, lang string) (out []*site.Post, depth int) {
 	posts := s.Posts()
 	shown := map[digest.Sum]bool{}

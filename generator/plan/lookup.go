@@ -32,8 +32,8 @@ func lessonBase(c *site.Course, l *site.Lesson) base {
 	return base{c.ID, l.Source, site.LessonPath(c.Slug, l.Slug), l.Aliases, near(&c.Meta, l.Source)}
 }
 
-// near is where a document's addresses start from in the content tree. A stored document was not written for files, and
-// leads to the same places whether it is in a database or in a file.
+// near returns the path that a document's relative addresses start from in the content tree. A stored document was not written for
+// files: its addresses lead to the same places whether it is in a database or in a file.
 func near(m *site.Meta, source string) string {
 	if m.Stored {
 		return ""
@@ -41,7 +41,7 @@ func near(m *site.Meta, source string) string {
 	return source
 }
 
-// shown is where the document is, as messages have it.
+// shown returns the document's place, for messages.
 func (b base) shown() string { return cmp.Or(b.source, string(b.id)) }
 
 // A found is what an address in a document stands for.
@@ -49,7 +49,7 @@ type found struct {
 	target  markup.Target
 	asset   *Asset // to be published with the page that shows it
 	doc     site.Document
-	missing bool // on this site, and nothing is there
+	missing bool // the address is one of this site, and nothing is there
 }
 
 // A lookup finds what one address in a document stands for. There is no other way from an address to a document or a
@@ -103,7 +103,7 @@ func (p *Planner) resolve(b base, raw string) found {
 
 var nowhere = found{missing: true}
 
-// find looks for a document or a file as all tools write them.
+// find looks for a document or a file, in the spellings of all tools.
 func (l *lookup) find(name string) found {
 	if strings.ContainsAny(name, "\x00\\") {
 		return nowhere
@@ -130,8 +130,8 @@ func (l *lookup) find(name string) found {
 	return l.fromRoots(name)
 }
 
-// origins are the addresses that a relative address may start from: those that the document had in its old system,
-// and its own, with and without a slash at the end.
+// origins returns the addresses that a relative address may start from: the document's former ones and its own, each with
+// and without a slash at the end.
 func (l *lookup) origins() []string {
 	var out []string
 	for _, a := range l.base.aliases {
@@ -209,7 +209,7 @@ func (l *lookup) reference(name string) found {
 // dated is the date that Jekyll wants at the beginning of a post's name.
 var dated = regexp.MustCompile(`^\d{4}-\d{1,2}-\d{1,2}-`)
 
-// shared is how many folders two paths have in common.
+// shared returns the number of folders that two paths have in common.
 func shared(a, b string) int {
 	n := 0
 	x, y := strings.Split(path.Dir(a), "/"), strings.Split(path.Dir(b), "/")
@@ -264,7 +264,7 @@ func withSlash(name string) string {
 	return name + "/"
 }
 
-// webPage is an address less the name or the ending of the file of a web page.
+// webPage cuts the name or the ending of a web page's file off an address.
 func webPage(name string) (stem string, ok bool) {
 	stem = strings.TrimSuffix(name, path.Ext(name))
 	if ext := path.Ext(name); ext != ".html" && ext != ".htm" {
@@ -276,7 +276,7 @@ func webPage(name string) (stem string, ok bool) {
 	return stem, true
 }
 
-// one is the document that has a name.
+// one returns the document with a name.
 func (l *lookup) one(space site.NameSpace, name string) site.Document {
 	n := site.Name{Space: space, Name: name}
 	l.tried = append(l.tried, n)
@@ -292,7 +292,7 @@ type place struct {
 
 func (h place) key() string { return site.SourceKey(h.source) }
 
-// places are the files of the documents that have a name, by the documents' IDs.
+// places yields the files of the documents with a name, by the documents' IDs.
 func (l *lookup) places(space site.NameSpace, name string) func(func(place) bool) {
 	n := site.Name{Space: space, Name: name}
 	l.tried = append(l.tried, n)
@@ -328,7 +328,7 @@ func (l *lookup) to(h place) found {
 	return found{target: markup.Target{URL: at.URL()}, doc: h.doc}
 }
 
-// file publishes a file of the content tree with the page that refers to it, unless it is published anyway.
+// file publishes a file of the content tree with the page that refers to it, unless the file has an address of its own.
 func (l *lookup) file(f *site.File) found {
 	out := found{doc: f, target: markup.Target{URL: f.Public.URL(), Width: f.Width, Height: f.Height}}
 	if f.Public == "" {
@@ -338,7 +338,7 @@ func (l *lookup) file(f *site.File) found {
 	return out
 }
 
-// aliasOf is the page that the former address stands for: a lesson's when it was a lesson's.
+// aliasOf returns the page that a former address leads to. If the address was a lesson's, it is the lesson's page.
 func (p *Planner) aliasOf(d site.Document, alias string) site.Path {
 	if c, ok := d.(*site.Course); ok {
 		for l := range c.OpenLessons() {
@@ -350,7 +350,7 @@ func (p *Planner) aliasOf(d site.Document, alias string) site.Path {
 	return p.pageOf(d, nil)
 }
 
-// pageOf is the address of the page that shows a document, or one of its lessons.
+// pageOf returns the address of the page that shows a document, or one of its lessons.
 func (p *Planner) pageOf(d site.Document, lesson *site.Lesson) site.Path {
 	switch d := d.(type) {
 	case *site.Course:

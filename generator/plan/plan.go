@@ -22,7 +22,7 @@ import (
 	"freshet/internal/site"
 )
 
-// Site is what the settings say of the site.
+// Site holds the settings of the site itself.
 type Site struct {
 	Title, Description string
 	URL                string // absolute, no slash at the end
@@ -104,7 +104,7 @@ type Target struct {
 	Cause string
 	Of    site.ID // the document that is the cause; empty: none is, or several are
 
-	// A site has a target for each of its pages, so that of a document's page is found when it is planned.
+	// A site has a target for each of its pages. To keep targets small, the function for a document's page is looked up when it is needed.
 	plan func(context.Context) (*Page, error)
 	docs *Planner // nil: plan knows what is there
 }
@@ -143,7 +143,7 @@ func (p *Planner) On(snap *site.Snapshot) *Planner {
 	return n
 }
 
-// ConfigSum covers everything that pages depend on besides documents.
+// ConfigSum returns a digest of everything that pages depend on besides documents.
 func (p *Planner) ConfigSum() digest.Sum {
 	h := digest.New()
 	h.Uint64(uint64(p.cfg.Version))
@@ -162,7 +162,7 @@ func (p *Planner) ConfigSum() digest.Sum {
 	return h.Sum()
 }
 
-// Links is what has been learned about links, for RestoreLinks in another process.
+// Links returns what has been learned about links, for RestoreLinks in another process.
 func (p *Planner) Links() map[digest.Sum][]site.ID {
 	p.links.mu.Lock()
 	defer p.links.mu.Unlock()
@@ -178,9 +178,9 @@ func (p *Planner) RestoreLinks(of map[digest.Sum][]site.ID) {
 	}
 }
 
-// linkers remembers which documents tried which names in their links, pictures and covers, so that a change of what
-// a name stands for plans them again. A name that is no longer tried stays until the next start and costs a
-// needless look at the document, no more.
+// linkers remembers which documents use which names in their links, pictures and covers. When a name comes to stand for
+// something else, those documents are planned again. A name that is no longer used stays until the next start; it costs one
+// needless plan of the document.
 type linkers struct {
 	mu sync.Mutex
 	of map[digest.Sum][]site.ID
@@ -194,7 +194,7 @@ func (l *linkers) add(id site.ID, names []site.Name) {
 	if len(names) == 0 {
 		return
 	}
-	alone := []site.ID{id} // for all names that nobody else tries
+	alone := []site.ID{id} // shared by all names that no other document uses
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, n := range names {
@@ -233,7 +233,7 @@ func (p *Planner) seal(pg *Page, view any) *Page {
 	return pg
 }
 
-// data makes a page of ready bytes: their digest is its fingerprint.
+// data makes a page of bytes. Their digest is its fingerprint.
 func (p *Planner) data(path site.Path, kind site.Kind, contentType string, data []byte, keys ...string) *Page {
 	h := digest.New()
 	h.String(contentType)
@@ -252,7 +252,7 @@ func (p *Planner) redirect(from, to site.Path, keys ...string) *Page {
 	}}
 }
 
-// redirectTo makes a permanent redirect to where a document says that its readers are to go.
+// redirectTo makes a permanent redirect to the address that a document names for it.
 func (p *Planner) redirectTo(from site.Path, doc *site.Page) *Page {
 	pg := p.redirect(from, "")
 	pg.Location, pg.Fingerprint = doc.To, digest.String(doc.To)
@@ -260,7 +260,7 @@ func (p *Planner) redirectTo(from site.Path, doc *site.Page) *Page {
 	return pg
 }
 
-// from records that the documents' content is on the page.
+// from records that the page shows content of the documents.
 func (pg *Page) from(docs ...site.Document) {
 	for _, d := range docs {
 		if d == nil {
@@ -280,7 +280,7 @@ func (pg *Page) use(a *Asset) {
 	}
 }
 
-// assetPath is where content of that digest is published under that name.
+// assetPath returns the address of content with that name and digest.
 func assetPath(name string, sum digest.Sum) site.Path {
 	base := path.Base(name)
 	ext := strings.ToLower(path.Ext(base))
@@ -291,7 +291,7 @@ func assetPath(name string, sum digest.Sum) site.Path {
 	return site.Path(fmt.Sprintf("/assets/%s.%s%s", slug, sum, site.CleanExt(ext)))
 }
 
-// ThemeAsset is the theme's file of that name, which stands at an address that names its content.
+// ThemeAsset returns a file of the theme as an asset: its address contains the digest of its content.
 func ThemeAsset(name, contentType string, data []byte) Asset {
 	ext := path.Ext(name)
 	return Asset{
@@ -300,14 +300,14 @@ func ThemeAsset(name, contentType string, data []byte) Asset {
 	}
 }
 
-// Foreign is how many visible documents are in each language other than the site's.
+// Foreign counts the visible documents in each language other than the site's.
 func (p *Planner) Foreign() map[string]int {
 	out := maps.Clone(p.snap.Languages())
 	maps.DeleteFunc(out, func(lang string, _ int) bool { return site.SameLanguage(lang, p.layout.Lang) })
 	return out
 }
 
-// Documents is the number of visible documents that have a page.
+// Documents counts the visible documents that have a page.
 func (p *Planner) Documents() int {
 	return p.snap.Posts().Len() + p.snap.Courses().Len() + p.snap.Pages().Len()
 }

@@ -15,8 +15,8 @@ const (
 	relatedMax   = 3 // are shown
 )
 
-// identity tells documents with equal content apart from others, whatever their names: a page whose document went
-// away finds by it where the content moved to.
+// identity returns a digest of a document's content, whatever its name is. When a document disappears, the digest finds the page
+// that its content moved to.
 func identity(m *site.Meta) digest.Sum { return textSum(m.Title, m.Body) }
 
 func textSum(title string, body site.BodyRef) digest.Sum {
@@ -29,7 +29,7 @@ func textSum(title string, body site.BodyRef) digest.Sum {
 	return h.Sum()
 }
 
-// A Text is what a document, or a lesson, says at the address of its page.
+// A Text is the text of a document or a lesson, with the address of its page.
 type Text struct {
 	ID   site.ID // of the document or lesson
 	Path site.Path
@@ -114,8 +114,8 @@ func (p *Planner) post(ctx context.Context, post *site.Post) (*Page, error) {
 	return p.seal(pg, v), nil
 }
 
-// related are the posts nearest in subject: of the neighbours by date in each of the post's first tags those that
-// share most tags, then the nearest, then by slug. It looks at no more than that, so that a change touches few.
+// related returns the posts nearest in subject. It examines only the neighbours by date in each of the post's first tags, so that
+// a change touches few pages. It orders them by the number of shared tags, then by distance, then by slug.
 func (p *Planner) related(post *site.Post) []*site.Post {
 	type candidate struct {
 		post             *site.Post

@@ -10,12 +10,12 @@ import (
 	"freshet/internal/site"
 )
 
-// fileAsset is the address at which a file of the content tree is published.
+// fileAsset returns a file of the content tree as an asset.
 func fileAsset(f *site.File) *Asset {
 	return &Asset{Path: assetPath(f.Name, f.Revision), Type: ContentType(f.Name), File: f}
 }
 
-// contentTypes are the types of what sites are made of, so that builds do not depend on a machine's mime tables.
+// contentTypes lists the media types of usual files. Builds must not depend on a machine's MIME tables.
 var contentTypes = map[string]string{
 	".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
 	".json": "application/json", ".xml": "application/xml", ".txt": "text/plain; charset=utf-8",
@@ -28,7 +28,7 @@ var contentTypes = map[string]string{
 	".md": "text/markdown; charset=utf-8", ".wasm": "application/wasm",
 }
 
-// ContentType is the media type of a file by its name.
+// ContentType returns the media type of a file by its name.
 func ContentType(name string) string {
 	if t := contentTypes[strings.ToLower(path.Ext(name))]; t != "" {
 		return t
@@ -108,7 +108,7 @@ func extensionOf(contentType string) string {
 	return ""
 }
 
-// embedded is the picture that the address "data:#N" stands for, or nil.
+// embedded returns the picture that the address "data:#N" stands for, or nil.
 func embedded(doc *markup.Doc, address string) *markup.Embedded {
 	number, ok := strings.CutPrefix(address, "data:#")
 	if !ok {

@@ -10,14 +10,14 @@ import (
 	"freshet/internal/site"
 )
 
-// hashedAsset is the form of the addresses that name their content.
+// hashedAsset matches addresses that contain the digest of their content.
 var hashedAsset = regexp.MustCompile(`^/assets/[^/]+\.[0-9a-f]{16}(\.[a-z0-9]+)?$`)
 
 // HashedAsset reports whether an address is one that freshet gives a file by its content, such as
 // /assets/weir.0123456789abcdef.png. Other files in static/assets/ are the site's own.
 func HashedAsset(path site.Path) bool { return hashedAsset.MatchString(string(path)) }
 
-// ownPaths are the addresses that freshet makes itself on every site, and ownTrees what those begin with that it may make.
+// ownPaths are the addresses of the pages that freshet makes on every site. ownTrees are the prefixes of those that it makes on some.
 var (
 	ownPaths = []site.Path{"/", "/blog/", "/topic/", "/courses/", "/search/", "/404.html", "/feed.xml", "/atom.xml", "/feed.json", "/sitemap.xml",
 		"/feed", "/_headers", "/_redirects", "/livez", "/readyz"}
@@ -25,8 +25,8 @@ var (
 	ownLists = []site.Path{"/blog/page/", "/topic/", "/author/"}
 )
 
-// own reports whether freshet itself makes what is at path, or needs a folder there, so that no document, file or alias can have
-// it. Of lists it has those that the snapshot gives rise to: an address below /topic/ is free while there is no such topic.
+// own reports whether freshet itself makes a page at path or needs a folder there. No document, file or alias can have such a
+// path. A list counts only while it exists: an address below /topic/ is free while there is no such topic.
 func (p *Planner) own(path site.Path) bool {
 	for _, own := range ownPaths {
 		if path == own || path+"/" == own {
@@ -78,7 +78,7 @@ func (p *Planner) InTheWay() iter.Seq2[site.Path, *site.File] {
 	}
 }
 
-// planOf plans whatever the snapshot's documents have at path; nil: nothing.
+// planOf returns the function that plans what the snapshot's documents have at path; nil: they have nothing there.
 func (p *Planner) planOf(path site.Path) func(context.Context) (*Page, error) {
 	switch path {
 	case "/robots.txt":
@@ -120,7 +120,7 @@ func (p *Planner) planOf(path site.Path) func(context.Context) (*Page, error) {
 	return nil
 }
 
-// overridable makes one of freshet's own files unless the content tree has its own.
+// overridable returns usual, or, if the content tree has a file at path, a function that publishes the file.
 func (p *Planner) overridable(path site.Path, usual func(context.Context) (*Page, error)) func(context.Context) (*Page, error) {
 	if f, ok := p.snap.Find(site.Name{Space: site.ByPath, Name: string(path)}).(*site.File); ok {
 		return func(context.Context) (*Page, error) { return p.static(f), nil }

@@ -14,7 +14,7 @@ import (
 type touch struct {
 	p, old *Planner
 	cause  string
-	of     site.ID // the document that is it
+	of     site.ID // the document that is the cause
 	seen   map[site.Path]struct{}
 	out    []Target
 }
@@ -30,12 +30,12 @@ func (t *touch) add(path site.Path, plan func(context.Context) (*Page, error)) {
 	t.seen[path] = struct{}{}
 	target := Target{Path: path, Cause: t.cause, Of: t.of, plan: plan}
 	if plan == nil && !t.p.own(path) {
-		target.docs = t.p // where freshet has nothing any more, a file may be
+		target.docs = t.p // freshet makes nothing here any more, but a file may be here
 	}
 	t.out = append(t.out, target)
 }
 
-// at plans what documents have at path, unless freshet has something of its own there.
+// at adds the target for what documents have at path, unless freshet itself makes a page there.
 func (t *touch) at(path site.Path) {
 	if path == "" || t.p.own(path) {
 		return
@@ -76,7 +76,7 @@ func (t *touch) everywhere() {
 	}
 }
 
-// sections plans the lists that exist when they have something in them.
+// sections adds the targets of lists that exist only while they have items.
 func (t *touch) sections() {
 	when := func(path site.Path, has bool, plan func(context.Context) (*Page, error)) {
 		if !has && t.p.snap.Section(path) == nil {
@@ -133,11 +133,11 @@ func (t *touch) listPage(g pager, n int, list func(context.Context, int) (*Page,
 		plan = func(ctx context.Context) (*Page, error) { return list(ctx, n) }
 	}
 	t.add(g.path(n), plan)
-	// A file where the list has a folder comes and goes against it.
+	// A file at the path of the list's folder is published only while the list does not exist.
 	t.fileAt(site.Path(strings.TrimSuffix(string(g.path(n)), "/")))
 }
 
-// fileAt plans a path that a file has, before or after.
+// fileAt adds a path if a file has it, before or after the change.
 func (t *touch) fileAt(path site.Path) {
 	for _, p := range []*Planner{t.p, t.old} {
 		if p == nil {
@@ -272,8 +272,8 @@ func (t *touch) linkers() {
 
 type postChange struct {
 	old, new *site.Post
-	card     bool // what lists show of it changed
-	listed   bool // that, or its date
+	card     bool // what lists show of the document changed
+	listed   bool // the same, or its date changed
 }
 
 // A wideChange is a change with what follows from it: documents that link to what changed are looked at again.
@@ -304,7 +304,7 @@ func (p *Planner) widen(old *Planner, changes []site.Change) []wideChange {
 		if c.New != nil {
 			n := site.Names(c.New)
 			if !wasFile && !isFile && slices.Equal(names, n) {
-				names = nil // whoever links to it finds it where it was
+				names = nil // links to it lead where they led before
 			} else {
 				names = append(names, n...)
 			}
@@ -348,7 +348,7 @@ func modified(d site.Document) time.Time {
 
 func hasID(d site.Document, id site.ID) bool { return d != nil && d.DocID() == id }
 
-// docOf is the document that a change is about.
+// docOf returns the document that a change is about.
 func docOf(c site.Change) site.Document {
 	if c.New != nil {
 		return c.New
@@ -369,7 +369,7 @@ func causeOf(c site.Change) string {
 	return verb + KeyOf(docOf(c))
 }
 
-// KeyOf is a document's name for people and for explain: blog:<slug>, course:<slug>, page:<path> or file:<name>.
+// KeyOf returns a document's name for people and for explain: blog:<slug>, course:<slug>, page:<path> or file:<name>.
 func KeyOf(d site.Document) string {
 	switch d := d.(type) {
 	case *site.Post:
@@ -395,7 +395,7 @@ func isKind[T site.Document](c site.Change) bool {
 	return was || is
 }
 
-// cardChanged reports whether a change shows anywhere but on the document's own page, its sitemap date and feeds.
+// cardChanged reports whether a change shows elsewhere than on the document's own page, in its sitemap date and in feeds.
 func cardChanged(c site.Change) bool {
 	if c.Old == nil || c.New == nil {
 		return true

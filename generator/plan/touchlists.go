@@ -8,7 +8,7 @@ import (
 	"freshet/internal/site"
 )
 
-// neighbours plans the posts that show a post as their neighbour or as related.
+// neighbours adds the posts that show a post as their neighbour or as related.
 func (t *touch) neighbours(c postChange) {
 	if !c.card {
 		return
@@ -33,8 +33,8 @@ func (t *touch) neighbours(c postChange) {
 	near(t.p.snap, c.new)
 }
 
-// translations plans the documents that name a document as their translation. Where the front page shows only one of
-// them, it may be another now.
+// translations adds the documents that name a document as their translation. The front page shows only one of them, and it
+// may be another one now.
 func (t *touch) translations(c site.Change) {
 	for _, side := range []struct {
 		snap *site.Snapshot
@@ -71,7 +71,7 @@ func authorSlugs(post *site.Post) []site.Slug {
 	return out
 }
 
-// termSlugs are the terms of all changed posts, before and after.
+// termSlugs returns the terms of all changed posts, before and after the changes.
 func (t *touch) termSlugs(posts []postChange, of func(*site.Post) []site.Slug) []site.Slug {
 	var out []site.Slug
 	for _, c := range posts {
@@ -172,7 +172,7 @@ func amongNewest(posts site.Order[*site.Post], post *site.Post, n int) bool {
 // list plans the pages of a list that changes to its posts touch: of a post that stays in its place the page that
 // shows it, of one that comes, goes or moves its page and all newer ones.
 func (t *touch) list(was, is pager, posts []postChange, list func(context.Context, int) (*Page, error)) {
-	from := -1 // first rank that is not as it was
+	from := -1 // first rank whose post changed
 	for _, c := range posts {
 		switch {
 		case c.old != nil && c.new != nil && c.old.Published.Equal(c.new.Published) && c.old.Slug == c.new.Slug:
