@@ -9,7 +9,7 @@ import (
 	"freshet/server/guard"
 )
 
-// An arrival is what the checks see of a request. The loop of package wire and net/http fill it alike.
+// An arrival is what the checks know about a request. Both the loop of package wire and net/http fill it.
 type arrival struct {
 	refused  wire.Reason // not empty: it is malformed
 	host     string
@@ -68,7 +68,7 @@ func (s *Server) standing(to []guard.Field, res *web.Response, a *arrival) []gua
 	return to
 }
 
-// malformed notes a request that package wire has refused, and returns the answer.
+// malformed records a request that package wire has refused, and returns the answer.
 func (s *Server) malformed(res *web.Response, why wire.Reason) *web.Error {
 	res.Rule = vetRule(why)
 	s.metrics.refused(res.Rule)
@@ -82,7 +82,7 @@ func (s *Server) malformed(res *web.Response, why wire.Reason) *web.Error {
 	return &web.Error{Status: why.Status(), Message: msg, Close: true}
 }
 
-// misdirected notes a request for a host that the server does not answer for, and returns the answer. Pages do not depend on the Host
+// misdirected records a request for a host that the server does not answer for, and returns the answer. Pages do not depend on the Host
 // header, but a cache in front of the server could store one under the other name.
 func (s *Server) misdirected(res *web.Response, host string) *web.Error {
 	res.Rule = misdirected

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A crowdedListener tells when there is no file descriptor left for a reader. Those who called Accept try again soon.
+// A crowdedListener logs when there is no file descriptor left for a connection. The caller of Accept tries again soon.
 type crowdedListener struct {
 	net.Listener
 	s *Server

@@ -23,8 +23,8 @@ const (
 //	event: problems   data: the problems as a JSON array; empty: none any more. Sent to a new page too, if there are any
 //	event: reload     data: {}. The pages are to be loaded anew
 //
-// The zero value is ready. A page that does not read misses nothing but repetitions: each has at most one of each
-// event waiting.
+// The zero value is ready. At most one event of each kind waits for a page, so a page that does not read misses only
+// repetitions.
 type DevEvents struct {
 	mu       sync.Mutex // protects what follows
 	clients  map[*devClient]struct{}
@@ -46,7 +46,7 @@ func (d *DevEvents) Reload() {
 	d.tell(func(c *devClient) { c.reload = true })
 }
 
-// Problems tells all pages, and those that will come, what is wrong now; none clears it.
+// Problems tells all pages, and pages that connect later, what is wrong now. An empty list clears it.
 func (d *DevEvents) Problems(ps []diag.Problem) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -61,7 +61,7 @@ func (d *DevEvents) Problems(ps []diag.Problem) {
 	d.tell(func(c *devClient) { c.problems = true })
 }
 
-// tell marks what waits for every client and wakes it. d.mu is held.
+// tell sets the events that wait for every client, and wakes the clients. The caller holds d.mu.
 func (d *DevEvents) tell(mark func(*devClient)) {
 	for c := range d.clients {
 		mark(c)

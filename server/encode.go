@@ -6,7 +6,7 @@ import (
 	"freshet/internal/encoding"
 )
 
-// encoders make encoded forms, a bounded number at a time.
+// encoders bounds how many encoded forms are made at a time.
 type encoders struct {
 	*encoding.Encoder
 	slots chan struct{}

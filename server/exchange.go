@@ -170,7 +170,7 @@ func (s *Server) refuse(p *wire.Request, x *exchange, e *web.Error) {
 	x.res.Bytes = int64(sent)
 }
 
-// A paper is a ResponseWriter that collects an answer to be sent later.
+// A paper is a ResponseWriter that collects an answer, which is sent later.
 type paper struct {
 	header http.Header
 	body   bytes.Buffer
@@ -199,7 +199,7 @@ func appendFields(head []byte, fields []field) []byte {
 	return head
 }
 
-// appendField appends a header. What values hold was made by us; keys and addresses are percent-encoded.
+// appendField appends a header. It escapes nothing: values are made by the server, and keys and addresses in them are percent-encoded.
 func appendField(head []byte, name, value string) []byte {
 	head = append(head, name...)
 	head = append(head, ": "...)

@@ -21,11 +21,12 @@ import (
 	"freshet/internal/site"
 )
 
-// A Folder is any static tree as a Site: the public folder of freshet or of another generator. A file that changes is
-// seen within a second, and at once if it had changed in the seconds before. Hidden files are not served, .well-known excepted, nor is anything outside of the folder, whatever
-// symbolic links say. A file called _redirects holds redirects as Netlify and Cloudflare read them.
+// A Folder serves any static tree: the public folder of freshet or of another generator. A changed file is seen within a
+// second, or at once if it had also changed in the seconds before. Hidden files are not served, except .well-known. Nothing
+// outside the folder is served, wherever symbolic links lead. A file called _redirects holds redirects in the syntax of Netlify
+// and Cloudflare.
 //
-// A Folder is one Generation that never ends; it promises no more consistency than the file system does.
+// A Folder is one Generation that lasts for ever. It is as consistent as the file system.
 type Folder struct {
 	root *os.Root
 	log  *slog.Logger
@@ -72,8 +73,8 @@ func (f *Folder) Current() Generation { return f }
 // Number implements Generation.
 func (f *Folder) Number() uint64 { return 0 }
 
-// unreadable stands for a file that may well be there but could not be looked at: reading it fails, and that is an
-// error, not an absence.
+// unreadable stands for a file that may exist but could not be examined. Reading it is an error: it is not known to be
+// absent.
 const unreadable = -1
 
 // Lookup implements Generation.
@@ -91,7 +92,7 @@ func (f *Folder) Lookup(p site.Path) (*site.Entry, bool) {
 	return nil, false
 }
 
-// follow makes the entry that a redirect rule means.
+// follow makes the entry of a redirect rule.
 func (f *Folder) follow(p site.Path, r matched) (*site.Entry, bool) {
 	switch {
 	case r.status == 200:
@@ -142,8 +143,8 @@ func (f *Folder) file(p site.Path) (*site.Entry, bool) {
 	}
 }
 
-// same returns what is known of a file that has not changed; nil: it may have. One system call tells, where looking through the root takes one
-// for each folder: what is the same file was found inside, however it is reached.
+// same returns what is known of a file that has not changed; nil: it may have changed. This takes one system call; a look-up through
+// os.Root takes one for each folder. It is safe: the same file was found inside the folder before, whatever way leads to it.
 func (f *Folder) same(name string) *folderFile {
 	f.mu.Lock()
 	known := f.files[name]
@@ -177,8 +178,8 @@ func fileName(p string) (string, bool) {
 	return name, true
 }
 
-// trulyMissing tells that there is nothing to serve from that we could not look. A name that leads outside of the
-// folder, and a file that the server may not read, are meant not to be served.
+// trulyMissing reports whether an error means that there is nothing to serve. A name that leads outside the folder, and a
+// file that the server may not read, are not to be served either.
 func trulyMissing(err error) bool {
 	for _, is := range []error{fs.ErrNotExist, fs.ErrPermission, syscall.ENOTDIR, syscall.ENAMETOOLONG, syscall.ELOOP, syscall.EINVAL} {
 		if errors.Is(err, is) {
@@ -200,7 +201,7 @@ func (f *Folder) hash(name string, info fs.FileInfo) (*folderFile, error) {
 	if info.Size() <= largeBytes {
 		return f.rehash(name)
 	}
-	// Everybody would read the whole of a new film at once.
+	// Without this, every request for a new large file would read all of it at the same time.
 	got, err, _ := f.flights.Do(name, func() (any, error) { return f.rehash(name) })
 	if err != nil {
 		return nil, err
@@ -208,7 +209,7 @@ func (f *Folder) hash(name string, info fs.FileInfo) (*folderFile, error) {
 	return got.(*folderFile), nil
 }
 
-// rehash reads a file to know it.
+// rehash reads a file and stores its digest and size.
 func (f *Folder) rehash(name string) (*folderFile, error) {
 	began := time.Now()
 	file, err := f.open(name)
@@ -370,7 +371,7 @@ func (f *Folder) rules() *redirects {
 	return next
 }
 
-// forget drops what is known of a file that is gone. Its number stays its own, should it come back.
+// forget drops what is known of a file that is gone. The file keeps its number in case it comes back.
 func (f *Folder) forget(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -13,21 +13,21 @@ import (
 )
 
 const (
-	// unpurgedAge bounds how long a CDN may keep a page when nobody has shown that a purge reaches it.
+	// unpurgedAge bounds how long a CDN may keep a page while purges are not known to reach it.
 	unpurgedAge = 60 * time.Second
 	// whileRevalidate is how long a CDN may go on answering with a page while it asks for the next one.
 	whileRevalidate = 60 * time.Second
 	// ifError is how long a CDN may go on answering with a page when the server is away.
 	ifError = 24 * time.Hour
-	// jitters is how many different ages pages are given, so that a CDN does not come back for all at once: path by
-	// path between three quarters of the full age and all of it.
+	// jitters is the number of different ages of pages, from three quarters of the full age to all of it. They differ by path, so
+	// that a CDN does not fetch all pages at once.
 	jitters = 64
 )
 
 // jitter picks one of the ages by path, the same on every server.
 func jitter(p site.Path) uint8 { return uint8(digest.String(string(p)) % jitters) }
 
-// freshness tells how fresh the site is, as header values that are made once a second.
+// freshness makes the header values that depend on how fresh the site is, once a second.
 type freshness struct {
 	revalidate, maxStale time.Duration
 	refuse               bool        // when maxStale is reached
@@ -64,7 +64,7 @@ func (f *freshness) at(now time.Time) *moment {
 		return m
 	}
 	if m != nil && now.Unix()-m.second == 1 {
-		// While one request asks when the site was verified, the others go on with what was true just now.
+		// While one request asks when the site was verified, the others use the last answer.
 		if !f.next.TryLock() {
 			return m
 		}
@@ -81,7 +81,7 @@ func (f *freshness) at(now time.Time) *moment {
 	return m
 }
 
-// tell says when readers begin or cease to get what is stale, or nothing.
+// tell logs when readers begin or cease to get stale pages, or errors instead of pages.
 func (f *freshness) tell(was, is *moment) {
 	if was == nil {
 		was = &moment{fresh: true}
@@ -136,5 +136,5 @@ func (f *freshness) moment(now time.Time) *moment {
 // maxTTL is ten years in seconds.
 const maxTTL = 10 * 365 * 86400
 
-// value makes a header value that can be shared: appending to it copies it.
+// value makes a header value that may be shared, because appending to it copies it.
 func value(s string) []string { return []string{s} }

@@ -26,12 +26,12 @@ func health(w http.ResponseWriter, r *http.Request, status int, contentType, bod
 	return nil
 }
 
-// livez says that the process answers. Nothing else is looked at: a restart would mend nothing else.
+// livez reports that the process answers. It checks nothing else, because a restart would mend nothing else.
 func (s *Server) livez(w http.ResponseWriter, r *http.Request) error {
 	return health(w, r, http.StatusOK, "text/plain; charset=utf-8", "ok\n")
 }
 
-// A Status is what /readyz tells. Refused does not make the server unready: pages are served as they are.
+// A Status is the answer of /readyz. Refused builds do not make the server unready: it serves the pages it has.
 type Status struct {
 	Ready      bool           `json:"ready"`
 	Reason     string         `json:"reason,omitempty"`
@@ -42,8 +42,8 @@ type Status struct {
 	Refused    []site.Refusal `json:"refused,omitempty"`
 }
 
-// Status tells whether readers should be sent here: a site is loaded and the server is not draining. It does not
-// depend on any source or database: without them the site is served all the same.
+// Status reports whether readers should be sent here: a site is loaded, and the server is not draining. It does not
+// depend on a source or a database, because the site is served without them.
 func (s *Server) Status() Status {
 	var v Status
 	gen := s.cfg.Site.Current()
@@ -72,7 +72,7 @@ func (s *Server) Status() Status {
 	return v
 }
 
-// readyz tells the status to probes.
+// readyz answers probes with the status.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 	v := s.Status()
 	status := http.StatusOK

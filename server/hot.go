@@ -66,7 +66,7 @@ func (p *pages) recall(ask *question, now time.Time) bool {
 	return true
 }
 
-// mostHot bounds what is remembered of a client's words.
+// mostHot bounds the bytes of a client's headers in a remembered question.
 const mostHot = 512
 
 // remember keeps which version answered ask.

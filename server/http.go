@@ -89,7 +89,7 @@ func (s *Server) find(ctx context.Context, ask *question, res *web.Response) ans
 	s.metrics.outcomes[a.Outcome].Inc()
 	if a.Err != nil {
 		s.metrics.unreadable.Inc()
-		// A page that cannot be read stays so, request after request, until somebody acts: once a second is enough.
+		// A page that cannot be read stays so until somebody acts. One record a second is enough.
 		if s.trouble.worth(res.Start, time.Second) {
 			s.log.Error("page cannot be read", "request_id", res.ID(), "page", ask.Path, "status", a.Status, "error", a.Err)
 		}
@@ -161,7 +161,7 @@ func patience(w http.ResponseWriter, size int64) {
 	}
 }
 
-// uncachedError takes the page's cache headers from an answer that http.ServeContent made an error.
+// uncachedError removes the page's cache headers from an error of http.ServeContent.
 type uncachedError struct{ http.ResponseWriter }
 
 func (w uncachedError) WriteHeader(status int) {
@@ -182,10 +182,10 @@ func (w uncachedError) WriteHeader(status int) {
 
 func (w uncachedError) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// trouble bounds how often the same kind of trouble is told to the log.
+// trouble bounds how often the same kind of trouble is logged.
 type trouble struct{ last atomic.Int64 } // when it was, in Unix time
 
-// worth reports whether nothing was said for a while.
+// worth reports whether it is time to log again.
 func (t *trouble) worth(now time.Time, while time.Duration) bool {
 	last := t.last.Load()
 	return now.Unix()-last >= int64(while/time.Second) && t.last.CompareAndSwap(last, now.Unix())

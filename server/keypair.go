@@ -12,9 +12,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// A KeyPair is a certificate and its key in files, which are read again when they change: who renews a certificate
-// need tell nobody. A pair that does not fit together, or cannot be read, is told to the log, and the last one that
-// could be used stays in use. The log also says once a day that it ends soon, and then that it has ended.
+// A KeyPair is a certificate and its key in files. They are read again when they change, so a renewed certificate needs no
+// restart. If they do not fit together or cannot be read, that is logged, and the last usable pair stays in use. A certificate
+// that expires soon, or has expired, is logged once a day.
 type KeyPair struct {
 	certFile, keyFile string
 	log               *slog.Logger
@@ -26,7 +26,7 @@ type KeyPair struct {
 	checked time.Time
 }
 
-// checkEvery is how often the files are looked at, at most: when somebody shakes hands.
+// checkEvery is the least time between two checks of the files. Handshakes trigger them.
 const checkEvery = time.Second
 
 // OpenKeyPair reads a certificate with its chain, and its key, from PEM files. The logger may be nil.
@@ -47,7 +47,7 @@ func OpenKeyPair(certFile, keyFile string, log *slog.Logger) (*KeyPair, error) {
 	return k, nil
 }
 
-// Config is how a server with this certificate speaks TLS.
+// Config returns the TLS configuration of a server with this certificate.
 func (k *KeyPair) Config() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
@@ -118,7 +118,7 @@ func firstName(leaf *x509.Certificate) string {
 	return ""
 }
 
-// expiryDesc is what automatic certificates tell as well, see package acme: there are these or those.
+// expiryDesc describes a metric that automatic certificates have too, see package acme. A server has only one of the two.
 var expiryDesc = prometheus.NewDesc("freshet_server_certificate_expiry_timestamp_seconds",
 	"When the certificate expires, in seconds since 1970, by its first name.", []string{"host"}, nil)
 

@@ -7,17 +7,17 @@ import (
 	"freshet/internal/site"
 )
 
-// A Late knows the pages that the site will have and has not yet: those that a first build left for later.
+// A Late knows the pages that a first build has deferred: the site will have them soon.
 type Late interface {
-	// Await waits for the page at a path if it is one of them. It reports whether it was; the error says that it is not
-	// there yet all the same.
+	// Await waits until the page at a path is built, if it was deferred. left reports whether it was. An error means that the page
+	// is not built yet.
 	Await(ctx context.Context, path site.Path) (left bool, err error)
 }
 
 // latePatience is how long a reader waits for a page that is being made.
 const latePatience = 3 * time.Second
 
-// late answers for a page that the site had not when it was looked for, and may have soon.
+// late answers for a page that was not found but may have been deferred.
 func (s *Server) late(ctx context.Context, ask *question, missed answer) answer {
 	ctx, cancel := context.WithTimeout(ctx, latePatience)
 	defer cancel()

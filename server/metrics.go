@@ -14,7 +14,7 @@ import (
 	"freshet/internal/wire"
 )
 
-// codes are the statuses that are counted by themselves; others are "other".
+// codes are the statuses with a label of their own. All others are "other".
 var codes = []int{
 	200, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 406, 408, 409, 410, 412, 413, 415, 416, 421, 422, 429, 431,
 	500, 501, 502, 503, 504,
@@ -23,7 +23,7 @@ var codes = []int{
 // buckets of response times, in seconds: pages take tens of microseconds; 0.5 and 1 are the targets for P95 and P99.
 var buckets = []float64{.00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
-// metrics are what the server counts. All are looked up once: counting a request is a few additions. No label comes
+// metrics are the server's counters. They are looked up once, so counting a request is a few additions. No label comes
 // from a request.
 type metrics struct {
 	routes     []routeMetrics // by number
@@ -118,7 +118,7 @@ func newMetrics(reg prometheus.Registerer, routes []string) (*metrics, error) {
 // misdirected is the rule of requests for other hosts.
 const misdirected = "misdirected"
 
-// refused counts a refusal by the rule that stands in the access record.
+// refused counts a refusal by its rule, as in the access record.
 func (m *metrics) refused(rule string) { m.refusals[rule].Inc() }
 
 // vetRule is the rule of a request that was refused before net/http read it.
@@ -189,7 +189,7 @@ func oneIf(b bool) float64 {
 	return 0
 }
 
-// done is told of every request that is over: it is counted and logged once.
+// done counts and logs every request, once, when it is over.
 func (s *Server) done(res *web.Response, method, path, agent string) {
 	took := time.Since(res.Start)
 	defer s.metrics.inFlight.Add(-1)

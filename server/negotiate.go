@@ -6,7 +6,7 @@ import (
 	"freshet/internal/encoding"
 )
 
-// tagSuffix is what a coding adds to an entity tag, which must differ between representations.
+// tagSuffix returns what a coding adds to an entity tag, because tags must differ between representations.
 func tagSuffix(c encoding.Coding) string { return strings.Replace(c.Ext(), ".", "-", 1) }
 
 // largeBytes is the size from which Brotli is not worth its time: a reader waits for the first encoding of an
@@ -93,7 +93,7 @@ func weight(s string) (int16, bool) {
 func (a accepts) encoded(order [3]encoding.Coding) encoding.Coding {
 	best, q := encoding.Identity, max(a[encoding.Identity], 0)
 	for _, e := range order {
-		// Of equals the encoded form wins, and the earlier one.
+		// With equal weights an encoded form wins over the plain one, and the earlier over the later one.
 		if a[e] > 0 && (a[e] > q || best == encoding.Identity && a[e] == q) {
 			best, q = e, a[e]
 		}

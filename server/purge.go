@@ -18,5 +18,5 @@ func PurgeKey(e *site.Entry) string {
 	return own
 }
 
-// Lasting reports whether the answer for e can be kept by anybody for ever: its path names its content.
+// Lasting reports whether caches may keep the answer for e for ever, because its path contains the digest of its content.
 func Lasting(e *site.Entry) bool { return e.Status == 200 && hashed(e.Path) }

@@ -11,8 +11,7 @@ const mostRanges = 64
 
 const rangeUnit = "bytes="
 
-// isRange reports whether the lines of a Range header ask for bytes. Other units are none that anybody need know, and are
-// ignored (RFC 9110, 14.2).
+// isRange reports whether the lines of a Range header ask for bytes. Headers with other units are ignored (RFC 9110, 14.2).
 func isRange(lines []string) bool {
 	return len(lines) == 1 && len(lines[0]) > len(rangeUnit) && strings.EqualFold(lines[0][:len(rangeUnit)], rangeUnit)
 }
@@ -45,7 +44,7 @@ func soundRange(header string, size int64) string {
 	return rangeUnit + strings.Join(sound, ",")
 }
 
-// within makes a number that is too large for any file the largest that may be. The empty one stays.
+// within lowers a number that is too large for any file to the largest possible one. An empty number stays.
 func within(digits string) string {
 	const most = 18
 	if stripped := strings.TrimLeft(digits, "0"); len(stripped) > most {

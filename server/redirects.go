@@ -69,7 +69,7 @@ func parseRedirects(text []byte) (*redirects, []ruleProblem) {
 	return rs, problems
 }
 
-// add adds the rule that words mean, or tells why it cannot.
+// add adds the rule of a line's words, or returns why it cannot.
 func (rs *redirects) add(words []string) string {
 	from := words[0]
 	if !strings.HasPrefix(from, "/") {
@@ -230,7 +230,7 @@ func bind(pattern, segs []string) ([]binding, bool) {
 	return names, len(pattern) == len(segs)
 }
 
-// expand puts what was matched into a target; into that of a redirect percent-encoded, so that it stays a part of the
+// expand puts the matched values into a target. For a redirect it percent-encodes them, so that they stay parts of the
 // path.
 func expand(to string, names []binding, escape bool) string {
 	if len(names) == 0 {

@@ -119,7 +119,7 @@ func (s *Server) admitted(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) handle(h web.HandlerFunc) http.Handler { return web.Handle(s.log, h) }
 
-// counted counts requests under way.
+// counted counts the requests in progress.
 func (s *Server) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.metrics.inFlight.Add(1) // done takes it off
@@ -180,7 +180,7 @@ type route struct {
 
 type routes []route
 
-// find returns the route that takes a path; nil: none does, it is that of a page.
+// find returns the route of a path; nil: the path belongs to the pages.
 func (rs routes) find(path string) *route {
 	for i := range rs {
 		if p := rs[i].path; path == p || p[len(p)-1] == '/' && strings.HasPrefix(path, p) {

@@ -16,7 +16,7 @@ import (
 	"freshet/internal/web"
 )
 
-// A role is what a page is used for.
+// A role is the purpose of a page.
 type role uint8
 
 const (
@@ -48,8 +48,8 @@ type versionKey struct {
 	forced   bool // encoded even if that is larger, because the client takes nothing else
 }
 
-// store holds versions in memory, bounded in bytes, and makes those that are not there, each once however many ask.
-// Only paths of the site ever get in, so what clients ask for does not make it grow.
+// store holds versions in memory, bounded in bytes. It makes missing ones, each once however many requests wait for it. Only
+// paths of the site are stored, so clients cannot make it grow.
 type store struct {
 	cache    *otter.Cache[versionKey, *version]
 	flights  singleflight.Group
@@ -84,7 +84,7 @@ func newStore(cacheBytes int64, policy string, m *metrics) (*store, error) {
 	return &store{cache: cache, encoders: enc, policy: policy, most: cacheBytes / 8, metrics: m}, nil
 }
 
-// errNotAcceptable says that the client takes neither the plain form nor an encoded one that we can make.
+// errNotAcceptable means that the client takes neither the plain form nor an encoded form that the server can make.
 var errNotAcceptable = errors.New("no acceptable encoding")
 
 // page returns e in the encoding that the client likes best. When e cannot be read, it returns the error and the last
@@ -145,7 +145,7 @@ func (s *store) get(gen Generation, e *site.Entry, key versionKey) (*version, er
 	return nil, err
 }
 
-// flightName tells loads apart: two generations may ask for the same path's different objects at the same time.
+// flightName names a load. Two generations may load different objects of the same path at the same time.
 func flightName(e *site.Entry, key versionKey) string {
 	var b strings.Builder
 	b.WriteString(string(e.Path))
@@ -227,7 +227,7 @@ var (
 	byteRanges  = []string{"bytes"}
 )
 
-// prepare makes the header values of v, all that do not depend on the moment.
+// prepare makes those header values of v that do not depend on time.
 func (s *store) prepare(v *version, key versionKey) {
 	e := v.entry
 	size := e.Object.Size

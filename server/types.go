@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// contentType is the type of a file by its extension. The system's own table is not asked: the same tree must be
-// served alike everywhere.
+// contentType returns the media type of a file by its extension. It does not use the system's table, because a tree must be
+// served the same way on every machine.
 func contentType(name string) string {
 	switch strings.ToLower(strings.TrimPrefix(path.Ext(name), ".")) {
 	case "html", "htm":

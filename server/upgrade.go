@@ -9,15 +9,15 @@ import (
 	"freshet/internal/web"
 )
 
-// An Upgrade sends readers who come without TLS to the same address with it. What it sends them to is made of names from
-// here, never of a Host header.
+// An Upgrade redirects readers from http to the same address with https. The target's host comes from the list of hosts, never
+// from the Host header.
 type Upgrade struct {
 	Listener net.Listener // that they come to; Run closes it
 	Hosts    []string     // exact names, at least one; requests for others get 421
 	Port     string       // that https is at for readers; empty: the usual one
 
-	// Challenge, when not nil, answers what a certificate authority asks for, and reports whether it did. It is asked for
-	// Hosts only.
+	// Challenge answers a certificate authority's requests and reports whether it did. It is called for Hosts only. Nil: there is
+	// no challenge.
 	Challenge func(http.ResponseWriter, *http.Request) bool
 }
 
@@ -45,7 +45,7 @@ func (u *Upgrade) targets() (list []target, err error) {
 	return list, nil
 }
 
-// upgrade sends who comes without TLS to the same address with it.
+// upgrade redirects a request to the same address with https.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) error {
 	for _, t := range s.targets {
 		if !t.is.Has(r.Host) && !hostless(r) {
