@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// bufferBytes is how much is gathered before it is written to a segment.
+// bufferBytes is the number of bytes that are gathered before they are written to a segment.
 const bufferBytes = 1 << 20
 
-// An appender adds records to a segment through a buffer. After an error of any method nothing may be appended until
-// it was cut.
+// An appender adds records to a segment through a buffer. After an error of any method, cut must be called before anything
+// else is appended.
 type appender struct {
 	before func(step, name string) error
 	seg    *segment
@@ -17,10 +17,10 @@ type appender struct {
 	size   int64  // what is written
 }
 
-// end is where the next record will begin.
+// end returns the offset at which the next record will begin.
 func (a *appender) end() int64 { return a.size + int64(len(a.buf)) }
 
-// cut forgets what follows size.
+// cut cuts off what follows size.
 func (a *appender) cut(size int64) { a.buf, a.size = a.buf[:0], size }
 
 func (a *appender) writeAt(b []byte, off int64) error {
@@ -31,7 +31,7 @@ func (a *appender) writeAt(b []byte, off int64) error {
 	return err
 }
 
-// append adds a record given in parts, and returns where it begins.
+// append adds a record given in parts, and returns its offset.
 func (a *appender) append(parts ...[]byte) (off int64, err error) {
 	n := 0
 	for _, p := range parts {
@@ -67,7 +67,7 @@ func (a *appender) flush() error {
 	return nil
 }
 
-// appendCommit adds a commit's record, and completes c by where it stands.
+// appendCommit adds a commit's record, and sets its offset in c.
 func (a *appender) appendCommit(c *span) error {
 	c.off = a.end()
 	payload := encodeCommit(c, a.seg.salt, a.seg.site)

@@ -10,7 +10,7 @@ import (
 	"freshet/internal/site"
 )
 
-// A Batch gathers what the next generation has that the last had not. Object, Put and Remove may be called from any
+// A Batch gathers the differences between the next generation and the current one. Object, Put and Remove may be called from any
 // goroutine; they must have returned before Commit or Abort. Every Batch ends with Commit or Abort; Abort after either
 // does nothing, so that it can be deferred.
 type Batch struct {
@@ -28,7 +28,7 @@ type Batch struct {
 	done  bool
 }
 
-// pending is what is to be at a path: an entry and which of the batch's docs made it, or nothing.
+// pending is the change at a path: a new entry with the indexes of its documents in the batch, or a removal.
 type pending struct {
 	node     *node
 	from, to uint32
@@ -70,7 +70,7 @@ func (b *Batch) fail(err error) {
 // Put sets the entry at e.Path. Its Object must come from this batch's Object or from an entry of the current
 // generation. Commit sets Generation and Changed: to those of the new generation, or, if readers get the same response
 // as before, to what they were. docs are the documents that made the page; they and the Origin are kept for
-// [Generation.Docs] and [Generation.Origin], and in memory only until the batch ends. What is wrong with an entry is Commit's to return.
+// [Generation.Docs] and [Generation.Origin], and in memory only until the batch ends. Commit returns the error of a wrong entry.
 func (b *Batch) Put(e site.Entry, docs []site.DocRef) {
 	if err := checkEntry(&e); err != nil {
 		b.fail(err)
@@ -117,7 +117,7 @@ func (b *Batch) Abort() {
 	w.end(b)
 }
 
-// end takes a batch off the writer. When it was the last, what is not committed is cut off. The caller holds mu.
+// end removes a batch from the writer's open ones. After the last one, bytes that are not committed are cut off. The caller holds mu.
 func (w *Writer) end(b *Batch) {
 	b.done = true
 	w.open--
@@ -139,8 +139,8 @@ func (w *Writer) end(b *Batch) {
 	}
 }
 
-// Commit makes the next generation of the current one and what was put and removed. It is on the disk when Commit
-// returns. After an error there is no new generation, and the batch has ended all the same.
+// Commit makes the next generation: the current one with the batch's changes. It is on the disk when Commit
+// returns. After an error there is no new generation, and the batch has ended.
 func (b *Batch) Commit(c CommitInfo) (*Generation, error) {
 	gen, err := b.commit(c)
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"freshet/internal/site"
 )
 
-// Changes returns the paths whose answers are others than in old, or carry other keys: pairs of the entry that was
-// there and the one that is, nil where there was or is none. It leaves out what [Generation.Diff] has besides: pages
+// Changes returns the differences in answers and keys since old: pairs of the old and the new entry at a path, nil for
+// none. It leaves out what [Generation.Diff] has besides: pages
 // that were rendered again to the same bytes. A nil old has nothing.
 func (g *Generation) Changes(old *Generation) iter.Seq2[*site.Entry, *site.Entry] {
 	return func(yield func(was, is *site.Entry) bool) {

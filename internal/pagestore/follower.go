@@ -2,7 +2,7 @@ package pagestore
 
 import "fmt"
 
-// A follower holds what a segment's commits have made, and takes in further ones.
+// A follower holds the generation that a segment's commits have made, and reads further commits.
 type follower struct {
 	seg   *segment
 	names *interner
@@ -19,7 +19,7 @@ func (l *follower) last() *span {
 	return l.spans[len(l.spans)-1]
 }
 
-// end is where what is committed ends.
+// end returns the offset behind the last commit.
 func (l *follower) end() int64 {
 	if last := l.last(); last != nil {
 		return last.end

@@ -11,7 +11,7 @@ import (
 	"freshet/internal/site"
 )
 
-// CommitInfo is what the generator says about a generation.
+// CommitInfo describes a generation. The generator fills it.
 type CommitInfo struct {
 	Cause     string    // what made it: "full build", "blog/rivers.md changed"
 	Now       time.Time // the time it was built for
@@ -76,7 +76,7 @@ func (s shard) find(p site.Path, key uint32) *node {
 	return nil
 }
 
-// is reports whether two shards are one.
+// is reports whether two shards are the same in memory.
 func (s shard) is(o shard) bool {
 	return len(s) == len(o) && (len(s) == 0 || &s[0] == &o[0])
 }
@@ -155,13 +155,13 @@ func (g *Generation) Docs(e *site.Entry) ([]site.DocRef, error) {
 	return docs, err
 }
 
-// Origin is who asked for the page as it is.
+// Origin returns who asked for the page in its present form.
 func (g *Generation) Origin(e *site.Entry) (string, error) {
 	_, origin, err := g.rest(e)
 	return origin, err
 }
 
-// rest is what the log has of an entry and memory has not.
+// rest is the part of an entry that only the log holds.
 func (g *Generation) rest(e *site.Entry) ([]site.DocRef, string, error) {
 	n := g.find(e.Path)
 	if n == nil || n.traits.Generation != e.Generation || n.object.ID != e.Object.ID {
@@ -219,7 +219,7 @@ func diffShards(a, b shard, yield func(was, is *node) bool) bool {
 	return true
 }
 
-// change is what a commit does at one path. node is nil for a removal.
+// change is a commit's change at one path. node is nil for a removal.
 type change struct {
 	hash digest.Sum
 	path site.Path

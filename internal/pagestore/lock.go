@@ -14,7 +14,7 @@ import (
 // lockName is the file of a state folder that its writer holds locked.
 const lockName = "lock"
 
-// A LockedError says that another process writes the page log.
+// A LockedError means that another process writes the page log.
 type LockedError struct {
 	PID int // 0: unknown
 	Dir string
@@ -27,8 +27,8 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("another freshet (pid %d) is writing %s", e.PID, e.Dir)
 }
 
-// lockFolder takes the lock of a state folder; closing the file gives it back. The file stays: removing it would let
-// two processes hold two files of one name.
+// lockFolder takes the lock of a state folder. Closing the file releases the lock. The file stays: if it were removed, two
+// processes could each lock a file of that name.
 func lockFolder(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {

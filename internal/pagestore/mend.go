@@ -76,7 +76,7 @@ func (w *Writer) recover(seq uint64, seg *segment, cause error) error {
 	return w.putAside(name)
 }
 
-// putAside gives a segment a name by which nothing reads it, for who wants to look into it. One of before goes.
+// putAside renames a damaged segment so that nothing reads it and people can examine it. An earlier one is removed.
 func (w *Writer) putAside(name string) error {
 	old, err := filepath.Glob(filepath.Join(w.dir, logFolder, "*"+asideSuffix))
 	if err != nil {
@@ -119,7 +119,7 @@ func (w *Writer) restore() {
 		"remedy", "leave the state folder alone while freshet runs")
 }
 
-// replaced reports whether an open file is not the one any more that has its name.
+// replaced reports whether another file, or none, has the name of an open file now.
 func replaced(f *os.File, name string) bool {
 	is, err := f.Stat()
 	if err != nil {
@@ -176,7 +176,7 @@ func (w *Writer) foreignAside() error {
 	return nil
 }
 
-// distrust notes that the object at a place is damaged. The caller holds mu or is alone.
+// distrust records that the object at a place is damaged. The caller holds mu, or no other goroutine has the writer.
 func (w *Writer) distrust(off int64) {
 	if w.damaged == nil {
 		w.damaged = map[int64]struct{}{}

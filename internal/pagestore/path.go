@@ -14,7 +14,7 @@ const MaxNameBytes = 255
 
 const maxPathBytes = 2048
 
-// A PathError says that a page may not be at a path.
+// A PathError means that no page may be at a path.
 type PathError struct {
 	Path   site.Path
 	Reason string
@@ -22,7 +22,7 @@ type PathError struct {
 
 func (e *PathError) Error() string { return fmt.Sprintf("path %q %s", string(e.Path), e.Reason) }
 
-// A CollisionError says that two paths of one generation need the same file, or one needs as a file what the
+// A CollisionError means that two paths of one generation need the same file, or one needs as a file what the
 // other needs as a folder.
 type CollisionError struct{ A, B site.Path }
 
@@ -74,7 +74,7 @@ func badPath(p string, file bool) string {
 	return ""
 }
 
-// twin is the other path that has the same file; empty when there is none.
+// twin returns the other path with the same file; empty: there is none.
 func twin(p site.Path) site.Path {
 	if strings.HasSuffix(string(p), "/") {
 		return p + "index.html"
@@ -101,5 +101,5 @@ func checkEntry(e *site.Entry) error {
 	return nil
 }
 
-// errNoObject is why an entry is refused whose object the log does not have.
+// errNoObject refuses an entry whose object the log does not have.
 var errNoObject = errors.New("its object is not in the page log")

@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	// pollEvery is how often a Reader looks whether the log has grown: one fstat each time.
+	// pollEvery is the interval at which a Reader checks, by one fstat, whether the log has grown.
 	pollEvery = 50 * time.Millisecond
-	// listEvery is after how many such looks it also looks for a newer segment, in case the old one could not be
-	// removed.
+	// listEvery is the number of such checks after which it also looks for a newer segment, in case the old one could not
+	// be removed.
 	listEvery = 20
 )
 
@@ -79,7 +79,7 @@ func (r *Reader) Run(ctx context.Context) error {
 	}
 }
 
-// look takes in what is new in the log.
+// look reads what is new in the log.
 func (r *Reader) look() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -114,7 +114,7 @@ func (r *Reader) follow(info fs.FileInfo) error {
 	return nil
 }
 
-// move goes over to the newest segment, if it is not the one that is open.
+// move opens the newest segment, if it is not open already.
 func (r *Reader) move() error {
 	for {
 		seqs, _, err := listSegments(r.cfg.Dir)

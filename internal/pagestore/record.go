@@ -37,7 +37,7 @@ const (
 	maxPayloadBytes = maxObjectBytes + 8
 )
 
-// castagnoli is the polynomial that processors compute by themselves.
+// castagnoli is the polynomial that processors have an instruction for.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // recordSum is the checksum of a record: of its length, type and payload, beginning with the segment's salt, so that
@@ -65,7 +65,7 @@ func parseHead(b []byte) (n int64, kind byte, sum uint32) {
 	return int64(binary.LittleEndian.Uint32(b)), b[4], binary.LittleEndian.Uint32(b[5:])
 }
 
-// header is what a segment begins with.
+// header is the beginning of a segment.
 type header struct {
 	site string // 16 characters
 	seq  uint64
@@ -104,7 +104,7 @@ func decodeHeader(b []byte) (header, error) {
 	}, nil
 }
 
-// errMalformed says that a payload has its checksum and still cannot be read.
+// errMalformed means that a payload has the right checksum but cannot be read.
 var errMalformed = errors.New("malformed record")
 
 // encodeEntry appends an entry's payload to b. Times are kept in whole seconds.

@@ -13,8 +13,8 @@ import (
 	"freshet/internal/encoding"
 )
 
-// missing returns the topmost folder on the way to dir that is not there; none if dir is there. blocked is a file
-// that is where one is to be.
+// missing returns the topmost missing folder on the path to dir; empty if dir exists. blocked is a file in the place of a
+// folder of that path.
 func (s *syncRun) missing(dir string) (missing, blocked string, err error) {
 	for end := 0; end < len(dir); end++ {
 		if i := strings.IndexByte(dir[end:], '/'); i >= 0 {
@@ -74,7 +74,7 @@ func (s *syncRun) temp() string {
 	return stagingName + "/" + strconv.Itoa(s.tmp)
 }
 
-// refuse leaves a page without its file, because of a file that is not freshet's.
+// refuse leaves a page without its file because a file that is not freshet's is in its place.
 func (s *syncRun) refuse(w write, foreign string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,7 +82,7 @@ func (s *syncRun) refuse(w write, foreign string) {
 	s.foreign[foreign] = true
 }
 
-// replaceFile writes a file in a folder that is there.
+// replaceFile writes a file into a folder that exists.
 func (s *syncRun) replaceFile(ctx context.Context, w write, buf []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return buf, err
@@ -129,7 +129,7 @@ func (s *syncRun) replaceFile(ctx context.Context, w write, buf []byte) ([]byte,
 	return scratch(body, buf), s.placeForms(w, staged, gone)
 }
 
-// scratch returns the larger of two buffers for the next object; body has the record's head before it.
+// scratch returns the larger of two buffers, for the next object. body begins behind the head of its record.
 func scratch(body, buf []byte) []byte {
 	if cap(buf) > cap(body) {
 		return buf
@@ -149,7 +149,7 @@ func writeFile(root *os.Root, name string, body []byte) error {
 	return f.Close()
 }
 
-// fill writes files that are to be in the folder name into the folder staged.
+// fill writes the files of the folder name into the folder staged.
 func (s *syncRun) fill(ctx context.Context, staged, name string, files []write, parallel bool) error {
 	if err := s.t.opt.before("folder", name); err != nil {
 		return err

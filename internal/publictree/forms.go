@@ -17,9 +17,9 @@ import (
 	"freshet/internal/site"
 )
 
-// Forms are files beside a page's file that hold it encoded: index.html.br, .gz and .zst. A form is there only while its
-// file holds what it was made of: it goes before its file changes or goes, and comes after it. So a web server that
-// prefers forms never sends an older page than the file is, wherever a Sync was stopped.
+// Forms are compressed copies beside a page's file: index.html.br, .gz and .zst. A form is removed before its file changes or
+// is removed, and written after the file. So a web server that prefers forms never sends an older page than the file, wherever
+// a Sync was stopped.
 
 // unknownForms is the marker's version of forms when it is not known whether there are any.
 const unknownForms = "unknown"
@@ -33,16 +33,16 @@ func (f *formSet) add(c encoding.Coding) { *f |= 1 << c }
 
 func (f *formSet) remove(c encoding.Coding) { *f &^= 1 << c }
 
-// forms are encoded bodies; nil where there is none.
+// forms are the compressed bodies by coding; nil: there is none.
 type forms [encoding.Count][]byte
 
-// hasForms reports whether an entry's file gets those forms that are smaller than it. The files that are read by hosts
-// and not by readers get none.
+// hasForms reports whether an entry's file gets forms, those that are smaller than it. Files that only hosts read get
+// none.
 func hasForms(n pagestore.File) bool {
 	return n.Object().Size >= encoding.LeastBytes && encoding.Compressible(n.Type()) && n.Path() != "/_redirects" && n.Path() != "/_headers"
 }
 
-// setForms finds out which forms of a file are to be made, and which that may be there are freshet's.
+// setForms determines which forms of a file are to be made, and which existing ones may be freshet's.
 func (s *syncRun) setForms(w *write) {
 	makes := s.makesForms && hasForms(w.n)
 	owns := s.hadForms && (s.lost || s.hadFormsAt(w.n.Path()))
@@ -66,10 +66,10 @@ func (s *syncRun) setForms(w *write) {
 	}
 }
 
-// pageOf is the path whose file has a name that ends in no slash.
+// pageOf returns the path, without a slash at its end, of the page whose file has a name.
 func pageOf(name string) site.Path { return site.Path("/" + name) }
 
-// pagesOf are the paths whose file may have a name.
+// pagesOf returns the paths of the pages whose file may have a name.
 func pagesOf(name string) []site.Path {
 	paths := []site.Path{pageOf(name)}
 	if name == "index.html" || strings.HasSuffix(name, "/index.html") {
@@ -78,10 +78,10 @@ func pagesOf(name string) []site.Path {
 	return paths
 }
 
-// wasForeign reports whether somebody else's file was in the place of a form.
+// wasForeign reports whether a file that is not freshet's was in the place of a form.
 func (s *syncRun) wasForeign(form string) bool { return slices.Contains(s.was.ForeignForms, form) }
 
-// hadFormsAt reports whether the forms of the file at p may be there, and freshet's.
+// hadFormsAt reports whether the file at p may have forms that freshet wrote.
 func (s *syncRun) hadFormsAt(p site.Path) bool {
 	return s.hadForms && !slices.Contains(s.was.Skipped, p) && slices.ContainsFunc(s.olds, func(old *pagestore.Generation) bool {
 		n := old.File(p)
@@ -99,7 +99,7 @@ func (s *syncRun) isOwnForm(name string) bool {
 		!slices.ContainsFunc(s.olds, func(old *pagestore.Generation) bool { return !old.File(pageOf(name)).IsZero() })
 }
 
-// planForms plans what is to be done to forms, once it is known what is to be done to files.
+// planForms plans the changes of forms from the planned changes of files.
 func (s *syncRun) planForms() {
 	if !s.makesForms && !s.hadForms {
 		return
@@ -167,7 +167,7 @@ func (s *syncRun) planForms() {
 	}
 }
 
-// findForeignForms takes those forms out of the plan that have another's file in their place.
+// findForeignForms removes the forms from the plan that have a foreign file in their place.
 func (s *syncRun) findForeignForms(ctx context.Context) error {
 	for reforms, all := range [][]write{s.writes, s.reforms} {
 		for i := range all {
@@ -216,8 +216,8 @@ func (s *syncRun) findForeignForms(ctx context.Context) error {
 	return nil
 }
 
-// isFreeForm reports whether a form that is not freshet's may be written. If another's file is in its place it is
-// refused; if that holds the page already there is nothing to write.
+// isFreeForm reports whether a form may be written where freshet has written none. If a foreign file is in its place the form is
+// refused, unless that file holds the page: then there is nothing to write.
 func (s *syncRun) isFreeForm(w *write, c encoding.Coding) (bool, error) {
 	name := w.name + c.Ext()
 	info, err := s.t.root.Lstat(name)
@@ -244,7 +244,7 @@ func (s *syncRun) refuseForm(name string) {
 	s.foreign[name] = true
 }
 
-// readForm returns what a form holds; nil when it is not there, or cannot be one of a file of so many bytes.
+// readForm returns the bytes of a form; nil if it does not exist or is too large to be a form of its file.
 func (s *syncRun) readForm(name string, size int64) ([]byte, error) {
 	f, err := s.t.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -261,8 +261,8 @@ func (s *syncRun) readForm(name string, size int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, size))
 }
 
-// formHolds reports whether a form is of one of these objects. It need not be the one that freshet would make: another
-// version of it had other encoders.
+// formHolds reports whether a form decodes to one of these objects. It need not have the bytes that freshet would write now:
+// other versions of freshet had other encoders.
 func (s *syncRun) formHolds(name string, c encoding.Coding, objects []oldObject) (bool, error) {
 	for _, o := range objects {
 		form, err := s.readForm(name, o.ref.Size)
@@ -297,7 +297,7 @@ func (s *syncRun) formsHold(w write, body []byte) (bool, error) {
 	return w.owns&^w.makes == 0, nil
 }
 
-// encode makes those of a file's forms that are smaller than it.
+// encode makes the forms of a file that are smaller than it.
 func (s *syncRun) encode(w write, body []byte) (made forms, err error) {
 	for c := encoding.Gzip; c < encoding.Count; c++ {
 		if !w.makes.has(c) {
@@ -314,7 +314,7 @@ func (s *syncRun) encode(w write, body []byte) (made forms, err error) {
 	return made, nil
 }
 
-// stageForms writes forms under temporary names, and returns these.
+// stageForms writes forms under temporary names, which it returns.
 func (s *syncRun) stageForms(w write, made forms) (staged [encoding.Count]string, err error) {
 	for c, form := range made {
 		if form == nil {
@@ -390,7 +390,7 @@ func (s *syncRun) removeForm(name string) (bool, error) {
 	return true, s.t.root.Remove(name)
 }
 
-// dropForms removes the forms of a file that is to have none, unless somebody else has put others in their place.
+// dropForms removes the forms of a file that is to have none. It leaves files that freshet did not write.
 func (s *syncRun) dropForms(name string, owns formSet, objects []oldObject) error {
 	for c := encoding.Gzip; c < encoding.Count; c++ {
 		if !owns.has(c) {
@@ -417,7 +417,7 @@ func (s *syncRun) dropForms(name string, owns formSet, objects []oldObject) erro
 	return nil
 }
 
-// reform brings the forms of files up that stay as they are.
+// reform brings the forms of unchanged files up to date.
 func (s *syncRun) reform(ctx context.Context) error {
 	if len(s.reforms) == 0 {
 		return nil

@@ -24,7 +24,7 @@ import (
 	"freshet/internal/site"
 )
 
-// treeWorkers is how many files are compared or written at a time.
+// treeWorkers is the number of files that are compared or written at the same time.
 const treeWorkers = 2
 
 // A syncRun brings a tree up to one generation.
@@ -78,7 +78,7 @@ type oldObject struct {
 
 func (s *syncRun) changed() int { return int(s.count.Load()) }
 
-// refused returns what could not be done, after all else was.
+// refused returns, at the end of a Sync, the error for files that could not be written.
 func (s *syncRun) refused() error {
 	errs := s.clashes
 	if len(s.foreign) > 0 {
@@ -87,7 +87,7 @@ func (s *syncRun) refused() error {
 	return errors.Join(errs...)
 }
 
-// plan finds out what is to be done.
+// plan determines the changes to make.
 func (t *Tree) plan(ctx context.Context, g *pagestore.Generation, full bool) (*syncRun, error) {
 	m := &t.marker
 	s := &syncRun{t: t, g: g, unsure: m.Verify || m.Boot != t.boot, drops: map[string]drop{}, skipped: map[site.Path]bool{},
@@ -106,7 +106,7 @@ func (t *Tree) plan(ctx context.Context, g *pagestore.Generation, full bool) (*s
 		s.olds = append(s.olds, old)
 	}
 	if lost {
-		// The best guess at what else is there is the oldest generation that is known.
+		// Which other files exist is not known. The oldest known generation is the best guess.
 		history, err := t.store.History()
 		if err != nil {
 			return s, err
@@ -146,7 +146,7 @@ func (t *Tree) plan(ctx context.Context, g *pagestore.Generation, full bool) (*s
 	return s, s.findForeignForms(ctx)
 }
 
-// clash finds the pages whose files the disk would take for one. The first by path gets the file.
+// clash finds pages whose file names are one name to the disk. The first by path gets the file.
 func (s *syncRun) clash() {
 	if !s.t.folds {
 		return
@@ -174,12 +174,12 @@ func (s *syncRun) clash() {
 	}
 }
 
-// fold is what names have in common that a disk takes for one.
+// fold returns the form that two names share if a disk takes them for one.
 func fold(name string) string {
 	return norm.NFC.String(strings.ToLower(strings.ToUpper(norm.NFD.String(name))))
 }
 
-// own reports whether the file at p, if there is one, is freshet's.
+// own reports whether the file at p, if it exists, is freshet's.
 func (s *syncRun) own(p site.Path) bool {
 	if slices.Contains(s.t.marker.Skipped, p) {
 		return s.t.opt.Adopt
@@ -198,7 +198,7 @@ func (s *syncRun) want(n pagestore.File, own bool) {
 	s.writes = append(s.writes, write{n: n, name: name, own: own || s.isOwnForm(name)})
 }
 
-// differ plans the files that are different between the generation and what the tree holds.
+// differ plans the files that differ between the generation and the one that the tree holds.
 func (s *syncRun) differ() {
 	seen := map[site.Path]bool{}
 	for _, p := range s.t.marker.Skipped {
@@ -225,8 +225,8 @@ func (s *syncRun) differ() {
 	}
 }
 
-// compare plans the files that do not hold what they should. If it is not known what freshet wrote, all is taken for
-// its own that has the name of a page.
+// compare plans the files whose content is not what it should be. If it is not known what freshet wrote, every file with the
+// name of a page counts as freshet's.
 func (s *syncRun) compare(ctx context.Context) error {
 	var pages []write
 	for n := range s.g.Files() {
@@ -267,7 +267,7 @@ func (s *syncRun) compare(ctx context.Context) error {
 	})
 }
 
-// holds reports whether a file holds an object. buf is scratch.
+// holds reports whether a file's content is an object. buf is scratch memory.
 func (s *syncRun) holds(name string, g *pagestore.Generation, ref site.ObjectRef, buf []byte) (bool, []byte, error) {
 	f, err := s.t.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -302,7 +302,7 @@ func (s *syncRun) holds(name string, g *pagestore.Generation, ref site.ObjectRef
 	return string(want) == string(buf), buf, nil
 }
 
-// findDrops plans the removal of files that have no page any more.
+// findDrops plans the removal of files whose page is gone.
 func (s *syncRun) findDrops() {
 	for _, old := range s.olds {
 		for was, is := range s.g.FileDiff(old) {
@@ -320,8 +320,8 @@ func (s *syncRun) findDrops() {
 	}
 }
 
-// findForeign takes those pages out of the plan that have another's file in their place, so that the marker names them
-// before anything is written: after a stop in the middle, what is at the place of a new page would pass for it.
+// findForeign removes the pages from the plan that have a foreign file in their place. The marker then names them before
+// anything is written. Otherwise, after a stop in the middle, such a file would be taken for freshet's.
 func (s *syncRun) findForeign(ctx context.Context) error {
 	var buf []byte
 	writes := s.writes[:0]
@@ -356,8 +356,8 @@ func (s *syncRun) findForeign(ctx context.Context) error {
 	return nil
 }
 
-// isFree reports whether a page's file may be written in a folder that is there. If another's file is in its place the
-// page is refused; if that holds the page already there is nothing to write. buf is scratch.
+// isFree reports whether a page's file may be written in a folder that exists. If a foreign file is in its place the page is
+// refused, unless that file holds the page: then there is nothing to write. buf is scratch memory.
 func (s *syncRun) isFree(w write, buf []byte) (bool, []byte, error) {
 	info, err := s.t.root.Lstat(w.name)
 	switch {
@@ -383,7 +383,8 @@ func (s *syncRun) isFree(w write, buf []byte) (bool, []byte, error) {
 	return false, buf, err
 }
 
-// run does what was planned. The marker says before the first change and after the last what the tree may hold.
+// run makes the planned changes. The marker is written before the first change and after the last one; it says what the tree may
+// hold.
 func (s *syncRun) run(ctx context.Context) error {
 	was := s.was
 	if len(s.writes) > 0 || len(s.drops) > 0 || len(s.reforms) > 0 {
@@ -456,8 +457,8 @@ func (s *syncRun) change(ctx context.Context) error {
 	return s.reform(ctx)
 }
 
-// makeRoom removes those files first that are in the way: a file where a folder is to be, and the other way round,
-// and on a disk that folds names a file that would be taken for a new one.
+// makeRoom removes files that are in the way: a file in the place of a folder, a folder in the place of a file, and, on a disk
+// that folds names, a file whose name is the same as a new one's.
 func (s *syncRun) makeRoom() error {
 	if len(s.drops) == 0 && !s.hadForms {
 		return nil
@@ -499,7 +500,7 @@ func (s *syncRun) makeRoom() error {
 	return nil
 }
 
-// drop removes a file, and the folders that it leaves empty, unless somebody else has put another in its place.
+// drop removes a file and the folders that this leaves empty. It leaves a file that freshet did not write.
 func (s *syncRun) drop(name string) error {
 	d := s.drops[name]
 	if err := s.dropForms(name, d.owns, d.objects); err != nil {
@@ -527,14 +528,14 @@ func (s *syncRun) drop(name string) error {
 	return nil
 }
 
-// removeEmpty removes a folder if it is empty, and those above that this leaves empty.
+// removeEmpty removes a folder if it is empty, and then its parents as far as they are empty.
 func (s *syncRun) removeEmpty(dir string) {
 	for ; dir != "." && s.t.root.Remove(dir) == nil; dir = path.Dir(dir) {
 		delete(s.dirs, dir)
 	}
 }
 
-// isOurs reports whether a file that is to go holds what freshet wrote. One that cannot be read is not known to.
+// isOurs reports whether a file that is to be removed holds what freshet wrote. If it cannot be read, it reports false.
 func (s *syncRun) isOurs(name string) bool {
 	return slices.ContainsFunc(s.drops[name].objects, func(old oldObject) bool {
 		same, _, err := s.holds(name, old.g, old.ref, nil)
@@ -587,7 +588,7 @@ func (s *syncRun) write(ctx context.Context, phase []write) error {
 	}); err != nil {
 		return err
 	}
-	// A folder of many files is written by all workers, many folders of few one by each.
+	// All workers share the files of a large folder. Of many small folders each worker writes one at a time.
 	if err := inParallel(ctx, folders, func(part []*folder) error {
 		for _, f := range part {
 			f.staged = s.temp()
@@ -614,7 +615,7 @@ func (s *syncRun) write(ctx context.Context, phase []write) error {
 	return nil
 }
 
-// inParallel calls do for a few parts of all, in the order of all.
+// inParallel splits all into a few parts, in order, and calls do for each at the same time.
 func inParallel[T any](ctx context.Context, all []T, do func(part []T) error) error {
 	if len(all) == 0 {
 		return ctx.Err()

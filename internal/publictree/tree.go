@@ -23,15 +23,15 @@ import (
 
 // Options are the settings of a Tree.
 type Options struct {
-	// Adopt takes over a folder that freshet did not write: files where pages are to be are overwritten; all others
-	// stay as they are.
+	// Adopt takes over a folder that freshet did not write. Files in the place of pages are overwritten; all others
+	// stay.
 	Adopt bool
 	// Precompress keeps beside each file that shrinks its Brotli, gzip and Zstandard forms, named NAME.br, NAME.gz and
 	// NAME.zst. A tree that has forms and is to have none loses those that freshet wrote.
 	Precompress bool
 	Logger      *slog.Logger // nil: silent
 
-	// before is asked before every step that changes the tree; an error stops the step. Tests stop the package there.
+	// before is called before every step that changes the tree. An error stops the step. It is for tests.
 	before func(step, name string) error
 }
 
@@ -42,7 +42,7 @@ const (
 	tmpSuffix   = ".tmp"
 )
 
-// A NotOwnError says that a folder is not empty and was not written for this site.
+// A NotOwnError means that a folder is not empty and was not written for this site.
 type NotOwnError struct {
 	Dir   string
 	Other bool // it was written by freshet from another page log
@@ -105,7 +105,7 @@ type marker struct {
 	ForeignForms []string `json:"foreignForms,omitempty"` // names of forms that are not there because another file is
 }
 
-// mark names a generation. The time tells it from one of the same number in a log that was put back.
+// mark names a generation. The time distinguishes it from one with the same number in a log that was restored from a copy.
 type mark struct {
 	Generation uint64    `json:"generation"`
 	Committed  time.Time `json:"committed,omitzero"`
@@ -113,7 +113,7 @@ type mark struct {
 
 func markOf(g *pagestore.Generation) mark { return mark{g.ID, g.Commit.Time} }
 
-// maxTargets bounds how many generations a tree may have been left halfway to.
+// maxTargets bounds the number of generations that interrupted Syncs may have left the tree between.
 const maxTargets = 8
 
 // Open opens the public tree in dir, making the folder if it is not there. A folder that is not empty (a .gitignore
@@ -159,7 +159,7 @@ func (t *Tree) open() error {
 	return nil
 }
 
-// reopen opens the folder again if it is not the one any more that was opened: somebody has removed it.
+// reopen opens the folder again if the opened one was removed or replaced.
 func (t *Tree) reopen() error {
 	was, werr := t.root.Stat(".")
 	if is, err := os.Stat(t.dir); werr == nil && err == nil && os.SameFile(was, is) {
@@ -169,7 +169,7 @@ func (t *Tree) reopen() error {
 	return t.open()
 }
 
-// bootID tells one boot of the machine from the next. It is empty where the system does not say.
+// bootID returns an id of the current boot of the machine. It is empty if the system has none.
 func bootID() string {
 	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // other systems have no such file
 	return strings.TrimSpace(string(b))
@@ -231,7 +231,7 @@ func (t *Tree) isEmpty() (bool, error) {
 	}), nil
 }
 
-// foldsNames asks the disk by looking for the marker under another name.
+// foldsNames finds out whether the disk ignores case: it looks for the marker under another name.
 func (t *Tree) foldsNames() (bool, error) {
 	a, err := t.root.Lstat(markerName)
 	if err != nil {
@@ -261,7 +261,7 @@ func (t *Tree) setMarker(m marker) error {
 	return nil
 }
 
-// Close lets go of the folder.
+// Close closes the folder.
 func (t *Tree) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -304,7 +304,7 @@ func (t *Tree) sync(ctx context.Context, g *pagestore.Generation, full bool) (in
 	return s.changed(), s.refused()
 }
 
-// Copy returns the bytes of an entry from the public tree in dir, if its file there holds exactly these.
+// Copy returns the bytes of an entry from its file in the public tree in dir, if the file holds exactly those bytes.
 func Copy(dir string, e *site.Entry) ([]byte, bool) {
 	if dir == "" || e.Status != 200 || !pagestore.HasFile(e.Kind) || pagestore.CheckPath(e.Path, e.Kind) != nil {
 		return nil, false
@@ -325,7 +325,7 @@ func Copy(dir string, e *site.Entry) ([]byte, bool) {
 	return b, true
 }
 
-// generation returns one that the marker names; nil when the log does not have it any more.
+// generation returns a generation that the marker names; nil if the log does not have it any more.
 func (t *Tree) generation(m mark) (*pagestore.Generation, error) {
 	g, err := t.store.At(m.Generation)
 	if errors.Is(err, site.ErrNotFound) {
