@@ -1,5 +1,5 @@
-// Package linelog has what journals of lines are made of: records that tell by themselves whether they are whole, and
-// the replacing of a file by another that a crash leaves as the one or the other.
+// Package linelog holds the parts of journals of lines: lines with a checksum, and the replacement of a file that a crash leaves
+// either as it was or as it is to be.
 //
 // A line is the CRC-32C of its JSON in 8 hexadecimal digits, a space, the JSON. A line that was cut off or spoiled does
 // not decode; which lines matter, and what a torn end means, is for those who keep the journal.
@@ -28,7 +28,7 @@ func Append(b []byte, record any) ([]byte, error) {
 	return append(append(b, text...), '\n'), nil
 }
 
-// Decode reads a line without its end. It reports whether that is whole.
+// Decode reads a line without its end. ok reports whether the line is whole.
 func Decode(line []byte, record any) bool {
 	if len(line) < 10 || line[8] != ' ' {
 		return false

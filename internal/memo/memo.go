@@ -54,7 +54,7 @@ const (
 // usedBit marks an item of the index whose value was asked for or put since Open.
 const usedBit = 1 << 63
 
-// crcTable makes CRC-32C, which processors compute by themselves.
+// crcTable makes CRC-32C, which processors have an instruction for.
 var crcTable = crc32.MakeTable(crc32.Castagnoli)
 
 // A File is an open memo. Its methods may be called from any goroutine.
@@ -77,7 +77,7 @@ type File struct {
 	closed bool
 }
 
-// item is where a value is. off carries usedBit.
+// item is the place of a value. off also holds usedBit.
 type item struct {
 	off uint64
 	len uint32
@@ -130,7 +130,7 @@ func lock(f *os.File) error {
 	}
 }
 
-// load fills the index from the file, and makes the file empty where it cannot.
+// load fills the index from the file. If it cannot, it empties the file.
 func (m *File) load() error {
 	info, err := m.f.Stat()
 	if err != nil {
@@ -321,7 +321,7 @@ func (m *File) Get(key digest.Sum) (value []byte, ok bool) {
 	return nil, false
 }
 
-// intact reports whether value is what was put for key: the checksum covers both.
+// intact reports whether value was put for key. The checksum covers both.
 func (m *File) intact(key digest.Sum, it item, value []byte) bool {
 	return checksum(key, value) == it.crc
 }

@@ -4,12 +4,12 @@
 // in, and the news of guards. Each of its calls is one command, a script that Redis runs as a whole; its keys, with what they
 // hold and for how long, are in docs/formats/redis.md.
 //
-// Every call has a deadline, and none is tried again: what could not be said in time is for the caller to judge. A Redis
-// that is away, hangs, refuses the sign-in, is a replica or is full is an [Error] that says so in one line; the next call
-// finds out anew whether it is back. Nothing here logs. No error or value shows user and password of the URL.
+// Every call has a deadline, and no call is repeated: the caller decides what to do after a failure. If Redis is away, hangs,
+// refuses the sign-in, is a replica or is full, the call returns an [Error] that says so in one line. The next call tries
+// again. This package logs nothing. No error or value shows the user and password of the URL.
 //
-// What Redis loses, by a restart without persistence or by eviction, is lost: counts begin again, and servers that have
-// heard an event keep to it.
+// What Redis loses, by a restart without persistence or by eviction, is lost: counts begin again. Servers keep the events that
+// they have received.
 package redisdb
 
 import (
@@ -32,18 +32,18 @@ type Config struct {
 }
 
 const (
-	// callTimeout is the longest that a call takes, when the caller gives it more or nothing.
+	// callTimeout bounds a call, also if the caller's context has a later deadline or none.
 	callTimeout = 5 * time.Second
-	// connectTimeout is the longest that a connection may take until it is signed in: up to seven round trips. Callers wait
-	// only for as long as their own deadlines allow, and find it made, or further on, the next time.
+	// connectTimeout bounds the time until a connection is signed in, which takes up to seven round trips. Callers wait only as
+	// long as their own deadlines allow. The attempt continues without them, and a later call uses its connection.
 	connectTimeout = 10 * time.Second
-	// connections are for the one call of every 100 ms, and for attempts to sign in, which wait for one when there are more.
+	// connections bounds the pool. It serves one call every 100 ms, and sign-in attempts, which wait for a free connection.
 	connections = 8
-	// idle is below the time after which the providers of Redis, and what is between, close connections.
+	// idle is shorter than the time after which providers of Redis, and proxies before them, close connections.
 	idle = 45 * time.Second
 )
 
-// rightPrefix has no braces, which are for the hash tag, and nothing that a URL has.
+// rightPrefix matches a valid prefix: without braces, which mark the hash tag, and without characters of a URL.
 var rightPrefix = regexp.MustCompile(`^[A-Za-z0-9:._-]{1,100}$`)
 
 // A DB is a client of one Redis. Its methods may be called by several goroutines.
@@ -60,14 +60,14 @@ type DB struct {
 	under      sync.WaitGroup // attempts under way; none is added once closed
 }
 
-// An attempt is one try to reach the server, for all callers who wait for it.
+// An attempt is one attempt to reach the server, on behalf of all callers who wait for it.
 type attempt struct {
 	done chan struct{}
 	err  error // when done is closed
 }
 
-// New makes the client. It asks the server nothing: that it is away is an error of the first call. Close gives the
-// connections back.
+// New makes the client. It does not contact the server: if that is away, the first call returns the error. Close releases the
+// connections.
 func New(cfg Config) (*DB, error) {
 	opts, err := cfg.URL.options()
 	if err != nil {
@@ -109,7 +109,7 @@ func (db *DB) Close() error {
 	return err
 }
 
-// connect waits until there is a connection that is signed in, or until ctx ends. What it waits for goes on without it.
+// connect waits until a connection is signed in, or until ctx ends. The attempt continues without it.
 func (db *DB) connect(ctx context.Context) error {
 	db.mu.Lock()
 	switch {
@@ -148,16 +148,16 @@ func (db *DB) connect(ctx context.Context) error {
 	}
 }
 
-// lost notes that a call had no answer: the next one looks first whether the server can be reached.
+// lost records that a call had no answer. The next call first checks whether the server can be reached.
 func (db *DB) lost() {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	db.connected = false
 }
 
-// greet asks a new connection the least that tells what is at its other end, and selects the database. The driver takes no
-// offence at a server that wants a password and got none. It is the first command's to tell, which a big one is not: the
-// server cuts it off.
+// greet sends the smallest command that shows what is at the other end of a new connection, and selects the database. The driver
+// ignores a server that wants a password and got none, so the first command meets that error. A large first command would not:
+// the server cuts it off.
 func (db *DB) greet(ctx context.Context, cn *redis.Conn, number int) error {
 	err := cn.Time(ctx).Err()
 	if err != nil {
@@ -172,7 +172,7 @@ func (db *DB) greet(ctx context.Context, cn *redis.Conn, number int) error {
 	return nil
 }
 
-// CheckPrefix reports what is wrong with a prefix of keys.
+// CheckPrefix returns an error if a prefix of keys is not valid.
 func CheckPrefix(prefix string) error {
 	if !rightPrefix.MatchString(prefix) {
 		return &Error{Message: fmt.Sprintf("redis.prefix %.120q cannot begin keys", prefix),
@@ -181,7 +181,7 @@ func CheckPrefix(prefix string) error {
 	return nil
 }
 
-// Check reports what is wrong with a URL. It shows nothing of it that may be secret.
+// Check returns an error if a URL is not valid. The error shows no part of it that may be secret.
 func (u URL) Check() error {
 	_, err := u.options()
 	return err

@@ -23,8 +23,8 @@ type dials struct {
 	running sync.WaitGroup // nothing is added once ended
 }
 
-// connect dials. Where that fails, it gives a connection that says why at its first use: a failed dial makes the driver fail
-// all calls without trying for a second or more, while a goroutine that outlives the client looks for the server.
+// connect dials. If that fails, it returns a connection whose first use returns the error. After a failed dial the driver would
+// fail all calls for a second or more without trying, and search for the server in a goroutine that outlives the client.
 func (d *dials) connect(ctx context.Context, network, addr string) (net.Conn, error) {
 	d.mu.Lock()
 	if d.ended {
@@ -44,8 +44,7 @@ func (d *dials) connect(ctx context.Context, network, addr string) (net.Conn, er
 	return conn, nil
 }
 
-// dial makes one connection, with TLS where it is to be. The certificates that it trusts are read anew for each, since they
-// are renewed.
+// dial makes one connection, with TLS if configured. It reads the trusted certificates each time, because they are renewed.
 func (d *dials) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
 	if err != nil || d.tls == nil {
@@ -62,7 +61,7 @@ func (d *dials) dial(ctx context.Context, network, addr string) (net.Conn, error
 	return nil, err
 }
 
-// roots are the certificates that TLS trusts; nil: those of the system.
+// roots returns the certificates that TLS trusts; nil: those of the system.
 func (d *dials) roots() (*x509.CertPool, error) {
 	if d.ca == "" {
 		return nil, nil
@@ -79,7 +78,7 @@ func (d *dials) roots() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// end stops the dials that run, and waits for them.
+// end stops the dials in progress and waits for them.
 func (d *dials) end() {
 	d.mu.Lock()
 	d.ended = true

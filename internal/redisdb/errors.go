@@ -15,14 +15,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// An Error is what went wrong with Redis in one line, with what to do about it. It holds no secret.
+// An Error describes a problem with Redis in one line, and what to do about it. It holds no secret.
 type Error struct {
 	Message string // names the setting concerned
 	Remedy  string
 	err     error
 }
 
-// Error is the message and the remedy.
+// Error returns the message and the remedy.
 func (e *Error) Error() string {
 	if e.Remedy == "" {
 		return e.Message
@@ -54,14 +54,14 @@ var answers = []struct{ code, message, remedy string }{
 	{"ERR DB index", "Redis at %s has no database of the number in redis.url (REDIS_URL)", "leave the number away"},
 }
 
-// sentinelRemedy is for who names a Sentinel instead of what it watches.
+// sentinelRemedy is for a URL that names a Sentinel instead of the Redis that it watches.
 const sentinelRemedy = "name the primary, or a proxy or service that leads to it, with its own port, mostly 6379; SENTINEL GET-MASTER-ADDR-BY-NAME tells where it is"
 
 // errSentinel is what greet finds out.
 var errSentinel = errors.New("redisdb: a Sentinel")
 
-// unknownCommand is how servers begin to say that they do not have a command, and what its name stands in. They echo it as it
-// was sent.
+// unknownCommand matches the beginning of a server's error for an unknown command, and the quotes around the command's name. Servers
+// repeat the name as it was sent.
 var unknownCommand = regexp.MustCompile("^ERR unknown command ['`]?([A-Za-z.]+)")
 
 // lacking explains the lack of a command.
@@ -84,7 +84,7 @@ func lacking(host, text string) (message, remedy string, ok bool) {
 	return "", "", false
 }
 
-// untrusted explains why a certificate was not taken. What a certificate says is somebody else's text.
+// untrusted explains why a certificate was refused. Names in a certificate are text from others.
 func untrusted(host string, err *tls.CertificateVerificationError) (message, remedy string) {
 	name := "a certificate"
 	self := false
@@ -113,7 +113,7 @@ func untrusted(host string, err *tls.CertificateVerificationError) (message, rem
 	return message, "set redis.ca (FRESHET_REDIS_CA) to the file of its issuer's certificate in PEM, or see that Redis sends the whole chain"
 }
 
-// explain makes one clear line of a failure. what is what was being done.
+// explain describes a failure in one line. what names the action that failed.
 func (db *DB) explain(what string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
@@ -183,7 +183,7 @@ func (db *DB) explain(what string, err error) error {
 	return e
 }
 
-// silent is the driver's logger: what it has to say is in the errors of calls.
+// silent is the driver's logger. It drops all messages, because the errors of calls hold the same facts.
 type silent struct{}
 
 func (silent) Printf(context.Context, string, ...any) {}

@@ -23,22 +23,22 @@ var shareSource string
 //go:embed lua/present.lua
 var presentSource string
 
-// A Ledger is a server's end of what the guards of all servers share. Its methods may be called by several goroutines.
+// A Ledger gives one server access to what the guards of all servers share. Its methods may be called by several goroutines.
 type Ledger struct {
 	db                   *DB
 	server               string // by which it knows its own events
 	take, share, present *redis.Script
 }
 
-// Ledger returns an end of the ledger for one server.
+// Ledger returns the ledger for one server.
 func (db *DB) Ledger() *Ledger {
 	return &Ledger{db: db, server: rand.Text(), take: redis.NewScript(takeSource), share: redis.NewScript(shareSource),
 		present: redis.NewScript(presentSource)}
 }
 
-// Take takes one of limit attempts within window from every key, or from none of them when one has none left. It is exact
-// whoever asks at the same time, in any window, by Redis's clock. It reports how many the scarcest key has left, or for how
-// long to wait. A call that fails may have taken.
+// Take takes one of limit attempts within window from every key, or from no key if one has none left. By Redis's clock it is exact
+// in any window, also for calls at the same time. It returns how many attempts the key with the fewest has left, or how long to
+// wait. A call that fails may have taken attempts.
 func (l *Ledger) Take(ctx context.Context, keys []string, limit int, window time.Duration) (left int, wait time.Duration, err error) {
 	names := make([]string, len(keys))
 	for i, key := range keys {
@@ -117,7 +117,7 @@ func (l *Ledger) Share(ctx context.Context, spent map[string]time.Duration, stri
 	return owed, news, name + " " + strings.Join(last, " "), nil
 }
 
-// Present notes that this server is there, and reports how many were within the last minute.
+// Present records that this server runs, and returns how many servers ran within the last minute.
 func (l *Ledger) Present(ctx context.Context) (servers int, err error) {
 	const what = "count the servers"
 	reply, err := l.run(ctx, what, l.present, []string{l.db.prefix + hereKey}, l.server, hereFor.Microseconds())
@@ -131,7 +131,7 @@ func (l *Ledger) Present(ctx context.Context) (servers int, err error) {
 	return int(n[0]), nil
 }
 
-// run runs a script: by its digest, and where Redis has forgotten it, by its text.
+// run runs a script by its digest, or by its text if Redis has forgotten it.
 func (l *Ledger) run(ctx context.Context, what string, script *redis.Script, keys []string, args ...any) ([]any, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -148,7 +148,7 @@ func (l *Ledger) run(ctx context.Context, what string, script *redis.Script, key
 	return reply, nil
 }
 
-// strange is the error of an answer that the script does not give.
+// strange is the error for an answer that the script never gives.
 func (l *Ledger) strange(what string) error {
 	return &Error{Message: fmt.Sprintf("%s: what answers at %s (redis.url, REDIS_URL) is not like Redis", what, l.db.url.host()),
 		Remedy: "see that it runs scripts as Redis 6.2 does"}

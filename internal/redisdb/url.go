@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// A URL says where a Redis is: redis://user:password@host:port/0, rediss:// with TLS, unix:///path. It is a secret:
+// A URL is the address of a Redis: redis://user:password@host:port/0, rediss:// with TLS, unix:///path. It is a secret:
 // however it is printed, only scheme, host, port and number of the database are shown.
 type URL string
 
-// shownURL is what may be shown of a URL after its scheme: nothing that can be a password.
+// shownURL matches the part of a URL after its scheme that may be shown: it cannot hold a password.
 var shownURL = regexp.MustCompile(`^(([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[0-9]*)?|/[A-Za-z0-9/._-]+)$`)
 
 // hidden stands for a URL that is not understood well enough to tell which part of it is the secret.
@@ -48,7 +48,7 @@ func (u URL) LogValue() slog.Value { return slog.StringValue(u.String()) }
 // MarshalText is String.
 func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
-// host is what the URL names, for messages.
+// host returns the server that the URL names, for messages.
 func (u URL) host() string {
 	_, rest, _ := strings.Cut(u.String(), "://")
 	if rest == "…" {

@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// A Record is what the access log tells of a request. What a client wrote is clipped.
+// A Record is the access log's record of a request. Texts from clients are cut to a bound.
 type Record struct {
 	Time      time.Time // when it came
 	Duration  time.Duration
@@ -53,9 +53,9 @@ type AccessLog struct {
 
 const (
 	flushEvery = 500 * time.Millisecond
-	// flushBytes is when lines are written before their time.
+	// flushBytes is the number of bytes from which lines are written at once.
 	flushBytes = 64 << 10
-	// mostBytes is what may wait for a log that cannot be written to.
+	// mostBytes bounds the lines that wait while the log cannot be written.
 	mostBytes = 4 << 20
 )
 
@@ -64,7 +64,7 @@ func NewAccessLog(cfg AccessConfig) *AccessLog {
 	return &AccessLog{w: cfg.Writer, text: cfg.Text, wake: make(chan struct{}, 1)}
 }
 
-// Log takes a record. It keeps nothing of it.
+// Log adds a record. It keeps no reference to it.
 func (l *AccessLog) Log(r *Record) {
 	l.mu.Lock()
 	if len(l.buf) >= mostBytes {
@@ -99,7 +99,7 @@ func (l *AccessLog) Run(ctx context.Context) {
 	}
 }
 
-// Flush writes what was logged so far. Lines that cannot be written are lost: there is no other place to tell.
+// Flush writes what was logged so far. Lines that cannot be written are lost, because there is no other place to report them.
 func (l *AccessLog) Flush() {
 	l.writing.Lock()
 	defer l.writing.Unlock()
@@ -209,7 +209,7 @@ func (e *encoder) key(name string) {
 	e.b = append(e.b, '"', ':')
 }
 
-// quote begins or ends what needs quotes in JSON alone.
+// quote appends a quote in JSON, and nothing in text.
 func (e *encoder) quote() {
 	if !e.text {
 		e.b = append(e.b, '"')
@@ -221,7 +221,7 @@ func (e *encoder) int(name string, n int64) {
 	e.b = strconv.AppendInt(e.b, n, 10)
 }
 
-// string appends at most most bytes of s, and an ellipsis where that is not all.
+// string appends at most most bytes of s, and an ellipsis if s is longer.
 func (e *encoder) string(name, s string, most int) {
 	e.key(name)
 	clipped := len(s) > most
@@ -240,7 +240,7 @@ func (e *encoder) string(name, s string, most int) {
 	e.b = append(e.b, '"')
 }
 
-// note appends a fact of a handler's.
+// note appends a fact that a handler added.
 func (e *encoder) note(a *slog.Attr) {
 	switch a.Value.Kind() {
 	case slog.KindInt64:
@@ -266,7 +266,7 @@ func bare(s string) bool {
 	return s != ""
 }
 
-// appendEscaped appends s as it may stand between quotes, in JSON and in Go alike.
+// appendEscaped appends s with escapes that are valid between quotes in both JSON and Go.
 func appendEscaped(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	from := 0

@@ -35,7 +35,7 @@ func NewDistinct() *Distinct { return &Distinct{seed: maphash.MakeSeed()} }
 
 func epoch(now time.Time) int64 { return now.Unix() / int64(slotTime/time.Second) }
 
-// Add notes that client was there.
+// Add records a request of client.
 func (d *Distinct) Add(client netip.Prefix, now time.Time) {
 	e := epoch(now)
 	s := &d.slots[e%slots]

@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// A Client is who sent a request, as far as that can be known.
+// A Client is the sender of a request, as far as that can be known.
 type Client struct {
-	// Addr is whom to hold to account: IPv4 as such, without a zone. It is not valid where the connection has no
-	// address, as a Unix socket.
+	// Addr is the address to count and ban, without a zone; IPv4 within IPv6 is IPv4. It is not valid if the connection has no
+	// address, such as a Unix socket.
 	Addr netip.Addr
 	// Trusted: the other end of the connection is a trusted proxy.
 	Trusted bool
-	// Secure: the client's own connection is encrypted, as we or the trusted proxy in front of us see it.
+	// Secure: the client's own connection is encrypted, as seen by this server or by the trusted proxy in front of it.
 	Secure bool
-	// Undeclared: the other end is no trusted proxy, but names a client and has a private address, so it may well be
-	// one that somebody forgot to declare. Whoever punishes Addr may punish all of its readers.
+	// Undeclared: the other end is no trusted proxy, but it names a client and has a private address. It may be a proxy that
+	// nobody has declared. Then a ban on Addr is a ban on all of its readers.
 	Undeclared bool
 }
 
@@ -39,7 +39,7 @@ func Group(a netip.Addr) netip.Prefix {
 // Forwarding is what proxies tell of a client: the lines of X-Forwarded-For, Forwarded and X-Forwarded-Proto.
 type Forwarding struct{ For, Forwarded, Proto []string }
 
-// Client tells who sent r. Headers count only where the connection comes from a trusted proxy.
+// Client returns the sender of r. Headers count only if the connection comes from a trusted proxy.
 func (p *Proxies) Client(r *http.Request) Client {
 	var peer netip.Addr
 	if at, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
@@ -186,7 +186,7 @@ func isPort(s string) bool {
 	return true
 }
 
-// lastItem is the last element of a list without quotes, on several lines. Empty elements are none (RFC 9110, 5.6.1).
+// lastItem returns the last element of a list without quotes, on several lines. Empty elements are none (RFC 9110, 5.6.1).
 func lastItem(lines []string) string {
 	for i := len(lines) - 1; i >= 0; i-- {
 		if list := strings.TrimRight(lines[i], " \t,"); list != "" {

@@ -13,7 +13,7 @@ import (
 )
 
 // An Error is an error with an answer: a status and a message that is safe for the reader. Err is the cause, for
-// the log alone.
+// the log only.
 type Error struct {
 	Status     int
 	Message    string        // for the reader: one sentence without a full stop; empty: the status text
@@ -42,7 +42,7 @@ func (e *Error) Unwrap() error { return e.Err }
 type HandlerFunc func(w http.ResponseWriter, r *http.Request) error
 
 // Handle makes an http.Handler of h. An error that is not an [*Error] is a 500. Errors of 500 and above are logged
-// here, once; others are the client's affair and stand in the access record.
+// here, once; others are mistakes of clients and are only in the access record.
 func Handle(log *slog.Logger, h HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := h(w, r)
