@@ -28,7 +28,7 @@ func Append(b []byte, record any) ([]byte, error) {
 	return append(append(b, text...), '\n'), nil
 }
 
-// Decode reads a line without its end. ok reports whether the line is whole.
+// Decode reads a line without its end. It reports whether the line is whole.
 func Decode(line []byte, record any) bool {
 	if len(line) < 10 || line[8] != ' ' {
 		return false
